@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time and waiting. A blocking call takes an absolute deadline and asks an injected clock; src/base/
+ * clock.c and vclock.c are the only files that ask for time or wait.
+ */
+#pragma once
+
+#include <poll.h>
+#include <stdbool.h>
+
+#include "bmsflash/base.h"
+#include "bmsflash/err.h"
+
+typedef int64_t bf_time; /* microseconds, absolute, monotonic */
+
+#define BF_US(n)  ((bf_time)(n))
+#define BF_MS(n)  ((bf_time)(n)*1000)
+#define BF_SEC(n) ((bf_time)(n)*1000000)
+#define BF_NEVER  INT64_MAX
+
+enum bf_wait {
+	BF_WAIT_READY,     /* a descriptor is ready, or (virtual) the device did something */
+	BF_WAIT_DEADLINE,  /* the deadline has come */
+	BF_WAIT_CANCELLED, /* the user wants to stop; not reported while held */
+};
+
+struct bf_clock;
+
+struct bf_clock_ops {
+	bf_time (*now)(struct bf_clock *clock);
+	int64_t (*wall)(struct bf_clock *clock); /* microseconds since 1970-01-01 UTC */
+	enum bf_wait (*wait)(struct bf_clock *clock, struct pollfd *fds, size_t n,
+			     bf_time deadline);
+	void (*free)(struct bf_clock *clock);
+};
+
+struct bf_clock {
+	const struct bf_clock_ops *ops;
+	unsigned held;  /* > 0: cancellation is remembered, not delivered */
+	bool cancelled; /* the user asked to stop */
+};
+
+static inline bf_time bf_now(struct bf_clock *clock)
+{
+	return clock->ops->now(clock);
+}
+static inline int64_t bf_wall(struct bf_clock *clock)
+{
+	return clock->ops->wall(clock);
+}
+
+/* deadline = now + duration, saturating */
+bf_time bf_in(struct bf_clock *clock, bf_time duration);
+
+/*
+ * Waits until a descriptor is ready (its revents are set), the deadline comes or the user cancels.
+ * n may be 0. A deadline in the past polls once. A caller that is woken READY looks at its input
+ * again and comes back with the same deadline.
+ */
+enum bf_wait bf_clock_wait(struct bf_clock *clock, struct pollfd *fds, size_t n, bf_time deadline);
+
+/* Waits until the deadline; false when cancelled. */
+bool bf_clock_until(struct bf_clock *clock, bf_time deadline);
+
+/* Between hold and release a cancellation is remembered and not delivered: for ways back. */
+void bf_clock_hold(struct bf_clock *clock);
+void bf_clock_release(struct bf_clock *clock);
+
+/* The real clock. cancel_fd (-1: none) is a descriptor that becomes readable when the user wants to
+ * stop (a signalfd); borrowed. */
+struct bf_clock *bf_clock_real_new(int cancel_fd);
+struct bf_clock *bf_clock_free(struct bf_clock *clock); /* takes NULL, returns NULL */
+BF_DEFINE_CLEANUP(bf_clock, bf_clock_free)
+
+/*
+ * The virtual clock jumps to the earlier of the deadline and the next event of its sources. It starts
+ * at 0; its wall time starts at a fixed date, so that two runs give the same bytes.
+ */
+struct bf_vsource {
+	/* Time of the next thing that happens by itself, BF_NEVER if none; never before now. */
+	bf_time (*next)(struct bf_vsource *source);
+	/* Time is now `now`: do everything that is due. */
+	void (*run)(struct bf_vsource *source, bf_time now);
+};
+
+struct bf_clock *bf_vclock_new(void);
+void bf_vclock_attach(struct bf_clock *vclock, struct bf_vsource *source); /* up to 4, borrowed */
+void bf_vclock_detach(struct bf_clock *vclock, struct bf_vsource *source);
+/* Ask for cancellation once virtual time reaches `at` (tests of Ctrl-C). */
+void bf_vclock_cancel_at(struct bf_clock *vclock, bf_time at);
+bool bf_clock_is_virtual(const struct bf_clock *clock);

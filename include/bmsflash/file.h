@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole files in, whole files out: atomically, and fsynced where it matters. */
+#pragma once
+
+#include "bmsflash/base.h"
+#include "bmsflash/err.h"
+
+/* Reads a regular file of at most max bytes; *ret is freed by the caller. Larger: BF_E_IMAGE. */
+enum bf_rc bf_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len,
+			struct bf_err *err);
+/* Writes to a temporary name beside it, fsyncs, renames, fsyncs the folder. BF_E_IMAGE on failure. */
+enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct bf_err *err);
+/* Appends one line with O_APPEND in a single write and fsyncs. */
+enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf_err *err);
+/* mkdir -p with mode 0700 for what is missing */
+enum bf_rc bf_dir_make(const char *path, struct bf_err *err);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is to be written, and whether it may be.
+ *
+ * A file becomes a claim: parsed, bounds-checked, believed in nothing. A claim and a keyring become an
+ * image: the only type that the code which writes flash accepts, made only by bf_image_verify() and
+ * bf_image_from_backup(). Nothing is allocated by an untrusted length; files with holes stay a list of
+ * segments.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bmsflash/crypto.h"
+#include "bmsflash/err.h"
+
+#define BF_IMAGE_FILE_MAX ((size_t)64 << 20)
+
+enum bf_format {
+	BF_FORMAT_MCUBOOT,
+	BF_FORMAT_RAW,
+	BF_FORMAT_IHEX,
+	BF_FORMAT_SREC,
+	BF_FORMAT_ELF,
+	BF_FORMAT_DFU, /* DFU 1.1 suffix around something */
+	BF_FORMAT_DFUSE,
+	BF_FORMAT_COUNT
+};
+const char *bf_format_name(enum bf_format format);
+
+struct bf_version {
+	uint8_t major, minor;
+	uint16_t revision;
+	uint32_t build;
+};
+/* <0, 0, >0; build counts last */
+int bf_version_cmp(const struct bf_version *a, const struct bf_version *b);
+/* "1.5.0" or "2.1.0+42"; strict */
+bool bf_version_parse(const char *text, struct bf_version *ret);
+#define BF_VERSION_TEXT 32
+char *bf_version_text(const struct bf_version *v, char dst[BF_VERSION_TEXT]);
+
+struct bf_segment { /* sorted by address, not overlapping */
+	uint32_t addr;
+	uint32_t alt;        /* DfuSe target's alternate setting, else 0 */
+	const uint8_t *data; /* borrowed from the claim or image */
+	size_t len;
+};
+
+struct bf_dependency {
+	uint8_t image;
+	struct bf_version min;
+};
+#define BF_MAX_DEPS 4
+
+/* What an image says about itself; trusted only as part of a struct bf_image. */
+struct bf_meta {
+	enum bf_format format;
+	bool mcuboot; /* an MCUboot image, in whatever file format */
+	bool has_version, has_counter, has_vid, has_cid, has_hw;
+	struct bf_version version;
+	uint32_t counter;
+	uint8_t vid[16], cid[16];
+	char hw[48]; /* minisign: hw=NAME */
+	struct bf_dependency deps[BF_MAX_DEPS];
+	size_t n_deps;
+	uint8_t digest[64]; /* mcuboot: the digest TLV; else SHA-256 over the segments' bytes */
+	size_t digest_len;
+	uint32_t flags; /* mcuboot header flags */
+	uint32_t load_addr;
+	size_t padded_to; /* mcuboot: size of the padded slot the file holds, 0 if not padded */
+	bool pure;        /* signature over raw bytes */
+	uint16_t usb_vid, usb_pid; /* DFU suffix; FFFF: any */
+};
+
+/* UUIDv5 (RFC 4122) as imgtool makes them: vendor name in the DNS namespace, class in the vendor's. */
+void bf_uuid_vendor(const char *vendor, uint8_t ret[16]);
+void bf_uuid_class(const uint8_t vid[16], const char *class_name, uint8_t ret[16]);
+
+/* ---- claim ---- */
+
+struct bf_claim; /* opaque, untrusted */
+
+struct bf_claim_opts {
+	bool has_addr;
+	uint32_t addr;        /* --addr for raw binaries */
+	const char *sig_path; /* NULL: FILE.minisig */
+};
+
+/* Reads and parses; recognises the format by content, then by name for raw. BF_E_IMAGE. */
+enum bf_rc bf_claim_load(const char *path, const struct bf_claim_opts *opts, struct bf_claim **ret,
+			 struct bf_err *err);
+/* The same from memory: what the fuzz targets drive. sig may be NULL. */
+enum bf_rc bf_claim_parse(const uint8_t *file, size_t len, const char *name, const uint8_t *sig,
+			  size_t sig_len, const struct bf_claim_opts *opts, struct bf_claim **ret,
+			  struct bf_err *err);
+struct bf_claim *bf_claim_free(struct bf_claim *claim); /* takes NULL, returns NULL */
+BF_DEFINE_CLEANUP(bf_claim, bf_claim_free)
+const struct bf_meta *bf_claim_meta(const struct bf_claim *claim); /* as claimed, for messages */
+
+/* ---- keys ---- */
+
+struct bf_keyring; /* opaque */
+
+struct bf_keyring *bf_keyring_new(void);
+struct bf_keyring *bf_keyring_free(struct bf_keyring *ring);
+BF_DEFINE_CLEANUP(bf_keyring, bf_keyring_free)
+/* A PEM SubjectPublicKeyInfo (Ed25519) or a minisign public key, told apart by content; a folder: all
+ * *.pem and *.pub files in it. BF_E_SIGNATURE when unreadable or of another kind; an unreadable file
+ * in a folder is an error too. */
+enum bf_rc bf_keyring_add(struct bf_keyring *ring, const char *path, struct bf_err *err);
+enum bf_rc bf_keyring_add_text(struct bf_keyring *ring, const char *text, size_t len,
+			       const char *name, struct bf_err *err);
+size_t bf_keyring_count(const struct bf_keyring *ring);
+
+/* ---- image ---- */
+
+struct bf_image; /* opaque, trusted */
+
+/*
+ * Checks digest and signature. Consumes the claim whatever happens. BF_E_SIGNATURE with the reason
+ * (none, another algorithm, damaged, key not trusted: which key hash); BF_E_IMAGE for what no signature
+ * can mend (not bootable, encrypted payload that we cannot check).
+ */
+enum bf_rc bf_image_verify(struct bf_claim *take, const struct bf_keyring *ring,
+			   struct bf_image **ret, struct bf_err *err);
+struct bf_image *bf_image_free(struct bf_image *image);
+BF_DEFINE_CLEANUP(bf_image, bf_image_free)
+
+const struct bf_meta *bf_image_meta(const struct bf_image *image);
+size_t bf_image_segments(const struct bf_image *image, const struct bf_segment **ret);
+size_t bf_image_size(const struct bf_image *image); /* sum of segment lengths */
+const char *bf_image_path(const struct bf_image *image);
+const char *bf_image_key_name(const struct bf_image *image); /* which key verified it */
+/* SHA-256 over the whole file as read, for the record. */
+const uint8_t *bf_image_file_sha256(const struct bf_image *image);
+
+/*
+ * A region that a backup archive of this very pack holds becomes writable again: the engine has checked
+ * the archive's hash of it and that the archive names this pack. Copies the bytes.
+ */
+enum bf_rc bf_image_from_backup(const char *archive_path, const char *region, uint32_t addr,
+				const uint8_t *data, size_t len,
+				const uint8_t expect_sha256[BF_SHA256_LEN], struct bf_image **ret,
+				struct bf_err *err);
+
+/* Length of the MCUboot image that starts at p (header + payload + TLVs), 0 when there is none: how
+ * much of a slot is worth reading. Needs the first 32 bytes; *ret_tlv_at is where the TLV area starts;
+ * the full length is known once `len` covers the TLV headers. */
+size_t bf_mcuboot_extent(const uint8_t *p, size_t len, size_t *ret_tlv_at);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A profile: what a pack family needs to be told about, and nothing that a standard fixes. INI text
+ * read by inih (src/profile.c is the only door). One table of rows describes every key: parsing, the
+ * man page bmsflash-profile(5) and the checks come from it. Unknown keys are errors with file and
+ * line. bf_profile_default() is the embedded default: the contract of bmsflash-uds(7), and DFU.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bmsflash/clock.h"
+#include "bmsflash/err.h"
+
+#define BF_PROFILE_RATES      8
+#define BF_PROFILE_REGIONS    16
+#define BF_PROFILE_QUANTITIES 24
+
+enum bf_framing { BF_FRAMING_AUTO, BF_FRAMING_ISO14230, BF_FRAMING_HDLC };
+enum bf_auth_method { BF_AUTH_NONE, BF_AUTH_ED25519, BF_AUTH_PROGRAM };
+
+/* Region kinds are what a region holds; the engine treats regions by kind, never by name. */
+enum bf_region_kind {
+	BF_REGION_SLOT, /* an MCUboot slot; `slot` tells which */
+	BF_REGION_APP,  /* memory-like: application flash, written by address */
+	BF_REGION_CONFIG,
+	BF_REGION_CALIBRATION,
+	BF_REGION_BOOT, /* the loader itself: never written */
+	BF_REGION_OTHER,
+	BF_REGION_KIND_COUNT
+};
+
+enum bf_access { BF_ACCESS_READ = 1, BF_ACCESS_ERASE = 2, BF_ACCESS_WRITE = 4 };
+
+struct bf_region {
+	char name[24];
+	enum bf_region_kind kind;
+	unsigned slot;
+	uint32_t addr, size;
+	uint32_t erase_unit, write_unit; /* bytes; 0: unknown (1) */
+	unsigned access;                 /* bits of enum bf_access */
+	unsigned alt;                    /* DFU: alternate setting that reaches it */
+};
+
+/* A telemetry value: which data identifier, where in it, how it scales. */
+enum bf_quantity_kind {
+	BF_Q_PACK_VOLTAGE, /* V */
+	BF_Q_CURRENT,      /* A, charging positive */
+	BF_Q_SOC,          /* percent */
+	BF_Q_CELL_VOLTAGE, /* V, an array */
+	BF_Q_TEMPERATURE,  /* degrees C, an array */
+	BF_Q_BALANCING,    /* bits, one per cell */
+	BF_Q_KIND_COUNT
+};
+
+struct bf_quantity_map {
+	enum bf_quantity_kind kind;
+	uint16_t did;
+	uint8_t offset; /* of the first element */
+	uint8_t width;  /* bytes per element, 1..4, big-endian */
+	bool is_signed;
+	uint8_t count; /* elements; 0: as many as the answer holds */
+	double scale, add;
+	bool required; /* unknown counts as outside limits */
+};
+
+struct bf_limits {                           /* pack conditions and self-test rules */
+	double soc_min, soc_max;             /* percent */
+	double temp_above, temp_below;       /* degrees C */
+	double current_max;                  /* A, absolute */
+	double cell_spread_max;              /* V */
+	double steady_pack, steady_cell;     /* V, between two readings */
+	double self_cell_percent;            /* deviation of each cell after the update */
+	double self_temp_min, self_temp_max; /* plausible sensor range */
+};
+
+struct bf_profile {
+	char name[48];
+	char description[160];
+	char protocol[16]; /* "": found by probing */
+
+	/* uds */
+	uint32_t can_tx, can_rx, can_func; /* identifiers */
+	bool can_ext;
+	bool can_fd, can_brs;
+	int can_pad;
+	uint8_t node, tester; /* RS485 addresses */
+	enum bf_framing framing;
+	uint32_t max_block;         /* our own cap on a TransferData message, 0: the device's */
+	uint32_t p2_ms, p2_star_ms; /* floors; the device's own values win when larger */
+	uint8_t session_programming, session_extended;
+	uint8_t security_level; /* odd sub-function of 0x27; 0: no security access */
+	enum bf_auth_method auth;
+	char auth_program[256];
+	uint16_t rid_erase, rid_check_deps, rid_check_memory;
+	uint16_t rid_state, rid_activate, rid_confirm, rid_revert, rid_hash, rid_self_test,
+		rid_balance; /* 0: the device has none */
+	uint16_t did_boot_id, did_app_version, did_app_digest, did_hw_version, did_serial, did_part,
+		did_ids, did_counter, did_map, did_fingerprint; /* 0: none */
+
+	/* line */
+	uint32_t baud;
+	char parity; /* 'N', 'E', 'O' */
+	unsigned stop_bits;
+	uint32_t guard_us;
+	uint32_t serial_rates[BF_PROFILE_RATES]; /* ladder, fastest first, 0 ends */
+	uint32_t can_rates[BF_PROFILE_RATES];
+	uint32_t restart_ms; /* longest restart including the boot loader's work */
+	uint32_t window_ms;  /* bootloader window after power-on */
+
+	struct bf_quantity_map quantities[BF_PROFILE_QUANTITIES];
+	size_t n_quantities;
+	struct bf_region regions[BF_PROFILE_REGIONS]; /* empty: the device tells */
+	size_t n_regions;
+	struct bf_limits limits;
+	bool self_test_required;
+
+	/* usb */
+	uint16_t usb_vid, usb_pid; /* 0: any device with a DFU interface */
+};
+
+void bf_profile_default(struct bf_profile *ret);
+/* Lays the keys of INI text over *profile; `name` is for messages ("bms16.ini"). */
+enum bf_rc bf_profile_parse(const char *text, size_t len, const char *name,
+			    struct bf_profile *profile, struct bf_err *err);
+/* NAME (looked up in `folders`, NULL-terminated, as NAME.ini) or a path with a '/' or ".ini". */
+enum bf_rc bf_profile_load(const char *name_or_path, const char *const *folders,
+			   struct bf_profile *ret, struct bf_err *err);
+
+/* Rows for the man page and the tests. */
+struct bf_profile_key {
+	const char *section, *key, *type, *def, *help;
+};
+const struct bf_profile_key *bf_profile_keys(size_t *ret_n);

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One bootloader's dialogue. A protocol fills in a form; the engine reads capabilities as data and never
+ * asks for a name. A member that is NULL is a capability that is not there.
+ *
+ * Calls are blocking, take absolute deadlines where the caller decides, and otherwise the request's own
+ * time-outs. Repeats of lost requests inside a call follow env->retry, by the class of the request.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bmsflash/image.h"
+#include "bmsflash/profile.h"
+#include "bmsflash/transport.h"
+
+struct bf_proto;
+
+/* ---- retry classes (engine.md): the class belongs to the request, the policy to the engine ---- */
+
+enum bf_retry_class {
+	BF_RETRY_IDEMPOTENT,  /* send the same again */
+	BF_RETRY_COUNTED,     /* same counter once, else restart the segment */
+	BF_RETRY_STEERED,     /* ask where it stands */
+	BF_RETRY_APPEND_ONLY, /* never again: restart the stream */
+	BF_RETRY_DESTRUCTIVE, /* never repeated without looking at the state first */
+	BF_RETRY_CLASS_COUNT
+};
+
+struct bf_retry_row {
+	unsigned attempts; /* in all, 1: no repeat */
+	bf_time backoff;   /* before the second attempt, doubled after each */
+};
+
+struct bf_retry {
+	struct bf_retry_row rows[BF_RETRY_CLASS_COUNT];
+	uint64_t requests[BF_RETRY_CLASS_COUNT];
+	uint64_t repeats[BF_RETRY_CLASS_COUNT];
+	uint64_t timeouts, damaged, busy, pending; /* what was met on the way */
+	bf_time lost_us;                           /* time spent on attempts that failed */
+};
+
+void bf_retry_default(struct bf_retry *retry);
+/* After a failed attempt number `attempt` (1 = first): true when another may be made, after waiting the
+ * back-off on the clock. Only time-outs and damage are repeated. False also when cancelled. */
+bool bf_retry_again(struct bf_retry *retry, struct bf_clock *clock, enum bf_retry_class rclass,
+		    unsigned attempt, enum bf_rc rc);
+
+/* ---- what a device says about itself ---- */
+
+enum bf_cap {
+	BF_CAP_READ = 1 << 0,    /* reads memory back */
+	BF_CAP_HASH = 1 << 1,    /* hashes ranges on the target */
+	BF_CAP_ERASE = 1 << 2,   /* the host erases explicitly */
+	BF_CAP_TRIAL = 1 << 3,   /* starts new firmware on trial */
+	BF_CAP_CONFIRM = 1 << 4, /* takes a confirmation from the host */
+	BF_CAP_REVERT = 1 << 5,  /* goes back on request */
+	BF_CAP_COUNTER = 1 << 6, /* keeps a security counter */
+	BF_CAP_MEASURE = 1 << 7, /* telemetry */
+	BF_CAP_AUTH = 1 << 8,    /* wants authentication before writing */
+	BF_CAP_SELF_TEST = 1 << 9,
+	BF_CAP_BALANCE = 1 << 10,   /* answers whether balancing works */
+	BF_CAP_RATES = 1 << 11,     /* can change the line's rate */
+	BF_CAP_CHECK = 1 << 12,     /* checks what was written by itself */
+	BF_CAP_SINK = 1 << 13,      /* image sink: begin / put / finish, no addresses */
+	BF_CAP_STEERED = 1 << 14,   /* the device says which offset comes next */
+	BF_CAP_DUAL_BANK = 1 << 15, /* the running firmware stays intact while writing */
+	BF_CAP_MCUBOOT = 1 << 16,   /* slots hold MCUboot images */
+	BF_CAP_COMPRESS = 1 << 17,
+	BF_CAP_RESUME = 1 << 18, /* a broken transfer can go on from what is in flash */
+};
+
+enum bf_slot_flag {
+	BF_SLOT_ACTIVE = 1,
+	BF_SLOT_CONFIRMED = 2,
+	BF_SLOT_PENDING = 4, /* will be tried at the next start */
+	BF_SLOT_BOOTABLE = 8,
+	BF_SLOT_TRIAL = 16, /* runs now, on trial */
+};
+
+struct bf_slot {
+	unsigned flags;
+	bool has_version;
+	struct bf_version version;
+	uint32_t counter;
+	uint8_t digest[64];
+	size_t digest_len; /* 0: unknown */
+};
+
+#define BF_MAX_SLOTS   4
+#define BF_MAX_RATES   8
+#define BF_MAX_REGIONS 16
+
+struct bf_ident {
+	char protocol[16];
+	char loader[48]; /* loader or server version */
+	char manufacturer[48], model[48], serial[48], hw_rev[24];
+	bool has_vid, has_cid;
+	uint8_t vid[16], cid[16];
+	bool in_bootloader; /* no application runs */
+	bool has_version;
+	struct bf_version version; /* running */
+	char version_text[48];     /* as the device says it */
+	uint32_t counter;          /* security counter, with BF_CAP_COUNTER */
+	struct bf_slot slots[BF_MAX_SLOTS];
+	size_t n_slots;
+	struct bf_region regions[BF_MAX_REGIONS];
+	size_t n_regions;
+	uint32_t
+		piece_max; /* payload bytes of the largest piece, known after connect; 0: not yet */
+	unsigned in_flight;           /* pieces that may be out at once, at least 1 */
+	uint32_t rates[BF_MAX_RATES]; /* that it can change to; 0 ends */
+	unsigned caps;
+	unsigned reset_reason; /* 0 unknown, 1 power, 2 request, 3 watchdog, 4 crash */
+	unsigned boot_count;   /* since power-on, 0 unknown: restart loops show here */
+};
+
+#define BF_MAX_CELLS 32
+#define BF_MAX_TEMPS 16
+
+struct bf_measure {
+	bool has_pack, has_current, has_soc, has_balancing;
+	double pack_v, current_a, soc;
+	double cell_v[BF_MAX_CELLS];
+	size_t n_cells; /* 0: unknown */
+	double temp_c[BF_MAX_TEMPS];
+	size_t n_temps;
+	uint32_t balancing; /* bit per cell */
+};
+
+/* ---- moving data ---- */
+
+/* What is about to be moved. Only made from a trusted image (bf_target_from). */
+struct bf_target {
+	const struct bf_image *image;     /* never NULL: an unverified file cannot get here */
+	const struct bf_segment *segment; /* of that image */
+	uint32_t addr; /* where in the device (memory-like), after the plan's relocation */
+	size_t from;   /* offset in the segment to start at */
+	size_t len;    /* bytes from there */
+	unsigned slot; /* sink: which slot */
+	unsigned alt;  /* DFU alternate setting */
+};
+
+struct bf_flow {            /* how the device wants it */
+	uint32_t piece_max; /* payload bytes per piece, this segment */
+	size_t next; /* offset (from target.from) that it wants first: 0, or where it resumes */
+};
+
+struct bf_piece {
+	size_t offset; /* from target.from */
+	const uint8_t *data;
+	size_t len;
+};
+
+/* ---- life ---- */
+
+enum bf_entry { BF_ENTRY_LOOK, BF_ENTRY_READ, BF_ENTRY_WRITE };
+enum bf_activate { BF_ACTIVATE_TRIAL, BF_ACTIVATE_PERMANENT };
+
+struct bf_self_test {
+	bool passed;
+	char detail[160]; /* what failed, in the pack's words */
+};
+
+/* A refusal code of the device in words. */
+struct bf_refusal {
+	unsigned code;
+	const char *name; /* "incorrectBlockSequenceCounter" */
+	const char *text; /* what it means here */
+	const char *next; /* what to do */
+};
+
+/* ---- the form ---- */
+
+/* Answers an authentication challenge; owned by the engine. */
+struct bf_auth {
+	/* Writes the key for this seed. BF_E_AUTH when there is no secret to answer with. */
+	enum bf_rc (*respond)(struct bf_auth *auth, unsigned level, const uint8_t *seed,
+			      size_t seed_len, uint8_t *key, size_t cap, size_t *ret_len,
+			      struct bf_err *err);
+};
+
+struct bf_proto_env {
+	struct bf_transport *transport; /* borrowed; its clock is the clock */
+	const struct bf_profile *profile;
+	const struct bf_log *log;
+	struct bf_retry *retry;
+	struct bf_auth *auth; /* may be NULL */
+	int node;             /* --node, -1: the profile's */
+	/* Called while waiting in long operations, with what the device is doing; may be NULL. */
+	void (*alive)(void *ctx, const char *what);
+	void *alive_ctx;
+};
+
+struct bf_proto_ops {
+	const char *name;
+	const char *summary;
+	unsigned wires;         /* bits of enum bf_wire */
+	unsigned probe_rank;    /* least harmful first */
+	const char *probe_risk; /* how the question could disturb others, or NULL */
+
+	enum bf_rc (*open)(const struct bf_proto_env *env, struct bf_proto **ret,
+			   struct bf_err *err);
+	void (*close)(struct bf_proto *p); /* leaves the wire as it is */
+
+	/* Does something on this wire speak it? One harmless question. BF_E_NODEV when not. */
+	enum bf_rc (*recognise)(struct bf_proto *p, bf_time deadline, struct bf_err *err);
+	/* Makes the device ready for looking, reading or writing (sessions, entering the loader). */
+	enum bf_rc (*connect)(struct bf_proto *p, enum bf_entry entry, struct bf_err *err);
+	enum bf_rc (*identify)(struct bf_proto *p, struct bf_ident *ret, struct bf_err *err);
+	enum bf_rc (*authenticate)(struct bf_proto *p, struct bf_err *err);
+	/* Changes the rate of both ends; on failure both are back at the old one. */
+	enum bf_rc (*set_rate)(struct bf_proto *p, uint32_t rate, struct bf_err *err);
+	/* Goes back to the default rate at our end only (after a restart). */
+	void (*default_rate)(struct bf_proto *p);
+	/* One small exchange that proves the line: what the link test repeats. */
+	enum bf_rc (*ping)(struct bf_proto *p, struct bf_err *err);
+	/* Keeps sessions alive; cheap, called often by whoever waits. */
+	enum bf_rc (*keepalive)(struct bf_proto *p, struct bf_err *err);
+
+	enum bf_rc (*erase)(struct bf_proto *p, uint32_t addr, uint32_t size, struct bf_err *err);
+	enum bf_rc (*begin)(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
+			    struct bf_err *err);
+	/* Sends one piece. */
+	enum bf_rc (*piece_start)(struct bf_proto *p, const struct bf_piece *piece,
+				  struct bf_err *err);
+	/* Waits for the answer to the oldest piece. *ret_next: offset that the device wants or has
+	 * confirmed up to. BF_E_RESTART: it dropped the transfer; begin again at the confirmed place. */
+	enum bf_rc (*piece_finish)(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
+	enum bf_rc (*finish)(struct bf_proto *p, struct bf_err *err);
+	/* Gives up a transfer that was begun; never fails. */
+	void (*abandon)(struct bf_proto *p);
+	enum bf_retry_class piece_class;
+
+	/* Reads len bytes; may be called for long ranges, progress through env->alive is not needed:
+	 * the engine asks in steps. `alt` as in struct bf_region. */
+	enum bf_rc (*read)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			   uint8_t *buf, size_t len, struct bf_err *err);
+	enum bf_rc (*hash)(struct bf_proto *p, uint32_t addr, uint32_t size,
+			   uint8_t ret[BF_SHA256_LEN], struct bf_err *err);
+	/* First 8 bytes of SHA-256 of each `unit` bytes of [addr, addr+size). */
+	enum bf_rc (*hash_units)(struct bf_proto *p, uint32_t addr, uint32_t size, uint32_t unit,
+				 uint8_t (*ret)[8], size_t n, struct bf_err *err);
+	/* The device's own check of what was written (digest, signature, dependencies). */
+	enum bf_rc (*check)(struct bf_proto *p, const struct bf_target *target, struct bf_err *err);
+
+	enum bf_rc (*state)(struct bf_proto *p, struct bf_ident *update, struct bf_err *err);
+	enum bf_rc (*activate)(struct bf_proto *p, enum bf_activate how, struct bf_err *err);
+	/* Sends the reset; success also when the device went before it answered. */
+	enum bf_rc (*restart)(struct bf_proto *p, struct bf_err *err);
+	/* After a restart: waits until the device answers again (follows re-enumeration). */
+	enum bf_rc (*await)(struct bf_proto *p, bf_time deadline, struct bf_err *err);
+	enum bf_rc (*confirm)(struct bf_proto *p, struct bf_err *err);
+	enum bf_rc (*revert)(struct bf_proto *p,
+			     struct bf_err *err); /* marks; takes effect on restart */
+	enum bf_rc (*self_test)(struct bf_proto *p, struct bf_self_test *ret, struct bf_err *err);
+	enum bf_rc (*balance)(struct bf_proto *p, bool *ret_ok, struct bf_err *err);
+	enum bf_rc (*measure)(struct bf_proto *p, struct bf_measure *ret, struct bf_err *err);
+	/* Ends the dialogue politely (default session, leave DFU); never fails loudly. */
+	void (*leave)(struct bf_proto *p);
+
+	const struct bf_refusal *refusals; /* ends with name NULL */
+};
+
+struct bf_proto { /* a protocol's instance embeds this first */
+	const struct bf_proto_ops *ops;
+	struct bf_proto_env env;
+	unsigned caps; /* as last identified */
+};
+
+struct bf_proto *bf_proto_close(struct bf_proto *p); /* takes NULL, returns NULL */
+BF_DEFINE_CLEANUP(bf_proto, bf_proto_close)
+
+/* The protocols that were built in, by probe_rank; ends with NULL. */
+const struct bf_proto_ops *const *bf_protos(void);
+const struct bf_proto_ops *bf_proto_by_name(const char *name); /* or NULL */
+/* The row for a refusal code, or NULL. */
+const struct bf_refusal *bf_refusal_find(const struct bf_proto_ops *ops, unsigned code);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The five jobs. The engine knows no wire and no terminal: it is given an opened transport (or an address
+ * to open), trusted inputs by type, and a sink for events; it returns how the run ended. The order of a
+ * flash is a table of phases (src/engine/phases.c).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bmsflash/image.h"
+#include "bmsflash/proto.h"
+
+/* ---- safety checks that can be allowed by name (--allow), one at a time ---- */
+
+enum bf_allow {
+	BF_ALLOW_LOW_SOC,
+	BF_ALLOW_HIGH_SOC,
+	BF_ALLOW_COLD,
+	BF_ALLOW_HOT,
+	BF_ALLOW_CURRENT,
+	BF_ALLOW_UNSTEADY, /* voltages move between two readings */
+	BF_ALLOW_CELL_SPREAD,
+	BF_ALLOW_UNKNOWN,     /* a required quantity that the pack does not tell */
+	BF_ALLOW_NO_HARDWARE, /* the image names no hardware */
+	BF_ALLOW_NO_COUNTER,  /* the pack counts, the image carries no counter */
+	BF_ALLOW_DOWNGRADE,   /* lower version, counter permitting */
+	BF_ALLOW_NO_BACKUP,   /* the pack cannot be read back */
+	BF_ALLOW_SINGLE_BANK, /* no way back but a backup */
+	BF_ALLOW_NO_PROOF,    /* the pack cannot tell what it runs */
+	BF_ALLOW_SELF_TEST,   /* the pack has no self-test that the profile requires */
+	BF_ALLOW_COUNT
+};
+struct bf_allow_info {
+	const char *name; /* "low-soc" */
+	const char *help; /* one line, no full stop */
+};
+const struct bf_allow_info *bf_allow_info(enum bf_allow allow);
+bool bf_allow_find(const char *name, enum bf_allow *ret);
+
+/* ---- events: everything that the user may learn while a job runs ---- */
+
+enum bf_event_kind {
+	BF_EV_START,     /* the job begins: .job */
+	BF_EV_IMAGE,     /* an image was verified: .image */
+	BF_EV_INTERFACE, /* a wire was opened: .iface */
+	BF_EV_CANDIDATE, /* probe without --if: something that could be asked: .candidate */
+	BF_EV_TRIED,     /* a protocol was asked for and did not answer: .text */
+	BF_EV_DEVICE,    /* identity: .ident */
+	BF_EV_MEASURE,   /* conditions read: .measure */
+	BF_EV_CHECK,     /* one safety check decided: .check */
+	BF_EV_PLAN,      /* what will be done: .plan */
+	BF_EV_PHASE,     /* a phase begins: .phase */
+	BF_EV_PROGRESS,  /* .progress; at most ten a second */
+	BF_EV_ALIVE,     /* still waiting for something: .text */
+	BF_EV_NOTICE,    /* worth knowing: .text */
+	BF_EV_WARNING,   /* worth acting on: .text */
+	BF_EV_RETRY,     /* something was repeated: .text */
+	BF_EV_FILE,      /* a file was written: .file */
+	BF_EV_REGION,    /* backup, verify: one region done: .region */
+	BF_EV_SELF_TEST, /* one rule of the self-test: .check */
+	BF_EV_SUMMARY,   /* figures of the run: .summary */
+	BF_EV_KIND_COUNT
+};
+
+enum bf_job_kind { BF_JOB_PROBE, BF_JOB_BACKUP, BF_JOB_VERIFY, BF_JOB_FLASH, BF_JOB_ROLLBACK };
+
+enum bf_verdict { BF_VERDICT_PASS, BF_VERDICT_FAIL, BF_VERDICT_ALLOWED, BF_VERDICT_UNKNOWN };
+
+struct bf_check {
+	const char *name; /* "state-of-charge", "class" */
+	enum bf_verdict verdict;
+	char got[96];   /* "85.0 %" */
+	char limit[96]; /* "20 to 80 %" */
+	int allow;      /* enum bf_allow that would let it pass, -1: none */
+};
+
+struct bf_plan {
+	const char *from_version, *to_version; /* NULL: unknown */
+	size_t bytes;                          /* of the image */
+	size_t skip_bytes;                     /* already there */
+	unsigned pieces, segments;
+	bool trial, confirm, backup;
+	bool counter_will_rise; /* after confirming, the old version can never run again */
+	uint32_t counter_from, counter_to;
+	unsigned slot; /* where it goes */
+	uint32_t rate; /* bit/s, 0 unknown */
+};
+
+struct bf_progress {
+	const char *phase;
+	uint64_t done, total; /* bytes */
+	double rate;          /* bytes/s over the last seconds */
+	double wire_share;    /* 0..1 of the wire's payload limit, <0 unknown */
+	bf_time eta;          /* us left, -1 unknown */
+	double percent;       /* of the whole job */
+};
+
+struct bf_summary {
+	bf_time total, erase, transfer, wait_pack, wait_adapter, retries, backup, verify, restart;
+	uint64_t bytes_sent, bytes_skipped;
+	double rate, wire_share; /* as in bf_progress */
+	uint32_t line_rate;
+	struct bf_wire_stats wire;
+	struct bf_retry retry;
+	bool virtual_time;
+};
+
+struct bf_event {
+	enum bf_event_kind kind;
+	int64_t wall_us; /* clock's wall time */
+	union {
+		enum bf_job_kind job;
+		struct {
+			const char *path, *key;
+			const struct bf_meta *meta;
+			size_t size;
+		} image;
+		struct {
+			const char *name; /* "can0" */
+			const char *driver;
+			const char *detail; /* "500 kbit/s, error-active" */
+		} iface;
+		const struct bf_candidate *candidate;
+		const struct bf_ident *ident;
+		const struct bf_measure *measure;
+		const struct bf_check *check;
+		const struct bf_plan *plan;
+		struct {
+			const char *name;
+			unsigned index, count;
+		} phase;
+		const struct bf_progress *progress;
+		const char *text;
+		struct {
+			const char *what, *path;
+		} file;
+		struct {
+			const char *name;
+			uint32_t addr;
+			size_t size;
+			const char *result; /* "saved", "identical", "differs", "not readable" */
+		} region;
+		const struct bf_summary *summary;
+	};
+};
+
+struct bf_events {
+	void (*fn)(void *ctx, const struct bf_event *ev);
+	void *ctx;
+};
+
+/* ---- a job ---- */
+
+struct bf_job {
+	enum bf_job_kind kind;
+	const char *iface;                  /* NULL: probe looks at all; verify: offline */
+	const char *protocol;               /* NULL: by probing */
+	const char *profile;                /* NULL: the default */
+	const char *const *profile_folders; /* NULL-terminated */
+	int node;                           /* -1: the profile's */
+	const char *const *images;          /* NULL-terminated; verify takes several, flash one */
+	const struct bf_claim_opts *claim_opts;
+	const char *const *keys;        /* NULL-terminated: --key */
+	const char *const *key_folders; /* used when no --key was given */
+	const char *auth_key;           /* technician's Ed25519 private key file, NULL: none */
+	const char *archive_out;  /* backup -o; NULL: named by serial and time in the data folder */
+	const char *restore_from; /* rollback --from */
+	const char *data_folder;  /* backups and journals */
+	const char *runtime_folder; /* locks */
+	const char *record;         /* --record, NULL: none */
+	const char *trace;          /* --trace, NULL: none */
+	const char *expect_serial;  /* NULL: any */
+	uint32_t baud;              /* pins the rate; 0: agree on the best */
+	uint32_t bitrate, dbitrate;
+	bf_time timeout; /* whole job, 0: none */
+	bf_time wait;    /* how long to wait for a device to appear, 0: no waiting */
+	bool dry_run;
+	bool rescue;
+	bool allow[BF_ALLOW_COUNT];
+	const char *tool_version;
+	const char *user; /* for the record */
+};
+
+/* How a run ended, in the words of the promise. */
+enum bf_state {                      /* the three states, and two for jobs that change nothing */
+		BF_STATE_UNTOUCHED,  /* nothing was changed */
+		BF_STATE_NEW_PROVEN, /* new firmware proven running */
+		BF_STATE_OLD,        /* old firmware still, or again, running */
+		BF_STATE_RECOVERY,   /* needs recovery; err.next is the command */
+};
+
+struct bf_outcome {
+	enum bf_rc rc; /* BF_OK or the code whose row gives the exit status */
+	enum bf_state state;
+	char sentence[256]; /* the last line */
+	struct bf_err err;  /* filled when rc != BF_OK */
+};
+
+/*
+ * Runs a job to its end. The clock is the real one; a virtual transport brings its own. log may be NULL.
+ * Never exits, never prints.
+ */
+void bf_job_run(const struct bf_job *job, struct bf_clock *clock, const struct bf_log *log,
+		const struct bf_events *events, struct bf_outcome *ret);

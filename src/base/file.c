@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "bmsflash/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void bf_fd_cleanup(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static enum bf_rc read_all(int fd, const char *path, size_t len, uint8_t *dst, struct bf_err *err)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		ssize_t n = read(fd, dst + at, len - at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return bf_fail_os(err, BF_E_IMAGE, errno, "cannot read '%s'", path);
+		if (n == 0)
+			return bf_fail(err, BF_E_IMAGE, "'%s' became shorter while it was read",
+				       path);
+		at += (size_t)n;
+	}
+	return BF_OK;
+}
+
+enum bf_rc bf_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len,
+			struct bf_err *err)
+{
+	BF_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	BF_AUTO_MEM uint8_t *buf = NULL;
+	struct stat st;
+	size_t len;
+
+	if (fd < 0)
+		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot open '%s'", path);
+	if (fstat(fd, &st) < 0)
+		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot examine '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return bf_fail(err, BF_E_IMAGE, "'%s' is not a regular file", path);
+	if ((uint64_t)st.st_size > max)
+		return bf_fail(err, BF_E_IMAGE,
+			       "'%s' has %lld bytes, more than the %zu that can be", path,
+			       (long long)st.st_size, max);
+	len = (size_t)st.st_size;
+	buf = malloc(len + 1);
+	if (!buf)
+		return bf_fail(err, BF_E_IMAGE, "no memory for the %zu bytes of '%s'", len, path);
+	if (read_all(fd, path, len, buf, err))
+		return err->rc;
+	buf[len] = 0;
+	*ret_len = len;
+	*ret = bf_steal(&buf);
+	return BF_OK;
+}
+
+static enum bf_rc write_all(int fd, const char *path, const uint8_t *p, size_t len,
+			    struct bf_err *err)
+{
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return bf_fail_os(err, BF_E_IMAGE, errno, "cannot write '%s'", path);
+		p += n;
+		len -= (size_t)n;
+	}
+	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
+		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot bring '%s' to the disk", path);
+	return BF_OK;
+}
+
+static void sync_folder_of(const char *path)
+{
+	BF_AUTO_MEM char *copy = strdup(path);
+	BF_AUTO_FD int fd = -1;
+
+	if (!copy)
+		return;
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)fsync(fd);
+}
+
+enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct bf_err *err)
+{
+	BF_AUTO_MEM char *tmp = NULL;
+	BF_AUTO_FD int fd = -1;
+
+	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
+		abort();
+	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd < 0)
+		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot create a file beside '%s'", path);
+	if (write_all(fd, path, p, len, err)) {
+		unlink(tmp);
+		return err->rc;
+	}
+	if (rename(tmp, path) < 0) {
+		int e = errno;
+
+		unlink(tmp);
+		return bf_fail_os(err, BF_E_IMAGE, e, "cannot put the new '%s' in place", path);
+	}
+	sync_folder_of(path);
+	return BF_OK;
+}
+
+enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf_err *err)
+{
+	BF_AUTO_FD int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot open '%s' to append", path);
+	return write_all(fd, path, p, len, err);
+}
+
+enum bf_rc bf_dir_make(const char *path, struct bf_err *err)
+{
+	BF_AUTO_MEM char *copy = strdup(path);
+
+	if (!copy)
+		abort();
+	for (char *p = copy + 1;; p++) {
+		char was = *p;
+
+		if (was != '/' && was != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+			return bf_fail_os(err, BF_E_IMAGE, errno, "cannot make the folder '%s'",
+					  copy);
+		*p = was;
+		if (was == '\0')
+			return BF_OK;
+	}
+}

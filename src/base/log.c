@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#include "bmsflash/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void bf_log(const struct bf_log *log, enum bf_log_level level, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!log || !log->line || level > log->max)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log->line(log->ctx, level, text);
+}
