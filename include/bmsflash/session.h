@@ -188,6 +188,8 @@ enum bf_state {                      /* the three states, and two for jobs that 
 		BF_STATE_NEW_PROVEN, /* new firmware proven running */
 		BF_STATE_OLD,        /* old firmware still, or again, running */
 		BF_STATE_RECOVERY,   /* needs recovery; err.next is the command */
+		BF_STATE_UNPROVEN,   /* written and checked, but the pack cannot tell what it runs:
+					only with --allow no-proof */
 };
 
 struct bf_outcome {
@@ -203,3 +205,14 @@ struct bf_outcome {
  */
 void bf_job_run(const struct bf_job *job, struct bf_clock *clock, const struct bf_log *log,
 		const struct bf_events *events, struct bf_outcome *ret);
+
+/*
+ * Checks the chain of hashes in a record file: every line names the SHA-256 of the line before it.
+ * BF_E_MISMATCH with the number of the first line that does not fit. *ret_lines: lines that do.
+ */
+enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *err);
+
+/* Words of the enums above, as JSON has them: "flash", "new-proven", "pass". */
+const char *bf_job_name(enum bf_job_kind kind);
+const char *bf_state_name(enum bf_state state);
+const char *bf_verdict_name(enum bf_verdict verdict);
