@@ -134,7 +134,7 @@ struct bf_measure {
 struct bf_target {
 	const struct bf_image *image;     /* never NULL: an unverified file cannot get here */
 	const struct bf_segment *segment; /* of that image */
-	uint32_t addr; /* where in the device (memory-like), after the plan's relocation */
+	uint32_t addr; /* where in the device byte `from` goes (memory-like), after relocation */
 	size_t from;   /* offset in the segment to start at */
 	size_t len;    /* bytes from there */
 	unsigned slot; /* sink: which slot */
@@ -172,12 +172,14 @@ struct bf_refusal {
 
 /* ---- the form ---- */
 
-/* Answers an authentication challenge; owned by the engine. */
+/* Answers an authentication challenge; owned by the engine, made by bmsflash/auth.h. */
 struct bf_auth {
+	char serial[256]; /* the device's serial number: the protocol fills it in before it asks */
 	/* Writes the key for this seed. BF_E_AUTH when there is no secret to answer with. */
 	enum bf_rc (*respond)(struct bf_auth *auth, unsigned level, const uint8_t *seed,
 			      size_t seed_len, uint8_t *key, size_t cap, size_t *ret_len,
 			      struct bf_err *err);
+	void (*free)(struct bf_auth *auth); /* NULL: nothing to free */
 };
 
 struct bf_proto_env {

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Seed and key by a program of the pack's maker. It runs without a shell; nothing of ours but its three
+ * standard descriptors reaches it; what it says on standard error goes into our message only when it
+ * fails.
+ */
+#include "bmsflash/auth.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bmsflash/bytes.h"
+
+#define PROGRAM_LIMIT BF_SEC(10)
+#define SEED_MAX      256
+
+struct program_auth {
+	struct bf_auth auth;
+	struct bf_clock *clock;
+	char path[];
+};
+
+struct sink {
+	int fd;
+	char text[2 * 512 + 2];
+	size_t len;
+	bool too_long;
+};
+
+/* One run: our ends of the descriptors. */
+struct run {
+	pid_t pid; /* 0: none, or reaped */
+	int pidfd;
+	struct sink out, complaint;
+};
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void run_end(struct run *run)
+{
+	if (run->pid) {
+		kill(run->pid, SIGKILL);
+		while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		run->pid = 0;
+	}
+	close_fd(&run->pidfd);
+	close_fd(&run->out.fd);
+	close_fd(&run->complaint.fd);
+	bf_wipe(run->out.text, sizeof(run->out.text));
+}
+
+/* Takes what is there; false when the other end is closed. */
+static bool sink_take(struct sink *s)
+{
+	char buf[256];
+	ssize_t n = read(s->fd, buf, sizeof(buf));
+	size_t room = sizeof(s->text) - 1 - s->len;
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN;
+	if (n == 0)
+		return false;
+	if ((size_t)n > room)
+		s->too_long = true;
+	if ((size_t)n < room)
+		room = (size_t)n;
+	memcpy(s->text + s->len, buf, room);
+	s->len += room;
+	s->text[s->len] = '\0';
+	bf_wipe(buf, sizeof(buf));
+	return true;
+}
+
+static void sink_drain(struct sink *s)
+{
+	fcntl(s->fd, F_SETFL, O_NONBLOCK);
+	for (;;) {
+		size_t before = s->len;
+
+		if (!sink_take(s) || s->len == before)
+			return;
+	}
+}
+
+/* stdin is a socket, not a pipe: writing to one that is closed must not raise SIGPIPE. */
+static int spawn(const char *path, const int in[2], const int out[2], const int complaint[2],
+		 pid_t *ret)
+{
+	char *argv[] = { strdup(path), NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t set;
+	int e;
+
+	if (!argv[0])
+		abort();
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, in[1], STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&files, out[1], STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&files, complaint[1], STDERR_FILENO);
+	/* The caller may have blocked signals that it reads from a descriptor. */
+	posix_spawnattr_init(&attr);
+	sigemptyset(&set);
+	posix_spawnattr_setsigmask(&attr, &set);
+	sigaddset(&set, SIGPIPE);
+	posix_spawnattr_setsigdefault(&attr, &set);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	e = posix_spawn(ret, path, &files, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	free(argv[0]);
+	return e;
+}
+
+static int start(const char *path, const char *question, struct run *run)
+{
+	int in[2] = { -1, -1 };
+	int out[2] = { -1, -1 };
+	int complaint[2] = { -1, -1 };
+	int e = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) || pipe2(out, O_CLOEXEC) ||
+	    pipe2(complaint, O_CLOEXEC))
+		e = errno;
+	if (!e)
+		e = spawn(path, in, out, complaint, &run->pid);
+	if (!e) {
+		run->pidfd = pidfd_open(run->pid, 0);
+		e = run->pidfd < 0 ? errno : 0;
+		/* A program that does not read its question gives no answer either: seen there. */
+		(void)!send(in[0], question, strlen(question), MSG_NOSIGNAL);
+		run->out.fd = out[0];
+		run->complaint.fd = complaint[0];
+		out[0] = complaint[0] = -1;
+	}
+	for (int i = 0; i < 2; i++) {
+		close_fd(&in[i]);
+		close_fd(&out[i]);
+		close_fd(&complaint[i]);
+	}
+	return e;
+}
+
+static enum bf_rc wait_end(struct program_auth *pa, struct run *run, int *ret_status,
+			   struct bf_err *err)
+{
+	bf_time deadline = bf_in(pa->clock, PROGRAM_LIMIT);
+	struct pollfd fds[] = {
+		{ .fd = run->pidfd, .events = POLLIN },
+		{ .fd = run->out.fd, .events = POLLIN },
+		{ .fd = run->complaint.fd, .events = POLLIN },
+	};
+
+	do {
+		switch (bf_clock_wait(pa->clock, fds, BF_COUNT(fds), deadline)) {
+		case BF_WAIT_CANCELLED:
+			return bf_fail(err, BF_E_INTERRUPTED, "stopped while '%s' made the key",
+				       pa->path);
+		case BF_WAIT_DEADLINE:
+			bf_fail(err, BF_E_AUTH, "'%s' gave no key within 10 s", pa->path);
+			bf_likely(err, "it waits for something else than one line on its "
+				       "standard input");
+			return err->rc;
+		case BF_WAIT_READY:
+			break;
+		}
+		if (fds[1].revents && !sink_take(&run->out))
+			fds[1].fd = -1;
+		if (fds[2].revents && !sink_take(&run->complaint))
+			fds[2].fd = -1;
+	} while (!fds[0].revents);
+	sink_drain(&run->out);
+	sink_drain(&run->complaint);
+	while (waitpid(run->pid, ret_status, 0) < 0 && errno == EINTR)
+		;
+	run->pid = 0;
+	return BF_OK;
+}
+
+static enum bf_rc read_key(const struct program_auth *pa, struct run *run, int status, uint8_t *key,
+			   size_t cap, size_t *ret_len, struct bf_err *err)
+{
+	struct sink *out = &run->out;
+	size_t n = strcspn(run->complaint.text, "\r\n");
+
+	run->complaint.text[n] = '\0';
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		bool exited = WIFEXITED(status);
+
+		bf_fail(err, BF_E_AUTH, "'%s' made no key: it ended with %s %d", pa->path,
+			exited ? "exit status" : "signal",
+			exited ? WEXITSTATUS(status) : WTERMSIG(status));
+		if (n)
+			bf_likely(err, "it said: %.200s", run->complaint.text);
+		return err->rc;
+	}
+	while (out->len && strchr(" \t\r\n", out->text[out->len - 1]))
+		out->text[--out->len] = '\0';
+	if (out->too_long || !out->len || !bf_unhex(out->text, key, cap, ret_len))
+		return bf_fail(err, BF_E_AUTH,
+			       "'%s' wrote %zu characters that are no key; wanted is an even "
+			       "number of hex digits for at most %zu bytes",
+			       pa->path, out->len, cap);
+	return BF_OK;
+}
+
+static enum bf_rc program_respond(struct bf_auth *auth, unsigned level, const uint8_t *seed,
+				  size_t seed_len, uint8_t *key, size_t cap, size_t *ret_len,
+				  struct bf_err *err)
+{
+	struct program_auth *pa = BF_CONTAINER_OF(auth, struct program_auth, auth);
+	struct run run = { .pidfd = -1, .out.fd = -1, .complaint.fd = -1 };
+	char hex[2 * SEED_MAX + 1];
+	char question[sizeof(hex) + 16];
+	int status = 0;
+	enum bf_rc rc;
+	int e;
+
+	if (seed_len > SEED_MAX)
+		return bf_fail(err, BF_E_AUTH,
+			       "the pack's seed is %zu bytes long, at most %d are understood",
+			       seed_len, SEED_MAX);
+	snprintf(question, sizeof(question), "%u %s\n", level,
+		 bf_hex(hex, sizeof(hex), seed, seed_len));
+	e = start(pa->path, question, &run);
+	if (e)
+		rc = bf_fail_os(err, BF_E_AUTH, e, "cannot start '%s' for the pack's key",
+				pa->path);
+	else
+		rc = wait_end(pa, &run, &status, err);
+	if (!rc)
+		rc = read_key(pa, &run, status, key, cap, ret_len, err);
+	run_end(&run);
+	return rc;
+}
+
+static void program_free(struct bf_auth *auth)
+{
+	free(BF_CONTAINER_OF(auth, struct program_auth, auth));
+}
+
+enum bf_rc bf_auth_program_new(const char *path, struct bf_clock *clock, struct bf_auth **ret,
+			       struct bf_err *err)
+{
+	struct program_auth *pa;
+
+	if (access(path, X_OK))
+		return bf_fail_os(err, BF_E_AUTH, errno,
+				  "cannot run '%s', the program that makes the pack's key", path);
+	pa = calloc(1, sizeof(*pa) + strlen(path) + 1);
+	if (!pa)
+		abort();
+	pa->auth.respond = program_respond;
+	pa->auth.free = program_free;
+	pa->clock = clock;
+	memcpy(pa->path, path, strlen(path) + 1);
+	*ret = &pa->auth;
+	return BF_OK;
+}
