@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A profile: what a pack family needs to be told about, and nothing that a standard fixes. INI text
- * read by inih (src/profile.c is the only door). One table of rows describes every key: parsing, the
- * man page bmsflash-profile(5) and the checks come from it. Unknown keys are errors with file and
+ * read by inih (src/profile/profile.c is the only door). One table of rows describes every key: parsing,
+ * the man page bmsflash-profile(5) and the checks come from it. Unknown keys are errors with file and
  * line. bf_profile_default() is the embedded default: the contract of bmsflash-uds(7), and DFU.
  */
 #pragma once
@@ -120,15 +120,20 @@ struct bf_profile {
 };
 
 void bf_profile_default(struct bf_profile *ret);
-/* Lays the keys of INI text over *profile; `name` is for messages ("bms16.ini"). */
+/* Lays the keys of INI text over *profile, which is untouched on failure; `name` is for messages
+ * ("bms16.ini"). */
 enum bf_rc bf_profile_parse(const char *text, size_t len, const char *name,
 			    struct bf_profile *profile, struct bf_err *err);
-/* NAME (looked up in `folders`, NULL-terminated, as NAME.ini) or a path with a '/' or ".ini". */
+/* The default with a file laid over it: NAME (looked up in `folders`, NULL-terminated, as NAME.ini) or a
+ * path with a '/' or ".ini". "default" is there without any file. */
 enum bf_rc bf_profile_load(const char *name_or_path, const char *const *folders,
 			   struct bf_profile *ret, struct bf_err *err);
 
-/* Rows for the man page and the tests. */
+/* One key, for the man page and the tests. */
 struct bf_profile_key {
-	const char *section, *key, *type, *def, *help;
+	const char *section, *key;
+	char allowed[160]; /* "0 to 255", "auto, iso14230 or hdlc" */
+	const char *def, *help;
 };
-const struct bf_profile_key *bf_profile_keys(size_t *ret_n);
+/* Key number i in the order of the table; false past the last one. */
+bool bf_profile_key(size_t i, struct bf_profile_key *ret);

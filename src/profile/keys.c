@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "profile/keys.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct bf_choice framings[] = {
+	{ "auto", BF_FRAMING_AUTO },
+	{ "iso14230", BF_FRAMING_ISO14230 },
+	{ "hdlc", BF_FRAMING_HDLC },
+	{ NULL },
+};
+
+static const struct bf_choice auth_methods[] = {
+	{ "none", BF_AUTH_NONE },
+	{ "ed25519", BF_AUTH_ED25519 },
+	{ "program", BF_AUTH_PROGRAM },
+	{ NULL },
+};
+
+static const struct bf_choice parities[] = {
+	{ "none", 'N' },
+	{ "even", 'E' },
+	{ "odd", 'O' },
+	{ NULL },
+};
+
+static const struct bf_choice region_kinds[] = {
+	{ "slot", BF_REGION_SLOT },
+	{ "app", BF_REGION_APP },
+	{ "config", BF_REGION_CONFIG },
+	{ "calibration", BF_REGION_CALIBRATION },
+	{ "boot", BF_REGION_BOOT },
+	{ "other", BF_REGION_OTHER },
+	{ NULL },
+};
+
+static const struct bf_choice accesses[] = {
+	{ "read", BF_ACCESS_READ },
+	{ "erase", BF_ACCESS_ERASE },
+	{ "write", BF_ACCESS_WRITE },
+	{ NULL },
+};
+
+const struct bf_choice bf_quantity_kinds[] = {
+	{ "pack-voltage", BF_Q_PACK_VOLTAGE },
+	{ "current", BF_Q_CURRENT },
+	{ "soc", BF_Q_SOC },
+	{ "cell-voltage", BF_Q_CELL_VOLTAGE },
+	{ "temperature", BF_Q_TEMPERATURE },
+	{ "balancing", BF_Q_BALANCING },
+	{ NULL },
+};
+static_assert(BF_COUNT(bf_quantity_kinds) == BF_Q_KIND_COUNT + 1, "a name for every quantity");
+static_assert(BF_COUNT(region_kinds) == BF_REGION_KIND_COUNT + 1, "a name for every kind");
+
+#define IN(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
+#define PROFILE(member)  BF_SCOPE_PROFILE, IN(bf_profile, member)
+#define LIMIT(member)    BF_SCOPE_PROFILE, IN(bf_profile, limits.member)
+#define REGION(member)   BF_SCOPE_REGION, IN(bf_region, member)
+#define QUANTITY(member) BF_SCOPE_QUANTITY, IN(bf_quantity_map, member)
+#define TEXT(sec, key, m, ...)                                         \
+	{                                                              \
+		sec, key, BF_VALUE_TEXT, PROFILE(m), 0, 0, __VA_ARGS__ \
+	}
+#define NUM BF_VALUE_NUMBER
+
+/* clang-format off */
+const struct bf_key_row bf_key_rows[] = {
+	/* section, key, kind, member, smallest, largest, default, choices, help */
+	TEXT("pack", "name", name, "default", NULL, "name of the pack family"),
+	TEXT("pack", "description", description, "UDS as in bmsflash-uds(7), and USB DFU", NULL,
+	     "one line for people"),
+	{ "pack", "protocol", BF_VALUE_WORD, PROFILE(protocol), 0, 0, "", NULL,
+	  "bootloader protocol; empty: found by probing" },
+	{ "pack", "restart-ms", NUM, PROFILE(restart_ms), 100, 600000, "30000", NULL,
+	  "longest restart, the boot loader's own work (swapping banks) included" },
+	{ "pack", "window-ms", NUM, PROFILE(window_ms), 0, 60000, "2000", NULL,
+	  "how long the boot loader listens after power-on before it starts the application" },
+
+	{ "can", "request-id", NUM, PROFILE(can_tx), 0, 0x1FFFFFFF, "0x7E0", NULL,
+	  "identifier of our requests" },
+	{ "can", "response-id", NUM, PROFILE(can_rx), 0, 0x1FFFFFFF, "0x7E8", NULL,
+	  "identifier of the pack's answers" },
+	{ "can", "functional-id", NUM, PROFILE(can_func), 0, 0x1FFFFFFF, "0x7DF", NULL,
+	  "identifier of requests to all nodes" },
+	{ "can", "extended", BF_VALUE_BOOL, PROFILE(can_ext), 0, 0, "no", NULL,
+	  "identifiers have 29 bits" },
+	{ "can", "fd", BF_VALUE_BOOL, PROFILE(can_fd), 0, 0, "no", NULL, "CAN FD frames" },
+	{ "can", "bit-rate-switch", BF_VALUE_BOOL, PROFILE(can_brs), 0, 0, "no", NULL,
+	  "CAN FD: data at the data rate" },
+	{ "can", "pad", BF_VALUE_PAD, PROFILE(can_pad), 0, 0xFF, "0xCC", NULL,
+	  "byte that fills classic frames up to 8 bytes" },
+	{ "can", "rates", BF_VALUE_RATES, PROFILE(can_rates), 10000, 8000000,
+	  "1000000, 500000, 250000, 125000", NULL, "bit rates worth trying, in bit/s" },
+
+	{ "rs485", "node", NUM, PROFILE(node), 0, 0xFF, "0x11", NULL, "node address of the pack" },
+	{ "rs485", "tester", NUM, PROFILE(tester), 0, 0xFF, "0xF1", NULL, "our own address" },
+	{ "rs485", "framing", BF_VALUE_CHOICE, PROFILE(framing), 0, 0, "auto", framings,
+	  "how messages travel; auto: the first that is answered" },
+	{ "rs485", "baud", NUM, PROFILE(baud), 300, 12000000, "115200", NULL,
+	  "rate at which the pack listens after power-on, in bit/s" },
+	{ "rs485", "parity", BF_VALUE_CHOICE, PROFILE(parity), 0, 0, "none", parities,
+	  "parity bit" },
+	{ "rs485", "stop-bits", NUM, PROFILE(stop_bits), 1, 2, "1", NULL, "stop bits" },
+	{ "rs485", "guard-us", NUM, PROFILE(guard_us), 0, 100000, "0", NULL,
+	  "silence kept before our own bytes after the last byte of the pack, in microseconds" },
+	{ "rs485", "rates", BF_VALUE_RATES, PROFILE(serial_rates), 300, 12000000,
+	  "3000000, 2000000, 1000000, 921600, 460800, 230400, 115200", NULL,
+	  "rates worth trying, in bit/s" },
+
+	{ "uds", "max-block", NUM, PROFILE(max_block), 0, 0xFFFFFF, "0", NULL,
+	  "our own cap on a TransferData message in bytes; 0: the pack's" },
+	{ "uds", "p2-ms", NUM, PROFILE(p2_ms), 1, 60000, "50", NULL,
+	  "shortest time that an answer is waited for; the pack's own value wins when longer" },
+	{ "uds", "p2-star-ms", NUM, PROFILE(p2_star_ms), 1, 600000, "5000", NULL,
+	  "the same after the pack said that its answer is pending" },
+	{ "uds", "programming-session", NUM, PROFILE(session_programming), 1, 0x7F, "0x02", NULL,
+	  "number of the programming session" },
+	{ "uds", "extended-session", NUM, PROFILE(session_extended), 1, 0x7F, "0x03", NULL,
+	  "number of the extended session" },
+	{ "uds", "security-level", NUM, PROFILE(security_level), 0, 0x7D, "0x01", NULL,
+	  "sub-function of requestSeed, an odd number; 0: no security access" },
+	{ "uds", "auth", BF_VALUE_CHOICE, PROFILE(auth), 0, 0, "ed25519", auth_methods,
+	  "how the seed is answered: signed by the technician's key, or by a program" },
+	TEXT("uds", "auth-program", auth_program, "", NULL,
+	     "program that gets level and seed in hex as arguments and prints the key in hex"),
+
+	{ "routines", "erase", NUM, PROFILE(rid_erase), 0, 0xFFFF, "0xFF00", NULL,
+	  "erase memory" },
+	{ "routines", "check-dependencies", NUM, PROFILE(rid_check_deps), 0, 0xFFFF, "0xFF01", NULL,
+	  "check programming dependencies" },
+	{ "routines", "check-memory", NUM, PROFILE(rid_check_memory), 0, 0xFFFF, "0x0202", NULL,
+	  "check memory by CRC-32" },
+	{ "routines", "state", NUM, PROFILE(rid_state), 0, 0xFFFF, "0xF0B0", NULL, "bank state" },
+	{ "routines", "activate", NUM, PROFILE(rid_activate), 0, 0xFFFF, "0xF0B1", NULL,
+	  "start the other bank at the next restart" },
+	{ "routines", "confirm", NUM, PROFILE(rid_confirm), 0, 0xFFFF, "0xF0B2", NULL,
+	  "confirm the running image" },
+	{ "routines", "revert", NUM, PROFILE(rid_revert), 0, 0xFFFF, "0xF0B3", NULL,
+	  "go back to the previous image" },
+	{ "routines", "hash", NUM, PROFILE(rid_hash), 0, 0xFFFF, "0xF0B4", NULL,
+	  "hash a range" },
+	{ "routines", "self-test", NUM, PROFILE(rid_self_test), 0, 0xFFFF, "0xF0B5", NULL,
+	  "the pack's own self-test" },
+	{ "routines", "balance", NUM, PROFILE(rid_balance), 0, 0xFFFF, "0xF0B6", NULL,
+	  "check of the balancing switches" },
+
+	{ "identifiers", "boot-id", NUM, PROFILE(did_boot_id), 0, 0xFFFF, "0xF180", NULL,
+	  "boot software identification" },
+	{ "identifiers", "app-version", NUM, PROFILE(did_app_version), 0, 0xFFFF, "0xF189", NULL,
+	  "version that runs" },
+	{ "identifiers", "app-digest", NUM, PROFILE(did_app_digest), 0, 0xFFFF, "0xFD05", NULL,
+	  "digest of the image that runs" },
+	{ "identifiers", "hw-version", NUM, PROFILE(did_hw_version), 0, 0xFFFF, "0xF191", NULL,
+	  "hardware version" },
+	{ "identifiers", "serial", NUM, PROFILE(did_serial), 0, 0xFFFF, "0xF18C", NULL,
+	  "serial number" },
+	{ "identifiers", "part", NUM, PROFILE(did_part), 0, 0xFFFF, "0xF187", NULL,
+	  "part number (model)" },
+	{ "identifiers", "ids", NUM, PROFILE(did_ids), 0, 0xFFFF, "0xFD01", NULL,
+	  "vendor and class UUID" },
+	{ "identifiers", "counter", NUM, PROFILE(did_counter), 0, 0xFFFF, "0xFD02", NULL,
+	  "security counter" },
+	{ "identifiers", "map", NUM, PROFILE(did_map), 0, 0xFFFF, "0xFD03", NULL, "memory map" },
+	{ "identifiers", "fingerprint", NUM, PROFILE(did_fingerprint), 0, 0xFFFF, "0xF15A", NULL,
+	  "fingerprint, written before erasing" },
+
+	{ "limits", "soc-min", BF_VALUE_REAL, LIMIT(soc_min), 0, 100, "20", NULL,
+	  "lowest state of charge at which flash is written, in percent" },
+	{ "limits", "soc-max", BF_VALUE_REAL, LIMIT(soc_max), 0, 100, "80", NULL,
+	  "highest state of charge, in percent" },
+	{ "limits", "temp-above", BF_VALUE_REAL, LIMIT(temp_above), -60, 150, "0", NULL,
+	  "every temperature must be above, in degrees C" },
+	{ "limits", "temp-below", BF_VALUE_REAL, LIMIT(temp_below), -60, 150, "45", NULL,
+	  "every temperature must be below, in degrees C" },
+	{ "limits", "current-max", BF_VALUE_REAL, LIMIT(current_max), 0, 10000, "1.0", NULL,
+	  "largest current in either direction, in A" },
+	{ "limits", "cell-spread-max", BF_VALUE_REAL, LIMIT(cell_spread_max), 0, 10, "0.1", NULL,
+	  "largest difference between two cells, in V" },
+	{ "limits", "steady-pack", BF_VALUE_REAL, LIMIT(steady_pack), 0, 1000, "0.05", NULL,
+	  "how far the pack voltage may move between two readings, in V" },
+	{ "limits", "steady-cell", BF_VALUE_REAL, LIMIT(steady_cell), 0, 10, "0.01", NULL,
+	  "how far a cell voltage may move between two readings, in V" },
+
+	{ "self-test", "required", BF_VALUE_BOOL, PROFILE(self_test_required), 0, 0, "no", NULL,
+	  "a pack without its own self-test routine is not flashed" },
+	{ "self-test", "cell-percent", BF_VALUE_REAL, LIMIT(self_cell_percent), 0, 100, "0.5", NULL,
+	  "how far each cell voltage may be from its reading before the update, in percent" },
+	{ "self-test", "temp-min", BF_VALUE_REAL, LIMIT(self_temp_min), -100, 200, "-30", NULL,
+	  "lowest plausible reading of a temperature sensor, in degrees C" },
+	{ "self-test", "temp-max", BF_VALUE_REAL, LIMIT(self_temp_max), -100, 200, "80", NULL,
+	  "highest plausible reading of a temperature sensor, in degrees C" },
+
+	{ "usb", "vid", NUM, PROFILE(usb_vid), 0, 0xFFFF, "0x0000", NULL,
+	  "USB vendor; 0: any device with a DFU interface" },
+	{ "usb", "pid", NUM, PROFILE(usb_pid), 0, 0xFFFF, "0x0000", NULL, "USB product; 0: any" },
+
+	{ "region", "kind", BF_VALUE_CHOICE, REGION(kind), 0, 0, "app", region_kinds,
+	  "what it holds; boot is never written" },
+	{ "region", "slot", NUM, REGION(slot), 0, 3, "0", NULL, "number of the MCUboot slot" },
+	{ "region", "address", NUM, REGION(addr), 0, 0xFFFFFFFF, "0", NULL, "first address" },
+	{ "region", "size", NUM, REGION(size), 1, 0xFFFFFFFF, "1", NULL, "bytes" },
+	{ "region", "erase-unit", NUM, REGION(erase_unit), 0, 0x40000000, "0", NULL,
+	  "smallest part that can be erased, in bytes; 0: unknown" },
+	{ "region", "write-unit", NUM, REGION(write_unit), 0, 65536, "0", NULL,
+	  "smallest part that can be written, in bytes; 0: unknown" },
+	{ "region", "access", BF_VALUE_FLAGS, REGION(access), 0, 0, "read, erase, write", accesses,
+	  "what the boot loader lets us do" },
+	{ "region", "alt", NUM, REGION(alt), 0, 255, "0", NULL,
+	  "USB DFU: alternate setting that reaches it" },
+
+	{ "quantity", "did", NUM, QUANTITY(did), 0, 0xFFFF, "0", NULL,
+	  "data identifier; 0: the pack does not tell" },
+	{ "quantity", "offset", NUM, QUANTITY(offset), 0, 255, "0", NULL,
+	  "bytes of the answer before the first element" },
+	{ "quantity", "width", NUM, QUANTITY(width), 1, 4, "2", NULL,
+	  "bytes of an element, big-endian" },
+	{ "quantity", "signed", BF_VALUE_BOOL, QUANTITY(is_signed), 0, 0, "no", NULL,
+	  "two's complement" },
+	{ "quantity", "count", NUM, QUANTITY(count), 0, 255, "1", NULL,
+	  "elements; 0: as many as the answer holds" },
+	{ "quantity", "scale", BF_VALUE_REAL, QUANTITY(scale), -1e6, 1e6, "1", NULL,
+	  "factor from the raw number to the unit" },
+	{ "quantity", "add", BF_VALUE_REAL, QUANTITY(add), -1e6, 1e6, "0", NULL,
+	  "added after scaling" },
+	{ "quantity", "required", BF_VALUE_BOOL, QUANTITY(required), 0, 0, "no", NULL,
+	  "a pack that does not tell it is not flashed" },
+};
+/* clang-format on */
+const size_t bf_key_rows_n = BF_COUNT(bf_key_rows);
+static_assert(BF_COUNT(bf_key_rows) <= BF_KEY_ROWS_MAX, "arrays beside the table are large enough");
+
+const struct bf_key_row *bf_key_find(const char *section, const char *key)
+{
+	for (size_t i = 0; i < bf_key_rows_n; i++) {
+		if (strcmp(bf_key_rows[i].section, section) == 0 &&
+		    strcmp(bf_key_rows[i].key, key) == 0)
+			return &bf_key_rows[i];
+	}
+	return NULL;
+}
+
+bool bf_key_section_known(const char *section)
+{
+	for (size_t i = 0; i < bf_key_rows_n; i++) {
+		if (strcmp(bf_key_rows[i].section, section) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool bf_profile_key(size_t i, struct bf_profile_key *ret)
+{
+	if (i >= bf_key_rows_n)
+		return false;
+	*ret = (struct bf_profile_key){
+		.section = bf_key_rows[i].section,
+		.key = bf_key_rows[i].key,
+		.def = bf_key_rows[i].def,
+		.help = bf_key_rows[i].help,
+	};
+	bf_key_allowed(&bf_key_rows[i], ret->allowed, sizeof(ret->allowed));
+	return true;
+}

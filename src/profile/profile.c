@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+#include "bmsflash/profile.h"
+
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profile/keys.h"
+
+/* A place in the file where a key stood: more of them than sections of one kind can be. */
+#define INSTANCES_MAX 24
+_Static_assert(BF_PROFILE_REGIONS <= INSTANCES_MAX && BF_PROFILE_QUANTITIES <= INSTANCES_MAX,
+	       "an instance for each section");
+
+struct parser {
+	const char *name; /* of the file, for messages */
+	const char *at, *end;
+	unsigned line; /* number of the line that the reader handed out last */
+	struct bf_profile work;
+	unsigned seen[BF_KEY_ROWS_MAX][INSTANCES_MAX]; /* line where a key was given, 0: not yet */
+	struct bf_err *err;
+	bool failed;
+};
+
+/* ---- the default ---- */
+
+static const struct bf_quantity_map default_quantities[] = {
+	/* kind, DID, offset, width, signed, count, scale */
+	{ BF_Q_PACK_VOLTAGE, 0xFD10, 0, 4, false, 1, 0.001 },
+	{ BF_Q_CURRENT, 0xFD11, 0, 4, true, 1, 0.001 },
+	{ BF_Q_SOC, 0xFD12, 0, 2, false, 1, 0.1 },
+	{ BF_Q_TEMPERATURE, 0xFD13, 0, 2, true, 0, 0.1 },
+	{ BF_Q_CELL_VOLTAGE, 0xFD14, 0, 2, false, 0, 0.001 },
+	{ BF_Q_BALANCING, 0xFD15, 0, 4, false, 1, 1 },
+};
+
+static void lay_defaults(enum bf_scope scope, void *base)
+{
+	for (size_t i = 0; i < bf_key_rows_n; i++) {
+		const struct bf_key_row *row = &bf_key_rows[i];
+
+		if (row->scope == scope && !bf_key_set(row, base, row->def))
+			abort(); /* a row whose default it does not take: a test sees to that */
+	}
+}
+
+void bf_profile_default(struct bf_profile *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	lay_defaults(BF_SCOPE_PROFILE, ret);
+	memcpy(ret->quantities, default_quantities, sizeof(default_quantities));
+	ret->n_quantities = BF_COUNT(default_quantities);
+}
+
+/* ---- one key ---- */
+
+#define SEE_MAN "correct that line; all keys are listed by: man bmsflash-profile"
+
+/* Keeps the first failure; returns what inih takes for one. */
+static BF_PRINTF(2, 3) int fail(struct parser *p, const char *fmt, ...)
+{
+	char what[256];
+	va_list ap;
+
+	if (p->failed)
+		return 0;
+	p->failed = true;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	bf_fail(p->err, BF_E_USAGE, "profile '%s', line %u: %s", p->name, p->line, what);
+	bf_next(p->err, SEE_MAN);
+	return 0;
+}
+
+static struct bf_region *region_of(struct parser *p, const char *name)
+{
+	struct bf_profile *w = &p->work;
+	struct bf_region *r;
+
+	for (size_t i = 0; i < w->n_regions; i++) {
+		if (strcmp(w->regions[i].name, name) == 0)
+			return &w->regions[i];
+	}
+	if (*name == '\0' || strlen(name) >= sizeof(r->name)) {
+		fail(p, "a region needs a name of 1 to %zu bytes, as in [region app]",
+		     sizeof(r->name) - 1);
+		return NULL;
+	}
+	if (w->n_regions == BF_PROFILE_REGIONS) {
+		fail(p, "region '%s' is one more than the %d that can be", name,
+		     BF_PROFILE_REGIONS);
+		return NULL;
+	}
+	r = &w->regions[w->n_regions++];
+	memset(r, 0, sizeof(*r));
+	lay_defaults(BF_SCOPE_REGION, r);
+	r->size = 0; /* not a size that a file can give: shows that it gave none */
+	memcpy(r->name, name, strlen(name));
+	return r;
+}
+
+static struct bf_quantity_map *quantity_add(struct parser *p, enum bf_quantity_kind kind)
+{
+	struct bf_profile *w = &p->work;
+	struct bf_quantity_map *q;
+
+	if (w->n_quantities == BF_PROFILE_QUANTITIES) {
+		fail(p, "more than the %d quantities that can be", BF_PROFILE_QUANTITIES);
+		return NULL;
+	}
+	q = &w->quantities[w->n_quantities++];
+	memset(q, 0, sizeof(*q));
+	lay_defaults(BF_SCOPE_QUANTITY, q);
+	q->kind = kind;
+	return q;
+}
+
+static const struct bf_choice *quantity_kind(const char *name, size_t len)
+{
+	for (const struct bf_choice *c = bf_quantity_kinds; c->name; c++) {
+		if (strlen(c->name) == len && memcmp(c->name, name, len) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+/* NAME is a kind, "cell-voltage", or a kind with a number when its elements are spread over several
+ * identifiers: "cell-voltage 2". The numbers follow each other. */
+static struct bf_quantity_map *quantity_of(struct parser *p, const char *name)
+{
+	size_t len = strcspn(name, " ");
+	const struct bf_choice *c = quantity_kind(name, len);
+	unsigned want = 1, met = 0;
+
+	if (c && name[len]) {
+		want = name[len + 1] >= '2' && name[len + 1] <= '9' ? (unsigned)name[len + 1] - '0'
+								    : 0;
+		if (want == 0 || name[len + 2])
+			c = NULL;
+	}
+	if (!c) {
+		fail(p,
+		     "unknown quantity '%s' (allowed: pack-voltage, current, soc, cell-voltage, "
+		     "temperature or balancing, and a number from 2 to 9 for a further part)",
+		     name);
+		return NULL;
+	}
+	for (size_t i = 0; i < p->work.n_quantities; i++) {
+		struct bf_quantity_map *q = &p->work.quantities[i];
+
+		if (q->kind == (enum bf_quantity_kind)c->value && ++met == want)
+			return q;
+	}
+	if (met + 1 == want)
+		return quantity_add(p, (enum bf_quantity_kind)c->value);
+	fail(p, "quantity '%s' comes before part %u of it", name, met + 1);
+	return NULL;
+}
+
+/* "region app" -> "region" and "app". */
+static const char *split_section(const char *section, char *kind, size_t cap)
+{
+	static const char *const named[] = { "region", "quantity" };
+
+	snprintf(kind, cap, "%s", section);
+	for (size_t i = 0; i < BF_COUNT(named); i++) {
+		size_t n = strlen(named[i]);
+
+		if (strncmp(section, named[i], n) == 0 && (section[n] == ' ' || !section[n])) {
+			kind[n] = '\0';
+			return section + n + strspn(section + n, " ");
+		}
+	}
+	return "";
+}
+
+/* The struct that the row's offset counts in, and which of its kind it is; NULL: failed. */
+static void *base_of(struct parser *p, enum bf_scope scope, const char *name, size_t *ret_instance)
+{
+	struct bf_region *r;
+	struct bf_quantity_map *q;
+
+	switch (scope) {
+	case BF_SCOPE_PROFILE:
+		*ret_instance = 0;
+		return &p->work;
+	case BF_SCOPE_REGION:
+		r = region_of(p, name);
+		if (r)
+			*ret_instance = (size_t)(r - p->work.regions);
+		return r;
+	case BF_SCOPE_QUANTITY:
+		q = quantity_of(p, name);
+		if (q)
+			*ret_instance = (size_t)(q - p->work.quantities);
+		return q;
+	}
+	return NULL;
+}
+
+static int unknown_key(struct parser *p, const char *section, const char *key)
+{
+	if (*section == '\0')
+		return fail(p, "key '%s' stands before any [section]", key);
+	if (!bf_key_section_known(section))
+		return fail(p, "unknown section [%s]", section);
+	return fail(p, "unknown key '%s' in section [%s]", key, section);
+}
+
+/* inih's handler: nonzero goes on. It is called further after a failure; the first one counts. */
+static int on_key(void *ctx, const char *section, const char *key, const char *value)
+{
+	struct parser *p = ctx;
+	char kind[64], allowed[160];
+	const char *name = split_section(section, kind, sizeof(kind));
+	const struct bf_key_row *row = bf_key_find(kind, key);
+	size_t instance = 0;
+	unsigned *seen;
+	void *base;
+
+	if (p->failed)
+		return 0;
+	if (!row)
+		return unknown_key(p, kind, key);
+	base = base_of(p, row->scope, name, &instance);
+	if (!base)
+		return 0;
+	seen = &p->seen[row - bf_key_rows][instance];
+	if (*seen)
+		return fail(p, "key '%s' in [%s] was given on line %u", key, section, *seen);
+	*seen = p->line;
+	if (bf_key_set(row, base, value))
+		return 1;
+	bf_key_allowed(row, allowed, sizeof(allowed));
+	return fail(p, "'%.60s' is not a value for '%s' in [%s] (allowed: %s)", value, key, section,
+		    allowed);
+}
+
+/* ---- what one key cannot tell ---- */
+
+static bool region_ends_wrong(const struct bf_region *r)
+{
+	return r->size == 0 || r->size - 1 > UINT32_MAX - r->addr;
+}
+
+static bool regions_overlap(const struct bf_region *a, const struct bf_region *b)
+{
+	return a->alt == b->alt && a->addr <= b->addr + (b->size - 1) &&
+	       b->addr <= a->addr + (a->size - 1);
+}
+
+static enum bf_rc check_regions(const struct parser *p)
+{
+	const struct bf_region *r = p->work.regions;
+
+	for (size_t i = 0; i < p->work.n_regions; i++) {
+		if (region_ends_wrong(&r[i]))
+			return bf_fail(p->err, BF_E_USAGE,
+				       "profile '%s': region '%s' at 0x%08X has %s", p->name,
+				       r[i].name, r[i].addr,
+				       r[i].size ? "an end beyond 0xFFFFFFFF" : "no size");
+		for (size_t j = 0; j < i; j++) {
+			if (regions_overlap(&r[i], &r[j]))
+				return bf_fail(p->err, BF_E_USAGE,
+					       "profile '%s': regions '%s' and '%s' overlap",
+					       p->name, r[j].name, r[i].name);
+		}
+	}
+	return BF_OK;
+}
+
+static enum bf_rc check_can(const struct parser *p)
+{
+	const struct bf_profile *w = &p->work;
+
+	if (w->can_tx == w->can_rx)
+		return bf_fail(p->err, BF_E_USAGE,
+			       "profile '%s': request-id and response-id in [can] are both 0x%X",
+			       p->name, w->can_tx);
+	if (!w->can_ext && (w->can_tx | w->can_rx | w->can_func) > 0x7FF)
+		return bf_fail(
+			p->err, BF_E_USAGE,
+			"profile '%s': an identifier in [can] is above 0x7FF, but 'extended' "
+			"is no",
+			p->name);
+	if (w->can_brs && !w->can_fd)
+		return bf_fail(p->err, BF_E_USAGE,
+			       "profile '%s': 'bit-rate-switch' in [can] needs 'fd = yes'",
+			       p->name);
+	return BF_OK;
+}
+
+static enum bf_rc check_pairs(const struct parser *p)
+{
+	const struct bf_limits *l = &p->work.limits;
+	const struct {
+		double low, high;
+		const char *names;
+	} pairs[] = {
+		{ l->soc_min, l->soc_max, "soc-min and soc-max in [limits]" },
+		{ l->temp_above, l->temp_below, "temp-above and temp-below in [limits]" },
+		{ l->self_temp_min, l->self_temp_max, "temp-min and temp-max in [self-test]" },
+	};
+
+	for (size_t i = 0; i < BF_COUNT(pairs); i++) {
+		if (pairs[i].low >= pairs[i].high)
+			return bf_fail(p->err, BF_E_USAGE,
+				       "profile '%s': %s leave nothing between %g and %g", p->name,
+				       pairs[i].names, pairs[i].low, pairs[i].high);
+	}
+	return BF_OK;
+}
+
+static enum bf_rc check_whole(const struct parser *p)
+{
+	const struct bf_profile *w = &p->work;
+
+	if (w->security_level && w->security_level % 2 == 0)
+		return bf_fail(
+			p->err, BF_E_USAGE,
+			"profile '%s': security-level 0x%02X in [uds] is even; requestSeed has "
+			"odd numbers",
+			p->name, w->security_level);
+	if ((w->auth == BF_AUTH_PROGRAM) != (w->auth_program[0] != '\0'))
+		return bf_fail(
+			p->err, BF_E_USAGE,
+			"profile '%s': 'auth = program' and 'auth-program' in [uds] need each "
+			"other",
+			p->name);
+	if (w->node == w->tester)
+		return bf_fail(p->err, BF_E_USAGE,
+			       "profile '%s': node and tester in [rs485] are both 0x%02X", p->name,
+			       w->node);
+	if (check_can(p) || check_pairs(p))
+		return p->err->rc;
+	return check_regions(p);
+}
+
+/* did = 0 takes a quantity of the default away. */
+static void drop_untold(struct bf_profile *w)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->n_quantities; i++) {
+		if (w->quantities[i].did)
+			w->quantities[kept++] = w->quantities[i];
+	}
+	memset(&w->quantities[kept], 0, (BF_PROFILE_QUANTITIES - kept) * sizeof(w->quantities[0]));
+	w->n_quantities = kept;
+}
+
+/* ---- whole texts ---- */
+
+/* inih's reader, as fgets. It counts the lines, and takes leading white space away: an indented line
+ * would go on with the value of the key before it. */
+static char *next_line(char *dst, int cap, void *ctx)
+{
+	struct parser *p = ctx;
+	const char *from = p->at, *nl;
+	size_t len;
+
+	if (p->failed || p->at == p->end)
+		return NULL;
+	p->line++;
+	nl = memchr(from, '\n', (size_t)(p->end - from));
+	p->at = nl ? nl + 1 : p->end;
+	while (from < p->at && (*from == ' ' || *from == '\t'))
+		from++;
+	len = (size_t)(p->at - from);
+	if (len >= (size_t)cap || memchr(from, '\0', len)) {
+		fail(p, "the line %s", len >= (size_t)cap ? "is too long" : "holds a NUL byte");
+		return NULL;
+	}
+	memcpy(dst, from, len);
+	dst[len] = '\0';
+	return dst;
+}
+
+static enum bf_rc parse(struct parser *p)
+{
+	int bad = ini_parse_stream(next_line, p, on_key, p);
+
+	if (p->failed)
+		return p->err->rc;
+	if (bad) {
+		bf_fail(p->err, BF_E_USAGE,
+			"profile '%s', line %d: neither a [section] nor 'key = value'", p->name,
+			bad);
+		bf_next(p->err, SEE_MAN);
+		return p->err->rc;
+	}
+	drop_untold(&p->work);
+	return check_whole(p);
+}
+
+enum bf_rc bf_profile_parse(const char *text, size_t len, const char *name,
+			    struct bf_profile *profile, struct bf_err *err)
+{
+	BF_AUTO_MEM struct parser *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		abort();
+	p->name = name;
+	p->at = text;
+	p->end = text + len;
+	p->work = *profile;
+	p->err = err;
+	if (parse(p))
+		return err->rc;
+	*profile = p->work;
+	return BF_OK;
+}

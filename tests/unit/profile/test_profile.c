@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+#include "../unit.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "bmsflash/file.h"
+#include "bmsflash/profile.h"
+
+static enum bf_rc parse(const char *text, struct bf_profile *p, struct bf_err *err)
+{
+	bf_profile_default(p);
+	return bf_profile_parse(text, strlen(text), "t.ini", p, err);
+}
+
+static void refused(const char *text, const char *because)
+{
+	struct bf_profile p, was;
+	struct bf_err err;
+
+	bf_profile_default(&was);
+	bf_err_init(&err);
+	assert_int_equal(parse(text, &p, &err), BF_E_USAGE);
+	if (!strstr(err.cause, because))
+		fail_msg("'%s' does not say '%s'", err.cause, because);
+	assert_non_null(strstr(err.cause, "profile 't.ini'"));
+	assert_memory_equal(&p, &was, sizeof(p));
+}
+
+static void the_default_is_the_contract_of_the_manual(void **state)
+{
+	struct bf_profile p;
+
+	(void)state;
+	bf_profile_default(&p);
+	assert_int_equal(p.can_tx, 0x7E0);
+	assert_int_equal(p.can_rx, 0x7E8);
+	assert_int_equal(p.can_func, 0x7DF);
+	assert_int_equal(p.can_pad, 0xCC);
+	assert_int_equal(p.node, 0x11);
+	assert_int_equal(p.tester, 0xF1);
+	assert_int_equal(p.rid_hash, 0xF0B4);
+	assert_int_equal(p.did_map, 0xFD03);
+	assert_int_equal(p.serial_rates[0], 3000000);
+	assert_int_equal(p.serial_rates[6], 115200);
+	assert_int_equal(p.can_rates[3], 125000);
+	assert_int_equal(p.parity, 'N');
+	assert_int_equal(p.auth, BF_AUTH_ED25519);
+	assert_int_equal(p.n_quantities, 6);
+	assert_int_equal(p.n_regions, 0);
+	assert_true(p.limits.temp_below > 44.9 && p.limits.temp_below < 45.1);
+}
+
+static void the_example_file_is_the_default_written_out(void **state)
+{
+	static const char *const folders[] = { "/nonexistent", BF_PROFILES_DIR, NULL };
+	struct bf_profile def, p;
+	struct bf_err err;
+
+	(void)state;
+	bf_profile_default(&def);
+	assert_int_equal(bf_profile_load("default", folders, &p, &err), BF_OK);
+	assert_memory_equal(&p, &def, sizeof(p));
+}
+
+static void the_example_file_names_every_key(void **state)
+{
+	BF_AUTO_MEM uint8_t *text = NULL;
+	struct bf_profile_key k;
+	struct bf_err err;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(bf_file_read(BF_PROFILES_DIR "/default.ini", 65536, &text, &len, &err), 0);
+	for (size_t i = 0; bf_profile_key(i, &k) && strcmp(k.section, "region") != 0; i++) {
+		char line[80];
+
+		snprintf(line, sizeof(line), "\n%s =", k.key);
+		assert_non_null(strstr((const char *)text, line));
+	}
+}
+
+static void the_drop_in_example_keeps_the_boot_loader_away(void **state)
+{
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	assert_int_equal(bf_profile_load(BF_PROFILES_DIR "/dfuse-16s.ini", NULL, &p, &err), BF_OK);
+	assert_string_equal(p.protocol, "dfu");
+	assert_int_equal(p.usb_vid, 0x0483);
+	assert_int_equal(p.n_regions, 3);
+	assert_string_equal(p.regions[0].name, "boot");
+	assert_int_equal(p.regions[0].kind, BF_REGION_BOOT);
+	assert_int_equal(p.regions[0].access, BF_ACCESS_READ);
+	assert_int_equal(p.regions[2].addr, 0x08020000);
+}
+
+static void keys_lie_over_what_was_there(void **state)
+{
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	assert_int_equal(parse("\xEF\xBB\xBF; words\r\n[can]\r\n  request-id = 0x700 ; inline\r\n"
+			       "\tresponse-id=0x708\n# more\n[pack]\nname = a b\n[rs485]\nnode=18",
+			       &p, &err),
+			 BF_OK);
+	assert_int_equal(p.can_tx, 0x700);
+	assert_int_equal(p.can_rx, 0x708);
+	assert_int_equal(p.can_func, 0x7DF);
+	assert_int_equal(p.node, 18);
+	assert_string_equal(p.name, "a b");
+}
+
+static void unknown_things_are_named_with_their_line(void **state)
+{
+	(void)state;
+	refused("[can]\n\n; x\nspeed = 5\n", "line 4: unknown key 'speed' in section [can]");
+	refused("[cam]\nrate = 5\n", "line 2: unknown section [cam]");
+	refused("node = 5\n", "line 1: key 'node' stands before any [section]");
+	refused("[can]\nrequest-id 5\n", "line 2: neither");
+	refused("[can\n[pack]\nname = x\n", "line 1: neither");
+	refused("[regional app]\nsize = 5\n", "unknown section [regional app]");
+}
+
+static void bad_values_are_named_with_what_is_allowed(void **state)
+{
+	(void)state;
+	refused("[rs485]\nnode = 300\n",
+		"line 2: '300' is not a value for 'node' in [rs485] (allowed: 0x0 to 0xFF)");
+	refused("[rs485]\nframing = slip\n", "allowed: auto, iso14230 or hdlc");
+	refused("[can]\nfd = true\n", "allowed: yes or no");
+	refused("[limits]\nsoc-min =\n", "allowed: 0 to 100");
+	refused("[pack]\nprotocol = UDS\n", "lower-case");
+}
+
+static void a_key_given_twice_names_the_first_line(void **state)
+{
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	refused("[can]\nfd = no\n[pack]\nname=x\n[can]\nfd = no\n",
+		"line 6: key 'fd' in [can] was given on line 2");
+	refused("[region a]\nsize=4\nsize=8\n", "line 3: key 'size' in [region a] was given on");
+	assert_int_equal(parse("[region a]\nsize=4\n[region b]\naddress=4\nsize=4\n", &p, &err), 0);
+}
+
+static void lines_that_would_be_cut_are_refused(void **state)
+{
+	char text[400];
+
+	(void)state;
+	snprintf(text, sizeof(text), "[pack]\ndescription = %0*d\n", 250, 1);
+	refused(text, "line 2: the line is too long");
+}
+
+static void a_nul_byte_is_refused(void **state)
+{
+	static const char text[] = "[can]\nfd = \0yes\n";
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	bf_profile_default(&p);
+	assert_int_equal(bf_profile_parse(text, sizeof(text) - 1, "t.ini", &p, &err), BF_E_USAGE);
+	assert_non_null(strstr(err.cause, "line 2: the line holds a NUL byte"));
+}
+
+static void regions_must_fit_and_not_overlap(void **state)
+{
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	refused("[region a]\naddress = 0x1000\n", "region 'a' at 0x00001000 has no size");
+	refused("[region a]\naddress = 0xFFFFFFF0\nsize = 17\n", "end beyond");
+	refused("[region a]\nsize = 16\n[region b]\naddress = 15\nsize = 1\n",
+		"'a' and 'b' overlap");
+	refused("[region]\nsize = 16\n", "needs a name");
+	refused("[region abcdefghijklmnopqrstuvwxyz]\nsize = 16\n", "needs a name of 1 to 23");
+	assert_int_equal(parse("[region a]\nsize=16\n[region b]\nsize=16\nalt=1\n", &p, &err), 0);
+	assert_int_equal(parse("[region a]\naddress=0xFFFFFFF0\nsize=16\n", &p, &err), 0);
+}
+
+static void at_most_sixteen_regions(void **state)
+{
+	char text[1024] = "";
+	size_t at = 0;
+
+	(void)state;
+	for (int i = 0; i <= BF_PROFILE_REGIONS; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+				       "[region r%d]\naddress=%d\nsize=1\n", i, i);
+	refused(text, "one more than the 16");
+}
+
+static void quantities_change_go_away_and_come_in_parts(void **state)
+{
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	assert_int_equal(parse("[quantity cell-voltage]\ndid=0x2101\ncount=16\nrequired=yes\n"
+			       "[quantity cell-voltage 2]\ndid=0x2102\nscale=0.001\n"
+			       "[quantity balancing]\ndid=0\n",
+			       &p, &err),
+			 BF_OK);
+	assert_int_equal(p.n_quantities, 6);
+	assert_int_equal(p.quantities[4].kind, BF_Q_CELL_VOLTAGE);
+	assert_int_equal(p.quantities[4].did, 0x2101);
+	assert_int_equal(p.quantities[4].count, 16);
+	assert_true(p.quantities[4].required);
+	assert_int_equal(p.quantities[5].kind, BF_Q_CELL_VOLTAGE);
+	assert_int_equal(p.quantities[5].did, 0x2102);
+	assert_int_equal(p.quantities[5].width, 2);
+	refused("[quantity cell-voltage 3]\ndid=1\n", "comes before part 2");
+	refused("[quantity cell-voltage 1]\ndid=1\n", "unknown quantity");
+	refused("[quantity power]\ndid=1\n", "allowed: pack-voltage");
+	refused("[quantity]\ndid=1\n", "unknown quantity ''");
+}
+
+static void keys_that_contradict_each_other_are_refused(void **state)
+{
+	(void)state;
+	refused("[can]\nrequest-id = 0x800\n", "above 0x7FF");
+	refused("[can]\nrequest-id = 0x7E8\n", "both 0x7E8");
+	refused("[can]\nbit-rate-switch = yes\n", "needs 'fd = yes'");
+	refused("[limits]\nsoc-min = 90\n", "leave nothing between 90 and 80");
+	refused("[limits]\ntemp-below = -1\n", "temp-above and temp-below");
+	refused("[self-test]\ntemp-min = 80\n", "[self-test]");
+	refused("[uds]\nsecurity-level = 2\n", "even");
+	refused("[uds]\nauth = program\n", "need each other");
+	refused("[rs485]\nnode = 0xF1\n", "both 0xF1");
+}
+
+static void a_profile_that_is_nowhere_names_the_folders(void **state)
+{
+	static const char *const folders[] = { "/nonexistent/a", "/nonexistent/b", NULL };
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	assert_int_equal(bf_profile_load("bms16", folders, &p, &err), BF_E_USAGE);
+	assert_non_null(strstr(err.cause, "/nonexistent/a, /nonexistent/b"));
+	assert_int_equal(bf_profile_load("bms16", NULL, &p, &err), BF_E_USAGE);
+	assert_non_null(strstr(err.cause, "nowhere"));
+	assert_int_equal(bf_profile_load("/nonexistent/x.ini", folders, &p, &err), BF_E_USAGE);
+	assert_int_not_equal(err.os, 0);
+	assert_int_equal(bf_profile_load("default", folders, &p, &err), BF_OK);
+}
+
+static void a_file_without_a_name_is_named_by_its_path(void **state)
+{
+	char path[] = "/tmp/bf-profile-XXXXXX.ini";
+	BF_AUTO_FD int fd = mkstemps(path, 4);
+	struct bf_profile p;
+	struct bf_err err;
+	enum bf_rc rc;
+
+	(void)state;
+	assert_true(fd >= 0);
+	rc = bf_profile_load(path, NULL, &p, &err);
+	unlink(path);
+	assert_int_equal(rc, BF_OK);
+	assert_int_equal(strlen(p.name), strlen("bf-profile-XXXXXX"));
+	assert_string_equal(p.description, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_default_is_the_contract_of_the_manual),
+		cmocka_unit_test(the_example_file_is_the_default_written_out),
+		cmocka_unit_test(the_example_file_names_every_key),
+		cmocka_unit_test(the_drop_in_example_keeps_the_boot_loader_away),
+		cmocka_unit_test(keys_lie_over_what_was_there),
+		cmocka_unit_test(unknown_things_are_named_with_their_line),
+		cmocka_unit_test(bad_values_are_named_with_what_is_allowed),
+		cmocka_unit_test(a_key_given_twice_names_the_first_line),
+		cmocka_unit_test(lines_that_would_be_cut_are_refused),
+		cmocka_unit_test(a_nul_byte_is_refused),
+		cmocka_unit_test(regions_must_fit_and_not_overlap),
+		cmocka_unit_test(at_most_sixteen_regions),
+		cmocka_unit_test(quantities_change_go_away_and_come_in_parts),
+		cmocka_unit_test(keys_that_contradict_each_other_are_refused),
+		cmocka_unit_test(a_profile_that_is_nowhere_names_the_folders),
+		cmocka_unit_test(a_file_without_a_name_is_named_by_its_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
