@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of drivers, from the list that the build wrote. */
+/* The table of drivers, from the list that the build wrote, and the way from an address to a wire. */
 #include "bmsflash/transport.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "fault.h"
 
 #define BF_DRIVER(name) extern const struct bf_driver bf_driver_##name;
 #include "drivers.def"
@@ -13,6 +18,8 @@ static const struct bf_driver *const drivers[] = {
 };
 #undef BF_DRIVER
 
+#define FAULT_PREFIX "fault:"
+
 const struct bf_driver *const *bf_drivers(void)
 {
 	return drivers;
@@ -23,4 +30,62 @@ struct bf_transport *bf_transport_close(struct bf_transport *t)
 	if (t)
 		t->ops->close(t);
 	return NULL;
+}
+
+static enum bf_rc unknown_address(const char *address, struct bf_err *err)
+{
+	size_t n;
+
+	if (!drivers[0])
+		return bf_fail(err, BF_E_UNSUPPORTED, "this bmsflash was built without any wire");
+	bf_fail(err, BF_E_IFACE, "'%s' is no interface that bmsflash knows; it takes", address);
+	for (size_t i = 0; drivers[i]; i++) {
+		n = strlen(err->cause);
+		snprintf(err->cause + n, sizeof(err->cause) - n, "%s %s", i ? ";" : "",
+			 drivers[i]->address_help);
+	}
+	bf_likely(err, "the name is misspelt, or the interface is not plugged in");
+	bf_next(err, "bmsflash probe (without --if it lists the interfaces of this machine)");
+	return err->rc;
+}
+
+static enum bf_rc open_plain(const struct bf_open_env *env, const char *address,
+			     struct bf_transport **ret, struct bf_err *err)
+{
+	for (size_t i = 0; drivers[i]; i++) {
+		if (drivers[i]->match(address))
+			return drivers[i]->open(env, address, ret, err);
+	}
+	return unknown_address(address, err);
+}
+
+static enum bf_rc open_faulty(const struct bf_open_env *env, const char *rest,
+			      struct bf_transport **ret, struct bf_err *err)
+{
+	size_t len = bf_fault_spec_len(rest);
+	BF_AUTO_MEM char *spec = strndup(rest, len);
+	struct bf_fault_spec parsed;
+	struct bf_transport *inner;
+
+	if (!spec)
+		abort();
+	/* The specification is looked at first: a mistake in it must not touch the wire. */
+	if (bf_fault_parse(spec, &parsed, err))
+		return err->rc;
+	if (rest[len] == '\0')
+		return bf_fail(err, BF_E_USAGE,
+			       "'" FAULT_PREFIX "%s' names no interface; the form is "
+			       "'" FAULT_PREFIX "drop=1%%:can0'",
+			       rest);
+	if (bf_transport_open(env, rest + len + 1, &inner, err))
+		return err->rc;
+	return bf_fault_wrap(inner, spec, ret, err);
+}
+
+enum bf_rc bf_transport_open(const struct bf_open_env *env, const char *address,
+			     struct bf_transport **ret, struct bf_err *err)
+{
+	if (strncmp(address, FAULT_PREFIX, strlen(FAULT_PREFIX)) == 0)
+		return open_faulty(env, address + strlen(FAULT_PREFIX), ret, err);
+	return open_plain(env, address, ret, err);
 }

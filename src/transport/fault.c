@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fault injector. It sits between a wire and its user and spoils a share of the messages: one
+ * write or read of a stream, one frame of a bus, one transfer of a USB device. What is spoilt depends
+ * on the seed and on the order of messages alone, so that a run on virtual time can be repeated.
+ *
+ * Damage goes as on the real wire: a stream delivers wrong bits; CAN and USB protect each message by
+ * a CRC in hardware, so a damaged frame is a lost one and a damaged transfer a failed one.
+ */
+#include "fault.h"
+
+#include <string.h>
+
+#include "wrap.h"
+
+#define MILLION 1000000u
+
+struct bf_fault *bf_fault_of(struct bf_transport *t)
+{
+	return BF_CONTAINER_OF(t, struct bf_fault, t);
+}
+
+static bool hit(struct bf_fault *f, uint32_t ppm)
+{
+	return bf_rng_below(&f->rng, MILLION) < ppm;
+}
+
+/* Draws the same count of numbers for each message, so that one share does not shift another. */
+struct bf_fate bf_fault_draw(struct bf_fault *f)
+{
+	struct bf_fate fate;
+
+	fate.drop = hit(f, f->spec.drop);
+	fate.flip = hit(f, f->spec.flip);
+	fate.dup = hit(f, f->spec.dup);
+	fate.trunc = hit(f, f->spec.trunc);
+	fate.delay = hit(f, f->spec.delay) ? f->spec.delay_us : 0;
+	f->messages++;
+	if (fate.drop || fate.flip || fate.dup || fate.trunc || fate.delay)
+		bf_log(f->t.log, BF_LOG_DEBUG, "fault: message %llu:%s%s%s%s%s",
+		       (unsigned long long)f->messages, fate.drop ? " drop" : "",
+		       fate.flip ? " flip" : "", fate.dup ? " dup" : "", fate.trunc ? " trunc" : "",
+		       fate.delay ? " delay" : "");
+	return fate;
+}
+
+enum bf_rc bf_fault_finish(struct bf_fault *f, enum bf_rc rc)
+{
+	f->t.stats = f->inner->stats;
+	f->t.stats.line_errors += f->line_errors;
+	return rc;
+}
+
+enum bf_rc bf_fault_check_cut(struct bf_fault *f, struct bf_err *err)
+{
+	if (!f->spec.cut || f->messages < f->spec.cut)
+		return BF_OK;
+	return bf_fail(err, BF_E_GONE, "'%s' was cut by the fault injector after %llu messages",
+		       f->t.name, (unsigned long long)f->spec.cut);
+}
+
+enum bf_rc bf_fault_wait(struct bf_fault *f, bf_time at, bf_time deadline, struct bf_err *err)
+{
+	bf_time end = at < deadline ? at : deadline;
+
+	if (bf_now(f->t.clock) >= at)
+		return BF_OK;
+	if (!bf_clock_until(f->t.clock, end))
+		return bf_fail(err, BF_E_INTERRUPTED, "stopped while waiting for '%s'", f->t.name);
+	if (bf_now(f->t.clock) >= at)
+		return BF_OK;
+	return bf_fail(err, BF_E_TIMEOUT, "nothing came from '%s' in time", f->t.name);
+}
+
+static void flip_bit(struct bf_fault *f, uint8_t *p, size_t len)
+{
+	uint32_t bit;
+
+	if (!len)
+		return;
+	bit = bf_rng_below(&f->rng, (uint32_t)len * 8);
+	p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+}
+
+size_t bf_fault_shortened(struct bf_fault *f, size_t len)
+{
+	return len ? bf_rng_below(&f->rng, (uint32_t)len) : 0;
+}
+
+/* ---- stream ---- */
+
+static enum bf_rc stream_write(struct bf_transport *t, const uint8_t *p, size_t len,
+			       bf_time deadline, struct bf_err *err)
+{
+	struct bf_fault *f = bf_fault_of(t);
+	BF_AUTO_MEM uint8_t *copy = malloc(len + 1);
+	struct bf_fate fate;
+	enum bf_rc rc;
+
+	if (!copy)
+		return bf_fail(err, BF_E_INTERNAL, "no memory for a write of %zu bytes", len);
+	if (bf_fault_check_cut(f, err))
+		return err->rc;
+	fate = bf_fault_draw(f);
+	if (len)
+		memcpy(copy, p, len);
+	if (fate.flip)
+		flip_bit(f, copy, len);
+	if (fate.trunc)
+		len = bf_fault_shortened(f, len);
+	if (fate.delay && bf_fault_wait(f, bf_in(t->clock, fate.delay), deadline, err))
+		return err->rc;
+	if (fate.drop)
+		return BF_OK;
+	rc = f->inner->ops->stream->write(f->inner, copy, len, deadline, err);
+	if (!rc && fate.dup)
+		rc = f->inner->ops->stream->write(f->inner, copy, len, deadline, err);
+	return bf_fault_finish(f, rc);
+}
+
+/* Fills the held message from the wire; it stays empty when the message was dropped. */
+static enum bf_rc stream_fetch(struct bf_fault *f, bf_time deadline, struct bf_err *err)
+{
+	struct bf_fault_held *h = &f->held;
+	struct bf_fate fate;
+	size_t len;
+
+	if (f->inner->ops->stream->read(f->inner, h->bytes, sizeof(h->bytes), &len, deadline, err))
+		return bf_fault_finish(f, err->rc);
+	fate = bf_fault_draw(f);
+	if (fate.flip)
+		flip_bit(f, h->bytes, len);
+	if (fate.trunc)
+		len = bf_fault_shortened(f, len);
+	h->len = len;
+	h->pos = 0;
+	h->again = fate.dup;
+	h->ready_at = bf_in(f->t.clock, fate.delay);
+	h->full = !fate.drop && len > 0;
+	return bf_fault_finish(f, BF_OK);
+}
+
+static enum bf_rc stream_read(struct bf_transport *t, uint8_t *p, size_t cap, size_t *ret_len,
+			      bf_time deadline, struct bf_err *err)
+{
+	struct bf_fault *f = bf_fault_of(t);
+	struct bf_fault_held *h = &f->held;
+	size_t n;
+
+	if (bf_fault_check_cut(f, err))
+		return err->rc;
+	while (!h->full) {
+		if (stream_fetch(f, deadline, err))
+			return err->rc;
+	}
+	if (bf_fault_wait(f, h->ready_at, deadline, err))
+		return err->rc;
+	n = h->len - h->pos < cap ? h->len - h->pos : cap;
+	memcpy(p, h->bytes + h->pos, n);
+	h->pos += n;
+	if (h->pos == h->len) {
+		h->full = h->again;
+		h->again = false;
+		h->pos = 0;
+	}
+	*ret_len = n;
+	return BF_OK;
+}
+
+static enum bf_rc stream_drain(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	struct bf_fault *f = bf_fault_of(t);
+
+	if (bf_fault_check_cut(f, err))
+		return err->rc;
+	return bf_fault_finish(f, f->inner->ops->stream->drain(f->inner, deadline, err));
+}
+
+static void stream_discard(struct bf_transport *t)
+{
+	struct bf_fault *f = bf_fault_of(t);
+
+	f->held.full = false;
+	f->inner->ops->stream->discard(f->inner);
+}
+
+static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *line,
+				  struct bf_err *err)
+{
+	struct bf_fault *f = bf_fault_of(t);
+
+	if (bf_fault_check_cut(f, err))
+		return err->rc;
+	return f->inner->ops->stream->set_line(f->inner, line, err);
+}
+
+static void stream_report(struct bf_transport *t, struct bf_line_report *ret)
+{
+	struct bf_fault *f = bf_fault_of(t);
+
+	f->inner->ops->stream->report(f->inner, ret);
+	bf_fault_finish(f, BF_OK);
+}
+
+/* ---- bus ---- */
+
+/* FD knows only some lengths; those up to 8 are valid for every frame. */
+static void shorten_frame(struct bf_fault *f, struct bf_frame *frame)
+{
+	size_t n = bf_fault_shortened(f, frame->len);
+
+	frame->len = (uint8_t)(n < 8 ? n : 8);
+}
+
+static enum bf_rc bus_send(struct bf_transport *t, const struct bf_frame *frame, bf_time deadline,
+			   struct bf_err *err)
+{
+	struct bf_fault *f = bf_fault_of(t);
+	struct bf_frame copy = *frame;
+	struct bf_fate fate;
+	enum bf_rc rc;
+
+	if (bf_fault_check_cut(f, err))
+		return err->rc;
+	fate = bf_fault_draw(f);
+	if (fate.trunc)
+		shorten_frame(f, &copy);
+	if (fate.delay && bf_fault_wait(f, bf_in(t->clock, fate.delay), deadline, err))
+		return err->rc;
+	f->line_errors += fate.flip;
+	if (fate.drop || fate.flip)
+		return bf_fault_finish(f, BF_OK);
+	rc = f->inner->ops->bus->send(f->inner, &copy, deadline, err);
+	if (!rc && fate.dup)
+		rc = f->inner->ops->bus->send(f->inner, &copy, deadline, err);
+	return bf_fault_finish(f, rc);
+}
+
+static enum bf_rc bus_fetch(struct bf_fault *f, bf_time deadline, struct bf_err *err)
+{
+	struct bf_fault_held *h = &f->held;
+	struct bf_fate fate;
+
+	if (f->inner->ops->bus->recv(f->inner, &h->frame, deadline, err))
+		return bf_fault_finish(f, err->rc);
+	fate = bf_fault_draw(f);
+	if (fate.trunc)
+		shorten_frame(f, &h->frame);
+	f->line_errors += fate.flip;
+	h->again = fate.dup;
+	h->ready_at = bf_in(f->t.clock, fate.delay);
+	h->full = !fate.drop && !fate.flip;
+	if (fate.delay)
+		h->frame.at = h->ready_at;
+	return bf_fault_finish(f, BF_OK);
+}
+
+static enum bf_rc bus_recv(struct bf_transport *t, struct bf_frame *ret, bf_time deadline,
+			   struct bf_err *err)
+{
+	struct bf_fault *f = bf_fault_of(t);
+	struct bf_fault_held *h = &f->held;
+
+	if (bf_fault_check_cut(f, err))
+		return err->rc;
+	while (!h->full) {
+		if (bus_fetch(f, deadline, err))
+			return err->rc;
+	}
+	if (bf_fault_wait(f, h->ready_at, deadline, err))
+		return err->rc;
+	*ret = h->frame;
+	h->full = h->again;
+	h->again = false;
+	return BF_OK;
+}
+
+static enum bf_rc bus_filter(struct bf_transport *t, const struct bf_filter *filters, size_t n,
+			     struct bf_err *err)
+{
+	struct bf_fault *f = bf_fault_of(t);
+
+	if (bf_fault_check_cut(f, err))
+		return err->rc;
+	return f->inner->ops->bus->filter(f->inner, filters, n, err);
+}
+
+static enum bf_rc bus_set_bitrate(struct bf_transport *t, uint32_t bitrate, uint32_t dbitrate,
+				  struct bf_err *err)
+{
+	struct bf_fault *f = bf_fault_of(t);
+
+	if (bf_fault_check_cut(f, err))
+		return err->rc;
+	return f->inner->ops->bus->set_bitrate(f->inner, bitrate, dbitrate, err);
+}
+
+static void bus_report(struct bf_transport *t, struct bf_bus_report *ret)
+{
+	struct bf_fault *f = bf_fault_of(t);
+
+	f->inner->ops->bus->report(f->inner, ret);
+	bf_fault_finish(f, BF_OK);
+}
+
+/* ---- wrapping ---- */
+
+static void fault_close(struct bf_transport *t)
+{
+	struct bf_fault *f = bf_fault_of(t);
+
+	bf_transport_close(f->inner);
+	free(f);
+}
+
+static void wrap_ops(struct bf_fault *f)
+{
+	const struct bf_transport_ops *in = f->inner->ops;
+
+	f->ops = (struct bf_transport_ops){
+		.name = in->name,
+		.wire = in->wire,
+		.stream = in->stream ? &f->stream : NULL,
+		.bus = in->bus ? &f->bus : NULL,
+		.usb = in->usb ? &f->usb : NULL,
+		.close = fault_close,
+	};
+	if (in->stream)
+		f->stream = (struct bf_stream_ops){
+			.write = BF_KEEP(in->stream, write, stream_write),
+			.read = BF_KEEP(in->stream, read, stream_read),
+			.drain = BF_KEEP(in->stream, drain, stream_drain),
+			.discard = BF_KEEP(in->stream, discard, stream_discard),
+			.set_line = BF_KEEP(in->stream, set_line, stream_set_line),
+			.report = BF_KEEP(in->stream, report, stream_report),
+		};
+	if (in->bus)
+		f->bus = (struct bf_bus_ops){
+			.send = BF_KEEP(in->bus, send, bus_send),
+			.recv = BF_KEEP(in->bus, recv, bus_recv),
+			.filter = BF_KEEP(in->bus, filter, bus_filter),
+			.set_bitrate = BF_KEEP(in->bus, set_bitrate, bus_set_bitrate),
+			.report = BF_KEEP(in->bus, report, bus_report),
+		};
+	if (in->usb)
+		bf_fault_wrap_usb(f);
+}
+
+enum bf_rc bf_fault_wrap(struct bf_transport *take, const char *spec, struct bf_transport **ret,
+			 struct bf_err *err)
+{
+	BF_AUTO(bf_transport) *inner = take;
+	struct bf_fault_spec parsed;
+	struct bf_fault *f;
+
+	if (bf_fault_parse(spec, &parsed, err))
+		return err->rc;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		abort();
+	f->spec = parsed;
+	f->rng.state = parsed.seed;
+	f->inner = bf_steal(&inner);
+	wrap_ops(f);
+	f->t.ops = &f->ops;
+	f->t.clock = f->inner->clock;
+	f->t.log = f->inner->log;
+	f->t.stats = f->inner->stats;
+	memcpy(f->t.name, f->inner->name, sizeof(f->t.name));
+	*ret = &f->t;
+	return BF_OK;
+}
