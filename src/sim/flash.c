@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "flash.h"
+
+#include <string.h>
+
+#define ERASED 0xFF
+
+void bf_flash_init(struct bf_flash *f)
+{
+	/* STM32G4-class data sheet figures: page erase 22 ms, double word 82 us. */
+	*f = (struct bf_flash){ .mem = malloc(BF_FLASH_SIZE), .erase_us = 22000, .program_us = 82 };
+	if (!f->mem)
+		abort();
+	memset(f->mem, ERASED, BF_FLASH_SIZE);
+}
+
+void bf_flash_done(struct bf_flash *f)
+{
+	free(f->mem);
+	f->mem = NULL;
+}
+
+bool bf_flash_inside(uint32_t addr, size_t len)
+{
+	return addr >= BF_FLASH_BASE && len <= BF_FLASH_SIZE &&
+	       addr - BF_FLASH_BASE <= BF_FLASH_SIZE - len;
+}
+
+static uint8_t *cell(const struct bf_flash *f, uint32_t addr)
+{
+	return f->mem + (addr - BF_FLASH_BASE);
+}
+
+const uint8_t *bf_flash_at(const struct bf_flash *f, uint32_t addr)
+{
+	return cell(f, addr);
+}
+
+bool bf_flash_blank(const struct bf_flash *f, uint32_t addr, size_t len)
+{
+	const uint8_t *p = cell(f, addr);
+
+	for (size_t i = 0; i < len; i++)
+		if (p[i] != ERASED)
+			return false;
+	return true;
+}
+
+/* True when power goes in the middle of the operation that begins now. */
+static bool begin(struct bf_flash *f, bf_time cost)
+{
+	f->ops++;
+	f->generation++;
+	f->spent += cost;
+	if (f->ops == f->cut_at)
+		f->dead = true;
+	return f->dead;
+}
+
+/* What an interrupted erase leaves: one half of the page erased, which one by turns. */
+static void tear_page(struct bf_flash *f, uint8_t *page)
+{
+	size_t half = BF_FLASH_PAGE / 2;
+
+	memset(page + (f->ops % 2 ? half : 0), ERASED, half);
+}
+
+/* What an interrupted program leaves, by turns: nothing, half the bytes, or some bits everywhere. */
+static void tear_word(struct bf_flash *f, uint8_t *dst, const uint8_t *word)
+{
+	for (size_t i = 0; i < BF_FLASH_WORD; i++) {
+		if (f->ops % 3 == 1 && i < BF_FLASH_WORD / 2)
+			dst[i] = word[i];
+		if (f->ops % 3 == 2)
+			dst[i] = word[i] | 0x55;
+	}
+}
+
+bool bf_flash_erase(struct bf_flash *f, uint32_t page_addr)
+{
+	if (f->dead || page_addr % BF_FLASH_PAGE || !bf_flash_inside(page_addr, BF_FLASH_PAGE))
+		return false;
+	if (begin(f, f->erase_us)) {
+		tear_page(f, cell(f, page_addr));
+		return false;
+	}
+	memset(cell(f, page_addr), ERASED, BF_FLASH_PAGE);
+	return true;
+}
+
+static bool all_erased(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i] != ERASED)
+			return false;
+	return true;
+}
+
+bool bf_flash_program(struct bf_flash *f, uint32_t addr, const uint8_t word[BF_FLASH_WORD])
+{
+	if (f->dead || addr % BF_FLASH_WORD || !bf_flash_inside(addr, BF_FLASH_WORD))
+		return false;
+	if (all_erased(word, BF_FLASH_WORD))
+		return bf_flash_blank(f, addr, BF_FLASH_WORD);
+	if (!bf_flash_blank(f, addr, BF_FLASH_WORD))
+		return false;
+	if (begin(f, f->program_us)) {
+		tear_word(f, cell(f, addr), word);
+		return false;
+	}
+	memcpy(cell(f, addr), word, BF_FLASH_WORD);
+	return true;
+}
+
+bool bf_flash_write(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i += BF_FLASH_WORD) {
+		uint8_t word[BF_FLASH_WORD];
+		size_t n = len - i < BF_FLASH_WORD ? len - i : BF_FLASH_WORD;
+
+		memset(word, ERASED, sizeof(word));
+		memcpy(word, p + i, n);
+		if (!bf_flash_program(f, addr + (uint32_t)i, word))
+			return false;
+	}
+	return true;
+}
+
+void bf_flash_preload(struct bf_flash *f, uint32_t addr, const void *p, size_t len)
+{
+	if (!bf_flash_inside(addr, len))
+		return;
+	memcpy(cell(f, addr), p, len);
+	f->generation++;
+}
+
+bf_time bf_flash_take_time(struct bf_flash *f)
+{
+	bf_time spent = f->spent;
+
+	f->spent = 0;
+	return spent;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pack's NOR flash, with the habits of a real one: pages are erased to FF, double words are
+ * programmed once, both take their time, and power may go in the middle of either. Every erase and
+ * every program is one numbered operation, so that a test can stop at each of them.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bmsflash/clock.h"
+
+#define BF_FLASH_BASE 0x08000000u
+#define BF_FLASH_SIZE 0x00114000u
+#define BF_FLASH_PAGE 2048u
+#define BF_FLASH_WORD 8u
+
+struct bf_flash {
+	uint8_t *mem;
+	uint64_t ops;    /* operations begun since this object was made; the first is number 1 */
+	uint64_t cut_at; /* power goes in the middle of this operation; 0: never */
+	bool dead;       /* power is gone: operations do nothing */
+	bf_time erase_us, program_us; /* one page, one double word */
+	bf_time spent;                /* by operations since bf_flash_take_time() */
+	uint64_t generation;          /* changes with the contents */
+};
+
+void bf_flash_init(struct bf_flash *f); /* erased, 22 ms a page, 82 us a double word */
+void bf_flash_done(struct bf_flash *f);
+
+bool bf_flash_inside(uint32_t addr, size_t len);
+/* Borrowed view; the range must be inside. */
+const uint8_t *bf_flash_at(const struct bf_flash *f, uint32_t addr);
+bool bf_flash_blank(const struct bf_flash *f, uint32_t addr, size_t len);
+
+/* False when power went, or when the hardware refuses: an address that is not aligned or outside, a
+ * double word that is not erased. Programming only FF leaves the double word erased and is free. */
+bool bf_flash_erase(struct bf_flash *f, uint32_t page_addr);
+bool bf_flash_program(struct bf_flash *f, uint32_t addr, const uint8_t word[BF_FLASH_WORD]);
+/* Any number of double words, stopping at the first that fails. */
+bool bf_flash_write(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t len);
+
+/* As a programmer in the factory does it: no time, no operation number. */
+void bf_flash_preload(struct bf_flash *f, uint32_t addr, const void *p, size_t len);
+
+bf_time bf_flash_take_time(struct bf_flash *f);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* What kind of pack is wanted: the keys of "sim:key=value,..." and of bmsflash-sim. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bmsflash/clock.h"
+#include "bmsflash/err.h"
+
+enum bf_sim_link { BF_SIM_CAN, BF_SIM_CANFD, BF_SIM_RS485, BF_SIM_USB };
+enum bf_sim_protocol { BF_SIM_UDS, BF_SIM_DFU, BF_SIM_DFUSE };
+enum bf_sim_crash { BF_SIM_CRASH_NEVER, BF_SIM_CRASH_TRIAL };
+
+enum bf_sim_quirk {
+	BF_QUIRK_NRC24 = 1,      /* a repeated block counter drops the transfer with NRC 24 */
+	BF_QUIRK_NOHASH = 2,     /* no routine F0B4 */
+	BF_QUIRK_NOREAD = 4,     /* no upload, no ReadMemoryByAddress */
+	BF_QUIRK_SINGLEBANK = 8, /* one bank: the loader overwrites what runs */
+	BF_QUIRK_SLOW = 16,      /* answers after 40 ms, flash four times slower */
+	BF_QUIRK_BUSY = 32,      /* one request in eight is answered with NRC 21 */
+};
+
+struct bf_sim_opts {
+	enum bf_sim_link link;
+	enum bf_sim_protocol protocol;
+	uint32_t rate;    /* default rate of the line, bit/s; 0: 500000 or 115200 */
+	uint32_t drate;   /* CAN FD data phase; 0: 2000000 */
+	char state[512];  /* file that keeps the flash; empty: forgotten */
+	char version[24]; /* built-in image in slot 0, "none" for an empty slot */
+	char slot1[24];   /* built-in image in slot 1; empty: erased */
+	uint32_t counter; /* lowest security counter that may start */
+	char vendor[64], class_name[64], serial[32];
+	double soc, temp, current; /* percent, degrees C, A */
+	bool selftest_fail;        /* the self-test fails while new firmware runs on trial */
+	enum bf_sim_crash crash;
+	uint64_t seed;
+	unsigned quirks; /* bits of enum bf_sim_quirk */
+	bool auth;       /* SecurityAccess is wanted before writing */
+	bool echo;       /* RS485: the tester hears its own bytes */
+	uint32_t turnaround_us;
+	bool flash_instant;
+	uint64_t cut_op, cut_msg; /* power goes at this flash operation or request; 0: never */
+	uint32_t repower_ms;      /* power comes back by itself so long after a cut; 0: never */
+	bool has_trust;
+	uint8_t trust[32]; /* one more Ed25519 key that the pack's loader trusts */
+};
+
+void bf_sim_opts_default(struct bf_sim_opts *ret);
+/* "key=value,key=value"; empty text is fine. Lays the keys over *opts. BF_E_USAGE names the keys. */
+enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct bf_err *err);
+
+/* The table of keys, for help texts and tests; ends with key NULL. */
+struct bf_sim_key {
+	const char *key, *values, *help;
+};
+const struct bf_sim_key *bf_sim_keys(void);
