@@ -12,13 +12,13 @@
  * 0c u32 image size       10 u32 flags          14 version u8 u8 u16 u32                 (LE)
  * then at header + image: [6908 u16 total, TLVs] 6907 u16 total, TLVs; a TLV is u16 type, u16 length
  */
-#define MAGIC          0x96F3B83Du
-#define HEADER_MIN     32u
-#define TLV_PROTECTED  0x6908u
-#define TLV_PLAIN      0x6907u
-#define FLAGS_REFUSED  0x00000E1Cu /* encrypted, compressed, non-bootable */
-#define SPKI_LEN       44u
-#define SPKI_PREFIX    12u
+#define MAGIC         0x96F3B83Du
+#define HEADER_MIN    32u
+#define TLV_PROTECTED 0x6908u
+#define TLV_PLAIN     0x6907u
+#define FLAGS_REFUSED 0x00000E1Cu /* encrypted, compressed, non-bootable */
+#define SPKI_LEN      44u
+#define SPKI_PREFIX   12u
 
 enum tlv_type {
 	TLV_KEYHASH = 0x01,

@@ -49,8 +49,8 @@ void bf_sim_opts_default(struct bf_sim_opts *ret);
 /* "key=value,key=value"; empty text is fine. Lays the keys over *opts. BF_E_USAGE names the keys. */
 enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct bf_err *err);
 
-/* The table of keys, for help texts and tests; ends with key NULL. */
+/* A row of the table of keys, for help texts and tests; NULL after the last. */
 struct bf_sim_key {
 	const char *key, *values, *help;
 };
-const struct bf_sim_key *bf_sim_keys(void);
+const struct bf_sim_key *bf_sim_key(size_t i);

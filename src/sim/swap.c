@@ -103,8 +103,8 @@ static bool write_plan(const struct bf_banks *b, enum bf_swap_kind kind, uint32_
 	for (uint32_t back = BF_TRAILER_SIZE; back > BF_FLASH_PAGE; back -= BF_FLASH_PAGE)
 		if (!bf_flash_erase(b->flash, from_end(b, 0, back)))
 			return false;
-	return erase_trailer_page(b, 0) && put(b, 0, AT_SIZE, bytes) &&
-	       put(b, 0, AT_KIND, kind) && put_magic(b, 0);
+	return erase_trailer_page(b, 0) && put(b, 0, AT_SIZE, bytes) && put(b, 0, AT_KIND, kind) &&
+	       put_magic(b, 0);
 }
 
 /* A trial that ends is known only from slot 0's trailer, which write_plan() erases: ask for the way back

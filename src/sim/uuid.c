@@ -6,7 +6,7 @@
 
 #include "bmsflash/bytes.h"
 
-#define BLOCK    64u
+#define BLOCK        64u
 #define NAME_MAX_LEN 128u
 
 static uint32_t rotl(uint32_t x, unsigned n)

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bmsflash/bytes.h"
+
+enum kind { NUMBER, REAL, TEXT, CHOICE, BITS, HEX32 };
+
+struct choice {
+	const char *name;
+	unsigned value;
+};
+
+struct row {
+	struct bf_sim_key doc;
+	enum kind kind;
+	size_t offset, size;
+	double min, max;
+	const struct choice *choices; /* ends with name NULL */
+};
+
+static const struct choice links[] = {
+	{ "can", BF_SIM_CAN },
+	{ "canfd", BF_SIM_CANFD },
+	{ "rs485", BF_SIM_RS485 },
+	{ "usb", BF_SIM_USB },
+	{ NULL, 0 },
+};
+static const struct choice protocols[] = {
+	{ "uds", BF_SIM_UDS },
+	{ "dfu", BF_SIM_DFU },
+	{ "dfuse", BF_SIM_DFUSE },
+	{ NULL, 0 },
+};
+static const struct choice pass_fail[] = { { "pass", 0 }, { "fail", 1 }, { NULL, 0 } };
+static const struct choice crashes[] = {
+	{ "never", BF_SIM_CRASH_NEVER },
+	{ "trial", BF_SIM_CRASH_TRIAL },
+	{ NULL, 0 },
+};
+static const struct choice off_on[] = { { "0", 0 }, { "1", 1 }, { NULL, 0 } };
+static const struct choice flash_speed[] = { { "real", 0 }, { "instant", 1 }, { NULL, 0 } };
+static const struct choice quirks[] = {
+	{ "nrc24", BF_QUIRK_NRC24 },
+	{ "nohash", BF_QUIRK_NOHASH },
+	{ "noread", BF_QUIRK_NOREAD },
+	{ "singlebank", BF_QUIRK_SINGLEBANK },
+	{ "slow", BF_QUIRK_SLOW },
+	{ "busy", BF_QUIRK_BUSY },
+	{ NULL, 0 },
+};
+
+#define FIELD(m) offsetof(struct bf_sim_opts, m), sizeof(((struct bf_sim_opts *)0)->m)
+
+/* clang-format off */
+static const struct row rows[] = {
+	{ { "protocol", "uds|dfu|dfuse", "what the loader speaks" },
+	  CHOICE, FIELD(protocol), 0, 0, protocols },
+	{ { "link", "can|canfd|rs485|usb", "the wire" }, CHOICE, FIELD(link), 0, 0, links },
+	{ { "rate", "N", "default rate of the line, bit/s" }, NUMBER, FIELD(rate), 1200, 10e6, NULL },
+	{ { "drate", "N", "CAN FD data rate, bit/s" }, NUMBER, FIELD(drate), 125e3, 10e6, NULL },
+	{ { "state", "FILE", "flash contents kept between runs" }, TEXT, FIELD(state), 0, 0, NULL },
+	{ { "version", "1.3.0|1.4.0|1.5.0|none", "firmware that a new pack runs" },
+	  TEXT, FIELD(version), 0, 0, NULL },
+	{ { "slot1", "1.3.0|1.4.0|1.5.0|none", "firmware in a new pack's other slot" },
+	  TEXT, FIELD(slot1), 0, 0, NULL },
+	{ { "counter", "N", "lowest security counter that may start" },
+	  NUMBER, FIELD(counter), 0, 4294967295.0, NULL },
+	{ { "vendor", "NAME", "vendor, as a domain name" }, TEXT, FIELD(vendor), 0, 0, NULL },
+	{ { "class", "NAME", "hardware class" }, TEXT, FIELD(class_name), 0, 0, NULL },
+	{ { "serial", "TEXT", "serial number" }, TEXT, FIELD(serial), 0, 0, NULL },
+	{ { "soc", "PERCENT", "state of charge" }, REAL, FIELD(soc), 0, 100, NULL },
+	{ { "temp", "DEGREES", "temperature, degrees C" }, REAL, FIELD(temp), -100, 200, NULL },
+	{ { "current", "A", "current, charging positive" }, REAL, FIELD(current), -1000, 1000, NULL },
+	{ { "selftest", "pass|fail", "self-test of new firmware on trial" },
+	  CHOICE, FIELD(selftest_fail), 0, 0, pass_fail },
+	{ { "crash", "never|trial", "new firmware on trial hangs until the watchdog bites" },
+	  CHOICE, FIELD(crash), 0, 0, crashes },
+	{ { "seed", "N", "noise, seeds, chance" }, NUMBER, FIELD(seed), 0, 9e15, NULL },
+	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy", "a bad habit; may be given again" },
+	  BITS, FIELD(quirks), 0, 0, quirks },
+	{ { "auth", "0|1", "SecurityAccess wanted before writing" }, CHOICE, FIELD(auth), 0, 0, off_on },
+	{ { "echo", "0|1", "RS485: the tester hears itself" }, CHOICE, FIELD(echo), 0, 0, off_on },
+	{ { "turnaround", "US", "time before an answer, us" },
+	  NUMBER, FIELD(turnaround_us), 0, 1e6, NULL },
+	{ { "flash", "real|instant", "flash times" }, CHOICE, FIELD(flash_instant), 0, 0, flash_speed },
+	{ { "cutop", "N", "power goes in the middle of flash operation N" },
+	  NUMBER, FIELD(cut_op), 0, 9e15, NULL },
+	{ { "cutmsg", "N", "power goes when request N is heard" }, NUMBER, FIELD(cut_msg), 0, 9e15, NULL },
+	{ { "repower", "MS", "power comes back so long after a cut; 0: never" },
+	  NUMBER, FIELD(repower_ms), 0, 1e9, NULL },
+	{ { "trust", "HEX", "one more Ed25519 public key that the loader trusts" },
+	  HEX32, FIELD(trust), 0, 0, NULL },
+};
+/* clang-format on */
+
+void bf_sim_opts_default(struct bf_sim_opts *ret)
+{
+	*ret = (struct bf_sim_opts){
+		.version = "1.3.0",
+		.counter = 3,
+		.vendor = "bms.example",
+		.class_name = "BMS-16S-R3",
+		.serial = "BX16-000001",
+		.soc = 55,
+		.temp = 25,
+		.seed = 1,
+		.turnaround_us = 1000,
+	};
+}
+
+const struct bf_sim_key *bf_sim_key(size_t i)
+{
+	return i < BF_COUNT(rows) ? &rows[i].doc : NULL;
+}
+
+static void store(const struct row *r, struct bf_sim_opts *o, uint64_t v)
+{
+	char *p = (char *)o + r->offset;
+	uint8_t byte = (uint8_t)v;
+	uint32_t word = (uint32_t)v;
+
+	if (r->size == 1)
+		memcpy(p, &byte, 1);
+	else if (r->size == 4)
+		memcpy(p, &word, 4);
+	else
+		memcpy(p, &v, 8);
+}
+
+static bool set_number(const struct row *r, const char *value, struct bf_sim_opts *o)
+{
+	char *end;
+	double v;
+
+	errno = 0;
+	v = strtod(value, &end);
+	if (errno || end == value || *end || !(v >= r->min && v <= r->max))
+		return false;
+	if (r->kind == REAL)
+		memcpy((char *)o + r->offset, &v, sizeof(v));
+	else
+		store(r, o, (uint64_t)v);
+	return true;
+}
+
+static bool set_choice(const struct row *r, const char *value, struct bf_sim_opts *o)
+{
+	for (const struct choice *c = r->choices; c->name; c++) {
+		if (strcmp(c->name, value) != 0)
+			continue;
+		store(r, o, r->kind == BITS ? o->quirks | c->value : c->value);
+		return true;
+	}
+	return false;
+}
+
+static bool set_value(const struct row *r, const char *value, struct bf_sim_opts *o)
+{
+	size_t n;
+
+	switch (r->kind) {
+	case NUMBER:
+	case REAL:
+		return set_number(r, value, o);
+	case TEXT:
+		if (strlen(value) >= r->size)
+			return false;
+		memcpy((char *)o + r->offset, value, strlen(value) + 1);
+		return true;
+	case CHOICE:
+	case BITS:
+		return set_choice(r, value, o);
+	case HEX32:
+		o->has_trust =
+			bf_unhex(value, o->trust, sizeof(o->trust), &n) && n == sizeof(o->trust);
+		return o->has_trust;
+	}
+	return false;
+}
+
+static enum bf_rc unknown_key(const char *item, struct bf_err *err)
+{
+	char keys[256] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		int w = snprintf(keys + n, sizeof(keys) - n, "%s%s", i ? ", " : "",
+				 rows[i].doc.key);
+
+		n += w > 0 ? (size_t)w : 0;
+	}
+	bf_fail(err, BF_E_USAGE, "the virtual pack has no key '%s'; it has: %s", item, keys);
+	return BF_E_USAGE;
+}
+
+static enum bf_rc parse_item(char *item, struct bf_sim_opts *o, struct bf_err *err)
+{
+	char *eq = strchr(item, '=');
+
+	if (eq)
+		*eq = '\0';
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		if (strcmp(rows[i].doc.key, item) != 0)
+			continue;
+		if (eq && set_value(&rows[i], eq + 1, o))
+			return BF_OK;
+		return bf_fail(err, BF_E_USAGE,
+			       "key '%s' of the virtual pack wants %s (%s), not '%s'", item,
+			       rows[i].doc.values, rows[i].doc.help, eq ? eq + 1 : "");
+	}
+	return unknown_key(item, err);
+}
+
+enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct bf_err *err)
+{
+	BF_AUTO_MEM char *copy = strdup(text);
+	char *save = NULL;
+	enum bf_rc rc = BF_OK;
+
+	if (!copy)
+		abort();
+	for (char *item = strtok_r(copy, ",", &save); item && !rc;
+	     item = strtok_r(NULL, ",", &save))
+		rc = parse_item(item, opts, err);
+	return rc;
+}

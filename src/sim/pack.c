@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* The pack's life: made, powered, started, restarted, cut off. */
+#include "pack_priv.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "bmsflash/rng.h"
+#include "builtin.h"
+#include "uuid.h"
+
+#define BOOT_US        BF_MS(120) /* clocks, RAM check, driver set-up of the firmware */
+#define VALIDATE_US    BF_MS(60)  /* SHA-256 and Ed25519 in software over some 40 KiB */
+#define CRASH_AFTER_US BF_MS(400)
+#define WATCHDOG_US    BF_MS(1000)
+
+/* The demonstration key that signs the built-in images. */
+static const uint8_t release_key[32] = { 0xb4, 0x6c, 0xaf, 0xd6, 0x3a, 0xd3, 0xfa, 0xe6,
+					 0x99, 0x81, 0x73, 0x73, 0x9c, 0x7e, 0xa1, 0x62,
+					 0x1e, 0x65, 0x45, 0x07, 0x5e, 0x77, 0xad, 0x1b,
+					 0x16, 0x0a, 0x0a, 0x6c, 0xd6, 0xca, 0x28, 0x0d };
+
+static void set_trust(struct bf_pack *p)
+{
+	memcpy(p->trust.keys[0], release_key, sizeof(release_key));
+	p->trust.n_keys = 1;
+	if (p->opts.has_trust)
+		memcpy(p->trust.keys[p->trust.n_keys++], p->opts.trust, sizeof(p->opts.trust));
+	bf_uuid_dns(p->trust.vid, p->opts.vendor);
+	bf_uuid_in(p->trust.cid, p->trust.vid, p->opts.class_name);
+}
+
+static void set_flash_times(struct bf_pack *p)
+{
+	if (p->opts.quirks & BF_QUIRK_SLOW) {
+		p->flash.erase_us *= 4;
+		p->flash.program_us *= 4;
+	}
+	if (p->opts.flash_instant)
+		p->flash.erase_us = p->flash.program_us = 0;
+	p->flash.cut_at = p->opts.cut_op;
+}
+
+static enum bf_rc put_builtin(struct bf_pack *p, uint32_t addr, const char *version,
+			      struct bf_err *err)
+{
+	if (!*version || strcmp(version, "none") == 0)
+		return BF_OK;
+	for (const struct bf_builtin *b = bf_builtins; b->version; b++) {
+		if (strcmp(b->version, version) == 0) {
+			bf_flash_preload(&p->flash, addr, b->p, b->len);
+			return BF_OK;
+		}
+	}
+	bf_fail(err, BF_E_USAGE, "the virtual pack has no built-in firmware '%s'", version);
+	bf_next(err, "use one of 1.3.0, 1.4.0, 1.5.0 or none");
+	return BF_E_USAGE;
+}
+
+/* Something to read back in the regions that hold no firmware. */
+static void fill_regions(struct bf_pack *p)
+{
+	static const char config[] = "cells=16\nchemistry=LFP\nover_voltage_mv=3650\n"
+				     "under_voltage_mv=2500\nover_current_a=150\n";
+	struct bf_rng rng = { p->opts.seed ^ 0xB007u };
+	uint8_t page[BF_FLASH_PAGE];
+
+	for (unsigned n = 0; n < 12; n++) { /* a loader of 24 KiB */
+		for (size_t i = 0; i < sizeof(page); i++)
+			page[i] = (uint8_t)bf_rng_next(&rng);
+		bf_flash_preload(&p->flash, BF_ADDR_BOOT + n * BF_FLASH_PAGE, page, sizeof(page));
+	}
+	bf_flash_preload(&p->flash, BF_ADDR_CONFIG, config, sizeof(config) - 1);
+	bf_flash_preload(&p->flash, BF_ADDR_CALIB, page, 256);
+}
+
+static enum bf_rc make_as_factory(struct bf_pack *p, struct bf_err *err)
+{
+	enum bf_rc rc = put_builtin(p, BF_ADDR_SLOT0, p->opts.version, err);
+
+	if (!rc)
+		rc = put_builtin(p, BF_ADDR_SLOT1, p->opts.slot1, err);
+	fill_regions(p);
+	p->kept.counter = p->opts.counter;
+	memset(p->kept.fingerprint, 0, sizeof(p->kept.fingerprint));
+	return rc;
+}
+
+enum bf_rc bf_pack_new(const struct bf_sim_opts *opts, struct bf_pack **ret, struct bf_err *err)
+{
+	BF_AUTO(bf_pack) *p = calloc(1, sizeof(*p));
+	struct bf_rng rng = { opts->seed };
+	enum bf_rc rc;
+
+	if (!p)
+		abort();
+	p->opts = *opts;
+	bf_flash_init(&p->flash);
+	p->banks =
+		(struct bf_banks){ &p->flash, { BF_ADDR_SLOT0, BF_ADDR_SLOT1 }, BF_PACK_SLOT_SIZE };
+	p->restart_at = p->crash_at = p->power_at = BF_NEVER;
+	set_trust(p);
+	set_flash_times(p);
+	for (size_t i = 0; i < BF_PACK_CELLS; i++)
+		p->cell_offset[i] = (uint8_t)bf_rng_below(&rng, 9);
+	if (*opts->state && access(opts->state, F_OK) == 0)
+		rc = bf_pack_load(p, err);
+	else
+		rc = make_as_factory(p, err);
+	if (rc)
+		return rc;
+	*ret = bf_steal(&p);
+	return BF_OK;
+}
+
+struct bf_pack *bf_pack_free(struct bf_pack *pack)
+{
+	if (!pack)
+		return NULL;
+	bf_flash_done(&pack->flash);
+	free(pack);
+	return NULL;
+}
+
+const struct bf_sim_opts *bf_pack_opts(const struct bf_pack *pack)
+{
+	return &pack->opts;
+}
+
+void bf_pack_die(struct bf_pack *pack, bf_time now)
+{
+	pack->mode = BF_PACK_OFF;
+	pack->runs = false;
+	pack->restart_at = pack->crash_at = pack->power_at = BF_NEVER;
+	if (pack->opts.repower_ms)
+		pack->power_at = now + BF_MS(pack->opts.repower_ms);
+}
+
+static void start(struct bf_pack *p, enum bf_pack_reason reason, bf_time now)
+{
+	p->starts++;
+	p->starts_since_power++;
+	p->mode = BF_PACK_STARTING;
+	p->reason = reason;
+	p->restart_at = p->crash_at = BF_NEVER;
+	p->confirmed_now = false;
+	p->busy_until = now;
+	bf_pack_boot(p);
+	p->ready_at = now + BOOT_US + VALIDATE_US + bf_flash_take_time(&p->flash);
+	if (p->flash.dead)
+		bf_pack_die(p, p->ready_at);
+}
+
+void bf_pack_power(struct bf_pack *pack, bool on, bf_time now)
+{
+	if (!on) {
+		pack->flash.dead = true;
+		bf_pack_die(pack, now);
+		pack->power_at = BF_NEVER;
+		return;
+	}
+	if (pack->mode != BF_PACK_OFF)
+		return;
+	pack->flash.dead = false;
+	pack->power_at = BF_NEVER;
+	pack->starts_since_power = 0;
+	pack->stay_in_loader = false;
+	start(pack, BF_PACK_BY_POWER, now);
+}
+
+void bf_pack_cut_at(struct bf_pack *pack, uint64_t op)
+{
+	pack->flash.cut_at = op ? pack->flash.ops + op : 0;
+}
+
+uint64_t bf_pack_ops(const struct bf_pack *pack)
+{
+	return pack->flash.ops;
+}
+
+void bf_pack_restart(struct bf_pack *pack, enum bf_pack_reason reason, bf_time now)
+{
+	pack->stay_in_loader = false;
+	pack->restart_reason = reason;
+	pack->restart_at = bf_pack_idle_at(pack, now);
+}
+
+void bf_pack_restart_to_loader(struct bf_pack *pack, bf_time now)
+{
+	bf_pack_restart(pack, BF_PACK_BY_REQUEST, now);
+	pack->stay_in_loader = true;
+}
+
+bf_time bf_pack_next(const struct bf_pack *pack)
+{
+	bf_time at = pack->mode == BF_PACK_STARTING ? pack->ready_at : BF_NEVER;
+
+	if (pack->restart_at < at)
+		at = pack->restart_at;
+	if (pack->crash_at < at)
+		at = pack->crash_at;
+	return pack->power_at < at ? pack->power_at : at;
+}
+
+static void become_ready(struct bf_pack *p)
+{
+	p->mode = p->runs ? BF_PACK_APP : BF_PACK_LOADER;
+	if (p->runs && p->trial && p->opts.crash == BF_SIM_CRASH_TRIAL)
+		p->crash_at = p->ready_at + CRASH_AFTER_US;
+}
+
+void bf_pack_run(struct bf_pack *pack, bf_time now)
+{
+	if (pack->mode == BF_PACK_STARTING && pack->ready_at <= now)
+		become_ready(pack);
+	if (pack->power_at <= now)
+		bf_pack_power(pack, true, now);
+	if (pack->restart_at <= now)
+		start(pack, pack->restart_reason, now);
+	if (pack->crash_at <= now) {
+		/* The firmware hangs; the watchdog needs its time to notice. */
+		pack->crash_at = BF_NEVER;
+		pack->mode = BF_PACK_STARTING;
+		pack->ready_at = BF_NEVER;
+		pack->restart_reason = BF_PACK_BY_WATCHDOG;
+		pack->restart_at = now + WATCHDOG_US;
+	}
+}
+
+enum bf_pack_mode bf_pack_mode(const struct bf_pack *pack)
+{
+	return pack->mode;
+}
+
+unsigned bf_pack_starts(const struct bf_pack *pack)
+{
+	return pack->starts;
+}
+
+unsigned bf_pack_starts_since_power(const struct bf_pack *pack)
+{
+	return pack->starts_since_power;
+}
+
+enum bf_pack_reason bf_pack_reason(const struct bf_pack *pack)
+{
+	return pack->reason;
+}
+
+bool bf_pack_message(struct bf_pack *pack, bf_time now)
+{
+	if (pack->mode == BF_PACK_OFF)
+		return false;
+	if (++pack->messages != pack->opts.cut_msg)
+		return true;
+	pack->flash.dead = true;
+	bf_pack_die(pack, now);
+	return false;
+}
+
+struct bf_pack_kept *bf_pack_kept(struct bf_pack *pack)
+{
+	return &pack->kept;
+}

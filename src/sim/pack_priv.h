@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the pack model share. */
+#pragma once
+
+#include "pack.h"
+#include "swap.h"
+
+#define BF_ADDR_BOOT   0x08000000u
+#define BF_ADDR_SLOT0  0x08010000u
+#define BF_ADDR_SLOT1  0x08090000u
+#define BF_ADDR_CONFIG 0x08110000u
+#define BF_ADDR_CALIB  0x08112000u
+
+struct bf_slot_cache {
+	bool valid;
+	uint64_t generation; /* of the flash, when the slot was read */
+	struct bf_mimage image;
+};
+
+struct bf_pack {
+	struct bf_sim_opts opts;
+	struct bf_flash flash;
+	struct bf_banks banks;
+	struct bf_trust trust;
+	struct bf_pack_kept kept;
+	struct bf_slot_cache cache[BF_PACK_SLOTS];
+	uint8_t cell_offset[BF_PACK_CELLS]; /* mV, fixed for each cell */
+
+	enum bf_pack_mode mode;
+	enum bf_pack_reason reason;
+	bool stay_in_loader;
+	bool runs, trial, confirmed_now;
+	struct bf_mimage running;
+	unsigned starts, starts_since_power;
+	uint64_t messages;
+
+	bf_time ready_at;   /* the boot loader hands over */
+	bf_time restart_at; /* a restart that was asked for */
+	enum bf_pack_reason restart_reason;
+	bf_time crash_at, power_at;
+	bf_time busy_until; /* flash */
+};
+
+const struct bf_mimage *bf_pack_image(struct bf_pack *pack, unsigned slot);
+/* The boot loader's whole work, with flash times; sets running and trial. */
+void bf_pack_boot(struct bf_pack *pack);
+/* To be called after work on the flash: queues its time, notices that power went. */
+enum bf_pack_work bf_pack_worked(struct bf_pack *pack, bool ok, bf_time now, bf_time *ret_done);
+void bf_pack_die(struct bf_pack *pack, bf_time now);
+enum bf_rc bf_pack_load(struct bf_pack *pack, struct bf_err *err);
