@@ -337,7 +337,7 @@ static enum bf_rc take_one(struct can_raw *c, struct bf_frame *ret, bool *ret_do
 
 	if (rc)
 		return rc;
-	if (h.k.can_id & CAN_ERR_FLAG)
+	if (h.size == CAN_MTU && h.k.can_id & CAN_ERR_FLAG)
 		return note_error(c, &h, err);
 	if (!bf_can_decode(&h.k, h.size, &f)) {
 		c->t.stats.line_errors++;
