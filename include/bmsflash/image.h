@@ -40,7 +40,12 @@ bool bf_version_parse(const char *text, struct bf_version *ret);
 #define BF_VERSION_TEXT 32
 char *bf_version_text(const struct bf_version *v, char dst[BF_VERSION_TEXT]);
 
-struct bf_segment { /* sorted by address, not overlapping */
+/*
+ * Sorted by alt and address, not overlapping. An MCUboot image is one segment of exactly its length
+ * (header to last TLV, without the padding and trailer of a padded slot, which no signature covers); its
+ * address is that of its file, 0 for a plain binary: the slot that is chosen decides where it goes.
+ */
+struct bf_segment {
 	uint32_t addr;
 	uint32_t alt;        /* DfuSe target's alternate setting, else 0 */
 	const uint8_t *data; /* borrowed from the claim or image */
@@ -87,7 +92,11 @@ struct bf_claim_opts {
 	const char *sig_path; /* NULL: FILE.minisig */
 };
 
-/* Reads and parses; recognises the format by content, then by name for raw. BF_E_IMAGE. */
+/*
+ * Reads and parses; recognises the format by content, what is left is raw and needs an address.
+ * BF_E_IMAGE; BF_E_USAGE for an address where the format has its own; BF_E_SIGNATURE for a signature
+ * file that is there but unreadable. An MCUboot image has its own signature: a detached one is not read.
+ */
 enum bf_rc bf_claim_load(const char *path, const struct bf_claim_opts *opts, struct bf_claim **ret,
 			 struct bf_err *err);
 /* The same from memory: what the fuzz targets drive. sig may be NULL. */
@@ -144,7 +153,10 @@ enum bf_rc bf_image_from_backup(const char *archive_path, const char *region, ui
 				const uint8_t expect_sha256[BF_SHA256_LEN], struct bf_image **ret,
 				struct bf_err *err);
 
-/* Length of the MCUboot image that starts at p (header + payload + TLVs), 0 when there is none: how
- * much of a slot is worth reading. Needs the first 32 bytes; *ret_tlv_at is where the TLV area starts;
- * the full length is known once `len` covers the TLV headers. */
+/*
+ * Length of the MCUboot image that starts at p (header + payload + TLVs), 0 when there is none: how
+ * much of a slot is worth reading. Needs the first 32 bytes; *ret_tlv_at (may be NULL) is where the TLV
+ * area starts. A result above len means: read that much and ask again, until it is not; the full length
+ * is known once `len` covers the headers of both TLV areas.
+ */
 size_t bf_mcuboot_extent(const uint8_t *p, size_t len, size_t *ret_tlv_at);

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* A file as it claims to be: which format, which bytes go where, what it says about itself. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bmsflash/bytes.h"
+#include "bmsflash/file.h"
+#include "image/image_priv.h"
+
+#define SIG_FILE_MAX 16384
+#define USB_ANY      0xFFFF
+
+const char *bf_format_name(enum bf_format format)
+{
+	static const char *const names[] = {
+		[BF_FORMAT_MCUBOOT] = "MCUboot", [BF_FORMAT_RAW] = "raw binary",
+		[BF_FORMAT_IHEX] = "Intel HEX",  [BF_FORMAT_SREC] = "S-record",
+		[BF_FORMAT_ELF] = "ELF",         [BF_FORMAT_DFU] = "DFU",
+		[BF_FORMAT_DFUSE] = "DfuSe",
+	};
+	static_assert(BF_COUNT(names) == BF_FORMAT_COUNT, "a name for every format");
+
+	return (unsigned)format < BF_FORMAT_COUNT ? names[format] : "unknown";
+}
+
+struct bf_claim *bf_claim_free(struct bf_claim *claim)
+{
+	if (!claim)
+		return NULL;
+	free(claim->path);
+	free(claim->file);
+	free(claim->arena);
+	free(claim->joined);
+	free(claim->segs);
+	free(claim->sig_path);
+	free(claim->sig_text);
+	free(claim);
+	return NULL;
+}
+
+const struct bf_meta *bf_claim_meta(const struct bf_claim *claim)
+{
+	return &claim->meta;
+}
+
+static char *copy_text(const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		abort();
+	return copy;
+}
+
+static struct bf_claim *claim_new(const char *path, const char *sig_path)
+{
+	struct bf_claim *claim = calloc(1, sizeof(*claim));
+
+	if (!claim)
+		abort();
+	claim->path = copy_text(path);
+	if (sig_path)
+		claim->sig_path = copy_text(sig_path);
+	else if (asprintf(&claim->sig_path, "%s.minisig", path) < 0)
+		abort();
+	claim->meta.usb_vid = claim->meta.usb_pid = USB_ANY;
+	return claim;
+}
+
+/* A copy with one byte more, which keeps a pointer to the end inside the allocation. */
+static uint8_t *copy_bytes(const uint8_t *p, size_t len)
+{
+	uint8_t *copy = malloc(len + 1);
+
+	if (!copy)
+		abort();
+	if (len)
+		memcpy(copy, p, len);
+	copy[len] = 0;
+	return copy;
+}
+
+static bool begins(const struct bf_claim *claim, const char *magic, size_t n)
+{
+	return claim->len >= n && memcmp(claim->file, magic, n) == 0;
+}
+
+/* First character that is not white space, so that a blank first line does no harm. */
+static char first_char(const struct bf_claim *claim)
+{
+	for (size_t i = 0; i < claim->len; i++)
+		if (!memchr(" \t\r\n", claim->file[i], 4))
+			return (char)claim->file[i];
+	return '\0';
+}
+
+/* Containers first: a DFU file may hold what would be recognised as something else. */
+static enum bf_format recognise(const struct bf_claim *claim)
+{
+	bool sound = false;
+	bool suffix = bf_dfu_suffix(claim->file, claim->len, &sound);
+
+	if (begins(claim, "DfuSe", 5))
+		return BF_FORMAT_DFUSE;
+	if (suffix && sound)
+		return BF_FORMAT_DFU;
+	if (bf_mcuboot_is(claim->file, claim->len))
+		return BF_FORMAT_MCUBOOT;
+	if (suffix) /* refused by its parser, which says what is wrong with the CRC */
+		return BF_FORMAT_DFU;
+	if (begins(claim, "\177ELF", 4))
+		return BF_FORMAT_ELF;
+	if (first_char(claim) == ':')
+		return BF_FORMAT_IHEX;
+	if (claim->len > 1 && claim->file[0] == 'S' && claim->file[1] >= '0' &&
+	    claim->file[1] <= '9')
+		return BF_FORMAT_SREC;
+	return BF_FORMAT_RAW;
+}
+
+static enum bf_rc refuse_raw(const struct bf_claim *claim, struct bf_err *err)
+{
+	char head[9];
+
+	bf_fail(err, BF_E_IMAGE,
+		"'%s' is in no known format (it begins with %s); as a raw binary it needs the "
+		"address that it belongs to",
+		claim->path,
+		bf_hex(head, sizeof(head), claim->file, claim->len < 4 ? claim->len : 4));
+	bf_likely(err, "a raw binary: objcopy -O binary loses the address");
+	bf_likely(err, "a damaged MCUboot image, HEX, S-record or ELF file");
+	bf_next(err, "if it is a raw binary: --addr ADDRESS");
+	return err->rc;
+}
+
+static void add_whole(const struct bf_claim *claim, uint32_t addr, struct bf_runs *runs)
+{
+	const struct bf_segment seg = { .addr = addr, .data = claim->file, .len = claim->len };
+
+	bf_runs_add(runs, &seg, 0);
+}
+
+static enum bf_rc parse_raw(const struct bf_claim *claim, const struct bf_claim_opts *opts,
+			    struct bf_runs *runs, struct bf_err *err)
+{
+	if (!opts->has_addr)
+		return refuse_raw(claim, err);
+	if ((uint64_t)opts->addr + claim->len > (uint64_t)UINT32_MAX + 1)
+		return bf_fail(err, BF_E_IMAGE,
+			       "'%s' has %zu bytes, which at address 0x%08x go past the end of the "
+			       "32-bit address space",
+			       claim->path, claim->len, opts->addr);
+	add_whole(claim, opts->addr, runs);
+	return BF_OK;
+}
+
+static enum bf_rc parse_format(struct bf_claim *claim, const struct bf_claim_opts *opts,
+			       struct bf_runs *runs, struct bf_err *err)
+{
+	switch (claim->meta.format) {
+	case BF_FORMAT_MCUBOOT:
+		add_whole(claim, 0, runs);
+		return BF_OK;
+	case BF_FORMAT_RAW:
+		return parse_raw(claim, opts, runs, err);
+	case BF_FORMAT_IHEX:
+		return bf_ihex_parse(claim, runs, err);
+	case BF_FORMAT_SREC:
+		return bf_srec_parse(claim, runs, err);
+	case BF_FORMAT_ELF:
+		return bf_elf_parse(claim, runs, err);
+	case BF_FORMAT_DFU:
+		return bf_dfu_parse(claim, opts->has_addr ? opts->addr : 0, runs, err);
+	case BF_FORMAT_DFUSE:
+		return bf_dfuse_parse(claim, runs, err);
+	case BF_FORMAT_COUNT:
+		break;
+	}
+	return bf_fail(err, BF_E_INTERNAL, "format %d has no parser", (int)claim->meta.format);
+}
+
+static bool takes_addr(enum bf_format format)
+{
+	return format == BF_FORMAT_RAW || format == BF_FORMAT_DFU;
+}
+
+static void digest_segments(struct bf_claim *claim)
+{
+	struct bf_sha256_ctx ctx;
+
+	bf_sha256_init(&ctx);
+	for (size_t i = 0; i < claim->n_segs; i++)
+		bf_sha256_update(&ctx, claim->segs[i].data, claim->segs[i].len);
+	bf_sha256_final(&ctx, claim->meta.digest);
+	claim->meta.digest_len = BF_SHA256_LEN;
+}
+
+/* One piece that begins with the magic is an MCUboot image in whatever file. What follows it in a
+ * padded slot is not signed and is not carried on: a pack writes its own trailer. */
+static enum bf_rc parse_content(struct bf_claim *claim, struct bf_err *err)
+{
+	struct bf_segment *seg = &claim->segs[0];
+
+	if (claim->n_segs != 1 || !bf_mcuboot_is(seg->data, seg->len)) {
+		digest_segments(claim);
+		return BF_OK;
+	}
+	if (bf_mcuboot_parse(seg->data, seg->len, claim->path, &claim->mcuboot, &claim->meta, err))
+		return err->rc;
+	seg->len = claim->mcuboot.len;
+	return BF_OK;
+}
+
+static enum bf_rc parse(struct bf_claim *claim, const struct bf_claim_opts *opts,
+			struct bf_err *err)
+{
+	struct bf_runs runs = { 0 };
+	enum bf_rc rc;
+
+	if (claim->len == 0)
+		return bf_fail(err, BF_E_IMAGE, "'%s' is empty", claim->path);
+	claim->meta.format = recognise(claim);
+	if (opts->has_addr && !takes_addr(claim->meta.format)) {
+		bf_fail(err, BF_E_USAGE,
+			"--addr is for raw binaries; '%s' is %s, which says itself where it "
+			"belongs",
+			claim->path, bf_format_name(claim->meta.format));
+		bf_next(err, "leave out --addr");
+		return err->rc;
+	}
+	rc = parse_format(claim, opts, &runs, err);
+	if (!rc)
+		rc = bf_claim_settle(claim, &runs, err);
+	bf_runs_done(&runs);
+	return rc ? rc : parse_content(claim, err);
+}
+
+/* Takes what the trusted comment claims; whether it is signed, and well formed, is for later. */
+static void claim_comment(struct bf_claim *claim)
+{
+	struct bf_minisig sig;
+	struct bf_err ignored;
+
+	if (claim->sig_text &&
+	    !bf_minisig_parse(claim->sig_text, claim->sig_len, claim->sig_path, &sig, &ignored))
+		(void)bf_minisig_comment(&sig, claim->sig_path, &claim->meta, &ignored);
+}
+
+enum bf_rc bf_claim_parse(const uint8_t *file, size_t len, const char *name, const uint8_t *sig,
+			  size_t sig_len, const struct bf_claim_opts *opts, struct bf_claim **ret,
+			  struct bf_err *err)
+{
+	BF_AUTO(bf_claim) *claim = claim_new(name, opts->sig_path);
+
+	claim->file = copy_bytes(file, len);
+	claim->len = len;
+	if (parse(claim, opts, err))
+		return err->rc;
+	if (sig && !claim->meta.mcuboot) {
+		claim->sig_text = (char *)copy_bytes(sig, sig_len);
+		claim->sig_len = sig_len;
+		claim_comment(claim);
+	}
+	*ret = bf_steal(&claim);
+	return BF_OK;
+}
+
+/* A missing file beside the image is an unsigned image, which the check refuses in its own words. */
+static enum bf_rc load_sig(struct bf_claim *claim, bool named, struct bf_err *err)
+{
+	uint8_t *text = NULL;
+
+	if (!named && access(claim->sig_path, F_OK) < 0 && errno == ENOENT)
+		return BF_OK;
+	if (bf_file_read(claim->sig_path, SIG_FILE_MAX, &text, &claim->sig_len, err)) {
+		err->rc = BF_E_SIGNATURE;
+		return bf_while(err, "reading the signature of '%s'", claim->path);
+	}
+	claim->sig_text = (char *)text;
+	claim_comment(claim);
+	return BF_OK;
+}
+
+enum bf_rc bf_claim_load(const char *path, const struct bf_claim_opts *opts, struct bf_claim **ret,
+			 struct bf_err *err)
+{
+	BF_AUTO(bf_claim) *claim = claim_new(path, opts->sig_path);
+
+	if (bf_file_read(path, BF_IMAGE_FILE_MAX, &claim->file, &claim->len, err) ||
+	    parse(claim, opts, err))
+		return bf_while(err, "loading '%s'", path);
+	if (!claim->meta.mcuboot && load_sig(claim, opts->sig_path, err))
+		return err->rc;
+	*ret = bf_steal(&claim);
+	return BF_OK;
+}
+
+struct bf_claim *bf_claim_region(const uint8_t *data, size_t len, const char *name, uint32_t addr)
+{
+	const struct bf_segment seg = { .addr = addr, .len = len };
+	struct bf_claim *claim = claim_new(name, NULL);
+	struct bf_err ignored;
+
+	claim->file = copy_bytes(data, len);
+	claim->len = len;
+	claim->segs = malloc(sizeof(seg));
+	if (!claim->segs)
+		abort();
+	claim->segs[0] = seg;
+	claim->segs[0].data = claim->file;
+	claim->n_segs = 1;
+	claim->meta.format = BF_FORMAT_RAW;
+	if (!bf_mcuboot_is(claim->file, len) ||
+	    bf_mcuboot_parse(claim->file, len, name, &claim->mcuboot, &claim->meta, &ignored))
+		digest_segments(claim);
+	return claim;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The two doors from untrusted bytes to an image: a signature, or a backup of this very pack. */
+#include <stdio.h>
+#include <string.h>
+
+#include "bmsflash/bytes.h"
+#include "image/image_priv.h"
+
+static struct bf_image *image_new(struct bf_claim *take_claim, const char *key_name)
+{
+	struct bf_image *image = calloc(1, sizeof(*image));
+
+	if (!image)
+		abort();
+	image->claim = take_claim;
+	snprintf(image->key_name, sizeof(image->key_name), "%s", key_name);
+	bf_sha256(image->file_sha256, take_claim->file, take_claim->len);
+	for (size_t i = 0; i < take_claim->n_segs; i++)
+		image->size += take_claim->segs[i].len;
+	return image;
+}
+
+struct bf_image *bf_image_free(struct bf_image *image)
+{
+	if (image)
+		bf_claim_free(image->claim);
+	free(image);
+	return NULL;
+}
+
+enum bf_rc bf_image_verify(struct bf_claim *take, const struct bf_keyring *ring,
+			   struct bf_image **ret, struct bf_err *err)
+{
+	BF_AUTO(bf_claim) *claim = take;
+	const struct bf_key *key = NULL;
+	enum bf_rc rc;
+
+	if (ring->n == 0) {
+		bf_fail(err, BF_E_SIGNATURE,
+			"no key is trusted, so that nothing can be said about '%s'", claim->path);
+		bf_next(err, "give the vendor's public key: --key FILE, or put it in a key folder");
+		return err->rc;
+	}
+	rc = claim->meta.mcuboot ? bf_mcuboot_verify(claim, ring, &key, err)
+				 : bf_minisig_verify(claim, ring, &key, err);
+	if (rc)
+		return bf_while(err, "verifying '%s'", claim->path);
+	*ret = image_new(bf_steal(&claim), key->name);
+	return BF_OK;
+}
+
+enum bf_rc bf_image_from_backup(const char *archive_path, const char *region, uint32_t addr,
+				const uint8_t *data, size_t len,
+				const uint8_t expect_sha256[BF_SHA256_LEN], struct bf_image **ret,
+				struct bf_err *err)
+{
+	BF_AUTO_MEM char *name = NULL;
+	uint8_t got[BF_SHA256_LEN];
+	char want_text[17], got_text[17];
+
+	if (asprintf(&name, "%s:%s", archive_path, region) < 0)
+		abort();
+	bf_sha256(got, data, len);
+	if (memcmp(got, expect_sha256, sizeof(got)) != 0)
+		return bf_fail(
+			err, BF_E_MISMATCH,
+			"region '%s' in the backup '%s' is damaged: SHA-256 %s.., when it was "
+			"read from the pack %s..",
+			region, archive_path, bf_hex(got_text, sizeof(got_text), got, 8),
+			bf_hex(want_text, sizeof(want_text), expect_sha256, 8));
+	*ret = image_new(bf_claim_region(data, len, name, addr), "backup of this pack");
+	return BF_OK;
+}
+
+const struct bf_meta *bf_image_meta(const struct bf_image *image)
+{
+	return &image->claim->meta;
+}
+
+size_t bf_image_segments(const struct bf_image *image, const struct bf_segment **ret)
+{
+	*ret = image->claim->segs;
+	return image->claim->n_segs;
+}
+
+size_t bf_image_size(const struct bf_image *image)
+{
+	return image->size;
+}
+
+const char *bf_image_path(const struct bf_image *image)
+{
+	return image->claim->path;
+}
+
+const char *bf_image_key_name(const struct bf_image *image)
+{
+	return image->key_name;
+}
+
+const uint8_t *bf_image_file_sha256(const struct bf_image *image)
+{
+	return image->file_sha256;
+}
