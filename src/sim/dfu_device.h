@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pack as a USB device with firmware upgrade: USB 2.0 chapter 9 as far as endpoint 0 goes, DFU 1.1,
+ * and DfuSe (ST UM0391, AN3156). It knows no wire: somebody hands it control transfers and tells the time.
+ *
+ *   form     what it takes                                             how it is left
+ *   DFU 1.1  one MCUboot image into the second slot, started on trial  USB reset
+ *   DfuSe    anything by address into a single bank                    download of length 0
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bmsflash/clock.h"
+#include "pack.h"
+
+#define BF_DFU_MAX_TRANSFER 2048
+
+enum bf_usb_answer { /* instead of a length */
+		     BF_USB_STALL = -1,
+		     BF_USB_GONE = -2, /* nobody there: the host sees a time-out or a disconnect */
+};
+
+struct bf_dfu_device;
+
+/* Borrows the pack, which must outlive it; it runs the pack, nobody else may. */
+struct bf_dfu_device *bf_dfu_device_new(struct bf_pack *pack, bf_time now);
+struct bf_dfu_device *bf_dfu_device_free(struct bf_dfu_device *dev); /* takes NULL, returns NULL */
+BF_DEFINE_CLEANUP(bf_dfu_device, bf_dfu_device_free)
+
+/* On the bus and enumerated? The number changes whenever it comes back. */
+bool bf_dfu_device_present(const struct bf_dfu_device *dev);
+unsigned bf_dfu_device_enumeration(const struct bf_dfu_device *dev);
+struct bf_pack *bf_dfu_device_pack(struct bf_dfu_device *dev);
+
+/*
+ * One control transfer, setup packet as on the wire. Host to device: data holds wLength bytes. Device to
+ * host: data takes up to wLength bytes. Returns the bytes moved or an enum bf_usb_answer.
+ */
+int bf_dfu_device_control(struct bf_dfu_device *dev, const uint8_t setup[8], uint8_t *data,
+			  bf_time now);
+void bf_dfu_device_bus_reset(struct bf_dfu_device *dev, bf_time now);
+
+/* As a struct bf_vsource wants it. */
+bf_time bf_dfu_device_next(const struct bf_dfu_device *dev);
+void bf_dfu_device_run(struct bf_dfu_device *dev, bf_time now);

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* When the device is on the bus and as what: it follows the pack through its restarts. */
+#include "dfu_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bmsflash/bytes.h"
+
+#define ENUMERATE_US BF_MS(300)  /* debounce, reset, descriptors: what a PC takes */
+#define PROOF_US     BF_MS(1500) /* after that firmware on trial knows whether it is well */
+
+#define APP_ADDR    0x08010000u
+#define HEADER_SIZE 0x200u
+#define RAM_BASE    0x20000000u
+#define RAM_SIZE    0x00080000u
+
+/* ---- what runs in a single bank without MCUboot ---- */
+
+/* As simple loaders judge: the first two words of the vector table are a stack and a function. */
+static bool starts_at(const struct bf_dfu_device *dev, uint32_t addr)
+{
+	const uint8_t *p = bf_pack_view(dev->pack, addr, 8);
+	uint32_t sp = p ? bf_get_le32(p) : 0, entry = p ? bf_get_le32(p + 4) : 0;
+
+	return sp - RAM_BASE <= RAM_SIZE && (entry & 1) && entry - APP_ADDR < BF_PACK_SLOT_SIZE;
+}
+
+static bool runs_raw(const struct bf_dfu_device *dev)
+{
+	if (dev->form != &bf_dfu_form_se || bf_pack_mode(dev->pack) != BF_PACK_LOADER)
+		return false;
+	return starts_at(dev, APP_ADDR + HEADER_SIZE) || starts_at(dev, APP_ADDR);
+}
+
+bool bf_dfu_runs_app(const struct bf_dfu_device *dev)
+{
+	if (bf_pack_mode(dev->pack) == BF_PACK_APP)
+		return true;
+	return !dev->asked && runs_raw(dev);
+}
+
+/* The demonstration firmware carries its name, "bms-16s demo application 1.5.0". */
+static void raw_version(const struct bf_dfu_device *dev, unsigned ret[3])
+{
+	const char *p = (const char *)bf_pack_view(dev->pack, APP_ADDR, BF_PACK_SLOT_SIZE);
+	const char *end = p + BF_PACK_SLOT_SIZE - 64;
+	char text[64];
+
+	while (p && p < end && (p = memmem(p, (size_t)(end - p), "bms", 3))) {
+		memcpy(text, p, sizeof(text) - 1);
+		text[sizeof(text) - 1] = '\0';
+		if (strrchr(text, ' ') &&
+		    sscanf(strrchr(text, ' '), " %2u.%2u.%2u", &ret[0], &ret[1], &ret[2]) == 3)
+			return;
+		p++;
+	}
+}
+
+void bf_dfu_running_version(const struct bf_dfu_device *dev, unsigned ret[3])
+{
+	const struct bf_mimage *image = bf_pack_running(dev->pack);
+
+	memset(ret, 0, 3 * sizeof(*ret));
+	if (image) {
+		ret[0] = image->major;
+		ret[1] = image->minor;
+		ret[2] = image->revision;
+	} else if (runs_raw(dev)) {
+		raw_version(dev, ret);
+	}
+}
+
+/* ---- coming and going ---- */
+
+static void appear(struct bf_dfu_device *dev, bf_time now)
+{
+	bool bad = !dev->asked && dev->form == &bf_dfu_form_11;
+
+	dev->dfu_mode = !bf_dfu_runs_app(dev);
+	dev->present = true;
+	dev->enumeration++;
+	dev->up_at = dev->busy_at = dev->leave_at = dev->detach_by = dev->proof_at = BF_NEVER;
+	dev->status = DFU_OK;
+	dev->state = dev->dfu_mode ? DFU_IDLE : DFU_APP_IDLE;
+	/* DFU 1.1, A.1: a device whose firmware is bad says so in the first answer. */
+	if (dev->dfu_mode && bad) {
+		dev->state = DFU_ERROR;
+		dev->status = DFU_ERR_FIRMWARE;
+	}
+	dev->config = dev->alt = 0;
+	dev->staged = 0;
+	dev->leave = dev->again = false;
+	dev->pointer = BF_FLASH_BASE;
+	if (bf_pack_on_trial(dev->pack))
+		dev->proof_at = now + PROOF_US;
+}
+
+static void follow_pack(struct bf_dfu_device *dev, bf_time now)
+{
+	enum bf_pack_mode mode = bf_pack_mode(dev->pack);
+	bool up = mode == BF_PACK_LOADER || mode == BF_PACK_APP;
+
+	if (!up || dev->starts != bf_pack_starts(dev->pack)) {
+		dev->present = false;
+		dev->up_at = BF_NEVER;
+		dev->starts = bf_pack_starts(dev->pack);
+	}
+	if (up && !dev->present && dev->up_at == BF_NEVER)
+		dev->up_at = now + ENUMERATE_US;
+	if (dev->up_at <= now)
+		appear(dev, now);
+}
+
+static void restart(struct bf_dfu_device *dev, bool to_loader, bf_time now)
+{
+	dev->asked = to_loader;
+	dev->leave_at = dev->detach_by = dev->proof_at = BF_NEVER;
+	if (to_loader)
+		bf_pack_restart_to_loader(dev->pack, now);
+	else
+		bf_pack_restart(dev->pack, BF_PACK_BY_REQUEST, now);
+	bf_pack_run(dev->pack, now);
+	follow_pack(dev, now);
+}
+
+/* Nobody confirms over DFU: the new firmware does it itself, or gives up and lets itself be undone. */
+static void judge_itself(struct bf_dfu_device *dev, bf_time now)
+{
+	const char *text;
+	bf_time done;
+
+	dev->proof_at = BF_NEVER;
+	if (bf_pack_self_test(dev->pack, &text))
+		bf_pack_confirm(dev->pack, now, &done);
+	else
+		restart(dev, false, now);
+}
+
+static void finish_work(struct bf_dfu_device *dev, bf_time now)
+{
+	dev->busy_at = BF_NEVER;
+	if (dev->state == DFU_DNBUSY) {
+		dev->state = DFU_DNLOAD_SYNC;
+	} else if (dev->state == DFU_MANIFEST && dev->leave) {
+		restart(dev, false, now);
+	} else if (dev->state == DFU_MANIFEST) {
+		dev->again = dev->form->attributes & DFU_TOLERANT;
+		dev->state = dev->again ? DFU_MANIFEST_SYNC : DFU_MANIFEST_WAIT_RESET;
+	}
+}
+
+void bf_dfu_advance(struct bf_dfu_device *dev, bf_time now)
+{
+	follow_pack(dev, now);
+	if (!dev->present)
+		return;
+	if (dev->busy_at <= now)
+		finish_work(dev, now);
+	if (dev->leave_at <= now)
+		restart(dev, dev->state == DFU_APP_DETACH, now);
+	if (dev->detach_by <= now) {
+		dev->detach_by = BF_NEVER;
+		dev->state = DFU_APP_IDLE;
+	}
+	if (dev->proof_at <= now)
+		judge_itself(dev, now);
+}
+
+void bf_dfu_device_bus_reset(struct bf_dfu_device *dev, bf_time now)
+{
+	bool enumerating = dev->config == 0;
+
+	bf_dfu_device_run(dev, now);
+	if (!dev->present)
+		return;
+	dev->config = dev->alt = 0;
+	if (dev->state == DFU_APP_DETACH) {
+		restart(dev, true, now);
+		return;
+	}
+	if (!dev->dfu_mode)
+		return;
+	/* A PC resets a new device before it configures it; that is no wish to leave. */
+	if (dev->form->reset_leaves && !enumerating) {
+		restart(dev, false, now);
+		return;
+	}
+	if (dev->state != DFU_ERROR || dev->status != DFU_ERR_FIRMWARE) {
+		dev->state = DFU_IDLE;
+		dev->status = DFU_OK;
+	}
+}
+
+/* ---- for whoever owns the device ---- */
+
+struct bf_dfu_device *bf_dfu_device_new(struct bf_pack *pack, bf_time now)
+{
+	struct bf_dfu_device *dev = calloc(1, sizeof(*dev));
+
+	if (!dev)
+		abort();
+	dev->pack = pack;
+	dev->form =
+		bf_pack_opts(pack)->protocol == BF_SIM_DFUSE ? &bf_dfu_form_se : &bf_dfu_form_11;
+	dev->starts = bf_pack_starts(pack);
+	dev->up_at = dev->busy_at = dev->leave_at = dev->detach_by = dev->proof_at = BF_NEVER;
+	bf_dfu_advance(dev, now);
+	return dev;
+}
+
+struct bf_dfu_device *bf_dfu_device_free(struct bf_dfu_device *dev)
+{
+	free(dev);
+	return NULL;
+}
+
+bool bf_dfu_device_present(const struct bf_dfu_device *dev)
+{
+	return dev->present;
+}
+
+unsigned bf_dfu_device_enumeration(const struct bf_dfu_device *dev)
+{
+	return dev->enumeration;
+}
+
+struct bf_pack *bf_dfu_device_pack(struct bf_dfu_device *dev)
+{
+	return dev->pack;
+}
+
+static bf_time earlier(bf_time a, bf_time b)
+{
+	return a < b ? a : b;
+}
+
+bf_time bf_dfu_device_next(const struct bf_dfu_device *dev)
+{
+	bf_time at = earlier(bf_pack_next(dev->pack), dev->up_at);
+
+	if (!dev->present)
+		return at;
+	at = earlier(at, earlier(dev->busy_at, dev->leave_at));
+	return earlier(at, earlier(dev->detach_by, dev->proof_at));
+}
+
+void bf_dfu_device_run(struct bf_dfu_device *dev, bf_time now)
+{
+	if (bf_pack_next(dev->pack) <= now)
+		bf_pack_run(dev->pack, now);
+	bf_dfu_advance(dev, now);
+}
