@@ -68,7 +68,7 @@ static void put_hex(struct trace *tr, const uint8_t *p, size_t len)
 static void put_bytes(struct trace *tr, const char *head, const uint8_t *p, size_t len)
 {
 	put_stamp(tr, bf_now(tr->t.clock));
-	fputs(head, tr->file);
+	fprintf(tr->file, "%s ", head);
 	put_hex(tr, p, len);
 	fputc('\n', tr->file);
 }
@@ -113,7 +113,7 @@ static enum bf_rc stream_write(struct bf_transport *t, const uint8_t *p, size_t 
 {
 	struct trace *tr = trace_of(t);
 
-	put_bytes(tr, "> ", p, len);
+	put_bytes(tr, ">", p, len);
 	return finish(tr, "write", tr->inner->ops->stream->write(tr->inner, p, len, deadline, err));
 }
 
@@ -125,7 +125,7 @@ static enum bf_rc stream_read(struct bf_transport *t, uint8_t *p, size_t cap, si
 	enum bf_rc rc = tr->inner->ops->stream->read(tr->inner, p, cap, &len, deadline, err);
 
 	if (!rc) {
-		put_bytes(tr, "< ", p, len);
+		put_bytes(tr, "<", p, len);
 		*ret_len = len;
 	}
 	return finish(tr, "read", rc);
@@ -226,7 +226,7 @@ static enum bf_rc usb_control(struct bf_transport *t, const struct bf_usb_setup 
 	char head[32];
 	enum bf_rc rc;
 
-	snprintf(head, sizeof(head), "%02X%02X%04X %04X %c ", setup->request_type, setup->request,
+	snprintf(head, sizeof(head), "%02X%02X%04X %04X %c", setup->request_type, setup->request,
 		 setup->value, setup->index, in ? '<' : '>');
 	if (!in)
 		put_bytes(tr, head, data, len);
@@ -248,7 +248,7 @@ static enum bf_rc usb_bulk(struct bf_transport *t, uint8_t endpoint, uint8_t *da
 	char head[16];
 	enum bf_rc rc;
 
-	snprintf(head, sizeof(head), "EP%02X %c ", endpoint, in ? '<' : '>');
+	snprintf(head, sizeof(head), "EP%02X %c", endpoint, in ? '<' : '>');
 	if (!in)
 		put_bytes(tr, head, data, len);
 	rc = tr->inner->ops->usb->bulk(tr->inner, endpoint, data, len, &moved, deadline, err);

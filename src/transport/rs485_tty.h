@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the RS485 driver wants of a serial device. Two backends give it: libserialport for ports that it
+ * knows, and our own on termios2 for those that it refuses (ptys have no node in sysfs).
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "bmsflash/transport.h"
+
+struct bf_tty;
+
+struct bf_tty_ops {
+	void (*close)(struct bf_tty *tty);
+	/* Raw mode, 8 data bits, no flow control. */
+	enum bf_rc (*set_line)(struct bf_tty *tty, const struct bf_line *line, struct bf_err *err);
+	/* As read(2) and write(2) on a descriptor that does not block; 0: nothing now. */
+	ssize_t (*read)(struct bf_tty *tty, uint8_t *p, size_t cap);
+	ssize_t (*write)(struct bf_tty *tty, const uint8_t *p, size_t len);
+};
+
+struct bf_tty { /* a backend's instance embeds this first */
+	const struct bf_tty_ops *ops;
+	int fd;
+	bool claimed;
+	char path[128]; /* without links */
+};
+
+/* Opening either way gives an errno, 0 when it is open. ENOTTY: no serial device, or not one that this
+ * backend takes. */
+int bf_tty_open_port(const char *path, struct bf_tty **ret);
+int bf_tty_open_raw(const char *path, struct bf_tty **ret);
+
+/* The rate that the kernel's driver really set, 0: unknown. */
+uint32_t bf_tty_real_baud(int fd);
+bool bf_tty_is_pty(const char *path);
+/* Calls found() for each serial port that libserialport enumerates. */
+void bf_tty_list(void (*found)(void *ctx, const struct bf_candidate *c), void *ctx);
+/* " /dev/ttyUSB0, /dev/ttyACM0" into dst, "" when there is none. */
+void bf_tty_names(char *dst, size_t cap);
+
+/* ---- who else uses it (rs485_hold.c) ---- */
+
+struct bf_tty_holder {
+	int pid; /* 0: none found */
+	char command[64];
+	char unit[96]; /* systemd unit, empty if none */
+};
+
+/* The process that has the device open, or wrote a living lock file. own_fd (-1: none) is skipped. */
+bool bf_tty_find_holder(const char *path, int own_fd, struct bf_tty_holder *ret);
+bool bf_tty_legacy_lock(const char *folder, const char *path, struct bf_tty_holder *ret);
+/* Refuses a device that somebody else uses, then claims it: flock and TIOCEXCL. */
+enum bf_rc bf_tty_claim(struct bf_tty *tty, const char *name, struct bf_err *err);
+void bf_tty_release(struct bf_tty *tty);
+/* Before opening: a living UUCP lock file. */
+enum bf_rc bf_tty_check_lock_file(const char *path, const char *name, struct bf_err *err);
+/* Says why a device could not be opened. */
+enum bf_rc bf_tty_explain_open(const char *path, const char *name, int os_errno,
+			       struct bf_err *err);
+
+/* A running service that opens serial ports by itself, NULL if none. */
+const char *bf_tty_meddler(void);
+
+/* ---- the wire behind it (rs485_wire.c) ---- */
+
+/* Asks the driver for the least latency; the timer of FTDI adapters in ms, -1 where there is none. */
+bool bf_tty_low_latency(const struct bf_tty *tty, int *ret_timer_ms, char *ret_knob, size_t cap);
+bool bf_tty_has_modem_lines(int fd);
+/* Makes the direction switch as asked; BF_RS485_AUTO takes the first that works. */
+enum bf_rc bf_tty_direction(const struct bf_tty *tty, const struct bf_line *line,
+			    enum bf_rs485_mode *ret, struct bf_err *err);
+void bf_tty_rts(int fd, bool on);
+/* Sum of framing, parity and overrun errors since the device was opened by anybody; false: unknown. */
+bool bf_tty_errors(int fd, uint64_t *ret_errors, uint64_t *ret_lost);
+/* Bytes that have not left the host yet, -1 with errno; empty tells about the shift register too. */
+int bf_tty_queued(int fd);
+bool bf_tty_shifter_empty(int fd);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* What is behind the serial device: direction switch, latency, modem lines, error counters. */
+#include "rs485_tty.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/serial.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+bool bf_tty_has_modem_lines(int fd)
+{
+	int lines;
+
+	return ioctl(fd, TIOCMGET, &lines) == 0;
+}
+
+void bf_tty_rts(int fd, bool on)
+{
+	int rts = TIOCM_RTS;
+
+	(void)ioctl(fd, on ? TIOCMBIS : TIOCMBIC, &rts);
+}
+
+/* Linux Documentation/driver-api/serial/serial-rs485.rst */
+static bool kernel_direction(int fd, bool active_low)
+{
+	struct serial_rs485 rs485;
+
+	if (ioctl(fd, TIOCGRS485, &rs485) < 0)
+		return false;
+	rs485.flags |= SER_RS485_ENABLED;
+	rs485.flags &= ~(uint32_t)(SER_RS485_RTS_ON_SEND | SER_RS485_RTS_AFTER_SEND |
+				   SER_RS485_RX_DURING_TX);
+	rs485.flags |= active_low ? SER_RS485_RTS_AFTER_SEND : SER_RS485_RTS_ON_SEND;
+	rs485.delay_rts_before_send = 0;
+	rs485.delay_rts_after_send = 0;
+	return ioctl(fd, TIOCSRS485, &rs485) == 0;
+}
+
+static enum bf_rc no_direction(const struct bf_tty *tty, const char *what, struct bf_err *err)
+{
+	bf_fail(err, BF_E_IFACE, "'%s' cannot switch the RS485 direction by %s", tty->path, what);
+	bf_likely(err, "the adapter switches by itself, as most USB adapters do");
+	bf_next(err, "take the automatic setting for the direction in the profile");
+	return BF_E_IFACE;
+}
+
+enum bf_rc bf_tty_direction(const struct bf_tty *tty, const struct bf_line *line,
+			    enum bf_rs485_mode *ret, struct bf_err *err)
+{
+	bool kernel = line->rs485 == BF_RS485_AUTO || line->rs485 == BF_RS485_KERNEL;
+	bool rts = line->rs485 == BF_RS485_AUTO || line->rs485 == BF_RS485_RTS;
+
+	if (kernel && kernel_direction(tty->fd, line->rts_active_low)) {
+		*ret = BF_RS485_KERNEL;
+		return BF_OK;
+	}
+	if (line->rs485 == BF_RS485_KERNEL)
+		return no_direction(tty, "the kernel (TIOCSRS485)", err);
+	if (rts && bf_tty_has_modem_lines(tty->fd)) {
+		bf_tty_rts(tty->fd, line->rts_active_low); /* listening */
+		*ret = BF_RS485_RTS;
+		return BF_OK;
+	}
+	if (line->rs485 == BF_RS485_RTS)
+		return no_direction(tty, "its RTS line", err);
+	*ret = BF_RS485_ADAPTER;
+	return BF_OK;
+}
+
+static int read_number(const char *path)
+{
+	BF_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return -1;
+	return (int)strtol(text, NULL, 10);
+}
+
+/* The FTDI driver sets its timer to 1 ms when it is asked for low latency (ftdi_sio.c). */
+bool bf_tty_low_latency(const struct bf_tty *tty, int *ret_timer_ms, char *ret_knob, size_t cap)
+{
+	const char *name = strrchr(tty->path, '/');
+	struct serial_struct serial;
+	bool asked = false;
+
+	if (ioctl(tty->fd, TIOCGSERIAL, &serial) == 0) {
+		serial.flags = (int)((unsigned)serial.flags | ASYNC_LOW_LATENCY);
+		asked = ioctl(tty->fd, TIOCSSERIAL, &serial) == 0;
+	}
+	snprintf(ret_knob, cap, "/sys/class/tty/%s/device/latency_timer", name ? name + 1 : "");
+	*ret_timer_ms = read_number(ret_knob);
+	return *ret_timer_ms < 0 ? asked : *ret_timer_ms <= 1;
+}
+
+bool bf_tty_errors(int fd, uint64_t *ret_errors, uint64_t *ret_lost)
+{
+	struct serial_icounter_struct c;
+
+	if (ioctl(fd, TIOCGICOUNT, &c) < 0)
+		return false;
+	*ret_lost = (uint64_t)c.overrun + (uint64_t)c.buf_overrun;
+	*ret_errors = (uint64_t)c.frame + (uint64_t)c.parity + *ret_lost;
+	return true;
+}
+
+int bf_tty_queued(int fd)
+{
+	int n;
+
+	return ioctl(fd, TIOCOUTQ, &n) == 0 ? n : -1;
+}
+
+bool bf_tty_shifter_empty(int fd)
+{
+	unsigned lsr;
+
+	return ioctl(fd, TIOCSERGETLSR, &lsr) < 0 || (lsr & TIOCSER_TEMT);
+}
