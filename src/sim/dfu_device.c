@@ -37,7 +37,8 @@ static const unsigned allowed[] = {
 	[DFU_DNLOAD_IDLE] = STATUS_ONLY | BIT(DFU_DNLOAD) | BIT(DFU_ABORT),
 	[DFU_MANIFEST_SYNC] = STATUS_ONLY,
 	[DFU_MANIFEST] = 0,
-	[DFU_MANIFEST_WAIT_RESET] = 0,
+	[DFU_MANIFEST_WAIT_RESET] =
+		STATUS_ONLY, /* A.2.9 answers nothing; real ones say where they are */
 	[DFU_UPLOAD_IDLE] = STATUS_ONLY | BIT(DFU_UPLOAD) | BIT(DFU_ABORT),
 	[DFU_ERROR] = STATUS_ONLY | BIT(DFU_CLRSTATUS),
 };
@@ -56,7 +57,7 @@ static int refuse(struct bf_dfu_device *dev)
 {
 	switch (dev->state) {
 	case DFU_APP_IDLE:
-	case DFU_MANIFEST_WAIT_RESET: /* only a reset helps */
+	case DFU_MANIFEST_WAIT_RESET: /* only a reset gets it out of there */
 		return BF_USB_STALL;
 	case DFU_APP_DETACH:
 		dev->state = DFU_APP_IDLE;

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The USB/IP protocol, server side (Linux, Documentation/usb/usbip_protocol.rst, version 1.1.1): control
+ * transfers for one device travel over a stream. No sockets here: bytes in, bytes out.
+ */
+#pragma once
+
+#include "dfu_device.h"
+
+#define BF_USBIP_BUSID "1-1"
+#define BF_USBIP_DEVID 0x00010002u /* bus 1, device 2 */
+#define BF_USBIP_SPEED 2           /* full speed, as the kernel counts */
+
+#define BF_USBIP_MAX_DATA 4096
+
+struct bf_usbip {
+	struct bf_dfu_device *dev;
+	bool imported; /* the client has asked for the device: URBs follow */
+	size_t n_in;
+	uint8_t in[48 + BF_USBIP_MAX_DATA];
+	/* Takes answers; false: the connection is broken. */
+	bool (*send)(void *ctx, const uint8_t *p, size_t len);
+	void *ctx;
+};
+
+/* imported: the connection was handed to the kernel directly, without the handshake. */
+void bf_usbip_init(struct bf_usbip *u, struct bf_dfu_device *dev, bool imported);
+/* Any number of bytes as they come. False: close the connection (violation, device gone). */
+bool bf_usbip_push(struct bf_usbip *u, const uint8_t *p, size_t len, bf_time now);
