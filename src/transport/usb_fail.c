@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What went wrong with a USB device, for a technician. */
+#include "usb_priv.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool holds(const char *pid, const char *node)
+{
+	char folder[300], link[600], target[64];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(folder, sizeof(folder), "/proc/%s/fd", pid);
+	dir = opendir(folder);
+	if (!dir)
+		return false; /* another user's: not ours to look into */
+	while (!found && (d = readdir(dir))) {
+		ssize_t n;
+
+		snprintf(link, sizeof(link), "%s/%s", folder, d->d_name);
+		n = readlink(link, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		found = !strcmp(target, node);
+	}
+	closedir(dir);
+	return found;
+}
+
+static void command_of(const char *pid, char *dst, size_t cap)
+{
+	char path[300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	dst[0] = '\0';
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (!fgets(dst, (int)cap, f))
+		dst[0] = '\0';
+	fclose(f);
+	dst[strcspn(dst, "\n")] = '\0';
+}
+
+/* "dfu-util (pid 4711)": another process that has the device open; false when none is visible. */
+static bool holder(const char *node, char *dst, size_t cap)
+{
+	char own[16], command[64];
+	struct dirent *d;
+	bool found = false;
+	DIR *proc = opendir("/proc");
+
+	if (!proc)
+		return false;
+	snprintf(own, sizeof(own), "%d", (int)getpid());
+	while (!found && (d = readdir(proc))) {
+		if (d->d_name[0] < '1' || d->d_name[0] > '9' || !strcmp(d->d_name, own) ||
+		    !holds(d->d_name, node))
+			continue;
+		command_of(d->d_name, command, sizeof(command));
+		snprintf(dst, cap, "%s (pid %.16s)", command, d->d_name);
+		found = true;
+	}
+	closedir(proc);
+	return found;
+}
+
+static enum bf_rc denied(struct bf_err *err, const struct bf_usb_seen *s)
+{
+	char node[40];
+
+	bf_fail(err, BF_E_IFACE, "no permission to use 'usb@%s' (%s)", s->path,
+		bf_usb_node(node, sizeof(node), s->bus, s->address));
+	bf_likely(err, "the udev rules of bmsflash are not installed, or were installed after the "
+		       "device was plugged in");
+	bf_likely(err, "you are not in the group plugdev, and not at the machine's own screen");
+	bf_next(err,
+		"as root put into /etc/udev/rules.d/60-bmsflash.rules: SUBSYSTEM==\"usb\", "
+		"ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\", MODE=\"0660\", "
+		"GROUP=\"plugdev\", TAG+=\"uaccess\"; then: sudo udevadm control --reload, and "
+		"replug",
+		s->vid, s->pid);
+	return err->rc;
+}
+
+static enum bf_rc busy(struct bf_err *err, const struct bf_usb_seen *s)
+{
+	char node[40], who[96];
+
+	bf_usb_node(node, sizeof(node), s->bus, s->address);
+	if (!holder(node, who, sizeof(who)))
+		snprintf(who, sizeof(who), "another program or a kernel driver");
+	bf_fail(err, BF_E_BUSY, "'usb@%s' (%s) is held by %s", s->path, node, who);
+	bf_next(err, "end that program and try again; sudo fuser -v %s names it", node);
+	return err->rc;
+}
+
+static enum bf_rc gone(struct bf_err *err, const struct bf_usb_seen *s, const char *what)
+{
+	bf_fail(err, BF_E_GONE, "'usb@%s' disappeared during %s", s->path, what);
+	bf_likely(err, "the pack restarted by itself");
+	bf_likely(err, "the cable was unplugged or has a bad contact");
+	bf_likely(err, "the pack lost its supply");
+	bf_next(err, "plug it in again, then: bmsflash probe --if usb@%s", s->path);
+	return err->rc;
+}
+
+static enum bf_rc damaged(struct bf_err *err, const struct bf_usb_seen *s, const char *what)
+{
+	bf_fail(err, BF_E_LINK, "%s failed on the wire to 'usb@%s'", what, s->path);
+	bf_likely(err, "a bad or long USB cable, or a hub between");
+	bf_likely(err, "the pack's loader hung, or is just restarting");
+	bf_next(err, "try another cable straight into the computer");
+	return err->rc;
+}
+
+enum bf_rc bf_usb_fail(struct bf_err *err, enum bf_usb_end end, const struct bf_usb_seen *s,
+		       const char *what)
+{
+	switch (end) {
+	case BF_USB_DONE:
+		return BF_OK;
+	case BF_USB_STALL:
+		return bf_fail_dev(err, BF_E_NAK, 0, "stall", "'usb@%s' stalled %s", s->path, what);
+	case BF_USB_GONE:
+		return gone(err, s, what);
+	case BF_USB_OVERFLOW:
+		return bf_fail(err, BF_E_LINK, "'usb@%s' sent more than was asked for in %s",
+			       s->path, what);
+	case BF_USB_DAMAGED:
+		return damaged(err, s, what);
+	case BF_USB_DENIED:
+		return denied(err, s);
+	case BF_USB_BUSY:
+		return busy(err, s);
+	case BF_USB_ABSENT:
+		return bf_fail(err, BF_E_UNSUPPORTED, "'usb@%s' has nothing for %s", s->path, what);
+	case BF_USB_CANCELLED:
+	case BF_USB_FAILED:
+		break;
+	}
+	return bf_fail(err, BF_E_LINK, "the kernel did not carry out %s on 'usb@%s'", what,
+		       s->path);
+}
