@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* The `sim` driver: "sim:key=value,..." opens a new virtual pack on virtual time. */
+#include "drive.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "usb_wire.h"
+
+enum bf_rc bf_sim_wait(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	bf_time began = bf_now(t->clock);
+	enum bf_wait w = bf_clock_wait(t->clock, NULL, 0, deadline);
+
+	t->stats.waited_us += bf_now(t->clock) - began;
+	switch (w) {
+	case BF_WAIT_READY:
+		return BF_OK;
+	case BF_WAIT_CANCELLED:
+		return bf_fail(err, BF_E_INTERRUPTED, "stopped while waiting on '%s'", t->name);
+	case BF_WAIT_DEADLINE:
+		break;
+	}
+	return bf_fail(err, BF_E_TIMEOUT, "nothing came on '%s' in time", t->name);
+}
+
+void bf_sim_put_away(struct bf_transport *t, struct bf_pack *pack)
+{
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (bf_pack_save(pack, &err))
+		bf_log(t->log, BF_LOG_WARN, "%s", err.cause);
+	bf_pack_free(pack);
+	t->clock = bf_clock_free(t->clock);
+}
+
+static bool sim_match(const char *address)
+{
+	return strcmp(address, "sim") == 0 || strncmp(address, "sim:", 4) == 0;
+}
+
+static enum bf_rc open_wire(const struct bf_sim_open *o, struct bf_transport **ret,
+			    struct bf_err *err)
+{
+	switch (bf_pack_opts(o->take_pack)->link) {
+	case BF_SIM_CAN:
+	case BF_SIM_CANFD:
+		return bf_sim_bus_open(o, ret, err);
+	case BF_SIM_RS485:
+		return bf_sim_stream_open(o, ret, err);
+	case BF_SIM_USB:
+		break;
+	}
+	return bf_sim_usb_open(o->take_pack, o->take_clock, o->env, ret, err);
+}
+
+static enum bf_rc sim_open(const struct bf_open_env *env, const char *address,
+			   struct bf_transport **ret, struct bf_err *err)
+{
+	const char *colon = strchr(address, ':');
+	struct bf_sim_open o = { .env = env };
+	struct bf_sim_opts opts;
+	enum bf_rc rc;
+
+	bf_sim_opts_default(&opts);
+	rc = bf_sim_opts_parse(colon ? colon + 1 : "", &opts, err);
+	if (!rc)
+		rc = bf_pack_new(&opts, &o.take_pack, err);
+	if (rc)
+		return bf_while(err, "opening '%s'", address);
+	bf_pack_power(o.take_pack, true, 0);
+	/* It was on long before anybody connected. */
+	bf_pack_run(o.take_pack, bf_pack_next(o.take_pack));
+	o.take_clock = bf_vclock_new();
+	rc = open_wire(&o, ret, err);
+	if (rc)
+		return bf_while(err, "opening '%s'", address);
+	snprintf((*ret)->name, sizeof((*ret)->name), "%s", address);
+	return BF_OK;
+}
+
+static void sim_list(void (*found)(void *ctx, const struct bf_candidate *c), void *ctx)
+{
+	const struct bf_candidate c = {
+		.address = "sim",
+		.what = "built-in virtual pack, for training and dry runs",
+		.usable = true,
+	};
+
+	found(ctx, &c);
+}
+
+struct bf_pack *bf_sim_pack(struct bf_transport *t)
+{
+	if (t->ops == &bf_sim_bus_ops)
+		return bf_sim_bus_pack(t);
+	if (t->ops == &bf_sim_stream_ops)
+		return bf_sim_stream_pack(t);
+	return bf_sim_usb_pack(t);
+}
+
+const struct bf_driver bf_driver_sim = {
+	.name = "sim",
+	.summary = "built-in virtual pack on virtual time",
+	.address_help = "sim or sim:key=value,...",
+	.match = sim_match,
+	.open = sim_open,
+	.list = sim_list,
+};

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "node.h"
+
+#include <string.h>
+
+static bf_time sooner(bf_time a, bf_time b)
+{
+	return a < b ? a : b;
+}
+
+static bool listens(const struct bf_pack *pack)
+{
+	return bf_pack_mode(pack) >= BF_PACK_LOADER;
+}
+
+/* ---- bus ---- */
+
+static bf_time bus_send_frame(struct bf_isotp_port *port, const struct bf_frame *f, bf_time now)
+{
+	struct bf_bus_node *n = BF_CONTAINER_OF(port, struct bf_bus_node, lower);
+
+	return listens(n->pack) ? n->send(n, f, now) : now;
+}
+
+static void bus_message(struct bf_isotp_port *port, const uint8_t *msg, size_t len, bool functional,
+			bf_time now)
+{
+	struct bf_bus_node *n = BF_CONTAINER_OF(port, struct bf_bus_node, lower);
+
+	bf_uds_request(n->uds, msg, len, functional, BF_ISOTP_MAX, now);
+}
+
+static void bus_send_message(struct bf_uds_port *port, const uint8_t *msg, size_t len, bf_time now)
+{
+	struct bf_bus_node *n = BF_CONTAINER_OF(port, struct bf_bus_node, port);
+
+	bf_isotp_server_send(&n->isotp, msg, len, now);
+}
+
+static void bus_set_rate(struct bf_uds_port *port, uint32_t rate, bf_time now)
+{
+	(void)now;
+	BF_CONTAINER_OF(port, struct bf_bus_node, port)->rate = rate;
+}
+
+void bf_bus_node_init(struct bf_bus_node *n, struct bf_pack *pack, uint32_t rate)
+{
+	memset(n, 0, sizeof(*n));
+	n->pack = pack;
+	n->rate = rate;
+	n->port = (struct bf_uds_port){ true, rate, bus_send_message, bus_set_rate };
+	n->lower = (struct bf_isotp_port){ bus_send_frame, bus_message };
+	bf_isotp_server_init(&n->isotp, &n->lower);
+	if (bf_pack_opts(pack)->quirks & BF_QUIRK_SLOW) {
+		n->isotp.ask_block_size = 16;
+		n->isotp.ask_st_min = 1;
+	}
+	n->uds = bf_uds_new(pack, &n->port);
+}
+
+void bf_bus_node_done(struct bf_bus_node *n)
+{
+	n->uds = bf_uds_free(n->uds);
+}
+
+void bf_bus_node_frame(struct bf_bus_node *n, const struct bf_frame *f, bf_time now)
+{
+	if (listens(n->pack))
+		bf_isotp_server_frame(&n->isotp, f, now);
+	else
+		bf_isotp_server_init(&n->isotp, &n->lower);
+}
+
+bf_time bf_bus_node_next(const struct bf_bus_node *n)
+{
+	return sooner(bf_uds_next(n->uds), bf_isotp_server_next(&n->isotp));
+}
+
+void bf_bus_node_run(struct bf_bus_node *n, bf_time now)
+{
+	bf_isotp_server_run(&n->isotp, now);
+	bf_uds_run(n->uds, now);
+}
+
+/* ---- stream ---- */
+
+static void stream_at_pack(struct bf_uart *line, const uint8_t *p, size_t len, bf_time began,
+			   bf_time now)
+{
+	struct bf_stream_node *n = BF_CONTAINER_OF(line, struct bf_stream_node, line);
+
+	if (listens(n->pack))
+		bf_framing_feed(&n->framing, p, len, began, now);
+}
+
+static void stream_at_tester(struct bf_uart *line, const uint8_t *p, size_t len, bf_time began,
+			     bf_time now)
+{
+	struct bf_stream_node *n = BF_CONTAINER_OF(line, struct bf_stream_node, line);
+
+	(void)began;
+	n->heard(n, p, len, now);
+}
+
+static void stream_sent(struct bf_uart *line, const uint8_t *p, size_t len, bf_time began,
+			bf_time now)
+{
+	struct bf_stream_node *n = BF_CONTAINER_OF(line, struct bf_stream_node, line);
+
+	(void)began;
+	if (n->echo && bf_pack_opts(n->pack)->echo)
+		n->echo(n, p, len, now);
+}
+
+static void stream_message(struct bf_framing_port *port, const uint8_t *msg, size_t len,
+			   bool functional, size_t longest, bf_time now)
+{
+	struct bf_stream_node *n = BF_CONTAINER_OF(port, struct bf_stream_node, upper);
+
+	bf_uds_request(n->uds, msg, len, functional, longest, now);
+}
+
+static void stream_send_message(struct bf_uds_port *port, const uint8_t *msg, size_t len,
+				bf_time now)
+{
+	struct bf_stream_node *n = BF_CONTAINER_OF(port, struct bf_stream_node, port);
+	uint8_t wire[BF_FRAMING_WIRE];
+
+	bf_uart_from_pack(&n->line, wire, bf_framing_answer(&n->framing, msg, len, wire), now);
+}
+
+static void stream_set_rate(struct bf_uds_port *port, uint32_t rate, bf_time now)
+{
+	(void)now;
+	bf_uart_pack_rate(&BF_CONTAINER_OF(port, struct bf_stream_node, port)->line, rate);
+}
+
+void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_t rate)
+{
+	memset(n, 0, sizeof(*n));
+	n->pack = pack;
+	bf_uart_init(&n->line, rate, bf_pack_opts(pack)->seed);
+	n->line.at_pack = stream_at_pack;
+	n->line.at_tester = stream_at_tester;
+	n->line.sent = stream_sent;
+	n->port = (struct bf_uds_port){ false, rate, stream_send_message, stream_set_rate };
+	n->upper = (struct bf_framing_port){ stream_message };
+	bf_framing_init(&n->framing, &n->upper);
+	n->uds = bf_uds_new(pack, &n->port);
+}
+
+void bf_stream_node_done(struct bf_stream_node *n)
+{
+	n->uds = bf_uds_free(n->uds);
+}
+
+bf_time bf_stream_node_next(const struct bf_stream_node *n)
+{
+	return sooner(bf_uds_next(n->uds), bf_uart_next(&n->line));
+}
+
+void bf_stream_node_run(struct bf_stream_node *n, bf_time now)
+{
+	bf_uart_run(&n->line, now);
+	bf_uds_run(n->uds, now);
+}

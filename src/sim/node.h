@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pack with its server and its wire's lower layer, ready to be put on a real or a virtual wire:
+ * a bus node takes and gives frames, a stream node takes and gives bytes with their line times.
+ */
+#pragma once
+
+#include "framing.h"
+#include "isotp.h"
+#include "uart.h"
+#include "uds.h"
+
+struct bf_bus_node {
+	struct bf_pack *pack; /* borrowed */
+	struct bf_uds *uds;
+	struct bf_uds_port port;
+	struct bf_isotp_server isotp;
+	struct bf_isotp_port lower;
+	uint32_t rate;
+	/* Carries a frame of the pack's; returns when it has left. */
+	bf_time (*send)(struct bf_bus_node *n, const struct bf_frame *f, bf_time now);
+};
+
+void bf_bus_node_init(struct bf_bus_node *n, struct bf_pack *pack, uint32_t rate);
+void bf_bus_node_done(struct bf_bus_node *n);
+void bf_bus_node_frame(struct bf_bus_node *n, const struct bf_frame *f, bf_time now);
+bf_time bf_bus_node_next(const struct bf_bus_node *n);
+void bf_bus_node_run(struct bf_bus_node *n, bf_time now);
+
+struct bf_stream_node {
+	struct bf_pack *pack; /* borrowed */
+	struct bf_uds *uds;
+	struct bf_uds_port port;
+	struct bf_framing framing;
+	struct bf_framing_port upper;
+	struct bf_uart line;
+	/* Bytes have arrived at the tester. */
+	void (*heard)(struct bf_stream_node *n, const uint8_t *p, size_t len, bf_time now);
+	/* The tester hears its own bytes; may be NULL. */
+	void (*echo)(struct bf_stream_node *n, const uint8_t *p, size_t len, bf_time now);
+};
+
+void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_t rate);
+void bf_stream_node_done(struct bf_stream_node *n);
+bf_time bf_stream_node_next(const struct bf_stream_node *n);
+void bf_stream_node_run(struct bf_stream_node *n, bf_time now);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "bmsflash/bytes.h"
+#include "bmsflash/rng.h"
+#include "uds.h"
+
+#define BF_UDS_P2_US      BF_MS(50)
+#define BF_UDS_P2_STAR_US BF_SEC(5)
+#define BF_UDS_S3_US      BF_SEC(5)
+#define BF_UDS_LOCK_US    BF_SEC(10)
+#define BF_UDS_NEW_RATE   BF_MS(500) /* a valid request must come so soon at a new rate */
+#define BF_UDS_SEED_LEN   32u
+
+enum bf_nrc { /* ISO 14229-1, Annex A.1 */
+	      NRC_NONE = 0,
+	      NRC_SERVICE_NOT_SUPPORTED = 0x11,
+	      NRC_SUB_FUNCTION_NOT_SUPPORTED = 0x12,
+	      NRC_INCORRECT_LENGTH = 0x13,
+	      NRC_RESPONSE_TOO_LONG = 0x14,
+	      NRC_BUSY_REPEAT_REQUEST = 0x21,
+	      NRC_CONDITIONS_NOT_CORRECT = 0x22,
+	      NRC_REQUEST_SEQUENCE_ERROR = 0x24,
+	      NRC_REQUEST_OUT_OF_RANGE = 0x31,
+	      NRC_SECURITY_ACCESS_DENIED = 0x33,
+	      NRC_INVALID_KEY = 0x35,
+	      NRC_EXCEEDED_ATTEMPTS = 0x36,
+	      NRC_TIME_DELAY_NOT_EXPIRED = 0x37,
+	      NRC_TRANSFER_DATA_SUSPENDED = 0x71,
+	      NRC_GENERAL_PROGRAMMING_FAILURE = 0x72,
+	      NRC_WRONG_BLOCK_COUNTER = 0x73,
+	      NRC_RESPONSE_PENDING = 0x78,
+	      NRC_SUB_FUNCTION_NOT_IN_SESSION = 0x7E,
+	      NRC_SERVICE_NOT_IN_SESSION = 0x7F,
+	      NRC_SILENCE = 0x100, /* not on the wire: the server answers nothing (power went) */
+};
+
+enum bf_uds_session { BF_UDS_DEFAULT = 1, BF_UDS_PROGRAMMING = 2, BF_UDS_EXTENDED = 3 };
+enum { /* sets of sessions, for tables */
+       IN_DEFAULT = 1 << BF_UDS_DEFAULT,
+       IN_PROGRAMMING = 1 << BF_UDS_PROGRAMMING,
+       IN_EXTENDED = 1 << BF_UDS_EXTENDED,
+       IN_WORK = IN_PROGRAMMING | IN_EXTENDED,
+       IN_ANY = IN_DEFAULT | IN_WORK,
+};
+
+enum bf_uds_then { THEN_NOTHING, THEN_RESTART, THEN_NEW_RATE };
+enum bf_uds_direction { TRANSFER_NONE, TRANSFER_DOWN, TRANSFER_UP };
+
+struct bf_uds_transfer {
+	enum bf_uds_direction direction;
+	uint32_t addr, size, moved;
+	size_t block_max; /* maxNumberOfBlockLength */
+	bool begun;       /* a block was accepted: `last` counts */
+	uint8_t last;     /* counter of the last accepted block */
+	uint32_t last_len;
+	uint8_t carry[BF_FLASH_WORD]; /* bytes that do not fill a double word yet */
+	size_t carried;
+};
+
+struct bf_uds {
+	struct bf_pack *pack;
+	struct bf_uds_port *port;
+	struct bf_rng rng;
+	unsigned starts; /* of the pack, as last seen */
+
+	enum bf_uds_session session;
+	bf_time s3_at;
+	bool unlocked, seed_out;
+	uint8_t seed[BF_UDS_SEED_LEN];
+	unsigned wrong_keys;
+	bf_time locked_until;
+	bool answer_after_start; /* 10 02 of a pack with one bank */
+
+	struct bf_uds_transfer transfer;
+	unsigned target_slot;
+
+	uint32_t rate, wanted_rate; /* wanted_rate 0: none agreed */
+	bf_time rate_until;         /* falls back then, BF_NEVER: stays */
+
+	/* the request being worked on */
+	bf_time now, done;
+	bool functional, suppress;
+	size_t longest;
+	enum bf_uds_then then;
+
+	/* its answer */
+	uint8_t reply[BF_UDS_MSG_MAX];
+	struct bf_out out;
+	uint8_t sid;
+	bf_time reply_at, pending_at;
+};
+
+/* A service reads its request from behind the SID (and sub-function) and writes its answer from behind
+ * the SID. It sets u->done when the answer takes longer than thinking. */
+typedef enum bf_nrc bf_uds_service(struct bf_uds *u, uint8_t sub, struct bf_cur *c);
+
+bf_uds_service bf_uds_session_control, bf_uds_reset, bf_uds_security, bf_uds_echo_sub,
+	bf_uds_link_control, bf_uds_read_data, bf_uds_write_data, bf_uds_read_memory,
+	bf_uds_routine, bf_uds_download, bf_uds_upload, bf_uds_transfer_data, bf_uds_transfer_exit;
+
+void bf_uds_default_session(struct bf_uds *u, bf_time now);
+void bf_uds_go_to_rate(struct bf_uds *u, uint32_t rate, bf_time now);
+void bf_uds_put_session(struct bf_uds *u, struct bf_out *o);
+bool bf_uds_may_write(const struct bf_uds *u);
+/* Turns the outcome of work on the flash into an answer. */
+enum bf_nrc bf_uds_worked(struct bf_uds *u, enum bf_pack_work work, bf_time done);

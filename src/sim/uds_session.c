@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* Sessions, restart, security access, link control. */
+#include "uds_priv.h"
+
+#include <string.h>
+
+#include "bmsflash/crypto.h"
+
+#define MAX_WRONG_KEYS 3
+#define LEVEL          1
+
+/* Public half of the technician's test key (tests/data/auth/technician.pem). */
+static const uint8_t technician_key[32] = { 0x91, 0xfb, 0xa9, 0x8d, 0x18, 0x2b, 0xb3, 0xb2,
+					    0x1b, 0x28, 0xb4, 0xbe, 0x13, 0x47, 0xf7, 0xb1,
+					    0xe2, 0x0c, 0xf9, 0x28, 0xcf, 0xda, 0x91, 0x97,
+					    0xd6, 0xae, 0xcf, 0x70, 0x83, 0xe7, 0x6e, 0x03 };
+
+void bf_uds_go_to_rate(struct bf_uds *u, uint32_t rate, bf_time now)
+{
+	u->rate_until = BF_NEVER;
+	if (rate == u->rate)
+		return;
+	u->rate = rate;
+	u->port->set_rate(u->port, rate, now);
+}
+
+void bf_uds_default_session(struct bf_uds *u, bf_time now)
+{
+	u->session = BF_UDS_DEFAULT;
+	u->s3_at = BF_NEVER;
+	u->unlocked = u->seed_out = false;
+	u->transfer.direction = TRANSFER_NONE;
+	u->wanted_rate = 0;
+	bf_uds_go_to_rate(u, u->port->default_rate, now);
+}
+
+void bf_uds_put_session(struct bf_uds *u, struct bf_out *o)
+{
+	(void)u;
+	bf_out_be16(o, (uint16_t)(BF_UDS_P2_US / 1000));
+	bf_out_be16(o, (uint16_t)(BF_UDS_P2_STAR_US / 10000));
+}
+
+/* With one bank the loader has to run before it can overwrite the firmware: it restarts, and the loader
+ * gives the answer. */
+static enum bf_nrc restart_for_programming(struct bf_uds *u)
+{
+	const uint8_t wait[3] = { 0x7F, 0x10, NRC_RESPONSE_PENDING };
+
+	u->port->send(u->port, wait, sizeof(wait), u->now);
+	bf_pack_restart_to_loader(u->pack, u->now);
+	u->answer_after_start = true;
+	return NRC_SILENCE;
+}
+
+enum bf_nrc bf_uds_session_control(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+{
+	bool single = bf_pack_opts(u->pack)->quirks & BF_QUIRK_SINGLEBANK;
+
+	(void)c;
+	if (sub < BF_UDS_DEFAULT || sub > BF_UDS_EXTENDED)
+		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
+	if (sub == BF_UDS_PROGRAMMING && u->session == BF_UDS_DEFAULT)
+		return NRC_SUB_FUNCTION_NOT_IN_SESSION;
+	if (sub == BF_UDS_PROGRAMMING && single && bf_pack_running(u->pack))
+		return restart_for_programming(u);
+	if (sub == BF_UDS_DEFAULT)
+		bf_uds_default_session(u, u->now);
+	u->transfer.direction = TRANSFER_NONE;
+	if (sub != u->session)
+		u->unlocked = u->seed_out = false;
+	u->session = (enum bf_uds_session)sub;
+	bf_uds_put_session(u, &u->out);
+	return NRC_NONE;
+}
+
+enum bf_nrc bf_uds_reset(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+{
+	(void)c;
+	if (sub != 1 && sub != 3) /* hard, soft */
+		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
+	u->then = THEN_RESTART;
+	return NRC_NONE;
+}
+
+/* TesterPresent, CommunicationControl, ControlDTCSetting: agreed to, nothing to do. */
+enum bf_nrc bf_uds_echo_sub(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+{
+	(void)c;
+	if (u->sid == 0x3E && sub != 0)
+		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
+	return NRC_NONE;
+}
+
+static bool is_locked(struct bf_uds *u)
+{
+	if (u->now < u->locked_until)
+		return true;
+	if (u->locked_until) {
+		u->locked_until = 0;
+		u->wrong_keys = 0;
+		bf_pack_kept(u->pack)->locked_out = false;
+	}
+	return false;
+}
+
+static enum bf_nrc give_seed(struct bf_uds *u, struct bf_cur *c)
+{
+	if (bf_cur_left(c))
+		return NRC_INCORRECT_LENGTH;
+	memset(u->seed, 0, sizeof(u->seed));
+	if (!bf_uds_may_write(u)) {
+		if (is_locked(u))
+			return NRC_TIME_DELAY_NOT_EXPIRED;
+		for (size_t i = 0; i < sizeof(u->seed); i++)
+			u->seed[i] = (uint8_t)bf_rng_next(&u->rng);
+		u->seed_out = true;
+	}
+	bf_out_bytes(&u->out, u->seed, sizeof(u->seed));
+	return NRC_NONE;
+}
+
+/* "bmsflash-uds-27" 00 | level | length of serial | serial | seed */
+static bool key_is_right(struct bf_uds *u, const uint8_t *key)
+{
+	static const char label[] = "bmsflash-uds-27";
+	const char *serial = bf_pack_opts(u->pack)->serial;
+	uint8_t msg[128];
+	struct bf_out o = bf_out(msg, sizeof(msg));
+
+	bf_out_bytes(&o, label, sizeof(label));
+	bf_out_u8(&o, LEVEL);
+	bf_out_u8(&o, (uint8_t)strlen(serial));
+	bf_out_bytes(&o, serial, strlen(serial));
+	bf_out_bytes(&o, u->seed, sizeof(u->seed));
+	return !o.failed && bf_ed25519_verify(key, msg, o.len, technician_key);
+}
+
+static enum bf_nrc take_key(struct bf_uds *u, struct bf_cur *c)
+{
+	const uint8_t *key = bf_cur_bytes(c, BF_ED25519_SIG_LEN);
+
+	if (!key || bf_cur_left(c))
+		return NRC_INCORRECT_LENGTH;
+	if (!u->seed_out)
+		return NRC_REQUEST_SEQUENCE_ERROR;
+	if (is_locked(u))
+		return NRC_TIME_DELAY_NOT_EXPIRED;
+	u->seed_out = false;
+	if (key_is_right(u, key)) {
+		u->unlocked = true;
+		u->wrong_keys = 0;
+		return NRC_NONE;
+	}
+	if (++u->wrong_keys < MAX_WRONG_KEYS)
+		return NRC_INVALID_KEY;
+	u->locked_until = u->now + BF_UDS_LOCK_US;
+	bf_pack_kept(u->pack)->locked_out = true;
+	return NRC_EXCEEDED_ATTEMPTS;
+}
+
+enum bf_nrc bf_uds_security(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+{
+	if (sub == LEVEL)
+		return give_seed(u, c);
+	if (sub == LEVEL + 1)
+		return take_key(u, c);
+	return NRC_SUB_FUNCTION_NOT_SUPPORTED;
+}
+
+static const struct {
+	uint8_t id;
+	bool can;
+	uint32_t rate;
+} fixed_rates[] = {
+	/* ISO 14229-1, table of linkControlModeIdentifier */
+	{ 0x01, false, 9600 },  { 0x02, false, 19200 },  { 0x03, false, 38400 },
+	{ 0x04, false, 57600 }, { 0x05, false, 115200 }, { 0x10, true, 125000 },
+	{ 0x11, true, 250000 }, { 0x12, true, 500000 },  { 0x13, true, 1000000 },
+};
+
+static uint32_t fixed_rate(const struct bf_uds *u, uint8_t id)
+{
+	for (size_t i = 0; i < BF_COUNT(fixed_rates); i++)
+		if (fixed_rates[i].id == id && fixed_rates[i].can == u->port->can)
+			return fixed_rates[i].rate;
+	return 0;
+}
+
+/* What the pack's transceivers and clocks can do. */
+static bool rate_works(const struct bf_uds *u, uint32_t rate)
+{
+	if (!u->port->can)
+		return rate >= 9600 && rate <= 3000000;
+	return rate >= 125000 && rate <= 1000000 && 8000000 % rate == 0;
+}
+
+enum bf_nrc bf_uds_link_control(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+{
+	static const size_t wanted_len[] = { 0, 1, 3, 0 };
+	uint32_t rate;
+
+	if (sub < 1 || sub > 3)
+		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
+	if (bf_cur_left(c) != wanted_len[sub])
+		return NRC_INCORRECT_LENGTH;
+	if (sub == 3) {
+		if (!u->wanted_rate)
+			return NRC_REQUEST_SEQUENCE_ERROR;
+		u->then = THEN_NEW_RATE;
+		return NRC_NONE;
+	}
+	rate = sub == 1 ? fixed_rate(u, bf_cur_u8(c)) : (uint32_t)bf_cur_be(c, 3);
+	if (!rate_works(u, rate))
+		return NRC_REQUEST_OUT_OF_RANGE;
+	u->wanted_rate = rate;
+	return NRC_NONE;
+}

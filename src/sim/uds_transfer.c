@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* RequestDownload, RequestUpload, TransferData, RequestTransferExit. */
+#include "uds_priv.h"
+
+#include <string.h>
+
+#define FORMAT_PLAIN 0x00 /* neither compressed nor encrypted */
+#define FORMAT_44    0x44 /* four bytes each of address and size */
+#define OVERHEAD     2u   /* SID and block counter count as block length */
+
+static enum bf_nrc begin(struct bf_uds *u, struct bf_cur *c, enum bf_uds_direction direction,
+			 unsigned access)
+{
+	struct bf_uds_transfer *t = &u->transfer;
+	uint8_t data_format = bf_cur_u8(c);
+	uint8_t format = bf_cur_u8(c);
+	uint32_t addr = bf_cur_be32(c);
+	uint32_t size = bf_cur_be32(c);
+
+	if (data_format != FORMAT_PLAIN || format != FORMAT_44 || !size ||
+	    !bf_pack_allows(u->pack, addr, size, access))
+		return NRC_REQUEST_OUT_OF_RANGE;
+	if (direction == TRANSFER_DOWN && addr % BF_FLASH_WORD)
+		return NRC_REQUEST_OUT_OF_RANGE;
+	*t = (struct bf_uds_transfer){
+		.direction = direction, .addr = addr, .size = size, .block_max = u->longest
+	};
+	bf_out_u8(&u->out, 0x20); /* two bytes of length follow */
+	bf_out_be16(&u->out, (uint16_t)t->block_max);
+	return NRC_NONE;
+}
+
+enum bf_nrc bf_uds_download(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+{
+	enum bf_nrc nrc = begin(u, c, TRANSFER_DOWN, BF_PACK_WRITE);
+	uint32_t slot1 = bf_pack_slot_addr(1);
+
+	(void)sub;
+	if (nrc == NRC_NONE)
+		u->target_slot = bf_pack_slot_count(u->pack) > 1 && u->transfer.addr >= slot1;
+	return nrc;
+}
+
+enum bf_nrc bf_uds_upload(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+{
+	(void)sub;
+	return begin(u, c, TRANSFER_UP, BF_PACK_READ);
+}
+
+static enum bf_nrc drop(struct bf_uds *u, enum bf_nrc nrc)
+{
+	u->transfer.direction = TRANSFER_NONE;
+	return nrc;
+}
+
+/* Programs whole double words and carries the rest to the next block. */
+static enum bf_pack_work program(struct bf_uds *u, const uint8_t *p, size_t len, bf_time *ret_done)
+{
+	struct bf_uds_transfer *t = &u->transfer;
+	uint32_t at = t->addr + t->moved - (uint32_t)t->carried;
+	enum bf_pack_work work = BF_PACK_DONE;
+	size_t whole;
+
+	t->moved += (uint32_t)len;
+	if (t->carried) {
+		size_t n = BF_FLASH_WORD - t->carried;
+
+		n = len < n ? len : n;
+		memcpy(t->carry + t->carried, p, n);
+		t->carried += n;
+		p += n;
+		len -= n;
+		if (t->carried < BF_FLASH_WORD)
+			return work;
+		work = bf_pack_write(u->pack, at, t->carry, BF_FLASH_WORD, u->now, ret_done);
+		at += BF_FLASH_WORD;
+		t->carried = 0;
+	}
+	whole = len - len % BF_FLASH_WORD;
+	if (work == BF_PACK_DONE && whole)
+		work = bf_pack_write(u->pack, at, p, whole, u->now, ret_done);
+	t->carried = len - whole;
+	memcpy(t->carry, p + whole, t->carried);
+	return work;
+}
+
+/* Two buffers: the answer only waits for the block before this one to be in flash. */
+static enum bf_nrc take_block(struct bf_uds *u, struct bf_cur *c)
+{
+	struct bf_uds_transfer *t = &u->transfer;
+	size_t len = bf_cur_left(c);
+	bf_time free_at = bf_pack_idle_at(u->pack, u->now);
+	bf_time done;
+	enum bf_nrc nrc;
+
+	if (!len || len > t->block_max - OVERHEAD)
+		return NRC_INCORRECT_LENGTH;
+	if (len > t->size - t->moved)
+		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
+	nrc = bf_uds_worked(u, program(u, bf_cur_bytes(c, len), len, &done), free_at);
+	if (nrc != NRC_NONE)
+		return drop(u, nrc);
+	return NRC_NONE;
+}
+
+static enum bf_nrc give_block(struct bf_uds *u, bool again)
+{
+	struct bf_uds_transfer *t = &u->transfer;
+	uint32_t left = t->size - t->moved;
+	uint32_t max = (uint32_t)(t->block_max - OVERHEAD);
+
+	if (again) {
+		bf_out_bytes(&u->out, bf_pack_view(u->pack, t->addr + t->moved - t->last_len, 1),
+			     t->last_len);
+		return NRC_NONE;
+	}
+	if (!left)
+		return NRC_REQUEST_SEQUENCE_ERROR;
+	t->last_len = left < max ? left : max;
+	bf_out_bytes(&u->out, bf_pack_view(u->pack, t->addr + t->moved, t->last_len), t->last_len);
+	t->moved += t->last_len;
+	return NRC_NONE;
+}
+
+enum bf_nrc bf_uds_transfer_data(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+{
+	struct bf_uds_transfer *t = &u->transfer;
+	bool forgetful = bf_pack_opts(u->pack)->quirks & BF_QUIRK_NRC24;
+	uint8_t counter = bf_cur_u8(c);
+	bool again = t->begun && counter == t->last;
+	bool up = t->direction == TRANSFER_UP;
+	enum bf_nrc nrc;
+
+	(void)sub;
+	if (t->direction == TRANSFER_NONE)
+		return NRC_REQUEST_SEQUENCE_ERROR;
+	if (up && bf_cur_left(c))
+		return NRC_INCORRECT_LENGTH;
+	if (forgetful && counter != (uint8_t)(t->last + 1))
+		return drop(u, NRC_REQUEST_SEQUENCE_ERROR);
+	if (!again && counter != (uint8_t)(t->last + 1))
+		return NRC_WRONG_BLOCK_COUNTER;
+	bf_out_u8(&u->out, counter);
+	if (again)
+		return up ? give_block(u, true) : NRC_NONE;
+	nrc = up ? give_block(u, false) : take_block(u, c);
+	if (nrc == NRC_NONE) {
+		t->begun = true;
+		t->last = counter;
+	}
+	return nrc;
+}
+
+enum bf_nrc bf_uds_transfer_exit(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+{
+	struct bf_uds_transfer *t = &u->transfer;
+	bf_time done = bf_pack_idle_at(u->pack, u->now);
+	enum bf_pack_work work = BF_PACK_DONE;
+
+	(void)sub;
+	(void)c;
+	if (t->direction == TRANSFER_NONE)
+		return NRC_REQUEST_SEQUENCE_ERROR;
+	if (t->direction == TRANSFER_DOWN && t->moved != t->size)
+		return drop(u, NRC_REQUEST_SEQUENCE_ERROR);
+	if (t->direction == TRANSFER_DOWN && t->carried)
+		work = bf_pack_write(u->pack, t->addr + t->moved - (uint32_t)t->carried, t->carry,
+				     t->carried, u->now, &done);
+	t->direction = TRANSFER_NONE;
+	return bf_uds_worked(u, work, done);
+}
