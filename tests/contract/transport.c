@@ -243,18 +243,32 @@ struct trial {
 	char name[128];
 };
 
+static struct wire blank(const struct wire_row *row)
+{
+	return (struct wire){ .row = row, .peer_fd = -1, .cancel_fds = { -1, -1 } };
+}
+
 static void try_promise(void **state)
 {
 	const struct trial *trial = *state;
-	struct wire w = { .row = trial->row, .peer_fd = -1, .cancel_fds = { -1, -1 } };
-	bool made = trial->row->make(&w);
+	struct wire w = blank(trial->row);
 
-	if (made)
-		trial->promise->try(&w);
+	assert_true(trial->row->make(&w));
+	trial->promise->try(&w);
 	bf_transport_close(w.t);
 	trial->row->clean(&w);
+}
+
+static bool is_here(const struct wire_row *row)
+{
+	struct wire w = blank(row);
+	bool made = row->make(&w);
+
+	bf_transport_close(w.t);
+	row->clean(&w);
 	if (!made)
-		skip();
+		printf("# not on this machine or not built in: %s\n", row->name);
+	return made;
 }
 
 static bool can_try(const struct promise *p, const struct wire_row *row)
@@ -274,6 +288,8 @@ int main(void)
 	if (!trials || !tests)
 		abort();
 	for (size_t r = 0; r < n_wire_rows; r++) {
+		if (!is_here(&wire_rows[r]))
+			continue;
 		for (size_t p = 0; p < BF_COUNT(promises); p++) {
 			if (!can_try(&promises[p], &wire_rows[r]))
 				continue;

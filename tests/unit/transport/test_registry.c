@@ -25,7 +25,7 @@ static void an_unknown_address_tells_what_addresses_look_like(void **state)
 
 	(void)state;
 	if (!bf_drivers()[0])
-		skip();
+		return; /* built without any */
 	assert_int_equal(bf_transport_open(&env, "?nothing", &t, &err), BF_E_IFACE);
 	assert_non_null(strstr(err.cause, "'?nothing'"));
 	assert_non_null(strstr(err.cause, bf_drivers()[0]->address_help));
@@ -67,7 +67,7 @@ static void a_mistake_in_a_fault_prefix_is_found_before_anything_is_opened(void 
 
 	(void)state;
 	if (!bf_drivers()[0])
-		skip();
+		return; /* built without any */
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
 		assert_int_not_equal(bf_transport_open(&env, rows[i].address, &t, &err), BF_OK);
 		assert_non_null(strstr(err.cause, rows[i].says));
