@@ -9,6 +9,7 @@
 #include "swap.h"
 
 #define CHECK_US   BF_MS(60) /* digest and signature of an image */
+#define COMMAND_US BF_US(200)
 #define LEAVE_US   BF_MS(10)
 #define DFUSE_BASE 2 /* UM0391: data blocks are numbered from 2 */
 
@@ -189,7 +190,7 @@ static uint32_t block_addr(const struct bf_dfu_device *dev, unsigned block)
 	return dev->pointer + (block - DFUSE_BASE) * dev->form->transfer_size;
 }
 
-static enum dfu_status memory_block(struct bf_dfu_device *dev, bf_time now, bf_time *ret_done)
+static enum dfu_status memory_work(struct bf_dfu_device *dev, bf_time now, bf_time *ret_done)
 {
 	uint32_t addr = block_addr(dev, dev->block);
 	enum dfu_status status;
@@ -203,6 +204,16 @@ static enum dfu_status memory_block(struct bf_dfu_device *dev, bf_time now, bf_t
 		return status;
 	return status_of(bf_pack_write(dev->pack, addr, dev->buf, dev->staged, now, ret_done),
 			 DFU_ERR_PROG);
+}
+
+/* AN3156: the first status request starts the work and always shows dfuDNBUSY. */
+static enum dfu_status memory_block(struct bf_dfu_device *dev, bf_time now, bf_time *ret_done)
+{
+	enum dfu_status status = memory_work(dev, now, ret_done);
+
+	if (*ret_done < now + COMMAND_US)
+		*ret_done = now + COMMAND_US;
+	return status;
 }
 
 static enum dfu_status memory_finish(struct bf_dfu_device *dev, bf_time now, bf_time *ret_done)

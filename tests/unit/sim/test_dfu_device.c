@@ -525,6 +525,18 @@ static void dfuse_reads_by_address(void **arg)
 	assert_int_equal(state(t), UPLOAD_IDLE);
 }
 
+static void every_dfuse_command_is_busy_for_a_moment(void **arg)
+{
+	PLUGGED *t = plug("protocol=dfuse,version=none");
+	uint8_t p[5] = { 0x21, 0, 2, 1, 8 };
+
+	(void)arg;
+	control(t, false, DNLOAD, 0, p, sizeof(p));
+	assert_int_equal(status(t).state, DNBUSY);
+	assert_true(bf_clock_until(t->clock, bf_in(t->clock, BF_MS(1))));
+	assert_int_equal(status(t).state, DNLOAD_IDLE);
+}
+
 static void dfuse_protects_what_is_not_firmware(void **arg)
 {
 	static const struct {
@@ -579,6 +591,7 @@ int main(void)
 		cmocka_unit_test(a_detach_without_a_reset_is_forgotten),
 		cmocka_unit_test(dfuse_takes_plain_firmware_by_address),
 		cmocka_unit_test(dfuse_reads_by_address),
+		cmocka_unit_test(every_dfuse_command_is_busy_for_a_moment),
 		cmocka_unit_test(dfuse_protects_what_is_not_firmware),
 		cmocka_unit_test(a_bus_reset_does_not_start_a_dfuse_pack),
 	};
