@@ -6,6 +6,7 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/transport.h"
 #include "dfu_device.h"
+#include "drive.h"
 #include "usb_wire.h"
 
 /* Full speed: a control transfer is not finished before the next frame of 1 ms; its data stage moves 19
@@ -253,14 +254,10 @@ static enum bf_rc usb_reopen(struct bf_transport *t, bf_time deadline, struct bf
 static void usb_close(struct bf_transport *t)
 {
 	struct usb_wire *w = wire_of(t);
-	struct bf_err err;
 
-	bf_err_init(&err);
-	bf_pack_save(w->pack, &err); /* as pulling the plug: there is nobody to tell */
 	bf_vclock_detach(t->clock, &w->source);
-	bf_dfu_device_free(w->dev);
-	bf_pack_free(w->pack);
-	bf_clock_free(t->clock);
+	w->dev = bf_dfu_device_free(w->dev);
+	bf_sim_put_away(t, w->pack);
 	free(w);
 }
 

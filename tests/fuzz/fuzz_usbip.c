@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* A USB/IP client that says anything, to a device in any state. The first byte chooses the device and
+ * whether the handshake has been done; after each further piece of up to 64 bytes some time passes. */
+#include "fuzz.h"
+
+#include "usbip.h"
+
+static bool count(void *ctx, const uint8_t *p, size_t len)
+{
+	size_t *sent = ctx;
+
+	for (size_t i = 0; i < len; i++)
+		*sent += p[i] != 0; /* every byte of an answer is defined */
+	return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	BF_AUTO(bf_pack) *pack = NULL;
+	struct bf_dfu_device *dev;
+	struct bf_sim_opts opts;
+	struct bf_usbip usbip;
+	struct bf_err err;
+	size_t sent = 0;
+	bf_time now = BF_SEC(10);
+
+	if (!size)
+		return 0;
+	bf_err_init(&err);
+	bf_sim_opts_default(&opts);
+	opts.protocol = data[0] & 1 ? BF_SIM_DFUSE : BF_SIM_DFU;
+	opts.flash_instant = true;
+	if (data[0] & 2)
+		opts.version[0] = '\0'; /* no firmware: in DFU mode at once */
+	FUZZ_CHECK(!bf_pack_new(&opts, &pack, &err));
+	bf_pack_power(pack, true, 0);
+	dev = bf_dfu_device_new(pack, 0);
+	bf_dfu_device_run(dev, BF_SEC(1));
+	bf_dfu_device_run(dev, now);
+	bf_usbip_init(&usbip, dev, !(data[0] & 4));
+	usbip.send = count;
+	usbip.ctx = &sent;
+	for (size_t at = 1; at < size; at += 64, now += BF_MS(40)) {
+		if (!bf_usbip_push(&usbip, data + at, size - at < 64 ? size - at : 64, now))
+			break;
+		bf_dfu_device_run(dev, now);
+	}
+	bf_dfu_device_free(dev);
+	return 0;
+}
