@@ -129,7 +129,7 @@ size_t bf_mcuboot_extent(const uint8_t *p, size_t len, size_t *ret_tlv_at)
 	at += protected_len;
 	if (at + TLV_HEADER > len)
 		return (size_t)at + TLV_HEADER;
-	if (bf_get_le16(p + at) != TLV_MAGIC)
+	if (bf_get_le16(p + at) != TLV_MAGIC || bf_get_le16(p + at + 2) < TLV_HEADER)
 		return 0;
 	return (size_t)at + bf_get_le16(p + at + 2);
 }

@@ -18,12 +18,20 @@
 
 static enum bf_rc check_signed_at_all(const struct bf_claim *claim, struct bf_err *err)
 {
-	if (claim->mcuboot.sig)
+	const struct bf_mcuboot *mb = &claim->mcuboot;
+
+	if (mb->sig && (mb->key_hash || mb->key))
 		return BF_OK;
-	if (claim->mcuboot.alien)
+	if (mb->sig) /* a boot loader passes over such a signature too */
+		return bf_fail(
+			err, BF_E_SIGNATURE,
+			"'%s' does not say which key it is signed with: it has neither a key "
+			"hash (TLV 01) nor a public key (TLV 02)",
+			claim->path);
+	if (mb->alien)
 		bf_fail(err, BF_E_SIGNATURE,
 			"'%s' is signed with %s; only Ed25519 signatures (TLV 24) are accepted",
-			claim->path, claim->mcuboot.alien);
+			claim->path, mb->alien);
 	else
 		bf_fail(err, BF_E_SIGNATURE, "'%s' has a digest but no signature", claim->path);
 	bf_likely(err, "the build step that signs was left out, or has another key type");
@@ -84,12 +92,12 @@ static enum bf_rc refuse_key(const struct bf_claim *claim, const struct bf_keyri
 {
 	const struct bf_mcuboot *mb = &claim->mcuboot;
 	uint8_t hash[BF_SHA256_LEN];
-	char id[24] = "that it does not name";
+	char id[ID_TEXT];
 	char trusted[160];
 
 	if (mb->key_hash) {
 		bf_hex(id, ID_TEXT, mb->key_hash, 8);
-	} else if (mb->key) {
+	} else {
 		bf_sha256(hash, mb->key, mb->key_len);
 		bf_hex(id, ID_TEXT, hash, 8);
 	}
@@ -119,11 +127,6 @@ static enum bf_rc check_signature(const struct bf_claim *claim, const struct bf_
 	}
 	if (!named)
 		return refuse_key(claim, ring, err);
-	if (!claim->mcuboot.key && !claim->mcuboot.key_hash)
-		return bf_fail(err, BF_E_SIGNATURE,
-			       "'%s': signature by no trusted key, or damaged: the image does not "
-			       "say which key it was made with",
-			       claim->path);
 	bf_fail(err, BF_E_SIGNATURE,
 		"'%s' names key %s (%s..), but its signature is not valid for it", claim->path,
 		named->name, bf_hex(id, sizeof(id), named->sha256, 8));

@@ -51,3 +51,26 @@ static inline BF_UNUSED enum bf_rc bytes_to_image(const uint8_t *p, size_t len,
 
 	return rc ? rc : bf_image_verify(claim, ring, ret, err);
 }
+
+/* Parses one text as a file of that name; no options, no signature. */
+static inline BF_UNUSED enum bf_rc parse_text(const char *text, struct bf_claim **ret,
+					      struct bf_err *err)
+{
+	const struct bf_claim_opts opts = { 0 };
+
+	return bf_claim_parse((const uint8_t *)text, strlen(text), "app.txt", NULL, 0, &opts, ret,
+			      err);
+}
+
+/* The text must be refused as malformed, with a cause that holds these words. */
+static inline BF_UNUSED void refused(const char *text, const char *words)
+{
+	struct bf_claim *claim = NULL;
+	struct bf_err err = { 0 };
+
+	if (parse_text(text, &claim, &err) != BF_E_IMAGE)
+		fail_msg("not refused: %s", text);
+	assert_null(claim);
+	if (!strstr(err.cause, words))
+		fail_msg("cause '%s' lacks '%s'", err.cause, words);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* Recognition by content, addresses, and the four formats of one firmware against each other. */
+#include "made.h"
+
+#include "image/image_priv.h"
+
+static struct bf_claim *loaded(const char *name, bool raw)
+{
+	const struct bf_claim_opts opts = { .has_addr = raw, .addr = 0x08010200 };
+	struct bf_claim *claim = NULL;
+	struct bf_err err = { 0 };
+	char path[512];
+
+	if (bf_claim_load(data_path(name, path), &opts, &claim, &err))
+		fail_msg("%s", err.cause);
+	return claim;
+}
+
+static void each_format_is_recognised_by_content(void **state)
+{
+	static const struct {
+		const char *name;
+		enum bf_format format;
+	} rows[] = {
+		{ "firmware/app-1.5.0.bin", BF_FORMAT_RAW },
+		{ "firmware/app-1.5.0.hex", BF_FORMAT_IHEX },
+		{ "firmware/app-1.5.0.srec", BF_FORMAT_SREC },
+		{ "firmware/app-1.5.0.elf", BF_FORMAT_ELF },
+		{ "mcuboot/app-1.5.0.signed.bin", BF_FORMAT_MCUBOOT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		BF_AUTO(bf_claim) *c = loaded(rows[i].name, rows[i].format == BF_FORMAT_RAW);
+
+		assert_int_equal(bf_claim_meta(c)->format, rows[i].format);
+		assert_int_equal(bf_claim_meta(c)->mcuboot, rows[i].format == BF_FORMAT_MCUBOOT);
+		assert_int_equal(bf_claim_meta(c)->usb_vid, 0xFFFF);
+	}
+}
+
+/* HEX, S-record and ELF of one link hold the application and a calibration page behind a hole. */
+static void formats_of_one_firmware_hold_the_same_bytes(void **state)
+{
+	static const char *const names[] = { "firmware/app-1.5.0.srec", "firmware/app-1.5.0.elf" };
+	BF_AUTO(bf_claim) *hex = loaded("firmware/app-1.5.0.hex", false);
+	BF_AUTO(bf_claim) *bin = loaded("firmware/app-1.5.0.bin", true);
+
+	(void)state;
+	assert_int_equal(hex->n_segs, 2);
+	assert_int_equal(hex->segs[0].addr, 0x08010200);
+	assert_int_equal(hex->segs[1].addr, 0x08060000);
+	assert_int_equal(hex->segs[0].len, bin->len);
+	assert_memory_equal(hex->segs[0].data, bin->file, bin->len);
+	for (size_t i = 0; i < BF_COUNT(names); i++) {
+		BF_AUTO(bf_claim) *c = loaded(names[i], false);
+
+		assert_int_equal(c->n_segs, hex->n_segs);
+		for (size_t k = 0; k < c->n_segs; k++) {
+			assert_int_equal(c->segs[k].addr, hex->segs[k].addr);
+			assert_int_equal(c->segs[k].len, hex->segs[k].len);
+			assert_memory_equal(c->segs[k].data, hex->segs[k].data, c->segs[k].len);
+		}
+		assert_memory_equal(c->meta.digest, hex->meta.digest, 32);
+	}
+}
+
+static void a_raw_binary_needs_an_address(void **state)
+{
+	const struct bf_claim_opts none = { 0 }, high = { .has_addr = true, .addr = 0xFFFFFFFE };
+	struct bf_claim *claim = NULL;
+	struct bf_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(
+		bf_claim_parse((const uint8_t *)"\1\2\3", 3, "a.bin", NULL, 0, &none, &claim, &err),
+		BF_E_IMAGE);
+	assert_non_null(strstr(err.next, "--addr"));
+	assert_non_null(strstr(err.cause, "begins with 010203"));
+	assert_int_equal(
+		bf_claim_parse((const uint8_t *)"\1\2\3", 3, "a.bin", NULL, 0, &high, &claim, &err),
+		BF_E_IMAGE);
+	assert_non_null(strstr(err.cause, "32-bit address space"));
+}
+
+static void an_address_where_the_format_has_its_own_is_refused(void **state)
+{
+	const struct bf_claim_opts opts = { .has_addr = true, .addr = 0 };
+	struct bf_claim *claim = NULL;
+	struct bf_err err = { 0 };
+	char path[512];
+
+	(void)state;
+	assert_int_equal(
+		bf_claim_load(data_path("firmware/app-1.5.0.hex", path), &opts, &claim, &err),
+		BF_E_USAGE);
+	assert_non_null(strstr(err.cause, "is Intel HEX"));
+}
+
+static void missing_and_empty_files_are_refused(void **state)
+{
+	const struct bf_claim_opts opts = { 0 };
+	struct bf_claim *claim = NULL;
+	struct bf_err err = { 0 };
+	char path[512];
+
+	(void)state;
+	assert_int_equal(bf_claim_load("/nowhere/x.bin", &opts, &claim, &err), BF_E_IMAGE);
+	assert_non_null(strstr(err.cause, "/nowhere/x.bin"));
+	assert_int_equal(bf_claim_load(data_path("mcuboot/empty.bin", path), &opts, &claim, &err),
+			 BF_E_IMAGE);
+	assert_non_null(strstr(err.cause, "empty"));
+}
+
+static void a_named_signature_that_is_missing_is_a_signature_error(void **state)
+{
+	const struct bf_claim_opts opts = { .sig_path = "/nowhere/x.minisig" };
+	struct bf_claim *claim = NULL;
+	struct bf_err err = { 0 };
+	char path[512];
+
+	(void)state;
+	assert_int_equal(
+		bf_claim_load(data_path("firmware/app-1.5.0.hex", path), &opts, &claim, &err),
+		BF_E_SIGNATURE);
+	assert_non_null(strstr(err.cause, "/nowhere/x.minisig"));
+}
+
+/* As `objcopy -I binary -O ihex --change-addresses` would; 16 bytes a line. */
+static size_t as_hex(const uint8_t *p, size_t len, char *dst)
+{
+	size_t at = (size_t)sprintf(dst, ":020000040801F1\n");
+
+	for (size_t i = 0; i < len; i += 16) {
+		uint8_t n = (uint8_t)(len - i < 16 ? len - i : 16);
+		uint8_t sum = (uint8_t)(n + (i >> 8) + i);
+
+		at += (size_t)sprintf(dst + at, ":%02X%04zX00", n, i);
+		for (size_t k = 0; k < n; k++) {
+			at += (size_t)sprintf(dst + at, "%02X", p[i + k]);
+			sum = (uint8_t)(sum + p[i + k]);
+		}
+		at += (size_t)sprintf(dst + at, "%02X\n", (uint8_t)-sum);
+	}
+	return at + (size_t)sprintf(dst + at, ":00000001FF\n");
+}
+
+static void an_mcuboot_image_in_hex_has_its_own_signature(void **state)
+{
+	BF_AUTO_MEM char *text = malloc(16384);
+	BF_AUTO(bf_keyring) *ring = made_ring();
+	BF_AUTO(bf_image) *image = NULL;
+	const struct bf_segment *seg;
+	struct made m = { 0 };
+	struct bf_err err = { 0 };
+	size_t n;
+
+	(void)state;
+	make(&m);
+	n = as_hex(m.bytes, m.len, text);
+	if (bytes_to_image((uint8_t *)text, n, ring, &image, &err))
+		fail_msg("%s", err.cause);
+	assert_int_equal(bf_image_meta(image)->format, BF_FORMAT_IHEX);
+	assert_true(bf_image_meta(image)->mcuboot);
+	assert_int_equal(bf_image_segments(image, &seg), 1);
+	assert_int_equal(seg->addr, 0x08010000);
+	assert_int_equal(seg->len, m.len);
+	assert_string_equal(bf_image_key_name(image), "made.pem");
+	text[n / 2] = text[n / 2] == '0' ? '1' : '0';
+	made_verdict((uint8_t *)text, n, BF_E_IMAGE, "line");
+}
+
+static void every_format_has_a_name(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < BF_FORMAT_COUNT; i++)
+		assert_true(strlen(bf_format_name((enum bf_format)i)) > 2);
+	assert_string_equal(bf_format_name(BF_FORMAT_COUNT), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_format_is_recognised_by_content),
+		cmocka_unit_test(formats_of_one_firmware_hold_the_same_bytes),
+		cmocka_unit_test(a_raw_binary_needs_an_address),
+		cmocka_unit_test(an_address_where_the_format_has_its_own_is_refused),
+		cmocka_unit_test(missing_and_empty_files_are_refused),
+		cmocka_unit_test(a_named_signature_that_is_missing_is_a_signature_error),
+		cmocka_unit_test(an_mcuboot_image_in_hex_has_its_own_signature),
+		cmocka_unit_test(every_format_has_a_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* Images that imgtool does not make: wrong in exactly one place, and signed all the same. */
+#include "made.h"
+
+static void verdict(struct made *m, enum bf_rc want, const char *words)
+{
+	make(m);
+	made_verdict(m->bytes, m->len, want, words);
+}
+
+static void each_shape_of_signature_is_accepted(void **state)
+{
+	struct made digest = { 0 }, pure = { .pure = true }, whole = { .whole_key = true },
+		    big_header = { .header_len = 512 };
+
+	(void)state;
+	verdict(&digest, BF_OK, NULL);
+	verdict(&pure, BF_OK, NULL);
+	verdict(&whole, BF_OK, NULL);
+	verdict(&big_header, BF_OK, NULL);
+}
+
+static void every_changed_byte_is_noticed(void **state)
+{
+	struct made m = { .prot = { { 0x50, "\5\0\0", 4 } } };
+
+	(void)state;
+	make(&m);
+	for (size_t i = 0; i < m.len; i++) {
+		BF_AUTO(bf_keyring) *ring = made_ring();
+		BF_AUTO(bf_image) *image = NULL;
+		struct bf_err err = { 0 };
+
+		m.bytes[i] ^= 0x10;
+		if (bytes_to_image(m.bytes, m.len, ring, &image, &err) == BF_OK)
+			fail_msg("change at %zu passed", i);
+		m.bytes[i] ^= 0x10;
+	}
+}
+
+static void every_cut_is_noticed(void **state)
+{
+	struct made m = { .prot = { { 0x50, NULL, 4 } } };
+
+	(void)state;
+	make(&m);
+	for (size_t n = 1; n < m.len; n++)
+		made_verdict(m.bytes, n, BF_E_IMAGE, "test.bin");
+}
+
+static void what_decides_about_the_pack_must_be_protected(void **state)
+{
+	static const struct made_tlv rows[] = {
+		{ 0x50, NULL, 4 }, { 0x74, NULL, 16 }, { 0x75, NULL, 16 }, { 0x40, NULL, 12 }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct made inside = { .prot = { rows[i] } }, outside = { .open = { rows[i] } };
+
+		verdict(&inside, BF_OK, NULL);
+		verdict(&outside, BF_E_IMAGE, "outside the protected area");
+	}
+}
+
+static void digest_and_signature_cannot_be_protected(void **state)
+{
+	struct made digest = { .prot = { { 0x10, NULL, 32 } } },
+		    sig = { .prot = { { 0x24, NULL, 64 } } };
+
+	(void)state;
+	verdict(&digest, BF_E_IMAGE, "inside the protected area");
+	verdict(&sig, BF_E_IMAGE, "inside the protected area");
+}
+
+static void duplicates_are_refused(void **state)
+{
+	static const struct made_tlv rows[] = { { 0x10, NULL, 32 },
+						{ 0x24, NULL, 64 },
+						{ 0x01, NULL, 32 } };
+	struct made counter = { .prot = { { 0x50, NULL, 4 }, { 0x50, NULL, 4 } } };
+	struct made digests = { .open = { { 0x12, NULL, 64 } } };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct made m = { .open = { rows[i] } };
+
+		verdict(&m, BF_E_IMAGE, "a second");
+	}
+	verdict(&counter, BF_E_IMAGE, "a second security counter (TLV 50) at offset 0x90");
+	verdict(&digests, BF_E_IMAGE, "two digests");
+}
+
+static void odd_lengths_are_refused_with_their_place(void **state)
+{
+	struct made counter = { .prot = { { 0x50, NULL, 8 } } };
+	struct made sig = { .no_sig = true, .open = { { 0x24, NULL, 63 } } };
+
+	(void)state;
+	verdict(&counter, BF_E_IMAGE,
+		"security counter (TLV 50) at offset 0x88 has 8 bytes, not 4");
+	verdict(&sig, BF_E_IMAGE, "has 63 bytes, not 64");
+}
+
+static void unknown_and_vendor_tlvs_are_left_alone(void **state)
+{
+	struct made m = { .prot = { { 0xA0, "BMS", 3 }, { 0xA0, "BMS", 3 }, { 0x60, NULL, 9 } },
+			  .open = { { 0x3FFF, NULL, 0 } } };
+
+	(void)state;
+	verdict(&m, BF_OK, NULL);
+}
+
+static void more_dependencies_than_fit_are_refused(void **state)
+{
+	struct made m = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < BF_MAX_DEPS; i++)
+		m.prot[i] = (struct made_tlv){ 0x40, NULL, 12 };
+	verdict(&m, BF_OK, NULL);
+	m = (struct made){ 0 };
+	for (size_t i = 0; i < BF_MAX_DEPS + 1; i++)
+		m.prot[i] = (struct made_tlv){ 0x40, NULL, 12 };
+	verdict(&m, BF_E_IMAGE, "one more than the 4");
+}
+
+static void missing_parts_are_named(void **state)
+{
+	struct made digest = { .no_digest = true }, sig = { .no_sig = true },
+		    key = { .no_key = true };
+	struct made rsa = { .no_sig = true, .open = { { 0x20, NULL, 256 } } };
+	struct made sha384 = { .no_digest = true, .open = { { 0x11, NULL, 48 } } };
+
+	(void)state;
+	verdict(&digest, BF_E_IMAGE, "no digest");
+	verdict(&sha384, BF_E_IMAGE, "it has SHA-384");
+	verdict(&sig, BF_E_SIGNATURE, "a digest but no signature");
+	verdict(&key, BF_E_SIGNATURE, "does not say which key");
+	verdict(&rsa, BF_E_SIGNATURE, "signed with RSA-2048; only Ed25519");
+}
+
+static void flags_that_no_signature_mends_are_refused(void **state)
+{
+	struct made nonbootable = { .flags = 0x10 }, marked = { .flags = 0x04 };
+	struct made encrypted = { .flags = 0x04, .open = { { 0x33, NULL, 81 } } };
+
+	(void)state;
+	verdict(&nonbootable, BF_E_IMAGE, "not bootable");
+	verdict(&marked, BF_E_IMAGE, "encrypted");
+	verdict(&encrypted, BF_E_IMAGE, "ECIES-X25519");
+}
+
+static void two_names_of_a_key_must_agree(void **state)
+{
+	struct made m = { .whole_key = true, .open = { { 0x01, NULL, 32 } } };
+	struct made foreign = { .no_key = true, .open = { { 0x02, NULL, 91 } } };
+
+	(void)state;
+	verdict(&m, BF_E_SIGNATURE, "not trusted");
+	verdict(&foreign, BF_E_SIGNATURE, "not trusted");
+}
+
+/* ---- padded slots ---- */
+
+static const uint8_t magic_8[16] = { 0x77, 0xC2, 0x95, 0xF3, 0x60, 0xD2, 0xEF, 0x7F,
+				     0x35, 0x52, 0x50, 0x0F, 0x2C, 0xB6, 0x79, 0x80 };
+
+static struct made *padded(struct made *m, const uint8_t *magic)
+{
+	make(m);
+	memset(m->bytes + m->len, 0xFF, sizeof(m->bytes) - m->len);
+	m->len = sizeof(m->bytes);
+	if (magic)
+		memcpy(m->bytes + m->len - 16, magic, 16);
+	return m;
+}
+
+static void padded_verdict(struct made *m, enum bf_rc want)
+{
+	made_verdict(m->bytes, m->len, want,
+		     want ? "neither erased flash nor a slot trailer" : NULL);
+}
+
+static void erased_padding_and_true_trailers_are_accepted(void **state)
+{
+	static const uint8_t magic_16[16] = { 16,   0,    0x2D, 0xE1, 0x5D, 0x29, 0x41, 0x0B,
+					      0x8D, 0x77, 0x67, 0x9C, 0x11, 0x0F, 0x1F, 0x8A };
+	struct made m = { 0 };
+
+	(void)state;
+	padded_verdict(padded(&m, NULL), BF_OK);
+	padded_verdict(padded(&m, magic_8), BF_OK);
+	m.bytes[m.len - 24] = 1; /* image-ok: imgtool --confirm */
+	padded_verdict(&m, BF_OK);
+	padded(&m, magic_16)->bytes[m.len - 32] = 1;
+	padded_verdict(&m, BF_OK);
+}
+
+static void anything_else_after_the_image_is_refused(void **state)
+{
+	struct made m = { 0 };
+	size_t at;
+
+	(void)state;
+	make(&m);
+	at = m.len;
+	padded(&m, NULL)->bytes[at] = 0;
+	padded_verdict(&m, BF_E_IMAGE);
+	padded(&m, magic_8)->bytes[at + 9] = 0xFE;
+	padded_verdict(&m, BF_E_IMAGE);
+	padded(&m, magic_8)->bytes[m.len - 1] ^= 1;
+	padded_verdict(&m, BF_E_IMAGE);
+	padded(&m, magic_8)->bytes[m.len - 24] = 2; /* image-ok is 01 or erased */
+	padded_verdict(&m, BF_E_IMAGE);
+	padded(&m, magic_8)->bytes[m.len - 20] = 1; /* filler of image-ok */
+	padded_verdict(&m, BF_E_IMAGE);
+}
+
+static void padding_is_told_but_not_written(void **state)
+{
+	BF_AUTO(bf_keyring) *ring = made_ring();
+	BF_AUTO(bf_image) *image = NULL;
+	const struct bf_segment *seg;
+	struct made m = { 0 };
+	struct bf_err err;
+	size_t plain;
+
+	(void)state;
+	make(&m);
+	plain = m.len;
+	padded(&m, magic_8);
+	assert_int_equal(bytes_to_image(m.bytes, m.len, ring, &image, &err), BF_OK);
+	assert_int_equal(bf_image_meta(image)->padded_to, sizeof(m.bytes));
+	assert_int_equal(bf_image_segments(image, &seg), 1);
+	assert_int_equal(seg->len, plain);
+	assert_int_equal(bf_image_size(image), plain);
+}
+
+/* ---- extent ---- */
+
+static void extent_is_found_in_steps(void **state)
+{
+	struct made m = { .prot = { { 0x50, NULL, 4 } } };
+	size_t tlv_at = 0, need;
+
+	(void)state;
+	padded(&m, magic_8);
+	assert_int_equal(bf_mcuboot_extent(m.bytes, 31, &tlv_at), 0);
+	need = bf_mcuboot_extent(m.bytes, 32, &tlv_at);
+	assert_int_equal(tlv_at, 132);
+	assert_int_equal(need, 132 + 12 + 4);
+	need = bf_mcuboot_extent(m.bytes, need, NULL);
+	assert_int_equal(need, 132 + 12 + 4 + 36 + 36 + 68);
+	assert_int_equal(bf_mcuboot_extent(m.bytes, m.len, NULL), need);
+}
+
+static void extent_of_what_is_no_image_is_0(void **state)
+{
+	struct made m = { 0 };
+
+	(void)state;
+	make(&m);
+	bf_put_le16(m.bytes + m.signed_len + 2, 3);
+	assert_int_equal(bf_mcuboot_extent(m.bytes, m.len, NULL), 0);
+	make(&m);
+	bf_put_le32(m.bytes + 12, 0xFFFFFFF0);
+	assert_int_equal(bf_mcuboot_extent(m.bytes, m.len, NULL), 0);
+	make(&m);
+	m.bytes[8] = 31;
+	m.bytes[9] = 0;
+	assert_int_equal(bf_mcuboot_extent(m.bytes, m.len, NULL), 0);
+	memset(m.bytes, 0xFF, sizeof(m.bytes));
+	assert_int_equal(bf_mcuboot_extent(m.bytes, sizeof(m.bytes), NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_shape_of_signature_is_accepted),
+		cmocka_unit_test(every_changed_byte_is_noticed),
+		cmocka_unit_test(every_cut_is_noticed),
+		cmocka_unit_test(what_decides_about_the_pack_must_be_protected),
+		cmocka_unit_test(digest_and_signature_cannot_be_protected),
+		cmocka_unit_test(duplicates_are_refused),
+		cmocka_unit_test(odd_lengths_are_refused_with_their_place),
+		cmocka_unit_test(unknown_and_vendor_tlvs_are_left_alone),
+		cmocka_unit_test(more_dependencies_than_fit_are_refused),
+		cmocka_unit_test(missing_parts_are_named),
+		cmocka_unit_test(flags_that_no_signature_mends_are_refused),
+		cmocka_unit_test(two_names_of_a_key_must_agree),
+		cmocka_unit_test(erased_padding_and_true_trailers_are_accepted),
+		cmocka_unit_test(anything_else_after_the_image_is_refused),
+		cmocka_unit_test(padding_is_told_but_not_written),
+		cmocka_unit_test(extent_is_found_in_steps),
+		cmocka_unit_test(extent_of_what_is_no_image_is_0),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
