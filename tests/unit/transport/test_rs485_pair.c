@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The driver on real ports through libserialport: BF_TTY_A and BF_TTY_B name two that are wired to each
+ * other (tests/vm has ttyS4 and ttyS5). Without them there is nothing to test.
+ */
+#include "../unit.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "bmsflash/transport.h"
+#include "transport/rs485_tty.h"
+
+struct pair {
+	struct bf_clock *clock;
+	struct bf_transport *a, *b;
+	struct bf_err err;
+};
+
+static enum bf_rc open_end(struct pair *p, const char *variable, struct bf_transport **ret)
+{
+	struct bf_open_env env = { .clock = p->clock };
+
+	bf_err_init(&p->err);
+	return bf_transport_open(&env, getenv(variable), ret, &p->err);
+}
+
+static int setup(void **state)
+{
+	struct pair *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -1;
+	p->clock = bf_clock_real_new(-1);
+	*state = p;
+	if (open_end(p, "BF_TTY_A", &p->a) || open_end(p, "BF_TTY_B", &p->b)) {
+		fprintf(stderr, "%s\n", p->err.cause);
+		return -1;
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct pair *p = *state;
+
+	bf_transport_close(p->a);
+	bf_transport_close(p->b);
+	bf_clock_free(p->clock);
+	free(p);
+	return 0;
+}
+
+static void set_both(struct pair *p, const struct bf_line *line)
+{
+	assert_int_equal(p->a->ops->stream->set_line(p->a, line, &p->err), BF_OK);
+	assert_int_equal(p->b->ops->stream->set_line(p->b, line, &p->err), BF_OK);
+}
+
+/* The two directions differ: a reply that repeats the request cannot be told from an echo. */
+static void carry(struct pair *p, struct bf_transport *from, struct bf_transport *to)
+{
+	const uint8_t salt = from == p->a ? 0x5A : 0xA5;
+	uint8_t out[256], in[256];
+	size_t at = 0, n;
+
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (uint8_t)(i ^ salt);
+	assert_int_equal(from->ops->stream->write(from, out, sizeof(out),
+						  bf_in(p->clock, BF_SEC(5)), &p->err),
+			 BF_OK);
+	assert_int_equal(from->ops->stream->drain(from, bf_in(p->clock, BF_SEC(5)), &p->err),
+			 BF_OK);
+	while (at < sizeof(in)) {
+		if (to->ops->stream->read(to, in + at, sizeof(in) - at, &n,
+					  bf_in(p->clock, BF_SEC(5)), &p->err))
+			fail_msg("%zu of %zu bytes, %llu line errors, %llu lost: %s", at,
+				 sizeof(in), (unsigned long long)to->stats.line_errors,
+				 (unsigned long long)to->stats.rx_dropped, p->err.cause);
+		at += n;
+	}
+	assert_memory_equal(in, out, sizeof(out));
+}
+
+static void every_byte_value_passes_both_ways_at_every_setting(void **state)
+{
+	static const struct bf_line lines[] = {
+		{ .baud = 115200 },
+		{ .baud = 57600, .parity = BF_PARITY_EVEN },
+		{ .baud = 38400, .parity = BF_PARITY_ODD, .stop_bits = 2 },
+		{ .baud = 115200, .rs485 = BF_RS485_ADAPTER },
+		{ .baud = 115200, .rs485 = BF_RS485_RTS },
+		{ .baud = 115200, .rs485 = BF_RS485_RTS, .rts_active_low = true },
+	};
+	struct pair *p = *state;
+
+	for (size_t i = 0; i < BF_COUNT(lines); i++) {
+		set_both(p, &lines[i]);
+		carry(p, p->a, p->b);
+		carry(p, p->b, p->a);
+	}
+}
+
+static void draining_takes_the_time_of_the_wire(void **state)
+{
+	const struct bf_line slow = { .baud = 9600 };
+	struct pair *p = *state;
+	bf_time begin = bf_now(p->clock);
+
+	set_both(p, &slow);
+	carry(p, p->a, p->b);
+	/* 256 bytes of 10 bits at 9600 baud: 267 ms */
+	assert_true(bf_now(p->clock) - begin >= BF_MS(260));
+}
+
+static void the_report_tells_what_the_port_really_does(void **state)
+{
+	struct pair *p = *state;
+	struct bf_line_report report;
+
+	p->a->ops->stream->report(p->a, &report);
+	assert_int_equal(report.real_baud, 115200);
+	assert_true(report.modem_lines);
+	assert_true(report.rs485 == BF_RS485_KERNEL || report.rs485 == BF_RS485_RTS);
+	assert_false(report.echo);
+}
+
+static void a_rate_that_the_port_cannot_do_is_refused_with_the_real_one(void **state)
+{
+	const struct bf_line fast = { .baud = 3000000 };
+	struct pair *p = *state;
+	struct bf_line_report report;
+	enum bf_rc rc = p->a->ops->stream->set_line(p->a, &fast, &p->err);
+
+	p->a->ops->stream->report(p->a, &report);
+	if (rc == BF_OK) {
+		assert_int_equal(report.real_baud, 3000000);
+		return;
+	}
+	assert_int_equal(rc, BF_E_IFACE);
+	assert_non_null(strstr(p->err.cause, "3000000"));
+}
+
+static void a_second_opener_learns_who_has_it(void **state)
+{
+	struct pair *p = *state;
+	struct bf_transport *again;
+	char pid[32];
+
+	assert_int_equal(open_end(p, "BF_TTY_A", &again), BF_E_BUSY);
+	snprintf(pid, sizeof(pid), "pid %d", getpid());
+	assert_non_null(strstr(p->err.cause, pid));
+	p->a = bf_transport_close(p->a);
+	assert_int_equal(open_end(p, "BF_TTY_A", &p->a), BF_OK);
+	carry(p, p->a, p->b);
+}
+
+static void note(void *ctx, const struct bf_candidate *c)
+{
+	bool *seen = ctx;
+
+	if (strcmp(c->address, getenv("BF_TTY_A")) == 0) {
+		*seen = true;
+		assert_true(c->what[0]);
+		assert_false(c->usable);
+		assert_non_null(strstr(c->why, "held by"));
+	}
+}
+
+static void the_list_shows_the_port_and_that_it_is_held(void **state)
+{
+	bool seen = false;
+
+	(void)state;
+	bf_tty_list(note, &seen);
+	assert_true(seen);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(every_byte_value_passes_both_ways_at_every_setting),
+		T(draining_takes_the_time_of_the_wire),
+		T(the_report_tells_what_the_port_really_does),
+		T(a_rate_that_the_port_cannot_do_is_refused_with_the_real_one),
+		T(a_second_opener_learns_who_has_it),
+		T(the_list_shows_the_port_and_that_it_is_held),
+	};
+
+	if (!getenv("BF_TTY_A") || !getenv("BF_TTY_B")) {
+		printf("1..0 # SKIP BF_TTY_A and BF_TTY_B name no wired pair of ports\n");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
