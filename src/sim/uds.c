@@ -85,6 +85,8 @@ static const struct service *find(const struct bf_uds *u, uint8_t sid)
 
 	if (noread && (sid == 0x23 || sid == 0x35))
 		return NULL;
+	if (sid == 0x87 && !u->port->set_rate)
+		return NULL;
 	for (size_t i = 0; i < BF_COUNT(services); i++)
 		if (services[i].sid == sid)
 			return &services[i];

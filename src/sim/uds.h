@@ -14,6 +14,7 @@ struct bf_uds_port {
 	bool can; /* rates are CAN's, not a UART's */
 	uint32_t default_rate;
 	void (*send)(struct bf_uds_port *port, const uint8_t *msg, size_t len, bf_time now);
+	/* NULL: the wire's rate is not the pack's to change, LinkControl is not offered */
 	void (*set_rate)(struct bf_uds_port *port, uint32_t rate, bf_time now);
 };
 

@@ -18,7 +18,7 @@ static const uint8_t technician_key[32] = { 0x91, 0xfb, 0xa9, 0x8d, 0x18, 0x2b, 
 void bf_uds_go_to_rate(struct bf_uds *u, uint32_t rate, bf_time now)
 {
 	u->rate_until = BF_NEVER;
-	if (rate == u->rate)
+	if (rate == u->rate || !u->port->set_rate)
 		return;
 	u->rate = rate;
 	u->port->set_rate(u->port, rate, now);
