@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* Security counter and version: refused before anything is changed, and foretold when a step is final. */
+#include <stdio.h>
+
+#include "run.h"
+
+static enum bf_rc check_counter(struct bf_run *run, const struct bf_meta *meta, struct bf_err *err)
+{
+	struct bf_check check = bf_check("security-counter", -1);
+
+	if (!bf_run_can(run, BF_CAP_COUNTER))
+		return BF_OK;
+	snprintf(check.limit, sizeof(check.limit), "at least %u", run->ident.counter);
+	if (!meta->has_counter) {
+		/* Out of this very pack, it ran under its counter: the pack decides. */
+		check.allow = BF_ALLOW_NO_COUNTER;
+		snprintf(check.got, sizeof(check.got), "none in the image");
+		return bf_check_decide(run, &check, run->own_image, BF_E_ROLLBACK, err);
+	}
+	snprintf(check.got, sizeof(check.got), "%u", meta->counter);
+	if (!bf_check_decide(run, &check, meta->counter >= run->ident.counter, BF_E_ROLLBACK, err))
+		return BF_OK;
+	bf_fail(err, BF_E_ROLLBACK,
+		"the image has security counter %u, the pack starts none below %u", meta->counter,
+		run->ident.counter);
+	bf_next(err, "use an image with security counter %u or higher", run->ident.counter);
+	return err->rc;
+}
+
+static enum bf_rc check_version(struct bf_run *run, const struct bf_meta *meta, struct bf_err *err)
+{
+	struct bf_check check = bf_check("version", BF_ALLOW_DOWNGRADE);
+	char text[BF_VERSION_TEXT];
+
+	/* Going back is what a restore is for. */
+	if (!meta->has_version || !run->ident.has_version || run->job->restore_from)
+		return BF_OK;
+	snprintf(check.got, sizeof(check.got), "%s", bf_version_text(&meta->version, text));
+	snprintf(check.limit, sizeof(check.limit), "at least %s",
+		 bf_version_text(&run->ident.version, text));
+	return bf_check_decide(run, &check,
+			       bf_version_cmp(&meta->version, &run->ident.version) >= 0,
+			       BF_E_ROLLBACK, err);
+}
+
+static void foretell(struct bf_run *run, const struct bf_meta *meta)
+{
+	char text[BF_VERSION_TEXT];
+	const char *old = bf_ident_version(&run->ident, text);
+
+	if (!bf_run_can(run, BF_CAP_COUNTER | BF_CAP_CONFIRM) || !meta->has_counter ||
+	    meta->counter <= run->ident.counter)
+		return;
+	bf_say(run, BF_EV_NOTICE,
+	       "confirming raises the pack's security counter from %u to %u: after that %s can "
+	       "never run on this pack again",
+	       run->ident.counter, meta->counter, old ? old : "older firmware");
+}
+
+enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_meta *meta = bf_image_meta(run->image);
+
+	if (check_counter(run, meta, err) || check_version(run, meta, err))
+		return err->rc;
+	foretell(run, meta);
+	return BF_OK;
+}
+
+static enum bf_rc no_previous(struct bf_run *run, const char *why, struct bf_err *err)
+{
+	bf_fail(err, BF_E_UNSUPPORTED, "there is no previous firmware to go back to: %s", why);
+	bf_next(err, "restore an archive: bmsflash rollback --if %s --from BACKUP",
+		run->job->iface);
+	return err->rc;
+}
+
+/* A rollback's target is the firmware in the other slot; the counter tells beforehand if it may start. */
+enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_slot *old = bf_slot_other(&run->ident, NULL);
+	struct bf_check check = bf_check("security-counter", -1);
+	char text[BF_VERSION_TEXT] = "the previous firmware";
+
+	run->reverting = true;
+	if (!bf_run_can(run, BF_CAP_REVERT) || !run->proto->ops->revert)
+		return no_previous(run, "this bootloader cannot go back by itself", err);
+	if (!old || !(old->flags & BF_SLOT_BOOTABLE))
+		return no_previous(run, "the other bank holds none that can start", err);
+	if (old->has_version)
+		bf_version_text(&old->version, text);
+	if (bf_run_can(run, BF_CAP_COUNTER)) {
+		snprintf(check.got, sizeof(check.got), "%u", old->counter);
+		snprintf(check.limit, sizeof(check.limit), "at least %u", run->ident.counter);
+		if (bf_check_decide(run, &check, old->counter >= run->ident.counter, BF_E_ROLLBACK,
+				    err)) {
+			bf_fail(err, BF_E_ROLLBACK,
+				"%s can never run on this pack again: its security counter is %u, "
+				"the pack starts none below %u",
+				text, old->counter, run->ident.counter);
+			bf_next(err,
+				"ask the maker for an image with security counter %u or "
+				"higher",
+				run->ident.counter);
+			return err->rc;
+		}
+	}
+	run->has_target_version = old->has_version;
+	run->target_version = old->version;
+	run->target_digest_len = old->digest_len;
+	for (size_t i = 0; i < old->digest_len; i++)
+		run->target_digest[i] = old->digest[i];
+	return BF_OK;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Who answers the pack's challenge, and entering the state in which it can be written. */
+#include "bmsflash/auth.h"
+
+#include "run.h"
+
+enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc = BF_OK;
+
+	if (run->job->auth_key)
+		rc = bf_auth_ed25519_new(run->job->auth_key, &run->auth, err);
+	else if (run->profile.auth == BF_AUTH_PROGRAM)
+		rc = bf_auth_program_new(run->profile.auth_program, run->outer, &run->auth, err);
+	return rc ? bf_while(err, "preparing the answer to the pack's challenge") : BF_OK;
+}
+
+static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
+{
+	bf_while(err, "authenticating");
+	if (err->rc != BF_E_AUTH)
+		return err->rc;
+	if (!run->auth) {
+		bf_likely(err, "the pack wants a technician's key and none was given");
+	} else if (!err->n_likely) {
+		bf_likely(err, "the key does not belong to this pack family");
+		bf_likely(err, "too many wrong keys before: the pack waits before the next try");
+	}
+	if (!err->next[0])
+		bf_next(err, "name the technician's private key: --auth-key FILE");
+	return err->rc;
+}
+
+enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+
+	if (ops->connect && ops->connect(run->proto, BF_ENTRY_WRITE, err))
+		return bf_while(err, "entering the bootloader");
+	if (bf_run_can(run, BF_CAP_AUTH) && ops->authenticate) {
+		bf_trace_mute(run->transport, true);
+		if (ops->authenticate(run->proto, err)) {
+			bf_trace_mute(run->transport, false);
+			return refused(run, err);
+		}
+		bf_trace_mute(run->transport, false);
+	}
+	run->authenticated = true;
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err)
+{
+	return bf_run_enter(run, err);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way back after a failed start. A pack with two banks is told to revert and restarted; one that starts
+ * on trial goes back by a restart alone; one with a single bank gets its backup written back.
+ */
+#include <stdio.h>
+
+#include "run.h"
+
+#define TRIES 2 /* a boot loader that counts failed starts may need a second restart */
+
+static void old_again(struct bf_run *run, struct bf_err *err)
+{
+	err->rc = BF_E_RESTORED;
+	if (!err->next[0])
+		bf_next(err, "send the record and a trace (--trace FILE) of this run to the maker");
+	bf_journal_drop(run);
+}
+
+/* Asks; a pack that does not answer is waited for once more, as after a restart loop. */
+static bool ask_patiently(struct bf_run *run)
+{
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (run->runs != BF_RUNS_UNKNOWN)
+		return true;
+	if (run->proto->ops->await &&
+	    run->proto->ops->await(run->proto, bf_in(run->clock, BF_SEC(10)), &err))
+		return false;
+	return bf_run_ask(run, &err) == BF_OK;
+}
+
+static void mark_for_revert(struct bf_run *run)
+{
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (run->runs != BF_RUNS_NEW || !bf_run_can(run, BF_CAP_REVERT) || !run->proto->ops->revert)
+		return;
+	/* Without the mark an unconfirmed image still goes at the restart. */
+	if (bf_run_enter(run, &err) || run->proto->ops->revert(run->proto, &err))
+		bf_say(run, BF_EV_NOTICE, "the pack does not take the request to revert: %s",
+		       err.cause);
+}
+
+static bool revert_by_restart(struct bf_run *run)
+{
+	struct bf_err err;
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		bf_err_init(&err);
+		if (!ask_patiently(run))
+			return false;
+		if (run->runs == BF_RUNS_OLD)
+			return true;
+		mark_for_revert(run);
+		if (bf_run_restart(run, &err))
+			bf_say(run, BF_EV_NOTICE, "going back: %s", err.cause);
+	}
+	return ask_patiently(run) && run->runs == BF_RUNS_OLD;
+}
+
+static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+
+	if (bf_restore_image(run, run->backup_path, err) || bf_run_enter(run, err) ||
+	    bf_ph_plan(run, err))
+		return err->rc;
+	if (run->todo.n && bf_ph_write(run, err))
+		return err->rc;
+	if (bf_ph_verify(run, err))
+		return err->rc;
+	if (ops->activate && ops->activate(run->proto, BF_ACTIVATE_PERMANENT, err))
+		return bf_while(err, "marking the old firmware for the next start");
+	return bf_run_restart(run, err);
+}
+
+bool bf_write_back(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_err why;
+
+	if (!run->has_backup || bf_run_can(run, BF_CAP_DUAL_BANK) || run->job->restore_from)
+		return false;
+	run->went_back = true;
+	bf_say(run, BF_EV_NOTICE, "writing the old firmware back from '%s'", run->backup_path);
+	bf_err_init(&why);
+	/* The comparison must be with what is really there now. */
+	run->resumed = true;
+	if (write_backup(run, &why) || run->runs == BF_RUNS_LOADER) {
+		bf_say(run, BF_EV_WARNING, "the old firmware could not be written back: %s",
+		       why.cause);
+		run->runs = BF_RUNS_LOADER;
+		return false;
+	}
+	run->runs = BF_RUNS_OLD;
+	run->depth = BF_DEPTH_STARTED;
+	old_again(run, err);
+	return true;
+}
+
+void bf_ph_back(struct bf_run *run, struct bf_err *err)
+{
+	if (run->went_back || run->depth != BF_DEPTH_STARTED)
+		return;
+	run->went_back = true;
+	bf_say(run, BF_EV_NOTICE, "going back: %s", err->cause);
+	if (run->runs == BF_RUNS_OLD || revert_by_restart(run)) {
+		old_again(run, err);
+		return;
+	}
+	if (!bf_write_back(run, err))
+		err->rc = BF_E_RECOVERY;
+}

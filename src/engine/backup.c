@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads what can be read into one archive, the manifest first. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "bmsflash/bytes.h"
+#include "bmsflash/file.h"
+#include "bmsflash/json.h"
+#include "run.h"
+
+#define READ_STEP 4096u
+#define HEAD      4096u /* enough for an MCUboot header */
+#define ERASED    0xFF
+
+struct backup {
+	struct bf_run *run;
+	struct bf_archive archive;
+	struct bf_json *regions;
+	uint64_t done, total;
+	bool firmware; /* what runs was read */
+};
+
+enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			 uint8_t *buf, size_t len, struct bf_err *err)
+{
+	for (size_t at = 0; at < len;) {
+		size_t n = len - at < READ_STEP ? len - at : READ_STEP;
+		enum bf_rc rc = bf_run_stop(run, err);
+
+		if (rc)
+			return rc;
+		bf_alive(run, "reading");
+		if (run->proto->ops->read(run->proto, region, addr + (uint32_t)at, buf + at, n,
+					  err))
+			return bf_while(err, "reading %zu bytes of '%s' at %08x", n, region->name,
+					addr + (uint32_t)at);
+		at += n;
+	}
+	return BF_OK;
+}
+
+/* As bf_read_range, counted. */
+static enum bf_rc fetch(struct backup *b, const struct bf_region *r, size_t from, size_t to,
+			uint8_t *buf, struct bf_err *err)
+{
+	for (size_t at = from; at < to;) {
+		size_t n = to - at < READ_STEP ? to - at : READ_STEP;
+
+		if (bf_read_range(b->run, r, r->addr + (uint32_t)at, buf + at, n, err))
+			return err->rc;
+		at += n;
+		b->done += n;
+		bf_progress(b->run, b->done < b->total ? b->done : b->total, b->total);
+	}
+	return BF_OK;
+}
+
+/* Of a slot only the image is worth the wire's time: what lies behind it is erased or old. */
+static enum bf_rc fetch_region(struct backup *b, const struct bf_region *r, uint8_t *buf,
+			       size_t *ret_len, struct bf_err *err)
+{
+	size_t have = 0, want = r->size < HEAD ? r->size : HEAD, tlv_at;
+
+	if (r->kind != BF_REGION_SLOT) {
+		*ret_len = r->size;
+		return fetch(b, r, 0, r->size, buf, err);
+	}
+	while (want > have) {
+		if (fetch(b, r, have, want, buf, err))
+			return err->rc;
+		have = want;
+		want = bf_mcuboot_extent(buf, have, &tlv_at);
+		if (want > r->size)
+			want = r->size;
+	}
+	b->total -= r->size - have;
+	*ret_len = want && want <= have ? want : have;
+	return BF_OK;
+}
+
+static const char *kind_name(enum bf_region_kind kind)
+{
+	static const char *const names[] = {
+		[BF_REGION_SLOT] = "slot",     [BF_REGION_APP] = "app",
+		[BF_REGION_CONFIG] = "config", [BF_REGION_CALIBRATION] = "calibration",
+		[BF_REGION_BOOT] = "boot",     [BF_REGION_OTHER] = "other",
+	};
+
+	return names[kind];
+}
+
+static const struct bf_slot *slot_of(const struct bf_ident *ident, const struct bf_region *r)
+{
+	return r->kind == BF_REGION_SLOT && r->slot < ident->n_slots ? &ident->slots[r->slot]
+								     : NULL;
+}
+
+/* The running firmware: the active slot, or the application of a pack with one bank. */
+static bool is_firmware(const struct bf_ident *ident, const struct bf_region *r)
+{
+	const struct bf_slot *slot = slot_of(ident, r);
+
+	if (r->kind == BF_REGION_SLOT)
+		return slot && (slot->flags & BF_SLOT_ACTIVE);
+	return r->kind == BF_REGION_APP;
+}
+
+static void describe_region(struct backup *b, const struct bf_region *r, const char *file,
+			    const uint8_t *data, size_t len)
+{
+	const struct bf_ident *ident = &b->run->ident;
+	const struct bf_slot *slot = slot_of(ident, r);
+	struct bf_json *j = bf_json_object();
+	uint8_t sha[BF_SHA256_LEN];
+	char text[BF_VERSION_TEXT];
+
+	bf_sha256(sha, data, len);
+	bf_json_set_str(j, "name", r->name);
+	bf_json_set_str(j, "file", file);
+	bf_json_set_str(j, "kind", kind_name(r->kind));
+	bf_json_set_int(j, "slot", r->slot);
+	bf_json_set_int(j, "alt", r->alt);
+	bf_json_set_int(j, "addr", r->addr);
+	bf_json_set_int(j, "size", r->size);
+	bf_json_set_int(j, "bytes", (int64_t)len);
+	bf_json_set_hex(j, "sha256", sha, sizeof(sha));
+	bf_json_set_bool(j, "firmware", is_firmware(ident, r));
+	if (slot && slot->has_version)
+		bf_json_set_str(j, "version", bf_version_text(&slot->version, text));
+	else if (is_firmware(ident, r) && ident->has_version)
+		bf_json_set_str(j, "version", bf_version_text(&ident->version, text));
+	if (slot && slot->digest_len)
+		bf_json_set_hex(j, "digest", slot->digest, slot->digest_len);
+	bf_json_add(b->regions, j);
+}
+
+static void tell(struct backup *b, const struct bf_region *r, size_t len, const char *result)
+{
+	bf_emit(b->run, (struct bf_event){ .kind = BF_EV_REGION,
+					   .region = { r->name, r->addr, len, result } });
+}
+
+static enum bf_rc save_region(struct backup *b, const struct bf_region *r, struct bf_err *err)
+{
+	BF_AUTO_MEM uint8_t *buf = malloc(r->size ? r->size : 1);
+	char file[48];
+	size_t len = 0;
+	enum bf_rc rc;
+
+	if (!buf)
+		return bf_fail(err, BF_E_INTERNAL, "no memory for %u bytes of '%s'", r->size,
+			       r->name);
+	rc = fetch_region(b, r, buf, &len, err);
+	if (rc == BF_E_UNSUPPORTED || rc == BF_E_NAK) {
+		bf_say(b->run, BF_EV_NOTICE, "'%s' cannot be read: %s", r->name, err->cause);
+		tell(b, r, 0, "not readable");
+		return BF_OK;
+	}
+	if (rc)
+		return rc;
+	if (r->kind == BF_REGION_APP)
+		len -= bf_trailing(buf, len, ERASED);
+	snprintf(file, sizeof(file), "regions/%s.bin", r->name);
+	describe_region(b, r, file, buf, len);
+	bf_archive_add(&b->archive, file, bf_steal(&buf), len);
+	b->firmware = b->firmware || is_firmware(&b->run->ident, r);
+	tell(b, r, len, "saved");
+	return BF_OK;
+}
+
+static struct bf_json *identity(const struct bf_ident *ident)
+{
+	struct bf_json *j = bf_json_object();
+	char text[BF_VERSION_TEXT];
+
+	bf_json_set_str(j, "serial", ident->serial);
+	bf_json_set_str(j, "manufacturer", ident->manufacturer);
+	bf_json_set_str(j, "model", ident->model);
+	bf_json_set_str(j, "hw_rev", ident->hw_rev);
+	bf_json_set_str(j, "protocol", ident->protocol);
+	bf_json_set_str(j, "loader", ident->loader);
+	bf_json_set_str(j, "version", bf_ident_version(ident, text));
+	bf_json_set_int(j, "security_counter", ident->counter);
+	if (ident->has_vid)
+		bf_json_set_hex(j, "vendor", ident->vid, sizeof(ident->vid));
+	if (ident->has_cid)
+		bf_json_set_hex(j, "class", ident->cid, sizeof(ident->cid));
+	return j;
+}
+
+/* ISO 8601, UTC; compact for file names. */
+static void time_text(int64_t wall_us, bool compact, char *dst, size_t cap)
+{
+	time_t seconds = (time_t)(wall_us / 1000000);
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	if (compact)
+		strftime(dst, cap, "%Y%m%dT%H%M%SZ", &tm);
+	else
+		strftime(dst, cap, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* Manifest first: whoever lists the archive meets it before the data. */
+static enum bf_rc write_archive(struct backup *b, struct bf_err *err)
+{
+	struct bf_run *run = b->run;
+	BF_AUTO(bf_json) *j = bf_json_object();
+	struct bf_archive all = { 0 };
+	int64_t wall = bf_wall(run->clock);
+	char when[32];
+	char *text;
+	enum bf_rc rc;
+
+	time_text(wall, false, when, sizeof(when));
+	bf_json_set_str(j, "format", "bmsflash-backup");
+	bf_json_set_int(j, "v", 1);
+	bf_json_set_str(j, "time", when);
+	bf_json_set_str(j, "tool", run->job->tool_version);
+	bf_json_set(j, "identity", identity(&run->ident));
+	bf_json_set(j, "regions", bf_steal(&b->regions));
+	text = bf_json_line(j);
+	bf_archive_add(&all, "manifest.json", (uint8_t *)text, strlen(text));
+	for (size_t i = 0; i < b->archive.n; i++) {
+		struct bf_archive_member *m = &b->archive.members[i];
+
+		bf_archive_add(&all, m->name, bf_steal(&m->data), m->len);
+	}
+	rc = bf_archive_write(&all, run->backup_path, wall, err);
+	bf_archive_done(&all);
+	return rc;
+}
+
+static enum bf_rc name_archive(struct bf_run *run, struct bf_err *err)
+{
+	char folder[400], when[32], serial[48];
+
+	if (run->job->archive_out) {
+		snprintf(run->backup_path, sizeof(run->backup_path), "%s", run->job->archive_out);
+		return BF_OK;
+	}
+	if (!run->job->data_folder)
+		return bf_fail(err, BF_E_USAGE, "there is no folder for the backup");
+	snprintf(folder, sizeof(folder), "%s/backup", run->job->data_folder);
+	if (bf_dir_make(folder, err))
+		return err->rc;
+	snprintf(serial, sizeof(serial), "%s", run->ident.serial[0] ? run->ident.serial : "pack");
+	for (char *p = serial; *p; p++) {
+		if (!isalnum((unsigned char)*p) && *p != '-')
+			*p = '_';
+	}
+	time_text(bf_wall(run->clock), true, when, sizeof(when));
+	snprintf(run->backup_path, sizeof(run->backup_path), "%s/%s-%s.tar", folder, serial, when);
+	return BF_OK;
+}
+
+/* A flash saves what it may destroy or what a later repair wants; a backup saves all. */
+static bool wanted(const struct bf_run *run, const struct bf_region *r)
+{
+	if (!(r->access & BF_ACCESS_READ))
+		return false;
+	if (run->job->kind == BF_JOB_BACKUP)
+		return true;
+	return is_firmware(&run->ident, r) || r->kind == BF_REGION_CONFIG ||
+	       r->kind == BF_REGION_CALIBRATION;
+}
+
+static enum bf_rc save_all(struct backup *b, struct bf_err *err)
+{
+	const struct bf_ident *ident = &b->run->ident;
+
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		if (wanted(b->run, &ident->regions[i]))
+			b->total += ident->regions[i].size;
+	}
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		if (wanted(b->run, &ident->regions[i]) && save_region(b, &ident->regions[i], err))
+			return err->rc;
+	}
+	return BF_OK;
+}
+
+static enum bf_rc without_firmware(struct bf_run *run, struct bf_err *err)
+{
+	if (run->started_in_loader)
+		return BF_OK; /* there is none */
+	if (bf_run_can(run, BF_CAP_DUAL_BANK)) {
+		bf_say(run, BF_EV_NOTICE,
+		       "the firmware cannot be read; the old one stays in its "
+		       "bank");
+		return BF_OK;
+	}
+	bf_fail(err, BF_E_UNSUPPORTED,
+		"the firmware cannot be read, so there would be no way back");
+	bf_next(err, "accept the risk: --allow no-backup,single-bank");
+	return err->rc;
+}
+
+static enum bf_rc back_up(struct backup *b, struct bf_err *err)
+{
+	struct bf_run *run = b->run;
+
+	if (name_archive(run, err) || save_all(b, err))
+		return err->rc;
+	if (!b->archive.n && run->job->kind == BF_JOB_BACKUP)
+		return bf_fail(err, BF_E_UNSUPPORTED, "nothing of this pack can be read");
+	if (!b->firmware && run->job->kind != BF_JOB_BACKUP && without_firmware(run, err))
+		return err->rc;
+	if (!b->archive.n) {
+		run->backup_path[0] = '\0';
+		return BF_OK;
+	}
+	if (write_archive(b, err))
+		return bf_while(err, "writing the backup '%s'", run->backup_path);
+	run->has_backup = b->firmware || run->job->kind == BF_JOB_BACKUP;
+	bf_emit(run,
+		(struct bf_event){ .kind = BF_EV_FILE, .file = { "backup", run->backup_path } });
+	return BF_OK;
+}
+
+/* What the run would save now may be half of what an interrupted one has written: that one's backup
+ * counts. */
+static bool is_needless(struct bf_run *run)
+{
+	if (run->job->kind == BF_JOB_BACKUP)
+		return false;
+	if (run->job->allow[BF_ALLOW_NO_BACKUP]) {
+		run->overrides |= 1u << BF_ALLOW_NO_BACKUP;
+		return true;
+	}
+	return run->has_backup;
+}
+
+enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
+{
+	struct backup b = { .run = run };
+	bf_time start = bf_now(run->clock);
+	enum bf_rc rc;
+
+	if (is_needless(run))
+		return BF_OK;
+	if (!bf_run_can(run, BF_CAP_READ) || !run->proto->ops->read) {
+		if (run->job->kind == BF_JOB_BACKUP)
+			return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot read back");
+		bf_say(run, BF_EV_NOTICE, "no backup: this bootloader cannot read back");
+		return BF_OK;
+	}
+	b.regions = bf_json_array();
+	rc = back_up(&b, err);
+	bf_archive_done(&b.archive);
+	bf_json_free(b.regions);
+	run->sum.backup += bf_now(run->clock) - start;
+	return rc;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which bootloader answers. Listening comes first; then one question of each protocol, the least harmful
+ * first, at the line settings that the profile names; on a stream then the other usual settings. What was
+ * tried is told.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "run.h"
+
+#define LISTEN     BF_MS(120)
+#define ASK_FIRST  BF_MS(600) /* at the settings of the profile: a busy pack may be slow */
+#define ASK_SWEEP  BF_MS(150) /* at each of the others */
+#define RETRY_WAIT BF_MS(250)
+
+struct tried {
+	char text[192];
+	unsigned settings; /* line settings, in all */
+};
+
+static void add_tried(struct bf_run *run, struct tried *tried, const char *what)
+{
+	size_t at = strlen(tried->text);
+
+	bf_say(run, BF_EV_TRIED, "%s", what);
+	snprintf(tried->text + at, sizeof(tried->text) - at, "%s%s", at ? ", " : "", what);
+}
+
+/* Adds a protocol by asking; on success it stays open. */
+static enum bf_rc ask(struct bf_run *run, const struct bf_proto_ops *ops, bf_time patience,
+		      struct bf_err *err)
+{
+	const struct bf_proto_env env = {
+		.transport = run->transport,
+		.profile = &run->profile,
+		.log = run->log,
+		.retry = &run->retry,
+		.auth = run->auth,
+		.node = run->job->node,
+		.alive = bf_alive,
+		.alive_ctx = run,
+	};
+	enum bf_rc rc = ops->open(&env, &run->proto, err);
+
+	if (rc)
+		return bf_while(err, "opening the protocol '%s'", ops->name);
+	rc = ops->recognise ? ops->recognise(run->proto, bf_in(run->clock, patience), err) : BF_OK;
+	if (rc)
+		run->proto = bf_proto_close(run->proto);
+	return rc;
+}
+
+/* Silence lets the search go on; anything else is about the wire, and ends it. */
+static bool is_silence(enum bf_rc rc)
+{
+	return rc == BF_E_NODEV || rc == BF_E_TIMEOUT || rc == BF_E_UNSUPPORTED;
+}
+
+static enum bf_rc choose(const struct bf_run *run, const struct bf_proto_ops **ret_only,
+			 struct bf_err *err)
+{
+	const char *name = run->job->protocol ? run->job->protocol : run->profile.protocol;
+	char names[160] = "";
+
+	*ret_only = NULL;
+	if (!name[0])
+		return BF_OK;
+	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p; p++) {
+		size_t at = strlen(names);
+
+		if (strcmp((*p)->name, name) == 0) {
+			*ret_only = *p;
+			return BF_OK;
+		}
+		snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", (*p)->name);
+	}
+	bf_fail(err, BF_E_USAGE, "there is no protocol '%s'", name);
+	bf_next(err, "choose one of: %s", names);
+	return err->rc;
+}
+
+static enum bf_rc ask_all(struct bf_run *run, const struct bf_proto_ops *only, bf_time patience,
+			  struct tried *tried, struct bf_err *err)
+{
+	enum bf_rc rc = BF_E_NODEV;
+
+	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p; p++) {
+		if (!((*p)->wires & run->transport->ops->wire) || (only && *p != only))
+			continue;
+		rc = ask(run, *p, patience, err);
+		if (!rc || !is_silence(rc))
+			return rc;
+		if (tried)
+			add_tried(run, tried, (*p)->name);
+	}
+	return BF_E_NODEV;
+}
+
+/* The settings that packs are found at when nobody knows better. */
+static enum bf_rc sweep(struct bf_run *run, const struct bf_proto_ops *only, struct tried *tried,
+			struct bf_err *err)
+{
+	static const uint32_t bauds[] = {
+		115200, 9600, 19200, 38400, 57600, 230400, 460800, 921600
+	};
+	static const struct {
+		enum bf_parity parity;
+		unsigned stop_bits;
+	} forms[] = { { BF_PARITY_NONE, 1 }, { BF_PARITY_EVEN, 1 }, { BF_PARITY_NONE, 2 } };
+	const struct bf_stream_ops *stream = run->transport->ops->stream;
+
+	for (size_t f = 0; f < BF_COUNT(forms); f++) {
+		for (size_t b = 0; b < (run->job->baud ? 1 : BF_COUNT(bauds)); b++) {
+			struct bf_line line = {
+				.baud = run->job->baud ? run->job->baud : bauds[b],
+				.parity = forms[f].parity,
+				.stop_bits = forms[f].stop_bits,
+				.guard_us = run->profile.guard_us,
+			};
+			enum bf_rc rc = bf_run_stop(run, err);
+
+			/* A rate that the adapter cannot make is no failure of the search. */
+			if (!rc && stream->set_line(run->transport, &line, err))
+				continue;
+			tried->settings++;
+			if (!rc) {
+				bf_alive(run, "trying other line settings");
+				rc = ask_all(run, only, ASK_SWEEP, NULL, err);
+			}
+			if (!rc)
+				run->rate = run->first_rate = line.baud;
+			if (rc != BF_E_NODEV)
+				return rc;
+		}
+	}
+	return BF_E_NODEV;
+}
+
+bool bf_line_listens(struct bf_run *run)
+{
+	struct bf_frame frame;
+	struct bf_err err;
+
+	bf_err_init(&err);
+	return run->transport->ops->bus &&
+	       run->transport->ops->bus->recv(run->transport, &frame, bf_in(run->clock, LISTEN),
+					      &err) == BF_OK;
+}
+
+static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool heard,
+			  struct bf_err *err)
+{
+	const char *name = run->job->iface;
+
+	bf_fail(err, BF_E_NODEV, "nothing answered on '%s' (asked: %s%s)", name,
+		tried->text[0] ? tried->text : "no protocol fits this kind of interface",
+		heard ? "; other nodes do talk" : "");
+	switch (run->transport->ops->wire) {
+	case BF_WIRE_STREAM:
+		bf_likely(err, "the pack is asleep or has no power: wake it with its button");
+		bf_likely(err, "A and B of the RS485 pair are swapped, or ground is missing");
+		bf_likely(err, "another baud rate or node address (%u line settings were tried)",
+			  tried->settings + 1);
+		bf_next(err, "check the wiring, then: bmsflash probe --if %s --node ADDR", name);
+		break;
+	case BF_WIRE_BUS:
+		if (!heard)
+			bf_likely(err,
+				  "the bus is silent: no power, wrong bit rate, or termination "
+				  "(60 ohm between CAN-H and CAN-L) missing");
+		bf_likely(err, "the pack listens on other identifiers: name its profile");
+		bf_next(err,
+			"check wiring and bit rate, then: bmsflash probe --if %s --profile NAME",
+			name);
+		break;
+	case BF_WIRE_USB:
+		bf_likely(err, "the device is not in its bootloader");
+		bf_next(err,
+			"bring it into the bootloader as its manual says, then: bmsflash probe "
+			"--if %s",
+			name);
+		break;
+	}
+	return err->rc;
+}
+
+static enum bf_rc search(struct bf_run *run, const struct bf_proto_ops *only, struct tried *tried,
+			 struct bf_err *err)
+{
+	struct bf_line first = {
+		.baud = run->rate,
+		.parity = run->profile.parity == 'E'   ? BF_PARITY_EVEN
+			  : run->profile.parity == 'O' ? BF_PARITY_ODD
+						       : BF_PARITY_NONE,
+		.stop_bits = run->profile.stop_bits ? run->profile.stop_bits : 1,
+		.guard_us = run->profile.guard_us,
+	};
+	enum bf_rc rc = ask_all(run, only, ASK_FIRST, tried, err);
+
+	if (rc != BF_E_NODEV || !run->transport->ops->stream)
+		return rc;
+	rc = sweep(run, only, tried, err);
+	if (rc == BF_E_NODEV)
+		(void)run->transport->ops->stream->set_line(run->transport, &first, err);
+	return rc;
+}
+
+enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *only;
+	struct tried tried = { 0 };
+	bf_time until = bf_in(run->clock, run->job->wait);
+	bool heard;
+	enum bf_rc rc = choose(run, &only, err);
+
+	if (rc || bf_auth_choose(run, err))
+		return err->rc;
+	heard = bf_line_listens(run);
+	rc = search(run, only, &tried, err);
+	/* A pack that is about to be switched on: its window may be short, so only the first settings. */
+	while (rc == BF_E_NODEV && bf_now(run->clock) < until) {
+		bf_alive(run, run->job->rescue ? "switch the pack off and on now"
+					       : "waiting for a pack to appear");
+		rc = bf_run_stop(run, err);
+		if (!rc)
+			rc = ask_all(run, only, run->job->rescue ? BF_MS(50) : RETRY_WAIT, NULL,
+				     err);
+	}
+	if (rc == BF_E_NODEV)
+		return nothing(run, &tried, heard, err);
+	return rc ? bf_while(err, "looking for a bootloader on '%s'", run->job->iface) : BF_OK;
+}
+
+void bf_ph_part(struct bf_run *run)
+{
+	if (run->proto && run->proto->ops->leave && !run->parted)
+		run->proto->ops->leave(run->proto);
+	run->proto = bf_proto_close(run->proto);
+}

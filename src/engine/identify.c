@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* Who answers, what it runs, what it can do. */
+#include <stdio.h>
+#include <string.h>
+
+#include "run.h"
+
+static const struct bf_slot *slot_with(const struct bf_ident *ident, bool active,
+				       unsigned *ret_slot)
+{
+	for (unsigned i = 0; i < ident->n_slots; i++) {
+		if (!!(ident->slots[i].flags & BF_SLOT_ACTIVE) == active) {
+			if (ret_slot)
+				*ret_slot = i;
+			return &ident->slots[i];
+		}
+	}
+	return NULL;
+}
+
+const struct bf_slot *bf_slot_active(const struct bf_ident *ident, unsigned *ret_slot)
+{
+	return slot_with(ident, true, ret_slot);
+}
+
+const struct bf_slot *bf_slot_other(const struct bf_ident *ident, unsigned *ret_slot)
+{
+	return slot_with(ident, false, ret_slot);
+}
+
+const struct bf_region *bf_region_of_slot(const struct bf_ident *ident, unsigned slot)
+{
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		const struct bf_region *r = &ident->regions[i];
+
+		if (r->kind == BF_REGION_SLOT && r->slot == slot)
+			return r;
+	}
+	return NULL;
+}
+
+const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_TEXT])
+{
+	if (ident->has_version)
+		return bf_version_text(&ident->version, dst);
+	if (!ident->version_text[0])
+		return NULL;
+	snprintf(dst, BF_VERSION_TEXT, "%s", ident->version_text);
+	return dst;
+}
+
+/* Digest where both sides tell one, else version; a match by neither is another firmware. */
+static bool is_target(const struct bf_run *run, const struct bf_ident *ident)
+{
+	const struct bf_slot *active = bf_slot_active(ident, NULL);
+
+	if (run->target_digest_len && active && active->digest_len)
+		return active->digest_len == run->target_digest_len &&
+		       memcmp(active->digest, run->target_digest, active->digest_len) == 0;
+	/* Written over itself: only what was verified in the only bank can be running. */
+	return run->has_target_version && ident->has_version &&
+	       bf_version_cmp(&run->target_version, &ident->version) == 0;
+}
+
+enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	struct bf_ident now = { 0 };
+
+	if (ops->connect && ops->connect(run->proto, BF_ENTRY_LOOK, err))
+		return bf_while(err, "opening a dialogue with the pack");
+	run->parted = false;
+	if (ops->identify(run->proto, &now, err))
+		return bf_while(err, "asking the pack who it is");
+	run->now = now;
+	if (now.in_bootloader)
+		run->runs = BF_RUNS_LOADER;
+	else
+		run->runs = is_target(run, &now) ? BF_RUNS_NEW : BF_RUNS_OLD;
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
+{
+	const char *want = run->job->expect_serial;
+
+	if (bf_run_ask(run, err))
+		return err->rc;
+	run->ident = run->now;
+	/* Whatever runs before anything was done is the old firmware, even if it is the same. */
+	if (run->runs == BF_RUNS_NEW)
+		run->runs = BF_RUNS_OLD;
+	run->started_in_loader = run->ident.in_bootloader;
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->ident });
+	if (want && strcmp(want, run->ident.serial) != 0) {
+		return bf_fail(err, BF_E_INCOMPATIBLE,
+			       "the pack's serial number is '%s', expected was '%s'",
+			       run->ident.serial, want);
+	}
+	return BF_OK;
+}
+
+/* A probe shows what the pack measures, where it does; a pack that does not is no failure. */
+enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_measure m = { 0 };
+
+	if (!run->proto->ops->measure || !bf_run_can(run, BF_CAP_MEASURE))
+		return BF_OK;
+	if (run->proto->ops->measure(run->proto, &m, err)) {
+		if (err->rc == BF_E_INTERRUPTED)
+			return err->rc;
+		bf_say(run, BF_EV_NOTICE, "the pack does not tell its conditions: %s", err->cause);
+		return BF_OK;
+	}
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_MEASURE, .measure = &m });
+	return BF_OK;
+}

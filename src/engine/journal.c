@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One journal a pack: what a run had reached, so that the next one takes it up after a power cut of the
+ * laptop. What it says of the flash is never believed: the pack is asked. It is believed only in what
+ * the pack cannot tell any more: where the backup is, and what the cells were before it all began.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bmsflash/bytes.h"
+#include "bmsflash/file.h"
+#include "bmsflash/json.h"
+#include "run.h"
+
+#define JOURNAL_MAX ((size_t)1 << 20)
+
+static const char *depth_name(enum bf_depth depth)
+{
+	static const char *const names[] = {
+		[BF_DEPTH_NONE] = "nothing changed", [BF_DEPTH_WRITING] = "writing",
+		[BF_DEPTH_WRITTEN] = "written",      [BF_DEPTH_ACTIVATED] = "activated",
+		[BF_DEPTH_STARTED] = "started",      [BF_DEPTH_CONFIRMED] = "confirmed",
+	};
+
+	return names[depth];
+}
+
+static void set_path(struct bf_run *run)
+{
+	const char *id = run->ident.serial[0] ? run->ident.serial : run->job->iface;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s", id);
+	for (char *p = name; *p; p++) {
+		if (!isalnum((unsigned char)*p) && *p != '-')
+			*p = '_';
+	}
+	snprintf(run->journal_path, sizeof(run->journal_path), "%s/journal/%s.json",
+		 run->job->data_folder, name);
+}
+
+static void image_hash(const struct bf_run *run, char dst[2 * BF_SHA256_LEN + 1])
+{
+	bf_hex(dst, 2 * BF_SHA256_LEN + 1, bf_image_file_sha256(run->image), BF_SHA256_LEN);
+}
+
+static void read_before(struct bf_run *run, const struct bf_json *j)
+{
+	const struct bf_json *cells = bf_json_get(j, "cells_mv");
+	size_t n = cells ? bf_json_len(cells) : 0;
+
+	if (!n || n > BF_MAX_CELLS)
+		return;
+	for (size_t i = 0; i < n; i++)
+		run->before.cell_v[i] = bf_json_real(bf_json_at(cells, i), "v", 0) / 1000;
+	run->before.n_cells = n;
+	run->has_before = true;
+}
+
+static void take_up(struct bf_run *run, const struct bf_json *j)
+{
+	const char *sha = bf_json_str(j, "image_sha256"), *backup = bf_json_str(j, "backup");
+	const char *reached = bf_json_str(j, "reached");
+	char mine[2 * BF_SHA256_LEN + 1];
+
+	image_hash(run, mine);
+	run->resumed = true;
+	bf_say(run, BF_EV_NOTICE, "an earlier run was interrupted (%s)%s",
+	       reached ? reached : "unknown",
+	       sha && strcmp(sha, mine) == 0 ? "; it is taken up" : " with another image");
+	if (!sha || strcmp(sha, mine) != 0)
+		return;
+	if (backup && access(backup, R_OK) == 0) {
+		snprintf(run->backup_path, sizeof(run->backup_path), "%s", backup);
+		run->has_backup = true;
+	}
+	/* Cells are compared across the restart; before it a fresh reading is the better one. */
+	if (reached && strcmp(reached, depth_name(BF_DEPTH_STARTED)) == 0)
+		read_before(run, j);
+}
+
+enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err)
+{
+	BF_AUTO_MEM uint8_t *text = NULL;
+	BF_AUTO(bf_json) *j = NULL;
+	struct bf_err why;
+	size_t len;
+
+	(void)err;
+	if (!run->job->data_folder)
+		return BF_OK;
+	set_path(run);
+	if (access(run->journal_path, F_OK) < 0)
+		return BF_OK;
+	bf_err_init(&why);
+	if (bf_file_read(run->journal_path, JOURNAL_MAX, &text, &len, &why) ||
+	    bf_json_parse((const char *)text, len, &j, &why)) {
+		bf_say(run, BF_EV_WARNING, "the journal '%s' is of no use: %s", run->journal_path,
+		       why.cause);
+		return BF_OK;
+	}
+	take_up(run, j);
+	return BF_OK;
+}
+
+static struct bf_json *cells_of(const struct bf_run *run)
+{
+	struct bf_json *cells = bf_json_array();
+
+	for (size_t i = 0; i < run->before.n_cells; i++) {
+		struct bf_json *one = bf_json_object();
+
+		bf_json_set_real(one, "v", run->before.cell_v[i] * 1000);
+		bf_json_add(cells, one);
+	}
+	return cells;
+}
+
+static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
+{
+	BF_AUTO(bf_json) *j = bf_json_object();
+	BF_AUTO_MEM char *line = NULL;
+	char sha[2 * BF_SHA256_LEN + 1], folder[512];
+
+	image_hash(run, sha);
+	bf_json_set_int(j, "v", 1);
+	bf_json_set_int(j, "wall_us", bf_wall(run->clock));
+	bf_json_set_str(j, "serial", run->ident.serial);
+	bf_json_set_str(j, "image", bf_image_path(run->image));
+	bf_json_set_str(j, "image_sha256", sha);
+	bf_json_set_str(j, "reached", depth_name(run->depth));
+	bf_json_set_int(j, "bytes_sent", (int64_t)run->sum.bytes_sent);
+	if (run->has_backup)
+		bf_json_set_str(j, "backup", run->backup_path);
+	bf_json_set(j, "cells_mv", cells_of(run));
+	line = bf_json_line(j);
+	snprintf(folder, sizeof(folder), "%s/journal", run->job->data_folder);
+	if (bf_dir_make(folder, err))
+		return err->rc;
+	return bf_file_replace(run->journal_path, line, strlen(line), err);
+}
+
+void bf_journal_write(struct bf_run *run)
+{
+	struct bf_err err;
+
+	if (!run->journal_path[0] || run->went_back)
+		return;
+	bf_err_init(&err);
+	if (write_now(run, &err))
+		bf_say(run, BF_EV_WARNING, "no journal: %s", err.cause);
+}
+
+void bf_journal_drop(struct bf_run *run)
+{
+	if (run->journal_path[0])
+		unlink(run->journal_path);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Files in: profile, keys, images. All of it is done before an interface is opened. */
+#include <string.h>
+#include <unistd.h>
+
+#include "run.h"
+
+enum bf_rc bf_ph_profile(struct bf_run *run, struct bf_err *err)
+{
+	bf_profile_default(&run->profile);
+	if (!run->job->profile)
+		return BF_OK;
+	if (bf_profile_load(run->job->profile, run->job->profile_folders, &run->profile, err))
+		return bf_while(err, "loading the profile '%s'", run->job->profile);
+	return BF_OK;
+}
+
+static enum bf_rc add_keys(struct bf_run *run, const char *const *paths, bool must_exist,
+			   struct bf_err *err)
+{
+	for (size_t i = 0; paths && paths[i]; i++) {
+		if (!must_exist && access(paths[i], F_OK) < 0)
+			continue;
+		if (bf_keyring_add(run->ring, paths[i], err))
+			return bf_while(err, "reading trusted keys from '%s'", paths[i]);
+		run->n_ring_sources++;
+	}
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_job *job = run->job;
+	bool given = job->keys && job->keys[0];
+	enum bf_rc rc;
+
+	run->ring = bf_keyring_new();
+	rc = add_keys(run, given ? job->keys : job->key_folders, given, err);
+	if (rc)
+		return rc;
+	/* An archive of this very pack needs no key to go back into it. */
+	if (bf_keyring_count(run->ring) || job->restore_from)
+		return BF_OK;
+	bf_fail(err, BF_E_SIGNATURE, "there is no trusted key, so no image can be trusted");
+	if (!given && job->key_folders && job->key_folders[0])
+		bf_likely(err, "no *.pem or *.pub file in '%s'", job->key_folders[0]);
+	bf_next(err, "name the maker's public key: --key FILE");
+	return err->rc;
+}
+
+void bf_run_target(struct bf_run *run)
+{
+	const struct bf_meta *meta = bf_image_meta(run->image);
+
+	run->has_target_version = meta->has_version;
+	run->target_version = meta->version;
+	run->target_digest_len = 0;
+	/* A pack reports the digest that the image's TLV carries; for other formats it is ours alone. */
+	if (meta->mcuboot && meta->digest_len <= sizeof(run->target_digest)) {
+		run->target_digest_len = meta->digest_len;
+		memcpy(run->target_digest, meta->digest, meta->digest_len);
+	}
+}
+
+static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image **ret,
+			   struct bf_err *err)
+{
+	struct bf_claim *claim = NULL;
+	struct bf_image *image = NULL;
+	const struct bf_claim_opts none = { 0 };
+
+	if (bf_claim_load(path, run->job->claim_opts ? run->job->claim_opts : &none, &claim, err))
+		return bf_while(err, "reading the image '%s'", path);
+	if (bf_image_verify(claim, run->ring, &image, err))
+		return bf_while(err, "verifying the image '%s'", path);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_IMAGE,
+					.image = { path, bf_image_key_name(image),
+						   bf_image_meta(image), bf_image_size(image) } });
+	*ret = image;
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_load(struct bf_run *run, struct bf_err *err)
+{
+	const char *const *paths = run->job->images;
+
+	if (!paths || !paths[0])
+		return bf_fail(err, BF_E_USAGE, "no image was named");
+	if (paths[1])
+		return bf_fail(err, BF_E_USAGE, "a flash takes one image, not also '%s'", paths[1]);
+	if (load_one(run, paths[0], &run->image, err))
+		return err->rc;
+	bf_run_target(run);
+	return BF_OK;
+}
+
+/* Every file is looked at even after a bad one; the first failure is the run's. The first good image is
+ * what a pack is compared with. */
+enum bf_rc bf_ph_load_all(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_err first;
+	size_t bad = 0;
+
+	bf_err_init(&first);
+	for (size_t i = 0; run->job->images && run->job->images[i]; i++) {
+		struct bf_image *image = NULL;
+		struct bf_err one;
+
+		bf_err_init(&one);
+		if (load_one(run, run->job->images[i], &image, &one)) {
+			bf_say(run, BF_EV_WARNING, "'%s': %s", run->job->images[i], one.cause);
+			if (bad++ == 0)
+				first = one;
+			continue;
+		}
+		if (run->image)
+			bf_image_free(image);
+		else
+			run->image = image;
+	}
+	if (bad) {
+		*err = first;
+		return err->rc;
+	}
+	if (!run->image)
+		return bf_fail(err, BF_E_USAGE, "no image was named");
+	bf_run_target(run);
+	return BF_OK;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run at a time for an interface and node. The lock is flock(2) on a file in the runtime folder, so
+ * that it goes with the process; the text in the file only names the holder to people.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "bmsflash/file.h"
+#include "run.h"
+
+/* ttyUSB0, /dev/ttyUSB0 and /dev/serial/by-id/... are one interface and must meet in one lock. */
+static void canonical(const char *address, char dst[PATH_MAX])
+{
+	char dev[PATH_MAX];
+
+	if (snprintf(dev, sizeof(dev), address[0] == '/' ? "%s" : "/dev/%s", address) <
+		    (int)sizeof(dev) &&
+	    realpath(dev, dst))
+		return;
+	snprintf(dst, PATH_MAX, "%s", address);
+}
+
+static void lock_path(const struct bf_run *run, char *dst, size_t cap)
+{
+	char name[PATH_MAX];
+	char node[16] = "";
+
+	canonical(run->job->iface, name);
+	for (char *p = name; *p; p++) {
+		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '.')
+			*p = '_';
+	}
+	if (run->job->node >= 0)
+		snprintf(node, sizeof(node), "-node%02x", (unsigned)run->job->node);
+	snprintf(dst, cap, "%s/%.200s%s.lock", run->job->runtime_folder, name, node);
+}
+
+static bool needs_none(const struct bf_run *run)
+{
+	const struct bf_driver *const *d = run->ports->drivers();
+
+	if (!run->job->iface || !run->job->runtime_folder)
+		return true;
+	for (; *d; d++) {
+		if ((*d)->match && (*d)->match(run->job->iface))
+			return (*d)->private_world;
+	}
+	return false;
+}
+
+static enum bf_rc held_by_other(const struct bf_run *run, int fd, struct bf_err *err)
+{
+	char holder[128] = "another program";
+	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+
+	if (n > 0) {
+		holder[n] = '\0';
+		holder[strcspn(holder, "\n")] = '\0';
+	}
+	bf_fail(err, BF_E_BUSY, "'%s' is in use by %s", run->job->iface, holder);
+	bf_next(err, "wait until it has finished, then run this command again");
+	return err->rc;
+}
+
+static void write_holder(const struct bf_run *run, int fd)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "bmsflash %s, process %ld\n",
+			 bf_job_name(run->job->kind), (long)getpid());
+
+	/* Only for people; the lock is held without it. */
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) < 0)
+		bf_log(run->log, BF_LOG_DEBUG, "the lock file could not be labelled");
+}
+
+enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err)
+{
+	char path[PATH_MAX];
+	BF_AUTO_FD int fd = -1;
+
+	if (needs_none(run))
+		return BF_OK;
+	if (bf_dir_make(run->job->runtime_folder, err)) {
+		err->rc = BF_E_IFACE;
+		return err->rc;
+	}
+	lock_path(run, path, sizeof(path));
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return bf_fail_os(err, BF_E_IFACE, errno, "cannot open the lock file '%s'", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			return held_by_other(run, fd, err);
+		return bf_fail_os(err, BF_E_IFACE, errno, "cannot lock '%s'", path);
+	}
+	write_holder(run, fd);
+	run->lock_fd = fd;
+	fd = -1;
+	return BF_OK;
+}
+
+/* The file stays: removing it would let two runs lock two files of one name. */
+void bf_ph_unlock(struct bf_run *run)
+{
+	if (run->lock_fd >= 0)
+		close(run->lock_fd);
+	run->lock_fd = -1;
+}

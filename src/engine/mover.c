@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moves one item: pieces in flight up to the device's window, what comes next by what the device says,
+ * failures by the class of the request. A piece borrows the image's bytes, so the next one is ready the
+ * moment it may go.
+ */
+#include "run.h"
+
+#define STALLS      6 /* failures in a row without a byte confirmed */
+#define JOURNAL_GAP BF_SEC(2)
+#define REJOIN_WAIT BF_MS(250)
+#define REJOINS     4
+
+struct mover {
+	struct bf_run *run;
+	const struct bf_item *item;
+	const struct bf_proto_ops *ops;
+	uint64_t base;   /* bytes of the job before this item */
+	size_t done;     /* confirmed, from the item's start */
+	unsigned stalls; /* failures since something was confirmed */
+	bf_time journal_at;
+};
+
+static uint64_t job_bytes(const struct bf_run *run)
+{
+	return run->todo.bytes - run->todo.skipped;
+}
+
+/* One begun transfer. */
+struct stream {
+	size_t start; /* of this transfer, from the item's start */
+	size_t len;
+	size_t sent, confirmed; /* from start */
+	size_t piece_max;
+	unsigned out;
+};
+
+static enum bf_rc begin(struct mover *m, struct stream *s, struct bf_err *err)
+{
+	struct bf_target target = m->item->target;
+	struct bf_flow flow = { 0 };
+
+	target.from += m->done;
+	target.addr += (uint32_t)m->done;
+	target.len -= m->done;
+	*s = (struct stream){ .start = m->done, .len = target.len };
+	if (m->ops->begin(m->run->proto, &target, &flow, err))
+		return bf_while(err, "beginning a transfer of %zu bytes to %08x", target.len,
+				target.addr);
+	if (!flow.piece_max || flow.next > target.len)
+		return bf_fail(err, BF_E_NAK,
+			       "the pack asks for pieces of %u bytes from offset %zu of %zu",
+			       flow.piece_max, flow.next, target.len);
+	s->piece_max = flow.piece_max;
+	s->sent = s->confirmed = flow.next;
+	return BF_OK;
+}
+
+static size_t piece_len(const struct stream *s, size_t at)
+{
+	return s->len - at < s->piece_max ? s->len - at : s->piece_max;
+}
+
+static enum bf_rc fill_window(struct mover *m, struct stream *s, struct bf_err *err)
+{
+	unsigned window = m->run->ident.in_flight ? m->run->ident.in_flight : 1;
+	const uint8_t *data = m->item->target.segment->data + m->item->target.from + s->start;
+	bf_time start = bf_now(m->run->clock);
+
+	while (s->out < window && s->sent < s->len) {
+		struct bf_piece piece = {
+			.offset = s->sent,
+			.data = data + s->sent,
+			.len = piece_len(s, s->sent),
+		};
+
+		if (m->ops->piece_start(m->run->proto, &piece, err))
+			return bf_while(err, "sending %zu bytes at offset %zu", piece.len,
+					s->start + s->sent);
+		s->sent += piece.len;
+		s->out++;
+		m->run->sum.bytes_sent += piece.len;
+	}
+	m->run->sum.transfer += bf_now(m->run->clock) - start;
+	return BF_OK;
+}
+
+/* The answer to the oldest piece. A device that steers may want another offset than the next. */
+static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *err)
+{
+	size_t next = s->confirmed + piece_len(s, s->confirmed), expected = next;
+	bf_time start = bf_now(m->run->clock);
+	enum bf_rc rc = m->ops->piece_finish(m->run->proto, &next, err);
+
+	m->run->sum.wait_pack += bf_now(m->run->clock) - start;
+	if (rc)
+		return bf_while(err, "waiting for the answer to offset %zu",
+				s->start + s->confirmed);
+	s->out--;
+	if (next > s->len)
+		return bf_fail(err, BF_E_NAK, "the pack asks for offset %zu of %zu", next, s->len);
+	if (next > s->confirmed)
+		m->stalls = 0;
+	else if (++m->stalls > STALLS)
+		return bf_fail(err, BF_E_LINK, "the pack asks for offset %zu again and again",
+			       next);
+	s->confirmed = next;
+	if (next == expected)
+		return BF_OK;
+	while (s->out) { /* answers to what is now beside the point */
+		s->out--;
+		rc = m->ops->piece_finish(m->run->proto, &next, err);
+		if (rc)
+			return rc;
+		s->confirmed = next <= s->len ? next : s->len;
+	}
+	s->sent = s->confirmed;
+	return BF_OK;
+}
+
+static void note_progress(struct mover *m, const struct stream *s)
+{
+	struct bf_run *run = m->run;
+
+	m->done = s->start + s->confirmed;
+	bf_progress(run, m->base + m->done, job_bytes(run));
+	if (bf_now(run->clock) - m->journal_at < JOURNAL_GAP)
+		return;
+	m->journal_at = bf_now(run->clock);
+	bf_journal_write(run);
+}
+
+static enum bf_rc pump(struct mover *m, struct stream *s, struct bf_err *err)
+{
+	while (s->confirmed < s->len) {
+		enum bf_rc rc = bf_run_stop(m->run, err);
+
+		if (!rc && !s->out)
+			rc = bf_conditions_watch(m->run, err);
+		if (!rc)
+			rc = fill_window(m, s, err);
+		if (!rc)
+			rc = take_answer(m, s, err);
+		if (rc)
+			return rc;
+		note_progress(m, s);
+	}
+	return BF_OK;
+}
+
+/* A cancellation is taken at a piece's border, between the exchanges: they themselves are held. */
+static enum bf_rc transfer(struct mover *m, struct bf_err *err)
+{
+	struct stream s;
+	enum bf_rc rc;
+
+	bf_clock_hold(m->run->clock);
+	rc = begin(m, &s, err);
+	if (!rc) {
+		rc = pump(m, &s, err);
+		if (!rc && m->ops->finish) {
+			bf_time start = bf_now(m->run->clock);
+
+			rc = m->ops->finish(m->run->proto, err);
+			m->run->sum.wait_pack += bf_now(m->run->clock) - start;
+			if (rc)
+				bf_while(err, "ending the transfer");
+		}
+		if (rc && m->ops->abandon)
+			m->ops->abandon(m->run->proto);
+	}
+	bf_clock_release(m->run->clock);
+	return rc;
+}
+
+/* The line was lost: the session may be gone, the last piece may or may not have been written. */
+static enum bf_rc rejoin(struct mover *m, struct bf_err *err)
+{
+	struct bf_run *run = m->run;
+	uint32_t lower = bf_rate_lower(run);
+	enum bf_rc rc = BF_E_LINK;
+
+	for (unsigned i = 0; i < REJOINS && rc; i++) {
+		rc = bf_run_pause(run, REJOIN_WAIT, err);
+		if (rc == BF_E_INTERRUPTED)
+			return rc;
+		rc = bf_run_enter(run, err);
+		if (rc && run->rate != run->first_rate && run->proto->ops->default_rate) {
+			run->proto->ops->default_rate(run->proto);
+			run->rate = run->first_rate;
+		}
+	}
+	if (rc)
+		return bf_while(err, "taking the dialogue up again");
+	if (lower && lower < run->rate && bf_rate_change(run, lower, err))
+		return err->rc;
+	if (lower && lower <= run->rate)
+		bf_say(run, BF_EV_NOTICE, "the line goes on at %u bit/s", run->rate);
+	return BF_OK;
+}
+
+/* Back to the start of an erase unit: half-written units are erased again. */
+static enum bf_rc rewind_to_unit(struct mover *m, struct bf_err *err)
+{
+	const struct bf_item *item = m->item;
+	uint32_t unit = item->region ? item->region->erase_unit : 0;
+	uint32_t at = item->target.addr + (uint32_t)m->done, start;
+
+	if (!item->region)
+		return BF_OK;
+	if (!item->erase_size || !unit) {
+		m->done = 0;
+		return item->erase_size ? bf_erase_range(m->run, item->erase_addr, item->erase_size,
+							 unit, err)
+					: BF_OK;
+	}
+	start = item->erase_addr + (at - item->erase_addr) / unit * unit;
+	m->done = start > item->target.addr ? start - item->target.addr : 0;
+	return bf_erase_range(m->run, start, item->erase_addr + item->erase_size - start, unit,
+			      err);
+}
+
+static enum bf_rc recover(struct mover *m, struct bf_err *err)
+{
+	const struct bf_err why = *err;
+	enum bf_retry_class rclass = m->ops->piece_class;
+	enum bf_rc rc = BF_OK;
+
+	if (why.rc != BF_E_RESTART && why.rc != BF_E_TIMEOUT && why.rc != BF_E_LINK)
+		return why.rc;
+	if (++m->stalls > STALLS)
+		return bf_while(err, "after %u failures in a row", m->stalls);
+	bf_say(m->run, BF_EV_RETRY, "going on from offset %zu: %s", m->done, why.cause);
+	if (why.rc != BF_E_RESTART)
+		rc = rejoin(m, err);
+	/* From the start, where the device has forgotten, or knows better than we do. */
+	if (!rc && (rclass == BF_RETRY_APPEND_ONLY || rclass == BF_RETRY_STEERED))
+		m->done = 0;
+	else if (!rc && why.rc != BF_E_RESTART)
+		rc = rewind_to_unit(m, err);
+	m->run->retry.repeats[rclass]++;
+	return rc;
+}
+
+enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,
+			struct bf_err *err)
+{
+	struct mover m = {
+		.run = run,
+		.item = item,
+		.ops = run->proto->ops,
+		.base = base,
+		.journal_at = bf_now(run->clock),
+	};
+
+	for (;;) {
+		enum bf_rc rc = transfer(&m, err);
+		bf_time start = bf_now(run->clock);
+
+		if (!rc)
+			return BF_OK;
+		rc = recover(&m, err);
+		run->sum.retries += bf_now(run->clock) - start;
+		if (rc)
+			return rc;
+	}
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* How the run ended, in the words of the promise: the pack's state first, the cause beside it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "run.h"
+
+static const char *old_name(const struct bf_run *run, char dst[BF_VERSION_TEXT])
+{
+	const char *v = bf_ident_version(&run->ident, dst);
+
+	return v ? v : "";
+}
+
+static const char *new_name(const struct bf_run *run, char dst[BF_VERSION_TEXT])
+{
+	return run->has_target_version ? bf_version_text(&run->target_version, dst) : "";
+}
+
+static bool changes(const struct bf_run *run)
+{
+	return run->job->kind == BF_JOB_FLASH || run->job->kind == BF_JOB_ROLLBACK;
+}
+
+/* With two banks a half-written one harms nobody. */
+static enum bf_state state_after_failure(const struct bf_run *run)
+{
+	bool dual = bf_run_can(run, BF_CAP_DUAL_BANK);
+
+	if (!changes(run) || run->runs == BF_RUNS_UNKNOWN)
+		return run->depth == BF_DEPTH_NONE ? BF_STATE_UNTOUCHED : BF_STATE_RECOVERY;
+	if (run->runs == BF_RUNS_LOADER)
+		return BF_STATE_RECOVERY;
+	if (run->depth == BF_DEPTH_CONFIRMED || run->runs == BF_RUNS_NEW)
+		return run->depth == BF_DEPTH_CONFIRMED ? BF_STATE_NEW_PROVEN : BF_STATE_RECOVERY;
+	if (dual || run->went_back || run->depth == BF_DEPTH_NONE)
+		return BF_STATE_OLD;
+	return BF_STATE_RECOVERY;
+}
+
+static void recovery_command(const struct bf_run *run, struct bf_err *err)
+{
+	const char *image = run->job->images ? run->job->images[0] : NULL;
+	const char *iface = run->job->iface ? run->job->iface : "IFACE";
+
+	if (run->has_backup)
+		bf_next(err, "bmsflash rollback --if %s --from %s", iface, run->backup_path);
+	else if (run->job->restore_from)
+		bf_next(err, "bmsflash rollback --if %s --from %s", iface, run->job->restore_from);
+	else if (image)
+		bf_next(err, "bmsflash flash --if %s %s", iface, image);
+	else
+		bf_next(err, "bmsflash probe --if %s", iface);
+}
+
+/* A pack that ran before and does not now is the news, whatever the cause was. */
+static void settle_code(const struct bf_run *run, struct bf_outcome *out)
+{
+	struct bf_err *err = &out->err;
+	bool ours = run->depth > BF_DEPTH_NONE;
+
+	if (out->state == BF_STATE_RECOVERY && err->rc != BF_E_INTERRUPTED && ours)
+		err->rc = BF_E_RECOVERY;
+	if (out->state == BF_STATE_RECOVERY && (ours || !err->next[0]))
+		recovery_command(run, err);
+	if (err->rc == BF_E_INTERRUPTED && !err->next[0])
+		bf_next(err, "run the same command again: it goes on from here");
+	out->rc = err->rc;
+}
+
+static void say_failure(const struct bf_run *run, struct bf_outcome *out)
+{
+	char old[BF_VERSION_TEXT], new[BF_VERSION_TEXT];
+	char *s = out->sentence;
+	size_t cap = sizeof(out->sentence);
+
+	switch (out->state) {
+	case BF_STATE_UNTOUCHED:
+		snprintf(s, cap, "Nothing was changed.");
+		break;
+	case BF_STATE_OLD:
+		snprintf(s, cap, "Old firmware %s %s running%s.", old_name(run, old),
+			 run->went_back ? "is again" : "is still",
+			 run->depth == BF_DEPTH_ACTIVATED
+				 ? "; the new one starts on trial at the next restart"
+				 : "");
+		break;
+	case BF_STATE_NEW_PROVEN:
+		snprintf(s, cap, "New firmware %s is proven running.", new_name(run, new));
+		break;
+	case BF_STATE_UNPROVEN:
+	case BF_STATE_RECOVERY:
+		snprintf(s, cap, "The pack needs recovery; type: %s", out->err.next);
+		break;
+	}
+}
+
+static void say_flash(const struct bf_run *run, struct bf_outcome *out)
+{
+	char text[BF_VERSION_TEXT];
+	char *s = out->sentence;
+	size_t cap = sizeof(out->sentence);
+	const char *v = new_name(run, text);
+
+	if (run->dry_ended) {
+		out->state = run->started_in_loader ? BF_STATE_UNTOUCHED : BF_STATE_OLD;
+		snprintf(s, cap, "Dry run: all checks passed, nothing was changed.");
+	} else if (run->no_proof) {
+		out->state = BF_STATE_UNPROVEN;
+		snprintf(s, cap, "Firmware %s is written and started; the pack cannot prove it.",
+			 v);
+	} else if (run->reverting || run->job->restore_from) {
+		out->state = BF_STATE_OLD;
+		snprintf(s, cap, "Old firmware %s is again running, proven by the pack.", v);
+	} else {
+		out->state = BF_STATE_NEW_PROVEN;
+		snprintf(s, cap, "New firmware %s is proven running%s.", v,
+			 run->todo.already_confirmed ? "; it was there already" : "");
+	}
+}
+
+static void say_success(const struct bf_run *run, struct bf_outcome *out)
+{
+	char *s = out->sentence;
+	size_t cap = sizeof(out->sentence);
+
+	out->state = BF_STATE_UNTOUCHED;
+	switch (run->job->kind) {
+	case BF_JOB_PROBE:
+		snprintf(s, cap, "Nothing was changed.");
+		break;
+	case BF_JOB_BACKUP:
+		if (run->dry_ended)
+			snprintf(s, cap, "Dry run: nothing was read or written.");
+		else
+			snprintf(s, cap, "Backup written to '%s'; nothing was changed in the pack.",
+				 run->backup_path);
+		break;
+	case BF_JOB_VERIFY:
+		snprintf(s, cap, "%s",
+			 run->job->iface ? "The image is good, and the pack runs it."
+					 : "Every image is good.");
+		break;
+	case BF_JOB_FLASH:
+	case BF_JOB_ROLLBACK:
+		say_flash(run, out);
+		break;
+	}
+}
+
+void bf_outcome_fill(struct bf_run *run, enum bf_rc rc, const struct bf_err *err,
+		     struct bf_outcome *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	bf_err_init(&ret->err);
+	if (!rc) {
+		say_success(run, ret);
+		return;
+	}
+	ret->err = *err;
+	ret->state = state_after_failure(run);
+	settle_code(run, ret);
+	say_failure(run, ret);
+}

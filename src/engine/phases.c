@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order of work of the five jobs. docs/SEQUENCE.md draws, for each row of a flash, what the pack runs
+ * if the run dies there and what the next run does first.
+ */
+#include <assert.h>
+
+#include "run.h"
+
+static bool has_iface(const struct bf_run *run)
+{
+	return run->job->iface != NULL;
+}
+
+static const struct bf_phase flash_rows[] = {
+	/* name, run, undo on failure, leave always */
+	{ "reading the profile", bf_ph_profile },
+	{ "reading the keys", bf_ph_keys },
+	{ "checking the image", bf_ph_load },
+	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
+	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
+	{ "identifying the pack", bf_ph_identify, .weight = 1 },
+	{ "looking for an interrupted run", bf_ph_journal },
+	{ "compatibility", bf_ph_compatible },
+	{ "anti-rollback", bf_ph_antirollback },
+	{ "pack conditions", bf_ph_conditions, .weight = 2 },
+	{ "authenticating", bf_ph_enter, .weight = 1 },
+	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1 },
+	{ "planning", bf_ph_plan, .weight = 1 },
+	{ "backing up", bf_ph_backup, .when = bf_when_writing, .weight = 25, .writes = true },
+	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50,
+	  .writes = true },
+	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3,
+	  .writes = true },
+	{ "activating", bf_ph_activate, bf_ph_back, .when = bf_when_starting, .writes = true,
+	  .hold = true },
+	{ "restarting", bf_ph_restart, .when = bf_when_starting, .weight = 10, .writes = true },
+	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true },
+	{ "self-test", bf_ph_self_test, bf_ph_back, .when = bf_when_confirming, .weight = 3,
+	  .writes = true, .hold = true },
+	{ "confirming", bf_ph_confirm, .when = bf_when_confirming, .weight = 1, .writes = true },
+};
+
+static const struct bf_phase revert_rows[] = {
+	{ "reading the profile", bf_ph_profile },
+	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
+	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
+	{ "identifying the pack", bf_ph_identify, .weight = 1 },
+	{ "may the previous firmware start", bf_ph_predict },
+	{ "pack conditions", bf_ph_conditions, .weight = 2 },
+	{ "authenticating", bf_ph_enter, .weight = 1 },
+	{ "reverting", bf_ph_revert, bf_ph_back, .writes = true, .hold = true },
+	{ "restarting", bf_ph_restart, .weight = 10, .writes = true },
+	{ "proving what runs", bf_ph_prove, .weight = 1, .writes = true },
+	{ "self-test", bf_ph_self_test, .weight = 3, .writes = true },
+	{ "confirming", bf_ph_confirm, .weight = 1, .writes = true },
+};
+
+/* As a flash, with the archive's firmware as the image. */
+static const struct bf_phase restore_rows[] = {
+	{ "reading the profile", bf_ph_profile },
+	{ "reading the keys", bf_ph_keys },
+	{ "checking the archive", bf_ph_restore_load },
+	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
+	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
+	{ "identifying the pack", bf_ph_identify, .weight = 1 },
+	{ "matching archive and pack", bf_ph_restore_match },
+	{ "looking for an interrupted run", bf_ph_journal },
+	{ "compatibility", bf_ph_compatible },
+	{ "anti-rollback", bf_ph_antirollback },
+	{ "pack conditions", bf_ph_conditions, .weight = 2 },
+	{ "authenticating", bf_ph_enter, .weight = 1 },
+	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1 },
+	{ "planning", bf_ph_plan, .weight = 1 },
+	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50,
+	  .writes = true },
+	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3,
+	  .writes = true },
+	{ "activating", bf_ph_activate, bf_ph_back, .when = bf_when_starting, .writes = true,
+	  .hold = true },
+	{ "restarting", bf_ph_restart, .when = bf_when_starting, .weight = 10, .writes = true },
+	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true },
+	{ "self-test", bf_ph_self_test, bf_ph_back, .when = bf_when_confirming, .weight = 3,
+	  .writes = true, .hold = true },
+	{ "confirming", bf_ph_confirm, .when = bf_when_confirming, .weight = 1, .writes = true },
+};
+
+static const struct bf_phase backup_rows[] = {
+	{ "reading the profile", bf_ph_profile },
+	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
+	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
+	{ "identifying the pack", bf_ph_identify, .weight = 1 },
+	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1 },
+	{ "backing up", bf_ph_backup, .weight = 50, .writes = true },
+};
+
+static const struct bf_phase verify_rows[] = {
+	{ "reading the profile", bf_ph_profile },
+	{ "reading the keys", bf_ph_keys },
+	{ "checking the images", bf_ph_load_all },
+	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock, has_iface },
+	{ "opening the interface", bf_ph_open, NULL, bf_ph_close, has_iface },
+	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, has_iface, .weight = 1 },
+	{ "identifying the pack", bf_ph_identify, .when = has_iface, .weight = 1 },
+	{ "comparing", bf_ph_compare, .when = has_iface, .weight = 10 },
+};
+
+static const struct bf_phase probe_rows[] = {
+	{ "reading the profile", bf_ph_profile },
+	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
+	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
+	{ "identifying the pack", bf_ph_identify, .weight = 1 },
+	{ "asking for conditions", bf_ph_look, .weight = 1 },
+};
+
+static const struct bf_phase list_rows[] = {
+	{ "listing interfaces", bf_ph_candidates },
+};
+
+#define TABLE(rows) (*ret_n = BF_COUNT(rows), (rows))
+
+const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n)
+{
+	switch (job->kind) {
+	case BF_JOB_PROBE:
+		return job->iface ? TABLE(probe_rows) : TABLE(list_rows);
+	case BF_JOB_BACKUP:
+		return TABLE(backup_rows);
+	case BF_JOB_VERIFY:
+		return TABLE(verify_rows);
+	case BF_JOB_FLASH:
+		return TABLE(flash_rows);
+	case BF_JOB_ROLLBACK:
+		return job->restore_from ? TABLE(restore_rows) : TABLE(revert_rows);
+	}
+	return TABLE(list_rows);
+}

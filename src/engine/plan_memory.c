@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan for a device with addresses: each segment in its region, erase unit by erase unit. A unit that
+ * already holds what it should is left alone, by the hash that the pack makes of it or, after an
+ * interrupted run, by reading it back.
+ */
+#include <string.h>
+
+#include "bmsflash/crypto.h"
+#include "run.h"
+
+#define NEAR         1024u /* bytes: a smaller gap costs more to skip than to write again */
+#define HASHES       64u   /* units asked for at once */
+#define DEFAULT_UNIT 4096u
+#define ERASED       0xFF
+
+struct segment_plan {
+	struct bf_run *run;
+	const struct bf_segment *seg, *all;
+	size_t n_all;
+	const struct bf_region *region;
+	uint32_t addr; /* of the segment's first byte in the device */
+	uint32_t unit; /* erase unit */
+	uint32_t base; /* address of the first unit */
+	size_t n;      /* units */
+	bool *differs;
+};
+
+static uint32_t unit_start(const struct segment_plan *p, size_t i)
+{
+	return p->base + (uint32_t)i * p->unit;
+}
+
+/* The part of the segment that lies in unit i: offsets in the segment. */
+static void unit_span(const struct segment_plan *p, size_t i, size_t *ret_from, size_t *ret_to)
+{
+	uint64_t start = unit_start(p, i), end = start + p->unit;
+	uint64_t seg_end = (uint64_t)p->addr + p->seg->len;
+
+	*ret_from = start > p->addr ? (size_t)(start - p->addr) : 0;
+	*ret_to = (size_t)((end < seg_end ? end : seg_end) - p->addr);
+}
+
+/* Another segment's bytes in this unit cannot be told from old ones: such a unit is always written. */
+static bool is_shared(const struct segment_plan *p, size_t i)
+{
+	int64_t moved = (int64_t)p->addr - p->seg->addr;
+	int64_t start = unit_start(p, i), end = start + p->unit;
+
+	if (start < p->addr)
+		return true;
+	for (size_t s = 0; s < p->n_all; s++) {
+		int64_t from = p->all[s].addr + moved, to = from + (int64_t)p->all[s].len;
+
+		if (&p->all[s] != p->seg && p->all[s].alt == p->seg->alt && from < end &&
+		    to > start)
+			return true;
+	}
+	return false;
+}
+
+static void expect(const struct segment_plan *p, size_t i, uint8_t *buf)
+{
+	size_t from, to;
+
+	unit_span(p, i, &from, &to);
+	memset(buf, ERASED, p->unit);
+	memcpy(buf, p->seg->data + from, to - from);
+}
+
+static enum bf_rc compare_hashes(struct segment_plan *p, uint8_t *buf, struct bf_err *err)
+{
+	uint8_t got[HASHES][8], want[BF_SHA256_LEN];
+
+	for (size_t i = 0; i < p->n; i += HASHES) {
+		size_t n = p->n - i < HASHES ? p->n - i : HASHES;
+		enum bf_rc rc = bf_run_stop(p->run, err);
+
+		bf_alive(p->run, "comparing with what the pack holds");
+		if (rc)
+			return rc;
+		rc = p->run->proto->ops->hash_units(p->run->proto, unit_start(p, i),
+						    (uint32_t)n * p->unit, p->unit, got, n, err);
+		if (rc == BF_E_UNSUPPORTED)
+			return BF_OK; /* everything is written then */
+		if (rc)
+			return rc;
+		for (size_t k = 0; k < n; k++) {
+			expect(p, i + k, buf);
+			bf_sha256(want, buf, p->unit);
+			p->differs[i + k] = memcmp(want, got[k], 8) != 0;
+		}
+	}
+	return BF_OK;
+}
+
+static enum bf_rc compare_contents(struct segment_plan *p, uint8_t *buf, struct bf_err *err)
+{
+	BF_AUTO_MEM uint8_t *got = malloc(p->unit);
+
+	if (!got)
+		abort();
+	for (size_t i = 0; i < p->n; i++) {
+		enum bf_rc rc =
+			bf_read_range(p->run, p->region, unit_start(p, i), got, p->unit, err);
+
+		if (rc)
+			return rc;
+		expect(p, i, buf);
+		p->differs[i] = memcmp(buf, got, p->unit) != 0;
+	}
+	return BF_OK;
+}
+
+static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
+{
+	BF_AUTO_MEM uint8_t *buf = malloc(p->unit);
+	const struct bf_proto_ops *ops = p->run->proto->ops;
+	enum bf_rc rc = BF_OK;
+
+	if (!buf)
+		abort();
+	for (size_t i = 0; i < p->n; i++)
+		p->differs[i] = true;
+	if (bf_run_can(p->run, BF_CAP_HASH) && ops->hash_units)
+		rc = compare_hashes(p, buf, err);
+	else if (bf_run_can(p->run, BF_CAP_READ) && ops->read && p->run->resumed)
+		rc = compare_contents(p, buf, err);
+	for (size_t i = 0; !rc && i < p->n; i++) {
+		if (is_shared(p, i))
+			p->differs[i] = true;
+	}
+	return rc;
+}
+
+static struct bf_item item_of(const struct segment_plan *p, size_t first, size_t last)
+{
+	size_t from, to, unused;
+
+	unit_span(p, first, &from, &unused);
+	unit_span(p, last, &unused, &to);
+	return (struct bf_item){
+		.target = {
+			.image = p->run->image,
+			.segment = p->seg,
+			.addr = p->addr + (uint32_t)from,
+			.from = from,
+			.len = to - from,
+			.slot = p->region->slot,
+			.alt = p->region->alt,
+		},
+		.region = p->region,
+		.erase_addr = unit_start(p, first),
+		.erase_size = bf_run_can(p->run, BF_CAP_ERASE) ?
+				      (uint32_t)(last - first + 1) * p->unit :
+				      0,
+	};
+}
+
+static void add_items(struct segment_plan *p)
+{
+	struct bf_todo *todo = &p->run->todo;
+
+	for (size_t i = 0; i < p->n;) {
+		size_t last = i, look;
+		struct bf_item item;
+
+		if (!p->differs[i]) {
+			i++;
+			continue;
+		}
+		for (look = i + 1; look < p->n && (look - last - 1) * p->unit < NEAR; look++) {
+			if (p->differs[look])
+				last = look;
+		}
+		item = item_of(p, i, last);
+		bf_todo_add(todo, &item);
+		todo->skipped -= item.target.len;
+		i = last + 1;
+	}
+}
+
+/* An image for a slot goes where that slot is; all else goes where it says. */
+static const struct bf_region *region_for(const struct bf_run *run, const struct bf_segment *seg,
+					  uint32_t first_addr, uint32_t *ret_addr)
+{
+	const struct bf_ident *ident = &run->ident;
+	unsigned slot;
+
+	if (bf_slot_other(ident, &slot) && bf_region_of_slot(ident, slot)) {
+		const struct bf_region *r = bf_region_of_slot(ident, slot);
+
+		*ret_addr = r->addr + (seg->addr - first_addr);
+		return r;
+	}
+	*ret_addr = seg->addr;
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		const struct bf_region *r = &ident->regions[i];
+
+		if (seg->addr >= r->addr && seg->addr - r->addr < r->size && r->alt == seg->alt)
+			return r;
+	}
+	return NULL;
+}
+
+static bool may_write(const struct bf_region *r)
+{
+	return (r->access & BF_ACCESS_WRITE) &&
+	       (r->kind == BF_REGION_SLOT || r->kind == BF_REGION_APP);
+}
+
+static enum bf_rc place(struct segment_plan *p, struct bf_err *err)
+{
+	uint64_t end;
+
+	p->region = region_for(p->run, p->seg, p->all[0].addr, &p->addr);
+	if (!p->region) {
+		return bf_fail(err, BF_E_INCOMPATIBLE,
+			       "the image has %zu bytes at address %08x, where the pack has no "
+			       "memory that it told of",
+			       p->seg->len, p->seg->addr);
+	}
+	if (!may_write(p->region)) {
+		return bf_fail(err, BF_E_INCOMPATIBLE,
+			       "the image has %zu bytes at address %08x, in region '%s', which "
+			       "firmware may not write",
+			       p->seg->len, p->addr, p->region->name);
+	}
+	end = (uint64_t)p->region->addr + p->region->size;
+	if (p->seg->len > end - p->addr) {
+		return bf_fail(err, BF_E_IMAGE,
+			       "the image has %zu bytes at address %08x, region '%s' has room for "
+			       "%llu",
+			       p->seg->len, p->addr, p->region->name,
+			       (unsigned long long)(end - p->addr));
+	}
+	p->unit = p->region->erase_unit ? p->region->erase_unit : DEFAULT_UNIT;
+	if (p->unit > p->region->size)
+		p->unit = p->region->size;
+	p->base = p->region->addr + (p->addr - p->region->addr) / p->unit * p->unit;
+	p->n = ((size_t)(p->addr - p->base) + p->seg->len + p->unit - 1) / p->unit;
+	return BF_OK;
+}
+
+/* The vector table is what makes a single bank start: gone first, back last. */
+static void split_head(struct bf_run *run, uint32_t unit)
+{
+	struct bf_todo *todo = &run->todo;
+	struct bf_item head = todo->items[0], rest = head;
+	uint32_t cut = unit - (head.target.addr - head.erase_addr);
+
+	todo->head_last = true;
+	if (head.target.len <= cut)
+		return;
+	head.target.len = cut;
+	rest.target.from += cut;
+	rest.target.addr += cut;
+	rest.target.len -= cut;
+	if (head.erase_size) {
+		head.erase_size = unit;
+		rest.erase_addr += unit;
+		rest.erase_size -= unit;
+	}
+	bf_todo_add(todo, &rest);
+	memmove(&todo->items[2], &todo->items[1], (todo->n - 2) * sizeof(rest));
+	todo->items[0] = head;
+	todo->items[1] = rest;
+}
+
+static enum bf_rc plan_segment(struct segment_plan *p, struct bf_err *err)
+{
+	p->differs = calloc(p->n ? p->n : 1, sizeof(*p->differs));
+	if (!p->differs)
+		abort();
+	return compare(p, err);
+}
+
+static enum bf_rc plan_all(struct segment_plan *plans, size_t n, struct bf_err *err)
+{
+	struct bf_run *run = plans[0].run;
+	bool single = !bf_run_can(run, BF_CAP_DUAL_BANK), any = false;
+
+	/* Nothing is asked of the pack before every segment has its place. */
+	for (size_t i = 0; i < n; i++) {
+		if (place(&plans[i], err))
+			return err->rc;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (plan_segment(&plans[i], err))
+			return err->rc;
+		for (size_t k = 0; k < plans[i].n; k++)
+			any = any || plans[i].differs[k];
+	}
+	run->todo.skipped = run->todo.bytes;
+	if (single && any && plans[0].n)
+		plans[0].differs[0] = true;
+	for (size_t i = 0; i < n; i++)
+		add_items(&plans[i]);
+	if (single && run->todo.n)
+		split_head(run, plans[0].unit);
+	return BF_OK;
+}
+
+enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_segment *segments;
+	size_t n = bf_image_segments(run->image, &segments);
+	BF_AUTO_MEM struct segment_plan *plans = calloc(n ? n : 1, sizeof(*plans));
+	enum bf_rc rc;
+
+	if (!plans)
+		abort();
+	if (!n)
+		return bf_fail(err, BF_E_IMAGE, "the image holds no bytes");
+	for (size_t i = 0; i < n; i++) {
+		plans[i] = (struct segment_plan){
+			.run = run, .seg = &segments[i], .all = segments, .n_all = n
+		};
+	}
+	rc = plan_all(plans, n, err);
+	for (size_t i = 0; i < n; i++)
+		free(plans[i].differs);
+	return rc;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What runs after the restart, by the pack's own word. Upload acknowledgements prove nothing. */
+#include <stdio.h>
+
+#include "run.h"
+
+static const char *reason_text(unsigned reason)
+{
+	static const char *const texts[] = { "unknown", "power-on", "request", "watchdog",
+					     "crash" };
+
+	return reason < BF_COUNT(texts) ? texts[reason] : texts[0];
+}
+
+/* Started more than once since our restart, or thrown out by watchdog or crash. */
+static bool looped(const struct bf_run *run)
+{
+	return run->now.reset_reason == 3 || run->now.reset_reason == 4 ||
+	       (run->ident.boot_count && run->now.boot_count > run->ident.boot_count + 2);
+}
+
+static void name_the_loop(const struct bf_run *run, struct bf_err *err)
+{
+	if (looped(run)) {
+		bf_likely(err,
+			  "restart loop after the update: %u starts since power-on, the last "
+			  "by %s",
+			  run->now.boot_count, reason_text(run->now.reset_reason));
+		bf_likely(err, "the image is built for another variant or another boot loader");
+	}
+	bf_likely(err, "the boot loader does not accept the image (key, counter or dependency)");
+}
+
+static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)
+{
+	char text[BF_VERSION_TEXT], want[BF_VERSION_TEXT] = "the new firmware";
+	const char *now = bf_ident_version(&run->now, text);
+
+	if (run->has_target_version)
+		bf_version_text(&run->target_version, want);
+	if (run->runs == BF_RUNS_LOADER)
+		bf_fail(err, BF_E_RECOVERY,
+			"after the restart the pack stays in its boot loader "
+			"and does not run %s",
+			want);
+	else
+		bf_fail(err, BF_E_RESTORED, "after the restart the pack runs %s, not %s",
+			now ? now : "its previous firmware", want);
+	name_the_loop(run, err);
+	return err->rc;
+}
+
+enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
+{
+	char text[BF_VERSION_TEXT];
+	const char *now;
+
+	if (run->silent)
+		return BF_OK;
+	/* Allowed by name: that an application answers is all that this pack can say. */
+	if (run->no_proof && run->runs == BF_RUNS_OLD)
+		run->runs = BF_RUNS_NEW;
+	if (run->runs != BF_RUNS_NEW)
+		return not_started(run, err);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->now });
+	now = bf_ident_version(&run->now, text);
+	bf_say(run, BF_EV_NOTICE, "the pack answers as %s%s", now ? now : "running",
+	       run->target_digest_len ? ", with the digest of the image" : "");
+	return BF_OK;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* The fastest rate that works: agreed by going up the ladder and testing, left again at the end. */
+#include "run.h"
+
+#define PINGS 16 /* in a row without loss: what a rate must show before it is trusted */
+
+/* The fastest that the device offers below `limit` and above `floor`. */
+static uint32_t best_below(const struct bf_run *run, uint32_t limit, uint32_t floor)
+{
+	uint32_t best = 0;
+
+	for (size_t i = 0; i < BF_MAX_RATES && run->ident.rates[i]; i++) {
+		uint32_t r = run->ident.rates[i];
+
+		if (r < limit && r > floor && r > best)
+			best = r;
+	}
+	return best;
+}
+
+uint32_t bf_rate_lower(const struct bf_run *run)
+{
+	if (run->job->baud || run->rate <= run->first_rate)
+		return 0;
+	if (best_below(run, run->rate, run->first_rate))
+		return best_below(run, run->rate, run->first_rate);
+	return run->first_rate;
+}
+
+enum bf_rc bf_rate_change(struct bf_run *run, uint32_t rate, struct bf_err *err)
+{
+	if (run->proto->ops->set_rate(run->proto, rate, err))
+		return bf_while(err, "changing the line to %u bit/s", rate);
+	run->rate = rate;
+	return BF_OK;
+}
+
+/* Takes the rate, or leaves both ends at the one before. BF_E_LINK: it loses messages. */
+static enum bf_rc try_rate(struct bf_run *run, uint32_t rate, struct bf_err *err)
+{
+	uint32_t old = run->rate;
+	struct bf_linktest t;
+
+	if (bf_rate_change(run, rate, err))
+		return err->rc;
+	if (bf_linktest(run, PINGS, &t, err))
+		return err->rc;
+	if (!t.lost) {
+		bf_say(run, BF_EV_NOTICE, "line agreed at %u bit/s, answers take %.1f ms", rate,
+		       (double)t.mean / 1000);
+		return BF_OK;
+	}
+	bf_say(run, BF_EV_NOTICE, "%u of %u test messages were lost at %u bit/s", t.lost, t.sent,
+	       rate);
+	if (bf_rate_change(run, old, err))
+		return err->rc;
+	return bf_fail(err, BF_E_LINK, "the line loses messages at %u bit/s", rate);
+}
+
+static enum bf_rc pinned(struct bf_run *run, struct bf_err *err)
+{
+	if (run->job->baud == run->rate)
+		return BF_OK;
+	if (try_rate(run, run->job->baud, err)) {
+		bf_next(err, "let the rate be agreed: leave --baud out");
+		return err->rc;
+	}
+	return BF_OK;
+}
+
+static enum bf_rc climb(struct bf_run *run, struct bf_err *err)
+{
+	uint32_t rate = best_below(run, UINT32_MAX, run->rate);
+
+	while (rate) {
+		struct bf_err why;
+		enum bf_rc rc = bf_run_stop(run, err);
+
+		if (rc)
+			return rc;
+		bf_err_init(&why);
+		rc = try_rate(run, rate, &why);
+		if (!rc)
+			return BF_OK;
+		if (rc == BF_E_INTERRUPTED || rc == BF_E_GONE) {
+			*err = why;
+			return rc;
+		}
+		bf_say(run, BF_EV_NOTICE, "%u bit/s does not work here: %s", rate, why.cause);
+		rate = best_below(run, rate, run->rate);
+	}
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_rate(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_linktest t;
+
+	if (!run->authenticated && run->proto->ops->connect &&
+	    run->proto->ops->connect(run->proto, BF_ENTRY_READ, err))
+		return bf_while(err, "preparing the pack for reading");
+	if (bf_run_can(run, BF_CAP_RATES) && run->proto->ops->set_rate) {
+		if (run->job->baud ? pinned(run, err) : climb(run, err))
+			return err->rc;
+	}
+	run->agreed_rate = run->rate;
+	if (run->rate != run->first_rate)
+		return BF_OK;
+	if (bf_linktest(run, PINGS, &t, err))
+		return err->rc;
+	if (t.lost) {
+		bf_say(run, BF_EV_WARNING,
+		       "%u of %u test messages were lost: look at cable, termination and ground",
+		       t.lost, t.sent);
+	}
+	return BF_OK;
+}
+
+/* Best effort: a pack that is left at a high rate would not be found by the next program. */
+void bf_rate_leave(struct bf_run *run)
+{
+	struct bf_err err;
+
+	if (!run->proto || run->rate == run->first_rate || run->parted)
+		return;
+	bf_err_init(&err);
+	if (bf_rate_change(run, run->first_rate, &err) && run->proto->ops->default_rate) {
+		run->proto->ops->default_rate(run->proto);
+		run->rate = run->first_rate;
+	}
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The record: one line of JSON a run, appended under a lock. Each line carries the SHA-256 of the line
+ * before it, so that a line cannot be changed or taken out without breaking the chain.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "bmsflash/bytes.h"
+#include "bmsflash/file.h"
+#include "bmsflash/json.h"
+#include "run.h"
+
+#define RECORD_MAX ((size_t)256 << 20)
+
+static void hash_line(const char *p, size_t len, char dst[2 * BF_SHA256_LEN + 1])
+{
+	uint8_t sha[BF_SHA256_LEN];
+
+	bf_sha256(sha, p, len);
+	bf_hex(dst, 2 * BF_SHA256_LEN + 1, sha, sizeof(sha));
+}
+
+/* Hash of the last line of the file, empty when there is none. */
+static enum bf_rc last_hash(const char *path, char dst[2 * BF_SHA256_LEN + 1], struct bf_err *err)
+{
+	BF_AUTO_MEM uint8_t *text = NULL;
+	const char *start;
+	size_t len;
+
+	dst[0] = '\0';
+	if (bf_file_read(path, RECORD_MAX, &text, &len, err))
+		return err->rc;
+	while (len && text[len - 1] == '\n')
+		len--;
+	if (!len)
+		return BF_OK;
+	start = memrchr(text, '\n', len);
+	start = start ? start + 1 : (const char *)text;
+	hash_line(start, (size_t)((const char *)text + len - start), dst);
+	return BF_OK;
+}
+
+static void add_pack(struct bf_json *j, const struct bf_run *run)
+{
+	struct bf_json *pack = bf_json_object();
+	char text[BF_VERSION_TEXT];
+
+	bf_json_set_str(pack, "serial", run->ident.serial);
+	bf_json_set_str(pack, "model", run->ident.model);
+	bf_json_set_str(pack, "hw_rev", run->ident.hw_rev);
+	bf_json_set_str(pack, "protocol", run->ident.protocol);
+	bf_json_set_str(pack, "version", bf_ident_version(&run->ident, text));
+	bf_json_set_int(pack, "security_counter", run->ident.counter);
+	bf_json_set(j, "pack", pack);
+}
+
+static void add_image(struct bf_json *j, const struct bf_run *run)
+{
+	struct bf_json *image;
+	char text[BF_VERSION_TEXT];
+
+	if (!run->image)
+		return;
+	image = bf_json_object();
+	bf_json_set_str(image, "path", bf_image_path(run->image));
+	bf_json_set_hex(image, "sha256", bf_image_file_sha256(run->image), BF_SHA256_LEN);
+	bf_json_set_str(image, "version",
+			run->has_target_version ? bf_version_text(&run->target_version, text)
+						: NULL);
+	bf_json_set_str(image, "key", bf_image_key_name(run->image));
+	bf_json_set(j, "image", image);
+}
+
+static void add_conditions(struct bf_json *j, const struct bf_run *run)
+{
+	struct bf_json *c = bf_json_object();
+	const struct bf_measure *m = &run->before;
+
+	if (m->has_soc)
+		bf_json_set_real(c, "soc_percent", m->soc);
+	if (m->has_pack)
+		bf_json_set_real(c, "pack_v", m->pack_v);
+	if (m->has_current)
+		bf_json_set_real(c, "current_a", m->current_a);
+	if (m->n_temps)
+		bf_json_set_real(c, "temperature_c", m->temp_c[0]);
+	bf_json_set(j, "conditions", c);
+}
+
+static void add_link(struct bf_json *j, const struct bf_run *run)
+{
+	struct bf_json *l = bf_json_object();
+	uint64_t repeats = 0;
+
+	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
+		repeats += run->retry.repeats[i];
+	bf_json_set_str(l, "iface", run->job->iface);
+	bf_json_set_int(l, "rate", run->sum.line_rate);
+	bf_json_set_int(l, "sent", (int64_t)run->sum.bytes_sent);
+	bf_json_set_int(l, "skipped", (int64_t)run->sum.bytes_skipped);
+	bf_json_set_int(l, "repeats", (int64_t)repeats);
+	bf_json_set_int(l, "timeouts", (int64_t)run->retry.timeouts);
+	bf_json_set_int(l, "line_errors", (int64_t)run->sum.wire.line_errors);
+	bf_json_set_int(l, "duration_us", run->sum.total);
+	bf_json_set(j, "link", l);
+}
+
+static struct bf_json *overrides(const struct bf_run *run)
+{
+	struct bf_json *list = bf_json_array();
+
+	for (unsigned i = 0; i < BF_ALLOW_COUNT; i++) {
+		if (run->overrides & 1u << i)
+			bf_json_add_str(list, bf_allow_info((enum bf_allow)i)->name);
+	}
+	return list;
+}
+
+static char *compose(const struct bf_run *run, const struct bf_outcome *out, const char *prev)
+{
+	BF_AUTO(bf_json) *j = bf_json_object();
+
+	bf_json_set_int(j, "v", 1);
+	bf_json_set_int(j, "wall_us", run->closed_wall ? run->closed_wall : bf_wall(run->clock));
+	bf_json_set_str(j, "user", run->job->user);
+	bf_json_set_str(j, "tool", run->job->tool_version);
+	bf_json_set_str(j, "job", bf_job_name(run->job->kind));
+	bf_json_set_bool(j, "dry_run", run->job->dry_run);
+	add_pack(j, run);
+	add_image(j, run);
+	add_conditions(j, run);
+	bf_json_set(j, "overrides", overrides(run));
+	if (run->has_backup)
+		bf_json_set_str(j, "backup", run->backup_path);
+	add_link(j, run);
+	bf_json_set_str(j, "result", bf_rc_info(out->rc)->exit_name);
+	bf_json_set_str(j, "state", bf_state_name(out->state));
+	bf_json_set_str(j, "cause", out->rc ? out->err.cause : NULL);
+	bf_json_set_str(j, "prev", prev[0] ? prev : NULL);
+	return bf_json_line(j);
+}
+
+static enum bf_rc append(const struct bf_run *run, const struct bf_outcome *out, struct bf_err *err)
+{
+	const char *path = run->job->record;
+	BF_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	BF_AUTO_MEM char *line = NULL;
+	char prev[2 * BF_SHA256_LEN + 1];
+	size_t len;
+
+	if (fd < 0)
+		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot open the record '%s'", path);
+	/* Many stations of a line may share one record; each writes for a moment only. */
+	if (flock(fd, LOCK_EX) < 0)
+		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot lock the record '%s'", path);
+	if (last_hash(path, prev, err))
+		return err->rc;
+	line = compose(run, out, prev);
+	len = strlen(line);
+	line[len] = '\n'; /* in place of the terminator: length counts from here on */
+	return bf_file_append(path, line, len + 1, err);
+}
+
+void bf_record_write(struct bf_run *run, const struct bf_outcome *outcome)
+{
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (append(run, outcome, &err)) {
+		bf_say(run, BF_EV_WARNING, "the run is not in the record: %s", err.cause);
+		return;
+	}
+	bf_emit(run,
+		(struct bf_event){ .kind = BF_EV_FILE, .file = { "record", run->job->record } });
+}
+
+static bool chains(const char *line, size_t len, const char *prev)
+{
+	BF_AUTO(bf_json) *j = NULL;
+	struct bf_err err;
+	const char *named;
+
+	bf_err_init(&err);
+	if (bf_json_parse(line, len, &j, &err))
+		return false;
+	named = bf_json_str(j, "prev");
+	return strcmp(named ? named : "", prev) == 0;
+}
+
+enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *err)
+{
+	BF_AUTO_MEM uint8_t *text = NULL;
+	char prev[2 * BF_SHA256_LEN + 1] = "";
+	size_t len, lines = 0;
+
+	if (bf_file_read(path, RECORD_MAX, &text, &len, err))
+		return err->rc;
+	for (size_t at = 0; at < len; lines++) {
+		const char *line = (const char *)text + at;
+		const char *end = memchr(line, '\n', len - at);
+		size_t n = end ? (size_t)(end - line) : len - at;
+
+		if (!chains(line, n, prev))
+			return bf_fail(err, BF_E_MISMATCH,
+				       "line %zu of '%s' does not follow the line before it",
+				       lines + 1, path);
+		hash_line(line, n, prev);
+		at += n + 1;
+	}
+	*ret_lines = lines;
+	return BF_OK;
+}

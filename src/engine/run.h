@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run of a job: the state that the phases share, and the engine's files to each other. Private to
+ * src/engine and its tests.
+ */
+#pragma once
+
+#include "bmsflash/session.h"
+
+/* ---- the engine's doors to the outside, so that tests can stand behind them ---- */
+
+struct bf_ports {
+	enum bf_rc (*open)(const struct bf_open_env *env, const char *address,
+			   struct bf_transport **ret, struct bf_err *err);
+	const struct bf_driver *const *(*drivers)(void);
+	const struct bf_proto_ops *const *(*protos)(void);
+};
+
+/* How deep the run has reached into the pack: what a failure would mean now. */
+enum bf_depth {
+	BF_DEPTH_NONE,      /* nothing was changed */
+	BF_DEPTH_WRITING,   /* the target bank is erased or half written */
+	BF_DEPTH_WRITTEN,   /* whole and checked, not started */
+	BF_DEPTH_ACTIVATED, /* starts at the next restart, whoever causes it */
+	BF_DEPTH_STARTED,   /* restarted */
+	BF_DEPTH_CONFIRMED, /* stays */
+};
+
+/* What the pack ran when it was last asked. */
+enum bf_runs { BF_RUNS_UNKNOWN, BF_RUNS_OLD, BF_RUNS_NEW, BF_RUNS_LOADER };
+
+/* One contiguous transfer. */
+struct bf_item {
+	struct bf_target target;
+	const struct bf_region *region;  /* NULL: an image sink */
+	uint32_t erase_addr, erase_size; /* whole erase units; size 0: the host erases nothing */
+};
+
+/* What must be where, in the order of addresses. */
+struct bf_todo {
+	struct bf_item *items;
+	size_t n, cap;
+	bool head_last;         /* the first item holds what makes the image valid: written last */
+	size_t bytes, skipped;  /* of the image: in all, already there */
+	bool already_written;   /* the target bank holds the image whole */
+	bool already_running;   /* the pack runs it */
+	bool already_confirmed; /* ... and will go on doing so */
+	struct bf_target whole; /* what the check routine looks at */
+};
+
+struct bf_progress_mark {
+	bf_time at, last;
+	uint64_t bytes;
+	double rate;
+	double base, weight; /* percent of the job before this phase, and of this phase */
+};
+
+struct bf_run {
+	const struct bf_job *job;
+	const struct bf_ports *ports;
+	const struct bf_log *log;
+	const struct bf_events *events;
+	struct bf_clock *outer; /* the caller's */
+	struct bf_clock *clock; /* the wire's once there is one */
+	bf_time started, deadline;
+	int64_t closed_wall; /* a virtual wire takes its clock with it: what that clock said last */
+
+	struct bf_profile profile;
+	struct bf_keyring *ring;
+	struct bf_image *image;
+	size_t n_ring_sources, n_candidates;
+
+	int lock_fd;
+	struct bf_transport *transport;
+	struct bf_wire_stats wire_first;
+	struct bf_proto *proto;
+	struct bf_retry retry;
+	struct bf_auth *auth;
+	bool authenticated;
+	bool parted; /* sent away for a restart: the dialogue must be opened again */
+
+	struct bf_ident ident; /* before anything was changed */
+	struct bf_ident now;   /* as last asked */
+	struct bf_measure before;
+	bool has_before;
+	struct bf_todo todo;
+	uint32_t rate; /* of the line now, bit/s, 0 unknown */
+	uint32_t first_rate, agreed_rate;
+	unsigned next_watch; /* readings made while writing */
+	bf_time watched;
+
+	enum bf_depth depth;
+	enum bf_runs runs;
+	bool started_in_loader;
+	bool reverting; /* the target is the previous firmware */
+	bool own_image; /* from a backup of this very pack */
+	bool silent;    /* after the restart it could not be asked; only with no_proof */
+	bool went_back;
+	bool no_proof;      /* allowed and needed */
+	bool held;          /* cancellation is being held back */
+	bool told_held;     /* ... and the user was told */
+	bool dry_ended;     /* a dry run came to the first phase that writes */
+	bool differs;       /* verify: the pack holds something else */
+	unsigned overrides; /* bits of enum bf_allow that were used */
+	char key_name[96];
+
+	char backup_path[512];
+	bool has_backup;
+	bool resumed; /* a journal of an interrupted run was found */
+	char journal_path[512];
+	struct bf_version target_version; /* what shall run */
+	bool has_target_version;
+	uint8_t target_digest[64];
+	size_t target_digest_len;
+
+	struct bf_progress_mark mark;
+	const char *phase;
+	struct bf_summary sum;
+	bf_time alive_at;
+};
+
+/* ---- phases: the order of work is data (phases.c, runner.c) ---- */
+
+struct bf_phase {
+	const char *name; /* as the user reads it */
+	enum bf_rc (*run)(struct bf_run *run, struct bf_err *err);
+	/* On failure of this or a later phase, latest first; may change what err says of the end. */
+	void (*undo)(struct bf_run *run, struct bf_err *err);
+	/* Always, latest first, for each phase that was begun. */
+	void (*leave)(struct bf_run *run);
+	bool (*when)(const struct bf_run *run); /* NULL: always */
+	unsigned weight;                        /* share of the job's percent */
+	bool writes;                            /* a dry run ends before the first of these */
+	bool hold; /* cancellation waits from here until the end of the run */
+};
+
+const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n);
+enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t n,
+			 struct bf_err *err);
+
+/* The whole engine with its doors given; bf_job_run is this with the real ones. */
+void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struct bf_clock *clock,
+		   const struct bf_log *log, const struct bf_events *events,
+		   struct bf_outcome *ret);
+
+/* load.c */
+enum bf_rc bf_ph_profile(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_load(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_load_all(struct bf_run *run, struct bf_err *err); /* verify: each image */
+void bf_run_target(struct bf_run *run); /* target version and digest from run->image */
+
+/* lock.c */
+enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err);
+void bf_ph_unlock(struct bf_run *run);
+
+/* open.c, discover.c */
+enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err);
+void bf_ph_close(struct bf_run *run);
+enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err);
+void bf_ph_part(struct bf_run *run);
+enum bf_rc bf_ph_candidates(struct bf_run *run, struct bf_err *err);
+bool bf_line_listens(struct bf_run *run); /* bus: did anybody talk within a moment */
+
+/* identify.c */
+enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err); /* probe: what can be told besides */
+enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err); /* fills run->now, run->runs */
+const struct bf_slot *bf_slot_active(const struct bf_ident *ident, unsigned *ret_slot);
+const struct bf_slot *bf_slot_other(const struct bf_ident *ident, unsigned *ret_slot);
+const struct bf_region *bf_region_of_slot(const struct bf_ident *ident, unsigned slot);
+const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_TEXT]);
+
+/* compat.c, antirollback.c, conditions.c */
+enum bf_rc bf_ph_compatible(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_predict(struct bf_run *run,
+			 struct bf_err *err); /* rollback: may the old one start */
+enum bf_rc bf_ph_conditions(struct bf_run *run, struct bf_err *err);
+/* While writing: another reading when it is time. */
+enum bf_rc bf_conditions_watch(struct bf_run *run, struct bf_err *err);
+
+/* check.c: one safety check decided, shown and recorded */
+struct bf_check bf_check(const char *name, int allow);
+/* ok: passes. Not ok: allowed by name, or fails with rc and the way to allow it. */
+enum bf_rc bf_check_decide(struct bf_run *run, struct bf_check *check, bool ok, enum bf_rc rc,
+			   struct bf_err *err);
+void bf_check_unknown(struct bf_run *run, struct bf_check *check);
+void bf_check_show(struct bf_run *run, enum bf_event_kind kind, const struct bf_check *check);
+
+/* auth.c, linktest.c, rate.c */
+enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_run_enter(struct bf_run *run,
+			struct bf_err *err); /* writing session, authenticated */
+enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_rate(struct bf_run *run, struct bf_err *err);
+void bf_rate_leave(struct bf_run *run);
+uint32_t bf_rate_lower(const struct bf_run *run); /* the next rate down, 0: none */
+enum bf_rc bf_rate_change(struct bf_run *run, uint32_t rate, struct bf_err *err);
+
+struct bf_linktest {
+	unsigned sent, lost;
+	bf_time best, worst, mean; /* turnaround */
+};
+enum bf_rc bf_linktest(struct bf_run *run, unsigned n, struct bf_linktest *ret, struct bf_err *err);
+
+/* backup.c, archive.c, restore.c */
+enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err);
+/* The firmware of run->backup_path as the run's image. */
+enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err *err);
+enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			 uint8_t *buf, size_t len, struct bf_err *err);
+
+struct bf_archive_member {
+	char name[48];
+	uint8_t *data; /* owned by the list */
+	size_t len;
+};
+struct bf_archive {
+	struct bf_archive_member *members;
+	size_t n;
+};
+void bf_archive_add(struct bf_archive *a, const char *name, uint8_t *take_data, size_t len);
+void bf_archive_done(struct bf_archive *a);
+const struct bf_archive_member *bf_archive_find(const struct bf_archive *a, const char *name);
+enum bf_rc bf_archive_write(const struct bf_archive *a, const char *path, int64_t wall_us,
+			    struct bf_err *err);
+enum bf_rc bf_archive_read(struct bf_archive *a, const char *path, struct bf_err *err);
+
+/* plan.c, mover.c, verify.c */
+enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err);
+void bf_todo_done(struct bf_todo *todo);
+bool bf_when_writing(const struct bf_run *run);
+bool bf_when_verifying(const struct bf_run *run);
+enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err); /* plan_memory.c */
+void bf_todo_add(struct bf_todo *todo, const struct bf_item *item);
+enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err); /* erase.c */
+enum bf_rc bf_erase_range(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
+			  struct bf_err *err);
+enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err);
+void bf_ph_write_undo(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err); /* verify with --if */
+enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,
+			struct bf_err *err);
+
+/* trial.c, prove.c, back.c, selftest.c; no row may be left out of a way back */
+bool bf_when_starting(const struct bf_run *run);
+bool bf_when_confirming(const struct bf_run *run);
+enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err);
+void bf_ph_back(struct bf_run *run, struct bf_err *err);
+/* Restarts the pack and waits until it answers; fills run->now and run->runs. */
+enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err);
+/* One bank: the backup goes back to where it came from. */
+bool bf_write_back(struct bf_run *run, struct bf_err *err);
+
+/* journal.c, record.c */
+enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err); /* look for an interrupted run */
+void bf_journal_write(struct bf_run *run);                        /* failure: a warning */
+void bf_journal_drop(struct bf_run *run);
+void bf_record_write(struct bf_run *run, const struct bf_outcome *outcome);
+
+/* outcome.c, summary.c, wirelimit.c */
+void bf_outcome_fill(struct bf_run *run, enum bf_rc rc, const struct bf_err *err,
+		     struct bf_outcome *ret);
+void bf_summary_show(struct bf_run *run);
+double bf_wire_limit(struct bf_transport *t, uint32_t rate); /* payload bytes/s, 0 unknown */
+
+/* events.c */
+void bf_emit(struct bf_run *run, struct bf_event ev);
+void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...) BF_PRINTF(3, 4);
+void bf_progress_begin(struct bf_run *run, const char *phase, double base, double weight);
+void bf_progress(struct bf_run *run, uint64_t done, uint64_t total);
+void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a second */
+
+/* control.c: stopping and waiting */
+/* Something wants the run to end: BF_E_INTERRUPTED, BF_E_TIMEOUT, or BF_OK. */
+enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err);
+/* Waits, keeping the pack's session alive. */
+enum bf_rc bf_run_pause(struct bf_run *run, bf_time duration, struct bf_err *err);
+void bf_run_hold(struct bf_run *run);
+void bf_run_release(struct bf_run *run);
+static inline bool bf_run_can(const struct bf_run *run, unsigned caps)
+{
+	return (run->ident.caps & caps) == caps;
+}

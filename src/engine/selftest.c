@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules that new firmware must pass before it may stay. */
+#include <math.h>
+#include <stdio.h>
+
+#include "run.h"
+
+#define PINGS 8
+
+static enum bf_rc decide(struct bf_run *run, struct bf_check *check, bool ok, struct bf_err *err)
+{
+	bool allowed = !ok && check->allow >= 0 && run->job->allow[check->allow];
+
+	check->verdict = ok ? BF_VERDICT_PASS : allowed ? BF_VERDICT_ALLOWED : BF_VERDICT_FAIL;
+	bf_check_show(run, BF_EV_SELF_TEST, check);
+	if (allowed)
+		run->overrides |= 1u << check->allow;
+	if (ok || allowed)
+		return BF_OK;
+	return bf_fail(err, BF_E_MISMATCH, "self-test '%s' failed: '%s', allowed is '%s'",
+		       check->name, check->got, check->limit);
+}
+
+static void unknown(struct bf_run *run, const char *name)
+{
+	struct bf_check check = bf_check(name, -1);
+
+	check.verdict = BF_VERDICT_UNKNOWN;
+	snprintf(check.got, sizeof(check.got), "unknown");
+	bf_check_show(run, BF_EV_SELF_TEST, &check);
+}
+
+static enum bf_rc test_cells(struct bf_run *run, const struct bf_measure *m, struct bf_err *err)
+{
+	struct bf_check check = bf_check("cell-voltages", -1);
+	double limit = run->profile.limits.self_cell_percent, worst = 0;
+	size_t which = 0;
+
+	if (!run->has_before || !run->before.n_cells) {
+		unknown(run, check.name);
+		return BF_OK;
+	}
+	snprintf(check.limit, sizeof(check.limit), "each within %g %% of before, %zu cells", limit,
+		 run->before.n_cells);
+	if (m->n_cells != run->before.n_cells) {
+		snprintf(check.got, sizeof(check.got), "%zu cells", m->n_cells);
+		return decide(run, &check, false, err);
+	}
+	for (size_t i = 0; i < m->n_cells; i++) {
+		double was = run->before.cell_v[i];
+		double off = was > 0 ? 100 * fabs(m->cell_v[i] - was) / was
+				     : (m->cell_v[i] > 0 ? 100 : 0);
+
+		if (off > worst) {
+			worst = off;
+			which = i;
+		}
+	}
+	snprintf(check.got, sizeof(check.got), "cell %zu: %.3f V, was %.3f V (%.2f %%)", which + 1,
+		 m->cell_v[which], run->before.cell_v[which], worst);
+	return decide(run, &check, worst <= limit, err);
+}
+
+static enum bf_rc test_temperatures(struct bf_run *run, const struct bf_measure *m,
+				    struct bf_err *err)
+{
+	const struct bf_limits *lim = &run->profile.limits;
+	struct bf_check check = bf_check("temperature-sensors", -1);
+	size_t bad = m->n_temps;
+
+	if (!run->before.n_temps && !m->n_temps) {
+		unknown(run, check.name);
+		return BF_OK;
+	}
+	snprintf(check.limit, sizeof(check.limit), "%zu sensors, %g to %g degrees C",
+		 run->before.n_temps, lim->self_temp_min, lim->self_temp_max);
+	for (size_t i = 0; i < m->n_temps; i++) {
+		if (m->temp_c[i] < lim->self_temp_min || m->temp_c[i] > lim->self_temp_max)
+			bad = i;
+	}
+	if (bad < m->n_temps)
+		snprintf(check.got, sizeof(check.got), "sensor %zu: %.1f degrees C", bad + 1,
+			 m->temp_c[bad]);
+	else
+		snprintf(check.got, sizeof(check.got), "%zu sensors, all plausible", m->n_temps);
+	return decide(run, &check, bad == m->n_temps && m->n_temps >= run->before.n_temps, err);
+}
+
+static enum bf_rc test_line(struct bf_run *run, const char *name, struct bf_err *err)
+{
+	struct bf_check check = bf_check(name, -1);
+	struct bf_linktest t;
+
+	if (bf_linktest(run, PINGS, &t, err))
+		return err->rc;
+	snprintf(check.got, sizeof(check.got), "%u of %u lost at %u bit/s", t.lost, t.sent,
+		 run->rate);
+	snprintf(check.limit, sizeof(check.limit), "none lost");
+	return decide(run, &check, !t.lost, err);
+}
+
+static enum bf_rc test_link(struct bf_run *run, struct bf_err *err)
+{
+	uint32_t agreed = run->agreed_rate;
+
+	if (!run->proto->ops->ping)
+		return BF_OK;
+	if (test_line(run, "link-default-rate", err))
+		return err->rc;
+	if (!agreed || agreed == run->first_rate || !run->proto->ops->set_rate)
+		return BF_OK;
+	if (bf_rate_change(run, agreed, err) || test_line(run, "link-agreed-rate", err))
+		return err->rc;
+	return bf_rate_change(run, run->first_rate, err);
+}
+
+static enum bf_rc test_balancing(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_check check = bf_check("balancing", -1);
+	bool ok = false;
+
+	if (!bf_run_can(run, BF_CAP_BALANCE) || !run->proto->ops->balance)
+		return BF_OK;
+	if (run->proto->ops->balance(run->proto, &ok, err))
+		return bf_while(err, "testing the balancing switches");
+	snprintf(check.got, sizeof(check.got), "%s", ok ? "answers" : "a switch does not answer");
+	snprintf(check.limit, sizeof(check.limit), "all switches answer");
+	return decide(run, &check, ok, err);
+}
+
+static enum bf_rc test_itself(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_check check = bf_check("pack-self-test", -1);
+	struct bf_self_test st = { 0 };
+
+	snprintf(check.limit, sizeof(check.limit), "passed");
+	if (!bf_run_can(run, BF_CAP_SELF_TEST) || !run->proto->ops->self_test) {
+		if (!run->profile.self_test_required)
+			return BF_OK;
+		check.allow = BF_ALLOW_SELF_TEST;
+		snprintf(check.got, sizeof(check.got), "the pack has none");
+		return decide(run, &check, false, err);
+	}
+	if (run->proto->ops->self_test(run->proto, &st, err))
+		return bf_while(err, "running the pack's self-test");
+	snprintf(check.got, sizeof(check.got), "%s",
+		 st.passed      ? "passed"
+		 : st.detail[0] ? st.detail
+				: "failed");
+	return decide(run, &check, st.passed, err);
+}
+
+static enum bf_rc test_values(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_measure m = { 0 };
+
+	if (!bf_run_can(run, BF_CAP_MEASURE) || !run->proto->ops->measure)
+		return BF_OK;
+	if (run->proto->ops->measure(run->proto, &m, err))
+		return bf_while(err, "reading the cells after the update");
+	if (test_cells(run, &m, err))
+		return err->rc;
+	return test_temperatures(run, &m, err);
+}
+
+enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+
+	if (run->silent)
+		return BF_OK;
+	if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+		return bf_while(err, "preparing the pack for its self-test");
+	if (test_values(run, err) || test_balancing(run, err) || test_itself(run, err))
+		return err->rc;
+	return test_link(run, err);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the time went. */
+#include "run.h"
+
+static void subtract(struct bf_wire_stats *now, const struct bf_wire_stats *first)
+{
+	now->tx_bytes -= first->tx_bytes;
+	now->rx_bytes -= first->rx_bytes;
+	now->tx_frames -= first->tx_frames;
+	now->rx_frames -= first->rx_frames;
+	now->waited_us -= first->waited_us;
+}
+
+/* An FTDI adapter hands received bytes over when its latency timer runs out: once an answer. */
+static bf_time adapter_wait(const struct bf_run *run)
+{
+	struct bf_line_report r = { .latency_timer_ms = -1 };
+	uint64_t answers = 0;
+
+	if (!run->transport->ops->stream)
+		return 0;
+	run->transport->ops->stream->report(run->transport, &r);
+	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
+		answers += run->retry.requests[i];
+	return r.latency_timer_ms > 1 ? (bf_time)answers * BF_MS(r.latency_timer_ms) : 0;
+}
+
+void bf_summary_show(struct bf_run *run)
+{
+	struct bf_summary *s = &run->sum;
+	double limit = bf_wire_limit(run->transport, run->agreed_rate);
+	bf_time moving = s->transfer + s->wait_pack;
+
+	if (!run->proto && !run->runs)
+		return; /* nobody was met */
+	s->total = bf_now(run->clock) - run->started;
+	s->retry = run->retry;
+	s->retries += run->retry.lost_us;
+	s->wire = run->transport->stats;
+	subtract(&s->wire, &run->wire_first);
+	s->wait_adapter = adapter_wait(run);
+	s->line_rate = run->agreed_rate ? run->agreed_rate : run->rate;
+	s->rate = moving > 0 ? (double)s->bytes_sent / ((double)moving / 1e6) : 0;
+	s->wire_share = limit > 0 ? s->rate / limit : -1;
+	s->virtual_time = bf_clock_is_virtual(run->clock);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_SUMMARY, .summary = s });
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting the new firmware, and making it stay. */
+#include "run.h"
+
+#define RESTART_DEFAULT BF_SEC(30)
+
+enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	bool trial = bf_run_can(run, BF_CAP_TRIAL);
+	enum bf_rc rc;
+
+	if (!ops->activate)
+		return BF_OK;
+	/* Before the call: its answer may get lost after it has taken effect. */
+	run->depth = BF_DEPTH_ACTIVATED;
+	bf_journal_write(run);
+	rc = ops->activate(run->proto, trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
+	if (rc == BF_E_NAK)
+		run->depth = BF_DEPTH_WRITTEN; /* the pack said no: nothing is marked */
+	if (rc)
+		return bf_while(err, trial ? "marking the new firmware for a trial start"
+					   : "marking the new firmware for the next start");
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err)
+{
+	run->depth = BF_DEPTH_ACTIVATED;
+	if (run->proto->ops->revert(run->proto, err))
+		return bf_while(err, "marking the previous firmware for the next start");
+	return BF_OK;
+}
+
+static bf_time patience(const struct bf_run *run)
+{
+	return run->profile.restart_ms ? BF_MS(run->profile.restart_ms) : RESTART_DEFAULT;
+}
+
+enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	bf_time start = bf_now(run->clock);
+	enum bf_rc rc = BF_OK;
+
+	if (ops->restart && ops->restart(run->proto, err))
+		return bf_while(err, "restarting the pack");
+	run->parted = true;
+	run->authenticated = false;
+	run->runs = BF_RUNS_UNKNOWN;
+	if (ops->default_rate)
+		ops->default_rate(run->proto);
+	run->rate = run->first_rate;
+	if (ops->await)
+		rc = ops->await(run->proto, bf_in(run->clock, patience(run)), err);
+	run->sum.restart += bf_now(run->clock) - start;
+	if (rc)
+		return bf_while(err, "waiting up to %.0f s for the pack to come back",
+				(double)patience(run) / 1e6);
+	return bf_run_ask(run, err);
+}
+
+enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc;
+
+	run->depth = BF_DEPTH_STARTED;
+	bf_journal_write(run);
+	rc = bf_run_restart(run, err);
+	if (rc && run->no_proof) {
+		bf_say(run, BF_EV_WARNING, "the pack does not answer now: %s", err->cause);
+		bf_err_init(err);
+		run->silent = true;
+		return BF_OK;
+	}
+	return rc;
+}
+
+/* A confirmation whose answer is lost may have been taken: the bank state tells. */
+static bool is_confirmed(struct bf_run *run)
+{
+	const struct bf_slot *active;
+	struct bf_err err;
+	struct bf_ident now = run->now;
+
+	bf_err_init(&err);
+	if (!run->proto->ops->state || run->proto->ops->state(run->proto, &now, &err))
+		return false;
+	active = bf_slot_active(&now, NULL);
+	if (!active || !(active->flags & BF_SLOT_CONFIRMED))
+		return false;
+	run->now = now;
+	return true;
+}
+
+static bool needs_confirmation(const struct bf_run *run)
+{
+	const struct bf_slot *active = bf_slot_active(&run->now, NULL);
+
+	if (run->silent || !bf_run_can(run, BF_CAP_CONFIRM) || !run->proto->ops->confirm)
+		return false;
+	return !active || (active->flags & BF_SLOT_TRIAL) || !(active->flags & BF_SLOT_CONFIRMED);
+}
+
+enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc;
+
+	if (needs_confirmation(run)) {
+		if (bf_run_enter(run, err))
+			return err->rc;
+		rc = run->proto->ops->confirm(run->proto, err);
+		if (rc && !is_confirmed(run))
+			return bf_while(err, "confirming the new firmware");
+		if (!rc && run->proto->ops->state && run->now.n_slots && !is_confirmed(run)) {
+			return bf_fail(err, BF_E_NAK,
+				       "the pack took the confirmation and does not show it");
+		}
+	}
+	run->depth = BF_DEPTH_CONFIRMED;
+	bf_journal_drop(run);
+	return BF_OK;
+}

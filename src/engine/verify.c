@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Does the pack hold what it should: by its own check, by its hash, else by reading back. */
+#include <string.h>
+
+#include "run.h"
+
+static enum bf_rc differs(uint32_t addr, size_t len, struct bf_err *err)
+{
+	bf_fail(err, BF_E_MISMATCH,
+		"the pack holds other contents than the image in the %zu bytes "
+		"at %08x",
+		len, addr);
+	bf_likely(err, "a write that the pack accepted and lost: worn flash or a weak supply");
+	bf_next(err, "run the same command again: only what differs is written");
+	return err->rc;
+}
+
+static enum bf_rc by_hash(struct bf_run *run, const struct bf_segment *seg, uint32_t addr,
+			  struct bf_err *err)
+{
+	uint8_t want[BF_SHA256_LEN], got[BF_SHA256_LEN];
+	enum bf_rc rc = run->proto->ops->hash(run->proto, addr, (uint32_t)seg->len, got, err);
+
+	if (rc)
+		return rc;
+	bf_sha256(want, seg->data, seg->len);
+	return memcmp(want, got, sizeof(want)) == 0 ? BF_OK : differs(addr, seg->len, err);
+}
+
+static enum bf_rc by_reading(struct bf_run *run, const struct bf_region *region,
+			     const struct bf_segment *seg, uint32_t addr, struct bf_err *err)
+{
+	BF_AUTO_MEM uint8_t *got = malloc(seg->len);
+
+	if (!got)
+		return bf_fail(err, BF_E_INTERNAL, "no memory to read %zu bytes back", seg->len);
+	if (bf_read_range(run, region, addr, got, seg->len, err))
+		return err->rc;
+	return memcmp(got, seg->data, seg->len) == 0 ? BF_OK : differs(addr, seg->len, err);
+}
+
+static const struct bf_region *region_at(const struct bf_ident *ident, uint32_t addr, unsigned alt)
+{
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		const struct bf_region *r = &ident->regions[i];
+
+		if (addr >= r->addr && addr - r->addr < r->size && r->alt == alt)
+			return r;
+	}
+	return NULL;
+}
+
+/* BF_E_UNSUPPORTED when the pack offers no way to look at its memory. */
+static enum bf_rc by_memory(struct bf_run *run, int64_t moved, struct bf_err *err)
+{
+	const struct bf_segment *segments;
+	size_t n = bf_image_segments(run->image, &segments);
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t addr = (uint32_t)(segments[i].addr + moved);
+		const struct bf_region *region = region_at(&run->ident, addr, segments[i].alt);
+		enum bf_rc rc = BF_E_UNSUPPORTED;
+
+		if (bf_run_can(run, BF_CAP_HASH) && run->proto->ops->hash)
+			rc = by_hash(run, &segments[i], addr, err);
+		if (rc == BF_E_UNSUPPORTED && region && bf_run_can(run, BF_CAP_READ) &&
+		    run->proto->ops->read)
+			rc = by_reading(run, region, &segments[i], addr, err);
+		if (rc == BF_E_UNSUPPORTED)
+			return bf_fail(err, rc, "this pack tells nothing of what it holds");
+		if (rc)
+			return rc;
+	}
+	return BF_OK;
+}
+
+static int64_t moved_by(const struct bf_run *run)
+{
+	return (int64_t)run->todo.whole.addr - run->todo.whole.segment->addr;
+}
+
+static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc = BF_E_UNSUPPORTED;
+
+	if (bf_run_can(run, BF_CAP_CHECK) && run->proto->ops->check)
+		rc = run->proto->ops->check(run->proto, &run->todo.whole, err);
+	if (rc == BF_E_UNSUPPORTED && !bf_run_can(run, BF_CAP_SINK))
+		rc = by_memory(run, moved_by(run), err);
+	if (rc != BF_E_UNSUPPORTED)
+		return rc;
+	bf_say(run, BF_EV_NOTICE,
+	       "this bootloader cannot show what it holds: what runs after the "
+	       "restart is the proof");
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err)
+{
+	bf_time start = bf_now(run->clock);
+	enum bf_rc rc = verify(run, err);
+
+	run->sum.verify += bf_now(run->clock) - start;
+	return rc;
+}
+
+static bool by_digest(const struct bf_run *run, bool *ret_same)
+{
+	const struct bf_slot *active = bf_slot_active(&run->ident, NULL);
+
+	if (!active || !active->digest_len || active->digest_len != run->target_digest_len)
+		return false;
+	*ret_same = memcmp(active->digest, run->target_digest, active->digest_len) == 0;
+	return true;
+}
+
+/* Where the running image lies, as the image's own addresses would have it. */
+static int64_t running_moved_by(const struct bf_run *run)
+{
+	const struct bf_segment *segments;
+	const struct bf_region *region = NULL;
+	unsigned slot;
+
+	(void)bf_image_segments(run->image, &segments);
+	if (bf_slot_active(&run->ident, &slot))
+		region = bf_region_of_slot(&run->ident, slot);
+	return region ? (int64_t)region->addr - segments[0].addr : 0;
+}
+
+enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	char text[BF_VERSION_TEXT];
+	const char *runs = bf_ident_version(&run->ident, text);
+	bool same = false;
+	enum bf_rc rc = BF_OK;
+
+	if (!by_digest(run, &same)) {
+		if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+			return bf_while(err, "preparing the pack for reading");
+		rc = by_memory(run, running_moved_by(run), err);
+		if (rc && rc != BF_E_MISMATCH)
+			return rc;
+		same = rc == BF_OK;
+	}
+	bf_emit(run,
+		(struct bf_event){ .kind = BF_EV_REGION,
+				   .region = { "running firmware", 0, bf_image_size(run->image),
+					       same ? "identical" : "differs" } });
+	if (same)
+		return BF_OK;
+	run->differs = true;
+	bf_fail(err, BF_E_MISMATCH, "the pack runs %s, which is not what '%s' holds",
+		runs ? runs : "firmware", bf_image_path(run->image));
+	bf_next(err, "write it: bmsflash flash --if %s %s", run->job->iface,
+		bf_image_path(run->image));
+	return err->rc;
+}

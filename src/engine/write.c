@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The phase that erases and writes. Everything before it is reversible by doing nothing. */
+#include "run.h"
+
+static enum bf_rc move_one(struct bf_run *run, size_t i, uint64_t *done, struct bf_err *err)
+{
+	const struct bf_item *item = &run->todo.items[i];
+
+	if (bf_item_move(run, item, *done, err))
+		return bf_while(err, "writing %zu bytes at %08x", item->target.len,
+				item->target.addr);
+	*done += item->target.len;
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_todo *todo = &run->todo;
+	uint64_t done = 0;
+
+	if (!run->proto->ops->begin || !run->proto->ops->piece_start ||
+	    !run->proto->ops->piece_finish)
+		return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot be written");
+	/* From here on the journal tells the next run that something is half done. */
+	run->depth = BF_DEPTH_WRITING;
+	bf_journal_write(run);
+	if (bf_erase_all(run, err))
+		return err->rc;
+	for (size_t i = todo->head_last ? 1 : 0; i < todo->n; i++) {
+		if (move_one(run, i, &done, err))
+			return err->rc;
+	}
+	if (todo->head_last && move_one(run, 0, &done, err))
+		return err->rc;
+	run->depth = BF_DEPTH_WRITTEN;
+	bf_journal_write(run);
+	return BF_OK;
+}
+
+void bf_ph_write_undo(struct bf_run *run, struct bf_err *err)
+{
+	(void)err;
+	/* A failed start went back already; what is written stays for the next run to find. */
+	if (run->depth == BF_DEPTH_WRITING || run->depth == BF_DEPTH_WRITTEN)
+		bf_journal_write(run);
+}

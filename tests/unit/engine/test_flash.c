@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "pack.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static void flash_ends_with_new_firmware_proven_and_confirmed(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_string_equal(b.out.sentence, "New firmware 1.5.0 is proven running.");
+	assert_int_equal(b.flash.active, 1);
+	assert_false(b.flash.trial);
+	assert_int_equal(b.flash.counter, 5);
+	assert_true(b.plan.counter_will_rise);
+	assert_non_null(strstr(b.notices, "1.3.0 can never run on this pack again"));
+	assert_int_equal(b.events[BF_EV_SUMMARY], 1);
+	assert_int_equal(b.summary.bytes_sent, 43000);
+	assert_false(b.went_back_in_percent);
+	bench_done(&b);
+}
+
+static void flash_makes_a_backup_and_leaves_no_journal(void **state)
+{
+	struct bench b;
+	char path[128];
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(access(b.file, R_OK), 0);
+	snprintf(path, sizeof(path), "%s/journal/SN-0042.json", b.folder);
+	assert_int_equal(access(path, F_OK), -1);
+	bench_done(&b);
+}
+
+static void flash_of_what_already_runs_writes_nothing(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.5.0.signed.bin", "app-1.5.0.signed.bin");
+	b.flash.counter = 5;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "erase"), 0);
+	assert_int_equal(pack_calls(&b.pack, "restart"), 0);
+	bench_done(&b);
+}
+
+static void flash_of_what_the_other_slot_holds_only_starts_it(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	pack_load(&b.pack, 1, "app-1.5.0.signed.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "begin"), 0);
+	assert_int_equal(pack_calls(&b.pack, "check"), 1);
+	bench_done(&b);
+}
+
+static void units_that_are_there_already_are_skipped(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	pack_load(&b.pack, 1, "app-1.5.0.signed.bin");
+	memset(b.flash.bytes + PACK_SLOT1 + 5 * PACK_UNIT, 0, 16);
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(b.summary.bytes_sent, PACK_UNIT);
+	assert_int_equal(b.summary.bytes_skipped, 43000 - PACK_UNIT);
+	assert_int_equal(pack_calls(&b.pack, "erase"), 1);
+	bench_done(&b);
+}
+
+static void dry_run_checks_all_and_changes_nothing(void **state)
+{
+	struct bench b;
+	static struct pack_flash before;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	before = b.flash;
+	b.job.dry_run = true;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_OLD);
+	assert_memory_equal(&before, &b.flash, sizeof(before));
+	assert_int_equal(b.events[BF_EV_PLAN], 1);
+	assert_int_equal(pack_calls(&b.pack, "authenticate"), 1);
+	assert_int_equal(b.events[BF_EV_FILE], 0);
+	bench_done(&b);
+}
+
+static void line_is_agreed_upwards_and_left_at_the_default(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	bench_run(&b);
+	assert_int_equal(b.summary.line_rate, 460800);
+	assert_int_equal(b.pack.rate, 115200);
+	bench_done(&b);
+}
+
+static void line_that_loses_messages_steps_down(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.drops_at_high_rate = true;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(b.summary.line_rate, 115200);
+	bench_done(&b);
+}
+
+static void window_keeps_several_pieces_out(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.window = 4;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(b.pack.in_flight_seen, 4);
+	bench_done(&b);
+}
+
+static void dropped_transfer_goes_on_at_the_confirmed_place(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.faults[0] = (struct pack_fault){ "start", 20, BF_E_RESTART };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "begin"), 2);
+	assert_int_equal(b.summary.bytes_sent, 43000);
+	assert_true(b.events[BF_EV_RETRY] >= 1);
+	bench_done(&b);
+}
+
+static void lost_answer_erases_the_unit_again_and_slows_down(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.faults[0] = (struct pack_fault){ "finish_piece", 20, BF_E_TIMEOUT };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "erase"), 2);
+	assert_non_null(strstr(b.notices, "goes on at 115200"));
+	bench_done(&b);
+}
+
+static void lost_answer_to_an_erase_is_looked_into_first(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.faults[0] = (struct pack_fault){ "erase", 1, BF_E_TIMEOUT, .after = true };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "erase"), 2);
+	bench_done(&b);
+}
+
+static void lost_answer_to_a_confirmation_is_looked_up(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.faults[0] = (struct pack_fault){ "confirm", 1, BF_E_TIMEOUT, .after = true };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "confirm"), 1);
+	bench_done(&b);
+}
+
+static void single_bank_is_backed_up_then_written(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(access(b.file, R_OK), 0);
+	assert_ptr_equal(pack_in_slot(&b.pack, 0), &b.pack.known[1]);
+	bench_done(&b);
+}
+
+static void single_bank_writes_the_vector_table_last(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "begin"), 2);
+	assert_int_equal(b.pack.target, 0);
+	bench_done(&b);
+}
+
+static void sink_without_way_back_needs_permission(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINK, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_E_UNSUPPORTED, BF_STATE_OLD);
+	assert_string_equal(b.failed_check, "way-back");
+	b.job.allow[BF_ALLOW_SINGLE_BANK] = true;
+	bench_again(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	bench_done(&b);
+}
+
+static void append_only_stream_starts_over_after_a_loss(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINK, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.job.allow[BF_ALLOW_SINGLE_BANK] = true;
+	b.pack.faults[0] = (struct pack_fault){ "finish_piece", 20, BF_E_TIMEOUT };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(b.summary.bytes_sent, 43000 + 20000);
+	bench_done(&b);
+}
+
+static void steered_sink_is_asked_where_it_stands(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_STEERED, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.faults[0] = (struct pack_fault){ "finish_piece", 20, BF_E_TIMEOUT };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(b.summary.bytes_sent, 43000);
+	assert_int_equal(pack_calls(&b.pack, "begin"), 2);
+	bench_done(&b);
+}
+
+static void pack_that_tells_nothing_is_never_called_proven(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.no_version = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_UNSUPPORTED, BF_STATE_OLD);
+	assert_string_equal(b.failed_check, "proof");
+	b.job.allow[BF_ALLOW_NO_PROOF] = true;
+	bench_again(&b);
+	assert_ended(&b, BF_OK, BF_STATE_UNPROVEN);
+	bench_done(&b);
+}
+
+static void dead_pack_is_brought_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, NULL, "app-1.5.0.signed.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	bench_done(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flash_ends_with_new_firmware_proven_and_confirmed),
+		cmocka_unit_test(flash_makes_a_backup_and_leaves_no_journal),
+		cmocka_unit_test(flash_of_what_already_runs_writes_nothing),
+		cmocka_unit_test(flash_of_what_the_other_slot_holds_only_starts_it),
+		cmocka_unit_test(units_that_are_there_already_are_skipped),
+		cmocka_unit_test(dry_run_checks_all_and_changes_nothing),
+		cmocka_unit_test(line_is_agreed_upwards_and_left_at_the_default),
+		cmocka_unit_test(line_that_loses_messages_steps_down),
+		cmocka_unit_test(window_keeps_several_pieces_out),
+		cmocka_unit_test(dropped_transfer_goes_on_at_the_confirmed_place),
+		cmocka_unit_test(lost_answer_erases_the_unit_again_and_slows_down),
+		cmocka_unit_test(lost_answer_to_an_erase_is_looked_into_first),
+		cmocka_unit_test(lost_answer_to_a_confirmation_is_looked_up),
+		cmocka_unit_test(single_bank_is_backed_up_then_written),
+		cmocka_unit_test(single_bank_writes_the_vector_table_last),
+		cmocka_unit_test(sink_without_way_back_needs_permission),
+		cmocka_unit_test(append_only_stream_starts_over_after_a_loss),
+		cmocka_unit_test(steered_sink_is_asked_where_it_stands),
+		cmocka_unit_test(pack_that_tells_nothing_is_never_called_proven),
+		cmocka_unit_test(dead_pack_is_brought_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
