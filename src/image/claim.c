@@ -214,14 +214,26 @@ static enum bf_rc parse_content(struct bf_claim *claim, struct bf_err *err)
 	return BF_OK;
 }
 
+/* Most malformed files were whole where they were made. */
+static enum bf_rc refuse_malformed(struct bf_err *err)
+{
+	if (err->rc == BF_E_IMAGE && !err->next[0]) {
+		bf_likely(err, "the file was cut short or damaged on its way here");
+		bf_next(err, "compare its checksum with the original's, and get it again");
+	}
+	return err->rc;
+}
+
 static enum bf_rc parse(struct bf_claim *claim, const struct bf_claim_opts *opts,
 			struct bf_err *err)
 {
 	struct bf_runs runs = { 0 };
 	enum bf_rc rc;
 
-	if (claim->len == 0)
-		return bf_fail(err, BF_E_IMAGE, "'%s' is empty", claim->path);
+	if (claim->len == 0) {
+		bf_fail(err, BF_E_IMAGE, "'%s' is empty", claim->path);
+		return refuse_malformed(err);
+	}
 	claim->meta.format = recognise(claim);
 	if (opts->has_addr && !takes_addr(claim->meta.format)) {
 		bf_fail(err, BF_E_USAGE,
@@ -235,7 +247,9 @@ static enum bf_rc parse(struct bf_claim *claim, const struct bf_claim_opts *opts
 	if (!rc)
 		rc = bf_claim_settle(claim, &runs, err);
 	bf_runs_done(&runs);
-	return rc ? rc : parse_content(claim, err);
+	if (!rc)
+		rc = parse_content(claim, err);
+	return rc ? refuse_malformed(err) : BF_OK;
 }
 
 /* Takes what the trusted comment claims; whether it is signed, and well formed, is for later. */

@@ -75,10 +75,10 @@ static enum bf_rc refuse_type(const struct elf *x, unsigned type)
 	return x->err->rc;
 }
 
-static enum bf_rc walk(struct elf *x)
+/* Checks the header; *ret_n is the number of program headers. */
+static enum bf_rc open_headers(struct elf *x, size_t *ret_n)
 {
 	GElf_Ehdr eh;
-	GElf_Phdr ph;
 	size_t n;
 
 	if (elf_kind(x->elf) != ELF_K_ELF || !gelf_getehdr(x->elf, &eh))
@@ -97,6 +97,17 @@ static enum bf_rc walk(struct elf *x)
 	x->headers_end = eh.e_ehsize;
 	if (n && eh.e_phoff + (uint64_t)n * eh.e_phentsize > x->headers_end)
 		x->headers_end = eh.e_phoff + (uint64_t)n * eh.e_phentsize;
+	*ret_n = n;
+	return BF_OK;
+}
+
+static enum bf_rc walk(struct elf *x)
+{
+	GElf_Phdr ph;
+	size_t n;
+
+	if (open_headers(x, &n))
+		return x->err->rc;
 	for (size_t i = 0; i < n; i++) {
 		if (!gelf_getphdr(x->elf, (int)i, &ph))
 			return bf_fail(x->err, BF_E_IMAGE,

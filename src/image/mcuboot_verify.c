@@ -54,7 +54,8 @@ static enum bf_rc check_digest(const struct bf_claim *claim, struct bf_err *err)
 	if (memcmp(got, m->digest, m->digest_len) == 0)
 		return BF_OK;
 	bf_fail(err, BF_E_SIGNATURE,
-		"'%s' was changed after it was signed: its digest says %s.., its contents give "
+		"'%s' was damaged or changed after it was made: its digest says %s.., its contents "
+		"give "
 		"%s..",
 		claim->path, bf_hex(want_text, sizeof(want_text), m->digest, 4),
 		bf_hex(got_text, sizeof(got_text), got, 4));
@@ -138,15 +139,20 @@ static enum bf_rc check_signature(const struct bf_claim *claim, const struct bf_
 /* What no signature can mend. */
 static enum bf_rc check_flags(const struct bf_claim *claim, struct bf_err *err)
 {
-	if (claim->meta.flags & FLAG_NON_BOOTABLE)
-		return bf_fail(err, BF_E_IMAGE,
-			       "'%s' is marked as not bootable (flag 0x10 in its header)",
-			       claim->path);
-	if (claim->meta.flags & (FLAG_AES128 | FLAG_AES256))
-		return bf_fail(err, BF_E_IMAGE,
-			       "'%s' is marked as encrypted (flags 0x%x), but carries no key",
-			       claim->path, claim->meta.flags);
-	return BF_OK;
+	uint32_t flags = claim->meta.flags;
+
+	if (!(flags & (FLAG_NON_BOOTABLE | FLAG_AES128 | FLAG_AES256)))
+		return BF_OK;
+	if (flags & FLAG_NON_BOOTABLE)
+		bf_fail(err, BF_E_IMAGE, "'%s' is marked as not bootable (flag 0x10 in its header)",
+			claim->path);
+	else
+		bf_fail(err, BF_E_IMAGE,
+			"'%s' is marked as encrypted (flags 0x%x), but carries no key for it",
+			claim->path, flags);
+	bf_likely(err, "the build settings are those of another kind of image");
+	bf_next(err, "get an image that is made to be started by the boot loader of this pack");
+	return err->rc;
 }
 
 enum bf_rc bf_mcuboot_verify(const struct bf_claim *claim, const struct bf_keyring *ring,

@@ -206,6 +206,9 @@ static enum bf_rc refuse_unsigned(const struct bf_claim *claim, struct bf_err *e
 {
 	bf_fail(err, BF_E_SIGNATURE, "'%s' has no signature: there is no '%s'", claim->path,
 		claim->sig_path);
+	if (claim->n_segs > 1 && bf_mcuboot_is(claim->segs[0].data, claim->segs[0].len))
+		bf_likely(err,
+			  "an MCUboot image in several pieces (padded HEX): use imgtool's .bin");
 	bf_likely(err, "the signature file was not copied along");
 	bf_next(err,
 		"put it beside the image, or sign: minisign -Sm %s -t 'version=... "

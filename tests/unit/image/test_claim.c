@@ -170,6 +170,35 @@ static void an_mcuboot_image_in_hex_has_its_own_signature(void **state)
 	made_verdict((uint8_t *)text, n, BF_E_IMAGE, "line");
 }
 
+static void an_mcuboot_image_in_pieces_is_explained(void **state)
+{
+	BF_AUTO_MEM char *text = malloc(16384);
+	BF_AUTO(bf_keyring) *ring = made_ring();
+	struct bf_image *image = NULL;
+	struct made m = { 0 };
+	struct bf_err err = { 0 };
+	size_t n;
+
+	(void)state;
+	make(&m);
+	n = as_hex(m.bytes, m.len, text) - strlen(":00000001FF\n");
+	n += (size_t)sprintf(text + n, ":01F0000080%02X\n:00000001FF\n",
+			     (uint8_t) - (1 + 0xF0 + 0x80));
+	assert_int_equal(bytes_to_image((uint8_t *)text, n, ring, &image, &err), BF_E_SIGNATURE);
+	assert_non_null(strstr(err.likely[0], "in several pieces"));
+}
+
+static void a_malformed_file_says_what_to_do(void **state)
+{
+	struct bf_claim *claim = NULL;
+	struct bf_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(parse_text(":0200000061623B\n", &claim, &err), BF_E_IMAGE);
+	assert_int_equal(err.n_likely, 1);
+	assert_non_null(strstr(err.next, "get it again"));
+}
+
 static void every_format_has_a_name(void **state)
 {
 	(void)state;
@@ -188,6 +217,8 @@ int main(void)
 		cmocka_unit_test(missing_and_empty_files_are_refused),
 		cmocka_unit_test(a_named_signature_that_is_missing_is_a_signature_error),
 		cmocka_unit_test(an_mcuboot_image_in_hex_has_its_own_signature),
+		cmocka_unit_test(an_mcuboot_image_in_pieces_is_explained),
+		cmocka_unit_test(a_malformed_file_says_what_to_do),
 		cmocka_unit_test(every_format_has_a_name),
 	};
 

@@ -97,6 +97,40 @@ static void the_suffix_is_cut_off_and_read(void **state)
 	assert_int_equal(c->meta.usb_pid, 0xDF11);
 }
 
+/* DFU 1.1 has no addresses: the device knows, or the user says. */
+static void an_address_may_be_given_for_plain_dfu(void **state)
+{
+	const struct bf_claim_opts opts = { .has_addr = true, .addr = 0x08004000 },
+				   high = { .has_addr = true, .addr = 0xFFFFFFFF };
+	BF_AUTO(bf_claim) *c = NULL;
+	struct bf_claim *none = NULL;
+	struct bf_err err = { 0 };
+	struct dfu d;
+
+	(void)state;
+	start(&d);
+	bf_out_bytes(&d.o, "firmware", 8);
+	suffix(&d);
+	assert_int_equal(bf_claim_parse(d.bytes, d.o.len, "a.dfu", NULL, 0, &opts, &c, &err),
+			 BF_OK);
+	assert_int_equal(c->segs[0].addr, 0x08004000);
+	assert_int_equal(bf_claim_parse(d.bytes, d.o.len, "a.dfu", NULL, 0, &high, &none, &err),
+			 BF_E_IMAGE);
+	assert_non_null(strstr(err.cause, "32-bit address space"));
+}
+
+static void a_suffix_of_impossible_length_is_refused(void **state)
+{
+	struct dfu d;
+
+	(void)state;
+	start(&d);
+	bf_out_bytes(&d.o, "firmware", 8);
+	bf_out_bytes(&d.o, "\x00\x02\x11\xDF\x83\x04\x1A\x01UFD\x40", 12);
+	bf_out_le32(&d.o, bf_crc(&bf_crc32_dfu, d.bytes, d.o.len));
+	dfu_refused(&d, "length 64 of the DFU suffix at offset 0x13");
+}
+
 static void a_damaged_file_fails_its_crc(void **state)
 {
 	struct dfu d;
@@ -211,6 +245,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_suffix_is_cut_off_and_read),
+		cmocka_unit_test(an_address_may_be_given_for_plain_dfu),
+		cmocka_unit_test(a_suffix_of_impossible_length_is_refused),
 		cmocka_unit_test(a_damaged_file_fails_its_crc),
 		cmocka_unit_test(an_mcuboot_image_inside_keeps_its_signature),
 		cmocka_unit_test(dfuse_targets_and_elements_become_segments),
