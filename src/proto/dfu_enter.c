@@ -63,7 +63,7 @@ enum bf_rc bf_dfu_scan(struct bf_dfu *d, struct bf_err *err)
 enum bf_rc bf_dfu_back(struct bf_dfu *d, bf_time deadline, struct bf_err *err)
 {
 	d->alt = -1;
-	d->read.open = false;
+	d->read.open = d->read.follows = false;
 	bf_dfu_stream_drop(d);
 	if (bf_dfu_usb(d)->reopen(d->base.env.transport, deadline, err))
 		return bf_while(err, "waiting for the device to come back");
@@ -90,11 +90,11 @@ enum bf_rc bf_dfu_select(struct bf_dfu *d, unsigned setting, struct bf_err *err)
 			       d->desc.n_alts);
 	if (d->alt == i)
 		return BF_OK;
+	if ((d->read.open || d->stream.open) && bf_dfu_settle(d, err))
+		return bf_while(err, "ending an upload");
 	if (bf_dfu_usb(d)->claim(d->base.env.transport, d->desc.interface, (uint8_t)setting, err))
 		return bf_while(err, "claiming alternate setting %u", setting);
 	d->alt = i;
-	d->read.open = false;
-	d->stream.open = false;
 	return BF_OK;
 }
 

@@ -53,7 +53,8 @@ struct bf_dfu {
 	} write;
 
 	struct { /* DfuSe: an upload that can go on */
-		bool open;
+		bool open;    /* the device may be in dfuUPLOAD-IDLE: nothing but an upload fits */
+		bool follows; /* the next block number leads to addr */
 		uint32_t addr, block;
 	} read;
 

@@ -14,7 +14,7 @@
  * blocks follow each other. */
 static enum bf_rc aim(struct bf_dfu *d, uint32_t addr, size_t len, struct bf_err *err)
 {
-	if (d->read.open && d->read.addr == addr && len == d->desc.transfer &&
+	if (d->read.follows && d->read.addr == addr && len == d->desc.transfer &&
 	    d->read.block <= LAST_BLOCK)
 		return BF_OK;
 	if ((d->read.open && bf_dfu_settle(d, err)) || bf_dfuse_point(d, addr, err) ||
@@ -36,8 +36,8 @@ static enum bf_rc read_once(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_
 	if (!rc && got != len)
 		rc = bf_fail(err, BF_E_LINK, "the device gave %zu bytes of %zu at 0x%08X", got, len,
 			     addr);
-	/* Whatever failed: the next one sets the pointer and settles first. */
-	d->read.open = !rc && len == d->desc.transfer;
+	d->read.open = true;
+	d->read.follows = !rc && len == d->desc.transfer;
 	d->read.addr += (uint32_t)len;
 	d->read.block++;
 	return rc;

@@ -213,7 +213,7 @@ enum bf_rc bf_dfu_settle(struct bf_dfu *d, struct bf_err *err)
 	struct bf_dfu_status st;
 	enum bf_rc rc;
 
-	d->read.open = false;
+	d->read.open = d->read.follows = false;
 	d->stream.open = false;
 	for (unsigned i = 0; i < TROUBLE_N; i++) {
 		if (bf_dfu_getstatus(d, &st, err))
