@@ -209,6 +209,8 @@ struct bf_proto_ops {
 	enum bf_rc (*recognise)(struct bf_proto *p, bf_time deadline, struct bf_err *err);
 	/* Makes the device ready for looking, reading or writing (sessions, entering the loader). */
 	enum bf_rc (*connect)(struct bf_proto *p, enum bf_entry entry, struct bf_err *err);
+	/* As far as the device tells in the state it is in: one whose loader alone knows the memory says
+	 * more after connect for reading or writing, so ask again then. */
 	enum bf_rc (*identify)(struct bf_proto *p, struct bf_ident *ret, struct bf_err *err);
 	enum bf_rc (*authenticate)(struct bf_proto *p, struct bf_err *err);
 	/* Changes the rate of both ends; on failure both are back at the old one. */

@@ -69,6 +69,19 @@ static bool sectors(const char **p, uint64_t *at, struct bf_dfu_sectors *ret)
 	return true;
 }
 
+static bool overlaps(const struct bf_dfu_map *map, const struct bf_dfu_sectors *s)
+{
+	uint64_t end = s->addr + (uint64_t)s->count * s->size;
+
+	for (size_t i = 0; i < map->n_runs; i++) {
+		const struct bf_dfu_sectors *r = &map->runs[i];
+
+		if (s->addr < r->addr + (uint64_t)r->count * r->size && r->addr < end)
+			return true;
+	}
+	return false;
+}
+
 /* "/0x08000000/04*016Kg,01*064Kg" */
 static bool group(const char **p, struct bf_dfu_map *map)
 {
@@ -83,7 +96,8 @@ static bool group(const char **p, struct bf_dfu_map *map)
 		return false;
 	at = addr;
 	do {
-		if (map->n_runs == BF_DFU_MAP_RUNS || !sectors(p, &at, &map->runs[map->n_runs]))
+		if (map->n_runs == BF_DFU_MAP_RUNS || !sectors(p, &at, &map->runs[map->n_runs]) ||
+		    overlaps(map, &map->runs[map->n_runs]))
 			return false;
 		map->n_runs++;
 	} while (taken(p, ","));

@@ -77,6 +77,7 @@ static void anything_else_is_refused_whole(void **state)
 		"@x/0x0/1*2Kg/0x",
 		"@x/0x0/-1*2Kg",
 		"@x/0x0/1*4194304Mg",
+		"@x/0x0/2*1Kg/0x400/1*1Kg",
 		"@x/0x0/"
 		"1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,"
 		"1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a,1*1a",

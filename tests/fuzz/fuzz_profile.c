@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* A profile comes from a user's disk. What is taken must hold what the rest of the program relies on. */
+#include "bmsflash/profile.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bf_profile p;
+	struct bf_err err;
+
+	bf_profile_default(&p);
+	bf_err_init(&err);
+	if (bf_profile_parse((const char *)data, size, "fuzz.ini", &p, &err)) {
+		if (err.rc != BF_E_USAGE || !err.cause[0])
+			abort();
+		return 0;
+	}
+	if (p.serial_rates[BF_PROFILE_RATES - 1] || p.can_rates[BF_PROFILE_RATES - 1])
+		abort();
+	if (p.n_regions > BF_PROFILE_REGIONS || p.n_quantities > BF_PROFILE_QUANTITIES)
+		abort();
+	for (size_t i = 0; i < p.n_regions; i++) {
+		if (p.regions[i].size == 0 ||
+		    p.regions[i].size - 1 > UINT32_MAX - p.regions[i].addr)
+			abort();
+	}
+	for (size_t i = 0; i < p.n_quantities; i++) {
+		if (p.quantities[i].did == 0 || p.quantities[i].width < 1 ||
+		    p.quantities[i].width > 4)
+			abort();
+	}
+	return 0;
+}
