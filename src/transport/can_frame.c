@@ -57,3 +57,14 @@ bool bf_can_decode(const struct canfd_frame *k, size_t size, struct bf_frame *re
 	*ret = f;
 	return true;
 }
+
+bool bf_can_passes(const struct bf_filter *filters, size_t n, const struct bf_frame *f)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct bf_filter *w = &filters[i];
+
+		if (w->ext == !!(f->flags & BF_FRAME_EXT) && !((f->id ^ w->id) & w->mask))
+			return true;
+	}
+	return !n;
+}

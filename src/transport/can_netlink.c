@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the kernel knows of a CAN interface, asked in one rtnetlink request that needs no privilege,
- * and the one change that libsocketcan 0.0.12 cannot make: the data bit rate of CAN FD. Reading goes
- * by hand because that library prints to standard error when an attribute is missing.
+ * and the one change that libsocketcan 0.0.12 cannot make: the data bit rate of CAN FD. By hand,
+ * because that library also prints to standard error when an attribute is missing or refused, and
+ * does not hand on the kernel's errno.
  *
  *	RTM_NEWLINK: nlmsghdr, ifinfomsg, then attributes (length 2, type 2, value, padded to 4):
  *	  IFLA_MTU, IFLA_TXQLEN, IFLA_LINKINFO { IFLA_INFO_KIND, IFLA_INFO_DATA { IFLA_CAN_* } }
@@ -244,31 +245,40 @@ bool bf_can_query(const char *name, struct bf_can_info *ret)
 	return got > 0 && bf_can_info_parse(answer, (size_t)got, ret);
 }
 
-int bf_can_set_fd_rates(unsigned index, uint32_t bitrate, uint32_t dbitrate)
+/* The reply to a change: 0 or an errno. */
+static int acknowledged(const uint8_t *answer, ssize_t got)
 {
-	struct can_bittiming timing = { .bitrate = bitrate };
-	struct can_bittiming data_timing = { .bitrate = dbitrate };
-	struct can_ctrlmode mode = { .mask = CAN_CTRLMODE_FD, .flags = CAN_CTRLMODE_FD };
-	uint8_t answer[ANSWER_MAX];
 	struct nlmsgerr result;
-	struct request r;
-	size_t info, data;
-	ssize_t got;
 
-	start(&r, RTM_NEWLINK, NLM_F_ACK, index);
-	info = open_nest(&r, IFLA_LINKINFO);
-	put_attr(&r, IFLA_INFO_KIND, "can", 3);
-	data = open_nest(&r, IFLA_INFO_DATA);
-	put_attr(&r, IFLA_CAN_BITTIMING, &timing, sizeof(timing));
-	put_attr(&r, IFLA_CAN_DATA_BITTIMING, &data_timing, sizeof(data_timing));
-	put_attr(&r, IFLA_CAN_CTRLMODE, &mode, sizeof(mode));
-	close_nest(&r, data);
-	close_nest(&r, info);
-	got = ask(&r, answer, sizeof(answer));
 	if (got < 0)
 		return errno;
 	if ((size_t)got < NLMSG_LENGTH(sizeof(result)))
 		return EPROTO;
 	memcpy(&result, answer + NLMSG_HDRLEN, sizeof(result));
 	return -result.error;
+}
+
+int bf_can_set_rates(const struct bf_can_info *now, uint32_t bitrate, uint32_t dbitrate)
+{
+	const struct can_bittiming timing = { .bitrate = bitrate };
+	const struct can_bittiming data_timing = { .bitrate = dbitrate };
+	const struct can_ctrlmode mode = { .mask = CAN_CTRLMODE_FD,
+					   .flags = dbitrate ? CAN_CTRLMODE_FD : 0 };
+	uint8_t answer[ANSWER_MAX];
+	struct request r;
+	size_t info, data;
+
+	start(&r, RTM_NEWLINK, NLM_F_ACK, now->index);
+	info = open_nest(&r, IFLA_LINKINFO);
+	put_attr(&r, IFLA_INFO_KIND, "can", 3);
+	data = open_nest(&r, IFLA_INFO_DATA);
+	put_attr(&r, IFLA_CAN_BITTIMING, &timing, sizeof(timing));
+	if (dbitrate)
+		put_attr(&r, IFLA_CAN_DATA_BITTIMING, &data_timing, sizeof(data_timing));
+	/* A controller without FD refuses to be told about it at all. */
+	if (dbitrate || now->mtu >= CANFD_MTU)
+		put_attr(&r, IFLA_CAN_CTRLMODE, &mode, sizeof(mode));
+	close_nest(&r, data);
+	close_nest(&r, info);
+	return acknowledged(answer, ask(&r, answer, sizeof(answer)));
 }

@@ -42,8 +42,8 @@ extern const struct bf_can_link_ops bf_can_link_kernel;
 bool bf_can_query(const char *name, struct bf_can_info *ret);
 /* One RTM_NEWLINK message, header included. False: damaged or something else. */
 bool bf_can_info_parse(const void *msg, size_t len, struct bf_can_info *ret);
-/* Sets bit rate and data bit rate in one request; the interface is down. 0 or an errno. */
-int bf_can_set_fd_rates(unsigned index, uint32_t bitrate, uint32_t dbitrate);
+/* Sets the bit rate, and the data bit rate (0: classic), of an interface that is down. 0 or an errno. */
+int bf_can_set_rates(const struct bf_can_info *now, uint32_t bitrate, uint32_t dbitrate);
 
 /*
  * Brings the interface to these rates if it is not there yet: no privilege is needed for what is
@@ -108,6 +108,9 @@ bool bf_can_length(size_t len, bool fd); /* a frame can have this length */
 size_t bf_can_encode(const struct bf_frame *f, struct canfd_frame *ret);
 /* False: not a frame. Leaves ret->at 0. */
 bool bf_can_decode(const struct canfd_frame *k, size_t size, struct bf_frame *ret);
+
+/* Through at least one of n filters; no filter passes everything. */
+bool bf_can_passes(const struct bf_filter *filters, size_t n, const struct bf_frame *f);
 
 /* ---- addresses ---- */
 

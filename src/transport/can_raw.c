@@ -53,6 +53,19 @@ static void set_option(int fd, int level, int option, int value)
 	(void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+/* The kernel's filter saves wake-ups; bf_can_passes() alone would do. */
+static void tell_filters(const struct can_raw *c)
+{
+	struct can_filter k[MAX_FILTERS] = { 0 }; /* {0, 0} passes everything */
+	size_t n = c->n_filters ? c->n_filters : 1;
+
+	for (size_t i = 0; i < c->n_filters; i++) {
+		k[i].can_id = c->filters[i].id | (c->filters[i].ext ? CAN_EFF_FLAG : 0);
+		k[i].can_mask = c->filters[i].mask | CAN_EFF_FLAG;
+	}
+	(void)setsockopt(c->fd, SOL_CAN_RAW, CAN_RAW_FILTER, k, (socklen_t)(n * sizeof(*k)));
+}
+
 /* ---- trouble with the interface ---- */
 
 static enum bf_rc went_down(struct can_raw *c, struct bf_err *err)
@@ -98,6 +111,8 @@ static enum bf_rc find_again(struct can_raw *c, struct bf_err *err)
 		return went_down(c, err);
 	if (bf_can_bind(c->fd, info.index))
 		return bf_fail_os(err, BF_E_GONE, errno, "binding to '%s' again", c->t.name);
+	/* Losing its interface took the socket's filters away: it would hear nothing. */
+	tell_filters(c);
 	c->gone = false;
 	c->t.stats.reopened++;
 	return BF_OK;
@@ -315,18 +330,6 @@ static enum bf_rc note_error(struct can_raw *c, const struct heard *h, struct bf
 	return BF_OK;
 }
 
-/* Filtered here too: frames that were queued under an older filter must not pass the new one. */
-static bool wanted(const struct can_raw *c, const struct bf_frame *f)
-{
-	for (size_t i = 0; i < c->n_filters; i++) {
-		const struct bf_filter *w = &c->filters[i];
-
-		if (w->ext == !!(f->flags & BF_FRAME_EXT) && !((f->id ^ w->id) & w->mask))
-			return true;
-	}
-	return !c->n_filters;
-}
-
 /* Takes one message from the socket; *ret_done when it is a frame for the caller. */
 static enum bf_rc take_one(struct can_raw *c, struct bf_frame *ret, bool *ret_done,
 			   struct bf_err *err)
@@ -345,7 +348,8 @@ static enum bf_rc take_one(struct can_raw *c, struct bf_frame *ret, bool *ret_do
 	}
 	f.at = h.at;
 	bf_can_health_heard(&c->health);
-	if (!wanted(c, &f))
+	/* Here too: frames that were queued under an older filter must not pass the new one. */
+	if (!bf_can_passes(c->filters, c->n_filters, &f))
 		return BF_OK;
 	c->t.stats.rx_frames++;
 	c->t.stats.rx_bytes += f.len;
@@ -386,21 +390,14 @@ static enum bf_rc raw_recv(struct bf_transport *t, struct bf_frame *ret, bf_time
 static enum bf_rc raw_filter(struct bf_transport *t, const struct bf_filter *filters, size_t n,
 			     struct bf_err *err)
 {
-	struct can_filter k[MAX_FILTERS] = { 0 }; /* {0, 0} passes everything */
 	struct can_raw *c = raw_of(t);
 
 	if (n > MAX_FILTERS)
 		return bf_fail(err, BF_E_INTERNAL, "%zu CAN filters, allowed %d", n, MAX_FILTERS);
-	for (size_t i = 0; i < n; i++) {
-		k[i].can_id = filters[i].id | (filters[i].ext ? CAN_EFF_FLAG : 0);
-		k[i].can_mask = filters[i].mask | CAN_EFF_FLAG;
-	}
 	if (n)
 		memcpy(c->filters, filters, n * sizeof(*filters));
 	c->n_filters = n;
-	/* The kernel's filter saves wake-ups; ours alone would do. */
-	(void)setsockopt(c->fd, SOL_CAN_RAW, CAN_RAW_FILTER, k,
-			 (socklen_t)((n ? n : 1) * sizeof(*k)));
+	tell_filters(c);
 	return BF_OK;
 }
 
@@ -420,9 +417,9 @@ static enum bf_rc raw_set_bitrate(struct bf_transport *t, uint32_t bitrate, uint
 	enum bf_rc rc = bf_can_rates(c->link, t->name, bitrate, dbitrate, err);
 	struct bf_can_info info;
 
+	forget_pending_error(c);
 	if (rc)
 		return rc;
-	forget_pending_error(c);
 	c->health = (struct bf_can_health){ .state = BF_BUS_ACTIVE };
 	if (c->link->query(t->name, &info)) {
 		c->bitrate = info.bitrate;

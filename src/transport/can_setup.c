@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Changing an interface: bit rates and restart, through libsocketcan where it can. */
+/* Changing an interface: down and up, bit rates, restart. */
 #include "can_priv.h"
 
 #include <errno.h>
@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <libsocketcan.h>
-#include <linux/can.h>
 #include <linux/capability.h>
 
 char *bf_can_up_command(char *dst, size_t cap, const char *name, bool up, uint32_t bitrate,
@@ -105,18 +104,6 @@ static bool kernel_permitted(void)
 	return data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN);
 }
 
-/* Back to classic frames first, when the interface takes FD ones. 0 or an errno. */
-static int set_classic(const char *name, const struct bf_can_info *now, uint32_t bitrate)
-{
-	struct can_ctrlmode mode = { .mask = CAN_CTRLMODE_FD, .flags = 0 };
-
-	if (now->mtu >= CANFD_MTU && can_set_ctrlmode(name, &mode))
-		return errno ? errno : EINVAL;
-	if (can_set_bitrate(name, bitrate))
-		return errno ? errno : EINVAL;
-	return 0;
-}
-
 static enum bf_rc rate_refused(const char *name, int os, uint32_t bitrate, uint32_t dbitrate,
 			       struct bf_err *err)
 {
@@ -140,8 +127,7 @@ static enum bf_rc kernel_apply(const char *name, const struct bf_can_info *now, 
 		return bf_fail_os(err, BF_E_IFACE, errno ? errno : EIO,
 				  "taking interface '%s' down", name);
 	errno = 0;
-	os = dbitrate ? bf_can_set_fd_rates(now->index, bitrate, dbitrate)
-		      : set_classic(name, now, bitrate);
+	os = bf_can_set_rates(now, bitrate, dbitrate);
 	/* Up again in either case: a refused rate leaves the interface as it was found. */
 	errno = 0;
 	if ((!os || now->up) && can_do_start(name) && !os)
