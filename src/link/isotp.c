@@ -17,7 +17,7 @@ struct isotp {
 	struct bf_link link;
 	struct bf_isotp_opts o;
 	struct bf_isotp_shape shape;
-	bf_time frame_us; /* longest time of one full frame on the wire, 0: unknown */
+	bf_time frame_us; /* longest time of one full frame on the wire now, 0: unknown */
 	struct bf_isotp_rx rx;
 	bf_time rx_last;          /* when the message being received last grew */
 	size_t ready;             /* length of a whole message in rx.buf, 0: none */
@@ -192,6 +192,29 @@ static enum bf_rc keep_gap(struct isotp *i, bf_time sent, struct bf_err *err)
 	return BF_OK;
 }
 
+/*
+ * Longest time of one full frame. Classic: 135 bits with 11-bit identifiers and all stuff bits, 160
+ * with 29. FD: some 36 bits (56) at the nominal rate, and at the data rate the bytes, 40 bits around
+ * them and a stuff bit for every four.
+ */
+static bf_time frame_time(const struct isotp *i)
+{
+	struct bf_transport *t = i->link.transport;
+	struct bf_bus_report r = { 0 };
+	uint64_t nominal = i->o.ext ? 160 : 135;
+	uint64_t data = 0;
+
+	t->ops->bus->report(t, &r);
+	if (!r.bitrate)
+		return 0;
+	if (i->o.fd) {
+		nominal = i->o.ext ? 56 : 36;
+		data = (i->shape.tx_dl * 8 + 40) * 5 / 4;
+	}
+	return (bf_time)(nominal * 1000000 / r.bitrate +
+			 data * 1000000 / (i->o.brs && r.dbitrate ? r.dbitrate : r.bitrate));
+}
+
 static enum bf_rc send_rest(struct isotp *i, const uint8_t *msg, size_t len, size_t at,
 			    struct bf_err *err)
 {
@@ -203,6 +226,9 @@ static enum bf_rc send_rest(struct isotp *i, const uint8_t *msg, size_t len, siz
 		unsigned block = 0;
 
 		rc = wait_flow(i, len, err);
+		/* The rate may have been changed since the last message. */
+		if (!rc && i->flow.st_min)
+			i->frame_us = frame_time(i);
 		do {
 			struct bf_frame f = { 0 };
 			size_t taken;
@@ -326,33 +352,12 @@ static const struct bf_link_ops isotp_ops = {
 	.close = isotp_close,
 };
 
-/*
- * Longest time of one full frame. Classic: 135 bits with 11-bit identifiers and all stuff bits, 160
- * with 29. FD: some 36 bits (56) at the nominal rate, and at the data rate the bytes, 40 bits around
- * them and a stuff bit for every four.
- */
-static bf_time frame_time(const struct isotp *i, const struct bf_bus_report *r)
-{
-	uint64_t nominal = i->o.ext ? 160 : 135;
-	uint64_t data = 0;
-
-	if (!r->bitrate)
-		return 0;
-	if (i->o.fd) {
-		nominal = i->o.ext ? 56 : 36;
-		data = (i->shape.tx_dl * 8 + 40) * 5 / 4;
-	}
-	return (bf_time)(nominal * 1000000 / r->bitrate +
-			 data * 1000000 / (i->o.brs && r->dbitrate ? r->dbitrate : r->bitrate));
-}
-
 enum bf_rc bf_isotp_open(struct bf_transport *bus, const struct bf_isotp_opts *opts,
 			 struct bf_link **ret, struct bf_err *err)
 {
 	struct bf_filter filter = { .id = opts->rx_id,
 				    .mask = opts->ext ? 0x1FFFFFFF : 0x7FF,
 				    .ext = opts->ext };
-	struct bf_bus_report report = { 0 };
 	struct isotp *i;
 	enum bf_rc rc;
 
@@ -377,8 +382,6 @@ enum bf_rc bf_isotp_open(struct bf_transport *bus, const struct bf_isotp_opts *o
 	i->rx.buf = malloc(i->rx.cap);
 	if (!i->rx.buf)
 		abort();
-	bus->ops->bus->report(bus, &report);
-	i->frame_us = frame_time(i, &report);
 	*ret = &i->link;
 	return BF_OK;
 }

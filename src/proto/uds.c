@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* UDS (ISO 14229-1) as bmsflash-uds(7) lays it out: the form that the engine reads. */
+#include "uds.h"
+
+static enum bf_rc uds_open(const struct bf_proto_env *env, struct bf_proto **ret,
+			   struct bf_err *err);
+
+static void uds_close(struct bf_proto *p)
+{
+	struct uds *u = uds_of(p);
+
+	bf_link_close(u->link);
+	free(u);
+}
+
+const struct bf_proto_ops bf_proto_uds_ops = {
+	.name = "uds",
+	.summary = "UDS (ISO 14229) over ISO-TP, ISO 14230 or HDLC",
+	.wires = BF_WIRE_STREAM | BF_WIRE_BUS,
+	.probe_rank = 20,
+	.open = uds_open,
+	.close = uds_close,
+	.recognise = bf_uds_recognise,
+	.connect = bf_uds_connect,
+	.identify = bf_uds_identify,
+	.authenticate = bf_uds_authenticate,
+	.set_rate = bf_uds_set_rate,
+	.default_rate = bf_uds_default_rate,
+	.ping = bf_uds_ping,
+	.keepalive = bf_uds_keepalive,
+	.erase = bf_uds_erase,
+	.begin = bf_uds_begin,
+	.piece_start = bf_uds_piece_start,
+	.piece_finish = bf_uds_piece_finish,
+	.finish = bf_uds_end,
+	.abandon = bf_uds_abandon,
+	.piece_class = BF_RETRY_COUNTED,
+	.read = bf_uds_read,
+	.hash = bf_uds_hash,
+	.hash_units = bf_uds_hash_units,
+	.check = bf_uds_check,
+	.state = bf_uds_state,
+	.activate = bf_uds_activate,
+	.restart = bf_uds_restart,
+	.await = bf_uds_await,
+	.confirm = bf_uds_confirm,
+	.revert = bf_uds_revert,
+	.self_test = bf_uds_self_test,
+	.balance = bf_uds_balance,
+	.measure = bf_uds_measure,
+	.leave = bf_uds_leave,
+	.refusals = bf_uds_refusals,
+};
+
+static enum bf_rc uds_open(const struct bf_proto_env *env, struct bf_proto **ret,
+			   struct bf_err *err)
+{
+	struct uds *u;
+
+	if (!(env->transport->ops->wire & bf_proto_uds_ops.wires))
+		return bf_fail(err, BF_E_UNSUPPORTED, "UDS runs on CAN and RS485, not on '%s'",
+			       env->transport->name);
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		abort();
+	u->proto.ops = &bf_proto_uds_ops;
+	u->proto.env = *env;
+	u->session = 0x01;
+	u->p2 = BF_MS(env->profile->p2_ms);
+	u->p2_star = BF_MS(env->profile->p2_star_ms);
+	bf_uds_note_rate(u);
+	*ret = &u->proto;
+	return BF_OK;
+}

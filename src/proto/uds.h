@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* The UDS dialogue: shared between its files, for nobody else. */
+#pragma once
+
+#include "bmsflash/bytes.h"
+#include "bmsflash/link.h"
+#include "bmsflash/proto.h"
+#include "uds_codec.h"
+
+#define UDS_MSG_MAX 65535
+
+enum uds_transfer { UDS_IDLE, UDS_DOWNLOADING };
+
+struct uds {
+	struct bf_proto proto;
+	struct bf_link *link; /* NULL until a framing was found */
+	uint8_t session;      /* that we believe in */
+	bf_time p2, p2_star;
+	bf_time last_sent;
+	unsigned strays; /* requests given up whose answer may still come */
+	bool fingerprinted;
+
+	uint32_t rate, default_rate; /* bit/s: baud, or the bus's arbitration rate; 0 unknown */
+	uint32_t default_dbitrate;
+
+	bf_time restarted_at;
+	bool silence_seen; /* nothing answered since the restart: it really went */
+	uint8_t session_before;
+
+	/* the transfer that is under way */
+	enum uds_transfer transfer;
+	uint8_t counter;
+	size_t piece_len;      /* of the piece that is out, 0: none */
+	size_t piece_end;      /* what is confirmed once it is answered, from target.from */
+	enum bf_rc piece_sent; /* how sending it went */
+	struct bf_err piece_err;
+	uint32_t block_max; /* message length that the device takes, with SID and counter */
+
+	uint8_t rx[UDS_MSG_MAX];
+	size_t rx_len;
+	uint8_t tx[UDS_MSG_MAX];
+	size_t tx_len;
+};
+
+static inline struct uds *uds_of(struct bf_proto *p)
+{
+	return BF_CONTAINER_OF(p, struct uds, proto);
+}
+static inline const struct bf_profile *uds_profile(const struct uds *u)
+{
+	return u->proto.env.profile;
+}
+static inline struct bf_clock *uds_clock(const struct uds *u)
+{
+	return u->proto.env.transport->clock;
+}
+
+/* ---- uds_request.c: everything that is sent and received goes through here ---- */
+
+struct uds_ask {
+	const uint8_t *head; /* service and what follows */
+	size_t head_len;
+	const uint8_t *tail; /* more of the same, borrowed */
+	size_t tail_len;
+	size_t match;   /* bytes after the service that the answer repeats */
+	size_t min_len; /* shortest positive answer in all; 0: 1 + match */
+	enum bf_retry_class rclass;
+	bool once;        /* a poll: not repeated and not counted */
+	bool secret;      /* hidden from traces */
+	const char *what; /* completes "asking the pack to ..." */
+};
+
+/* Sends a request and waits for its answer. *ret starts behind the repeated bytes; it is valid until
+ * the next request. ret may be NULL. */
+enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
+		      struct bf_err *err);
+/* The two halves, for the piece that is out; both work on u->tx. */
+enum bf_rc bf_uds_send(struct uds *u, const struct uds_ask *ask, struct bf_err *err);
+enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
+			  struct bf_err *err);
+/* As bf_uds_ask without sending first: answers that fail are repeated by the ask's class. */
+enum bf_rc bf_uds_finish(struct uds *u, const struct uds_ask *ask, enum bf_rc sent,
+			 struct bf_cur *ret, struct bf_err *err);
+/* True when the failure is the device's own refusal with this code. */
+bool bf_uds_refused(const struct bf_err *err, unsigned nrc);
+bool bf_uds_lacks(const struct bf_err *err); /* refused because it does not have that */
+void bf_uds_alive(struct uds *u, const char *what);
+
+/* Short forms. */
+enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err);
+/* 31 01 rid option; *ret starts at the status byte. */
+enum bf_rc bf_uds_routine(struct uds *u, uint16_t rid, const struct bf_out *option,
+			  enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
+			  struct bf_err *err);
+
+/* ---- uds_session.c ---- */
+enum bf_rc bf_uds_need_link(struct uds *u, struct bf_err *err);
+enum bf_rc bf_uds_recognise(struct bf_proto *p, bf_time deadline, struct bf_err *err);
+enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err);
+enum bf_rc bf_uds_ping(struct bf_proto *p, struct bf_err *err);
+enum bf_rc bf_uds_keepalive(struct bf_proto *p, struct bf_err *err);
+enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err);
+enum bf_rc bf_uds_await(struct bf_proto *p, bf_time deadline, struct bf_err *err);
+void bf_uds_leave(struct bf_proto *p);
+
+/* ---- uds_identify.c ---- */
+enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_err *err);
+enum bf_rc bf_uds_state(struct bf_proto *p, struct bf_ident *update, struct bf_err *err);
+enum bf_rc bf_uds_measure(struct bf_proto *p, struct bf_measure *ret, struct bf_err *err);
+
+/* ---- uds_security.c, uds_rate.c ---- */
+enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err);
+enum bf_rc bf_uds_set_rate(struct bf_proto *p, uint32_t rate, struct bf_err *err);
+void bf_uds_default_rate(struct bf_proto *p);
+void bf_uds_note_rate(struct uds *u); /* at open: the rate that the wire has */
+
+/* ---- uds_download.c, uds_upload.c ---- */
+enum bf_rc bf_uds_erase(struct bf_proto *p, uint32_t addr, uint32_t size, struct bf_err *err);
+enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
+			struct bf_err *err);
+enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err);
+enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
+enum bf_rc bf_uds_end(struct bf_proto *p, struct bf_err *err);
+void bf_uds_abandon(struct bf_proto *p);
+/* 37 without caring for the answer: whatever transfer was under way is over. Never fails. */
+void bf_uds_exit_quietly(struct uds *u);
+/* True for the refusals by which servers say that a transfer is lost and may begin again. */
+bool bf_uds_transfer_lost(const struct bf_err *err);
+/* 34 or 35; *ret: longest message of TransferData */
+enum bf_rc bf_uds_open_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint32_t size,
+				uint32_t *ret, struct bf_err *err);
+enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+		       uint8_t *buf, size_t len, struct bf_err *err);
+
+/* ---- uds_routines.c ---- */
+enum bf_rc bf_uds_hash(struct bf_proto *p, uint32_t addr, uint32_t size, uint8_t ret[BF_SHA256_LEN],
+		       struct bf_err *err);
+enum bf_rc bf_uds_hash_units(struct bf_proto *p, uint32_t addr, uint32_t size, uint32_t unit,
+			     uint8_t (*ret)[8], size_t n, struct bf_err *err);
+enum bf_rc bf_uds_check(struct bf_proto *p, const struct bf_target *target, struct bf_err *err);
+enum bf_rc bf_uds_activate(struct bf_proto *p, enum bf_activate how, struct bf_err *err);
+enum bf_rc bf_uds_confirm(struct bf_proto *p, struct bf_err *err);
+enum bf_rc bf_uds_revert(struct bf_proto *p, struct bf_err *err);
+enum bf_rc bf_uds_self_test(struct bf_proto *p, struct bf_self_test *ret, struct bf_err *err);
+enum bf_rc bf_uds_balance(struct bf_proto *p, bool *ret_ok, struct bf_err *err);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "uds_codec.h"
+
+#include <string.h>
+#include <time.h>
+
+bool bf_uds_absent(unsigned nrc)
+{
+	return nrc == UDS_NRC_NO_SERVICE || nrc == UDS_NRC_NO_SUBFUNCTION || nrc == UDS_NRC_RANGE ||
+	       nrc == UDS_NRC_SUBFUNCTION_SESSION || nrc == UDS_NRC_SERVICE_SESSION;
+}
+
+enum uds_answer bf_uds_classify(const uint8_t *p, size_t len, const uint8_t *req, size_t match,
+				size_t min_len, uint8_t *ret_nrc)
+{
+	if (len == 0 || (p[0] == UDS_NEGATIVE && len < 2))
+		return UDS_ANSWER_DAMAGED;
+	if (p[0] == UDS_NEGATIVE) {
+		if (p[1] != req[0])
+			return UDS_ANSWER_OTHER;
+		if (len != 3)
+			return UDS_ANSWER_DAMAGED;
+		*ret_nrc = p[2];
+		return UDS_ANSWER_NEGATIVE;
+	}
+	if (p[0] != (req[0] | UDS_POSITIVE))
+		return UDS_ANSWER_OTHER;
+	if (len < 1 + match)
+		return UDS_ANSWER_DAMAGED;
+	if (match && memcmp(p + 1, req + 1, match) != 0)
+		return UDS_ANSWER_OTHER;
+	return len < min_len ? UDS_ANSWER_DAMAGED : UDS_ANSWER_POSITIVE;
+}
+
+bool bf_uds_read_times(struct bf_cur *c, bf_time *ret_p2, bf_time *ret_p2_star)
+{
+	bf_time p2 = BF_MS(bf_cur_be16(c));
+	bf_time p2_star = BF_MS(bf_cur_be16(c) * 10);
+
+	if (c->failed)
+		return false;
+	*ret_p2 = p2;
+	*ret_p2_star = p2_star;
+	return true;
+}
+
+bool bf_uds_read_block_len(struct bf_cur *c, uint32_t *ret)
+{
+	size_t n = bf_cur_u8(c) >> 4;
+	uint64_t len = 0;
+
+	if (n == 0 || n > 8)
+		return false;
+	len = bf_cur_be(c, n);
+	if (c->failed)
+		return false;
+	*ret = len > UINT32_MAX ? UINT32_MAX : (uint32_t)len;
+	return true;
+}
+
+/*
+ * FD03, one region:
+ *   00 kind | 01 slot | 02 access | 03 address u32 | 07 size u32 | 0B erase unit u32
+ *   0F write unit u16 | 11 name, 8 bytes, padded with 00
+ */
+static bool read_region(struct bf_cur *c, struct bf_region *ret)
+{
+	static const enum bf_region_kind kinds[] = { BF_REGION_SLOT, BF_REGION_APP,
+						     BF_REGION_CONFIG, BF_REGION_CALIBRATION,
+						     BF_REGION_BOOT };
+	struct bf_region r = { .kind = BF_REGION_OTHER };
+	uint8_t kind = bf_cur_u8(c);
+	struct bf_cur name;
+
+	if (kind < BF_COUNT(kinds))
+		r.kind = kinds[kind];
+	r.slot = bf_cur_u8(c);
+	r.access = bf_cur_u8(c);
+	r.addr = bf_cur_be32(c);
+	r.size = bf_cur_be32(c);
+	r.erase_unit = bf_cur_be32(c);
+	r.write_unit = bf_cur_be16(c);
+	name = bf_cur_sub(c, 8);
+	bf_uds_read_text(&name, r.name, sizeof(r.name));
+	if (c->failed || r.size == 0 || r.size - 1 > UINT32_MAX - r.addr)
+		return false;
+	*ret = r;
+	return true;
+}
+
+bool bf_uds_read_map(struct bf_cur *c, struct bf_region *regions, size_t cap, size_t *ret_n)
+{
+	size_t n = bf_cur_u8(c);
+
+	if (c->failed || n > cap)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!read_region(c, &regions[i]))
+			return false;
+	}
+	*ret_n = n;
+	return true;
+}
+
+bool bf_uds_read_banks(struct bf_cur *c, struct bf_slot *slots, size_t cap, size_t *ret_n)
+{
+	size_t n = bf_cur_u8(c);
+
+	if (c->failed || n > cap)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct bf_slot s = { .flags = bf_cur_u8(c) };
+		const uint8_t *digest;
+
+		s.version.major = bf_cur_u8(c);
+		s.version.minor = bf_cur_u8(c);
+		s.version.revision = bf_cur_be16(c);
+		s.version.build = bf_cur_be32(c);
+		s.counter = bf_cur_be32(c);
+		s.digest_len = bf_cur_u8(c);
+		digest = bf_cur_bytes(c, s.digest_len);
+		if (!digest || s.digest_len > sizeof(s.digest))
+			return false;
+		memcpy(s.digest, digest, s.digest_len);
+		/* An empty slot has neither a digest nor anything to start. */
+		s.has_version = s.digest_len || (s.flags & (BF_SLOT_BOOTABLE | BF_SLOT_ACTIVE));
+		slots[i] = s;
+	}
+	*ret_n = n;
+	return true;
+}
+
+void bf_uds_read_text(struct bf_cur *c, char *dst, size_t cap)
+{
+	size_t left = bf_cur_left(c);
+	const uint8_t *p = bf_cur_bytes(c, left);
+	size_t n = 0;
+
+	while (left && (p[left - 1] == 0x00 || p[left - 1] == 0xFF || p[left - 1] == ' '))
+		left--;
+	for (; n < left && n + 1 < cap; n++)
+		dst[n] = p[n] >= 0x20 && p[n] < 0x7F ? (char)p[n] : '?';
+	dst[n] = '\0';
+}
+
+static double element(const struct bf_quantity_map *map, const uint8_t *p)
+{
+	struct bf_cur c = bf_cur(p, map->width);
+	uint32_t raw = (uint32_t)bf_cur_be(&c, map->width);
+	unsigned unused = 32 - 8u * map->width;
+	double value = raw;
+
+	if (map->is_signed)
+		value = (int32_t)(raw << unused) / (int32_t)(1u << unused);
+	return value * map->scale + map->add;
+}
+
+size_t bf_uds_read_quantity(const struct bf_quantity_map *map, const uint8_t *record, size_t len,
+			    double *ret, size_t cap)
+{
+	size_t there;
+
+	if (map->width == 0 || map->width > 4 || len < map->offset)
+		return 0;
+	there = (len - map->offset) / map->width;
+	if (map->count && map->count < there)
+		there = map->count;
+	if (there > cap)
+		there = cap;
+	for (size_t i = 0; i < there; i++)
+		ret[i] = element(map, record + map->offset + i * map->width);
+	return there;
+}
+
+uint8_t bf_uds_rate_id(uint32_t rate, bool bus)
+{
+	static const struct {
+		uint32_t rate;
+		uint8_t id;
+		bool bus;
+	} rows[] = {
+		{ 9600, 0x01, false },  { 19200, 0x02, false },  { 38400, 0x03, false },
+		{ 57600, 0x04, false }, { 115200, 0x05, false }, { 125000, 0x10, true },
+		{ 250000, 0x11, true }, { 500000, 0x12, true },  { 1000000, 0x13, true },
+	};
+
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		if (rows[i].rate == rate && rows[i].bus == bus)
+			return rows[i].id;
+	}
+	return 0;
+}
+
+static uint8_t bcd(int n)
+{
+	return (uint8_t)(n / 10 % 10 << 4 | n % 10);
+}
+
+void bf_uds_put_fingerprint(struct bf_out *o, int64_t wall_us)
+{
+	time_t t = (time_t)(wall_us / 1000000);
+	struct tm tm = { 0 };
+
+	gmtime_r(&t, &tm);
+	bf_out_u8(o, bcd(tm.tm_year % 100));
+	bf_out_u8(o, bcd(tm.tm_mon + 1));
+	bf_out_u8(o, bcd(tm.tm_mday));
+	bf_out_bytes(o, "BMSFLSH", 7);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing: erase (31 FF00), 34, 36, 37. */
+#include "uds.h"
+
+#include <stdio.h>
+
+#define FORMAT_PLAIN  0x00 /* not compressed, not encrypted */
+#define FORMAT_4_4    0x44 /* four bytes of address, four of size */
+#define PIECE_HEAD    2    /* SID and block counter count in maxNumberOfBlockLength */
+#define FIRST_COUNTER 1
+
+void bf_uds_exit_quietly(struct uds *u)
+{
+	static const uint8_t head[] = { UDS_TRANSFER_EXIT };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.rclass = BF_RETRY_DESTRUCTIVE,
+		.once = true,
+		.what = "end a transfer",
+	};
+	struct bf_err quiet;
+
+	u->transfer = UDS_IDLE;
+	u->piece_len = 0;
+	bf_clock_hold(uds_clock(u));
+	bf_uds_ask(u, &ask, NULL, &quiet);
+	bf_clock_release(uds_clock(u));
+}
+
+bool bf_uds_transfer_lost(const struct bf_err *err)
+{
+	return bf_uds_refused(err, UDS_NRC_SEQUENCE) || bf_uds_refused(err, UDS_NRC_NOT_ACCEPTED) ||
+	       bf_uds_refused(err, UDS_NRC_SUSPENDED) || bf_uds_refused(err, UDS_NRC_COUNTER);
+}
+
+/* F15A: who wrote and when. A pack that keeps no such record is written all the same. */
+static enum bf_rc write_fingerprint(struct uds *u, struct bf_err *err)
+{
+	uint16_t did = uds_profile(u)->did_fingerprint;
+	const uint8_t head[] = { UDS_WRITE_DID, (uint8_t)(did >> 8), (uint8_t)did };
+	uint8_t record[10];
+	struct bf_out o = bf_out(record, sizeof(record));
+	struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.tail = record,
+		.tail_len = sizeof(record),
+		.match = 2,
+		.rclass = BF_RETRY_IDEMPOTENT,
+		.what = "store the fingerprint of this programming",
+	};
+	enum bf_rc rc;
+
+	if (!did || u->fingerprinted)
+		return BF_OK;
+	bf_uds_put_fingerprint(&o, bf_wall(uds_clock(u)));
+	rc = bf_uds_ask(u, &ask, NULL, err);
+	if (rc && (!err->dev_refused || rc == BF_E_AUTH))
+		return rc;
+	u->fingerprinted = true;
+	return BF_OK;
+}
+
+static enum bf_rc erase_once(struct uds *u, uint32_t addr, uint32_t size, const char *what,
+			     struct bf_err *err)
+{
+	uint8_t option[9];
+	struct bf_out o = bf_out(option, sizeof(option));
+	struct bf_cur c;
+	uint8_t status;
+	enum bf_rc rc;
+
+	bf_out_u8(&o, FORMAT_4_4);
+	bf_out_be32(&o, addr);
+	bf_out_be32(&o, size);
+	rc = bf_uds_routine(u, uds_profile(u)->rid_erase, &o, BF_RETRY_DESTRUCTIVE, what, &c, err);
+	if (rc)
+		return rc;
+	status = bf_cur_u8(&c);
+	if (status)
+		return bf_fail_dev(err, BF_E_NAK, status, "erase status",
+				   "the pack could not %s: status %02X", what, status);
+	return BF_OK;
+}
+
+/* A lost answer: when the server is idle, and still in the session, it may be told again. */
+static bool idle_in_session(struct uds *u)
+{
+	struct bf_err quiet;
+	struct bf_cur c;
+
+	return bf_uds_read_did(u, 0xF186, &c, &quiet) == BF_OK && bf_cur_u8(&c) == u->session;
+}
+
+enum bf_rc bf_uds_erase(struct bf_proto *p, uint32_t addr, uint32_t size, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	char what[64];
+	enum bf_rc rc = write_fingerprint(u, err);
+
+	if (rc)
+		return rc;
+	snprintf(what, sizeof(what), "erase %u bytes at 0x%08X", size, addr);
+	rc = erase_once(u, addr, size, what, err);
+	if ((rc == BF_E_TIMEOUT || rc == BF_E_LINK) && idle_in_session(u))
+		rc = erase_once(u, addr, size, what, err);
+	return rc;
+}
+
+static enum bf_rc request_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint32_t size,
+				   struct bf_cur *ret, struct bf_err *err)
+{
+	uint8_t head[11];
+	struct bf_out o = bf_out(head, sizeof(head));
+	char what[64];
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.min_len = 3,
+		.rclass = BF_RETRY_DESTRUCTIVE,
+		.what = what,
+	};
+
+	bf_out_u8(&o, sid);
+	bf_out_u8(&o, FORMAT_PLAIN);
+	bf_out_u8(&o, FORMAT_4_4);
+	bf_out_be32(&o, addr);
+	bf_out_be32(&o, size);
+	snprintf(what, sizeof(what), "%s %u bytes at 0x%08X", sid == UDS_DOWNLOAD ? "take" : "give",
+		 size, addr);
+	return bf_uds_ask(u, &ask, ret, err);
+}
+
+enum bf_rc bf_uds_open_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint32_t size,
+				uint32_t *ret, struct bf_err *err)
+{
+	uint32_t cap = (uint32_t)u->link->max_msg;
+	uint32_t limit = uds_profile(u)->max_block;
+	uint32_t there;
+	struct bf_cur c;
+	enum bf_rc rc = request_transfer(u, sid, addr, size, &c, err);
+
+	/* The answer was lost, or an older transfer is still open: end it and begin again. */
+	if (rc == BF_E_TIMEOUT || rc == BF_E_LINK ||
+	    (rc && (bf_uds_transfer_lost(err) || bf_uds_refused(err, UDS_NRC_CONDITIONS)))) {
+		bf_uds_exit_quietly(u);
+		rc = request_transfer(u, sid, addr, size, &c, err);
+	}
+	if (rc)
+		return rc;
+	if (!bf_uds_read_block_len(&c, &there) || there <= PIECE_HEAD)
+		return bf_fail(err, BF_E_LINK,
+			       "the pack accepts a transfer, but tells no usable block length");
+	cap = limit && limit < cap ? limit : cap;
+	*ret = there < cap ? there : cap;
+	return BF_OK;
+}
+
+enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
+			struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	enum bf_rc rc;
+
+	if (target->len == 0 || target->len > UINT32_MAX)
+		return bf_fail(err, BF_E_INTERNAL, "a transfer of %zu bytes", target->len);
+	rc = bf_uds_need_link(u, err);
+	if (!rc)
+		rc = bf_uds_open_transfer(u, UDS_DOWNLOAD, target->addr, (uint32_t)target->len,
+					  &u->block_max, err);
+	if (rc)
+		return rc;
+	u->transfer = UDS_DOWNLOADING;
+	u->counter = FIRST_COUNTER;
+	u->piece_len = 0;
+	*ret = (struct bf_flow){ .piece_max = u->block_max - PIECE_HEAD };
+	return BF_OK;
+}
+
+/* Sending may fail as an answer may be lost: piece_finish deals with both alike. */
+enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	const uint8_t head[] = { UDS_TRANSFER, u->counter };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.tail = piece->data,
+		.tail_len = piece->len,
+	};
+
+	if (u->transfer != UDS_DOWNLOADING || u->piece_len || piece->len == 0 ||
+	    piece->len > u->block_max - PIECE_HEAD)
+		return bf_fail(err, BF_E_INTERNAL, "a block of %zu bytes out of turn, %u fit",
+			       piece->len, u->block_max - PIECE_HEAD);
+	p->env.retry->requests[BF_RETRY_COUNTED]++;
+	bf_err_init(&u->piece_err);
+	u->piece_sent = bf_uds_send(u, &ask, &u->piece_err);
+	if (u->piece_sent && u->piece_sent != BF_E_TIMEOUT && u->piece_sent != BF_E_LINK) {
+		*err = u->piece_err;
+		return u->piece_sent;
+	}
+	u->piece_len = piece->len;
+	u->piece_end = piece->offset + piece->len;
+	return BF_OK;
+}
+
+enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	const uint8_t head[] = { UDS_TRANSFER, u->counter };
+	char what[64];
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 1,
+		.rclass = BF_RETRY_COUNTED,
+		.what = what,
+	};
+	enum bf_rc rc;
+
+	if (!u->piece_len)
+		return bf_fail(err, BF_E_INTERNAL, "no block is under way");
+	snprintf(what, sizeof(what), "write the block that ends at byte %zu", u->piece_end);
+	if (u->piece_sent)
+		*err = u->piece_err;
+	rc = bf_uds_finish(u, &ask, u->piece_sent, NULL, err);
+	u->piece_len = 0;
+	if (!rc) {
+		u->counter++;
+		*ret_next = u->piece_end;
+		return BF_OK;
+	}
+	if (bf_uds_transfer_lost(err)) {
+		bf_uds_exit_quietly(u);
+		err->rc = BF_E_RESTART;
+	}
+	return err->rc;
+}
+
+enum bf_rc bf_uds_end(struct bf_proto *p, struct bf_err *err)
+{
+	static const uint8_t head[] = { UDS_TRANSFER_EXIT };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.rclass = BF_RETRY_IDEMPOTENT,
+		.what = "end the transfer",
+	};
+	struct uds *u = uds_of(p);
+	uint64_t repeats = p->env.retry->repeats[BF_RETRY_IDEMPOTENT];
+	enum bf_rc rc = bf_uds_ask(u, &ask, NULL, err);
+
+	/* "Nothing to end" after a repetition: the first one arrived, its answer did not. */
+	if (rc && bf_uds_refused(err, UDS_NRC_SEQUENCE) &&
+	    p->env.retry->repeats[BF_RETRY_IDEMPOTENT] > repeats)
+		rc = BF_OK;
+	if (rc)
+		return rc;
+	u->transfer = UDS_IDLE;
+	return BF_OK;
+}
+
+void bf_uds_abandon(struct bf_proto *p)
+{
+	struct uds *u = uds_of(p);
+
+	u->piece_len = 0;
+	if (u->transfer != UDS_IDLE && u->link)
+		bf_uds_exit_quietly(u);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One request and its answer. This file alone knows about time-outs, "response pending", "busy",
+ * repeats by class, and answers that come late or twice.
+ */
+#include "uds.h"
+
+#include <stdio.h>
+
+/* What adapters, drivers and schedulers add to a server's P2. */
+#define SLACK BF_MS(50)
+/* How long and how often "busy, repeat request" is obeyed. */
+#define BUSY_PACE  BF_MS(100)
+#define BUSY_LIMIT BF_SEC(10)
+
+static const uint8_t tester_present[] = { UDS_TESTER_PRESENT, 0x00 };
+
+void bf_uds_alive(struct uds *u, const char *what)
+{
+	const struct bf_proto_env *env = &u->proto.env;
+
+	if (env->alive)
+		env->alive(env->alive_ctx, what);
+}
+
+bool bf_uds_refused(const struct bf_err *err, unsigned nrc)
+{
+	return err->dev_refused && err->dev_code == nrc;
+}
+
+bool bf_uds_lacks(const struct bf_err *err)
+{
+	return err->dev_refused && bf_uds_absent(err->dev_code);
+}
+
+static enum bf_rc rc_of(uint8_t nrc)
+{
+	switch (nrc) {
+	case UDS_NRC_NO_SERVICE:
+	case UDS_NRC_NO_SUBFUNCTION:
+		return BF_E_UNSUPPORTED;
+	case UDS_NRC_SECURITY:
+	case UDS_NRC_SECURITY + 1: /* authenticationRequired */
+	case UDS_NRC_INVALID_KEY:
+	case UDS_NRC_ATTEMPTS:
+	case UDS_NRC_DELAY:
+		return BF_E_AUTH;
+	}
+	return BF_E_NAK;
+}
+
+static enum bf_rc refused(const struct uds_ask *ask, uint8_t nrc, struct bf_err *err)
+{
+	const struct bf_refusal *row = bf_uds_refusals;
+
+	while (row->name && row->code != nrc)
+		row++;
+	bf_fail_dev(err, rc_of(nrc), nrc, row->name ? row->name : "unknown",
+		    "the pack refused to %s: %s (7F %02X %02X %s)", ask->what,
+		    row->name ? row->text : "with a code that no standard defines", ask->head[0],
+		    nrc, row->name ? row->name : "unknown");
+	if (row->name && row->next[0])
+		bf_next(err, "%s", row->next);
+	return err->rc;
+}
+
+/* How long a message of n bytes is on the wire at most, stuffing and framing included. */
+static bf_time wire_time(const struct uds *u, size_t n)
+{
+	bool stream = u->proto.env.transport->ops->wire == BF_WIRE_STREAM;
+
+	if (!u->rate)
+		return 0;
+	if (stream)
+		return (bf_time)((2 * n + 16) * 11 * 1000000 / u->rate);
+	/* ISO-TP has paced itself; what can be left is the interface's own queue. */
+	return (bf_time)(16u * 160u * UINT64_C(1000000) / u->rate);
+}
+
+static enum bf_rc build(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
+{
+	struct bf_out o = bf_out(u->tx, sizeof(u->tx));
+
+	bf_out_bytes(&o, ask->head, ask->head_len);
+	bf_out_bytes(&o, ask->tail, ask->tail_len);
+	if (o.failed || o.len > u->link->max_msg)
+		return bf_fail(err, BF_E_INTERNAL,
+			       "a request of %zu bytes does not fit the link's %zu",
+			       ask->head_len + ask->tail_len, u->link->max_msg);
+	u->tx_len = o.len;
+	return BF_OK;
+}
+
+static enum bf_rc resend(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
+{
+	struct bf_transport *t = u->proto.env.transport;
+	bf_time deadline = bf_in(t->clock, BF_SEC(1) + wire_time(u, u->tx_len));
+	enum bf_rc rc;
+
+	if (ask->secret)
+		bf_trace_mute(t, true);
+	rc = u->link->ops->send(u->link, u->tx, u->tx_len, deadline, err);
+	if (ask->secret)
+		bf_trace_mute(t, false);
+	u->last_sent = bf_now(t->clock);
+	return rc;
+}
+
+enum bf_rc bf_uds_send(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
+{
+	enum bf_rc rc = build(u, ask, err);
+
+	return rc ? rc : resend(u, ask, err);
+}
+
+static bf_time pending_deadline(struct uds *u, const struct uds_ask *ask)
+{
+	u->proto.env.retry->pending++;
+	bf_uds_alive(u, ask->what);
+	return bf_in(uds_clock(u), u->p2_star + SLACK);
+}
+
+enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
+			  struct bf_err *err)
+{
+	size_t min_len = ask->min_len ? ask->min_len : 1 + ask->match;
+	bf_time deadline = bf_in(uds_clock(u), u->p2 + SLACK + wire_time(u, u->tx_len));
+	uint8_t nrc = 0;
+	enum bf_rc rc;
+
+	for (;;) {
+		rc = u->link->ops->recv(u->link, u->rx, sizeof(u->rx), &u->rx_len, deadline, err);
+		if (rc)
+			return rc;
+		switch (bf_uds_classify(u->rx, u->rx_len, u->tx, ask->match, min_len, &nrc)) {
+		case UDS_ANSWER_POSITIVE:
+			if (ret)
+				*ret = bf_cur(u->rx, u->rx_len);
+			if (ret)
+				bf_cur_seek(ret, 1 + ask->match);
+			return BF_OK;
+		case UDS_ANSWER_OTHER:
+			bf_log(u->proto.env.log, BF_LOG_DEBUG,
+			       "uds: dropped an answer %02X to an earlier request", u->rx[0]);
+			break;
+		case UDS_ANSWER_DAMAGED:
+			return bf_fail(err, BF_E_LINK,
+				       "the answer to the request to %s is malformed: %zu bytes, "
+				       "first %02X",
+				       ask->what, u->rx_len, u->rx_len ? u->rx[0] : 0);
+		case UDS_ANSWER_NEGATIVE:
+			if (nrc != UDS_NRC_PENDING)
+				return refused(ask, nrc, err);
+			deadline = pending_deadline(u, ask);
+			break;
+		}
+	}
+}
+
+/* "Busy": the server has done nothing, so that every class may be sent again. */
+static bool wait_busy(struct uds *u, const struct uds_ask *ask, bf_time limit)
+{
+	u->proto.env.retry->busy++;
+	if (bf_now(uds_clock(u)) >= limit)
+		return false;
+	bf_uds_alive(u, ask->what);
+	return bf_clock_until(uds_clock(u), bf_in(uds_clock(u), BUSY_PACE));
+}
+
+static bool again(struct uds *u, const struct uds_ask *ask, unsigned attempt, bf_time began,
+		  enum bf_rc rc)
+{
+	struct bf_retry *retry = u->proto.env.retry;
+
+	if (rc != BF_E_TIMEOUT && rc != BF_E_LINK)
+		return false;
+	u->strays++;
+	if (ask->once)
+		return false;
+	if (!bf_retry_again(retry, uds_clock(u), ask->rclass, attempt, rc)) {
+		retry->lost_us += bf_now(uds_clock(u)) - began;
+		return false;
+	}
+	retry->lost_us += bf_now(uds_clock(u)) - began;
+	return true;
+}
+
+enum bf_rc bf_uds_finish(struct uds *u, const struct uds_ask *ask, enum bf_rc sent,
+			 struct bf_cur *ret, struct bf_err *err)
+{
+	bf_time began = bf_now(uds_clock(u));
+	bf_time busy_limit = began + BUSY_LIMIT;
+	unsigned attempt = 1;
+	enum bf_rc rc = sent;
+
+	for (;;) {
+		if (!rc)
+			rc = bf_uds_collect(u, ask, ret, err);
+		if (!rc)
+			return BF_OK;
+		if (!bf_uds_refused(err, UDS_NRC_BUSY)) {
+			if (!again(u, ask, attempt++, began, rc))
+				break;
+		} else if (!wait_busy(u, ask, busy_limit)) {
+			break;
+		}
+		began = bf_now(uds_clock(u));
+		rc = resend(u, ask, err);
+	}
+	if (uds_clock(u)->cancelled && !uds_clock(u)->held && rc != BF_E_INTERRUPTED)
+		bf_fail(err, BF_E_INTERRUPTED, "stopped before the pack answered");
+	return bf_while(err, "asking the pack to %s", ask->what);
+}
+
+/*
+ * Answers that were given up on may still come, and an answer to an earlier request of the same kind
+ * (the hash of another range) looks like one to this. The server answers in order: once it has answered
+ * a harmless question, nothing older can follow.
+ */
+static void fence(struct uds *u)
+{
+	const struct uds_ask ask = {
+		.head = tester_present,
+		.head_len = sizeof(tester_present),
+		.match = 1,
+		.once = true,
+		.what = "answer before the next request",
+	};
+	struct bf_err quiet;
+	enum bf_rc rc;
+
+	u->link->ops->flush(u->link);
+	rc = bf_uds_send(u, &ask, &quiet);
+	if (!rc)
+		rc = bf_uds_collect(u, &ask, NULL, &quiet);
+	if (!rc || quiet.dev_refused)
+		u->strays = 0;
+}
+
+enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
+		      struct bf_err *err)
+{
+	enum bf_rc rc = bf_uds_need_link(u, err);
+
+	if (rc)
+		return rc;
+	/* u->tx holds the piece that is out, for its repetition. */
+	if (u->piece_len)
+		return bf_fail(err, BF_E_INTERNAL, "asked to %s while a block is under way",
+			       ask->what);
+	if (u->strays && !ask->once)
+		fence(u);
+	rc = build(u, ask, err);
+	if (rc)
+		return rc;
+	if (!ask->once)
+		u->proto.env.retry->requests[ask->rclass]++;
+	return bf_uds_finish(u, ask, resend(u, ask, err), ret, err);
+}
+
+enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err)
+{
+	const uint8_t head[] = { UDS_READ_DID, (uint8_t)(did >> 8), (uint8_t)did };
+	char what[48];
+	struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 2,
+		.rclass = BF_RETRY_IDEMPOTENT,
+		.what = what,
+	};
+
+	snprintf(what, sizeof(what), "tell data identifier %04X", did);
+	return bf_uds_ask(u, &ask, ret, err);
+}
+
+enum bf_rc bf_uds_routine(struct uds *u, uint16_t rid, const struct bf_out *option,
+			  enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
+			  struct bf_err *err)
+{
+	const uint8_t head[] = { UDS_ROUTINE, 0x01, (uint8_t)(rid >> 8), (uint8_t)rid };
+	struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.tail = option ? option->p : NULL,
+		.tail_len = option ? option->len : 0,
+		.match = 3,
+		.min_len = 5,
+		.rclass = rclass,
+		.what = what,
+	};
+
+	if (!rid)
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "the pack cannot %s: the profile names no routine for it", what);
+	return bf_uds_ask(u, &ask, ret, err);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Security access, service 27. Keys are never logged, and written as "**" into traces. */
+#include "uds.h"
+
+#include <string.h>
+
+/* bmsflash-uds(7), SECURITY ACCESS: how long a server stays locked after wrong keys. */
+#define LOCKOUT BF_SEC(10)
+#define KEY_MAX 1024
+
+static enum bf_rc ask_seed(struct uds *u, struct bf_cur *ret, struct bf_err *err)
+{
+	const uint8_t head[] = { UDS_SECURITY, uds_profile(u)->security_level };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 1,
+		.rclass = BF_RETRY_IDEMPOTENT,
+		.what = "send a seed for the key",
+	};
+
+	return bf_uds_ask(u, &ask, ret, err);
+}
+
+static enum bf_rc send_key(struct uds *u, const uint8_t *key, size_t len, struct bf_err *err)
+{
+	const uint8_t head[] = { UDS_SECURITY, (uint8_t)(uds_profile(u)->security_level + 1) };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.tail = key,
+		.tail_len = len,
+		.match = 1,
+		.rclass = BF_RETRY_DESTRUCTIVE, /* a seed is good for one key */
+		.secret = true,
+		.what = "accept the key",
+	};
+	enum bf_rc rc = bf_uds_ask(u, &ask, NULL, err);
+
+	bf_wipe(u->tx, u->tx_len);
+	if (rc && bf_uds_refused(err, UDS_NRC_INVALID_KEY)) {
+		bf_likely(err, "the technician's key is not one that this pack trusts");
+		bf_likely(err, "the profile names another security level or method than this "
+			       "pack's");
+		bf_likely(err, "the pack signs with another serial number than it tells");
+	}
+	return rc;
+}
+
+/* Waits out a lock-out, speaking often enough that the session stays. */
+static enum bf_rc wait_lockout(struct uds *u, struct bf_err *err)
+{
+	bf_time until = bf_in(uds_clock(u), LOCKOUT + BF_MS(500));
+
+	while (bf_now(uds_clock(u)) < until) {
+		bf_time step = bf_in(uds_clock(u), BF_SEC(1));
+		enum bf_rc rc = bf_uds_keepalive(&u->proto, err);
+
+		if (rc)
+			return rc;
+		bf_uds_alive(u, "end its lock-out of 10 s after wrong keys");
+		if (!bf_clock_until(uds_clock(u), step < until ? step : until))
+			return bf_fail(err, BF_E_INTERRUPTED,
+				       "stopped during the pack's lock-out after wrong keys");
+	}
+	return BF_OK;
+}
+
+static enum bf_rc read_serial(struct uds *u, struct bf_auth *auth, struct bf_err *err)
+{
+	uint16_t did = uds_profile(u)->did_serial;
+	struct bf_cur c = bf_cur(NULL, 0);
+	enum bf_rc rc = did ? bf_uds_read_did(u, did, &c, err) : BF_OK;
+
+	if (rc && !err->dev_refused)
+		return rc;
+	bf_uds_read_text(&c, auth->serial, sizeof(auth->serial));
+	return BF_OK;
+}
+
+static bool open_already(const struct bf_cur *seed)
+{
+	size_t n = bf_cur_left(seed);
+
+	return bf_trailing(seed->p + seed->pos, n, 0) == n;
+}
+
+static enum bf_rc answer_seed(struct uds *u, const struct bf_cur *c, struct bf_err *err)
+{
+	struct bf_auth *auth = u->proto.env.auth;
+	uint8_t seed[256], key[KEY_MAX];
+	size_t seed_len = bf_cur_left(c);
+	size_t key_len = 0;
+	enum bf_rc rc;
+
+	if (!auth) {
+		bf_fail(err, BF_E_AUTH, "the pack is locked and no key was given");
+		bf_next(err, "give the technician's key with --auth-key FILE, or name the maker's "
+			     "program in the profile");
+		return err->rc;
+	}
+	if (seed_len > sizeof(seed))
+		return bf_fail(err, BF_E_AUTH, "the pack's seed has %zu bytes, at most %zu can be",
+			       seed_len, sizeof(seed));
+	memcpy(seed, c->p + c->pos, seed_len);
+	rc = auth->serial[0] ? BF_OK : read_serial(u, auth, err);
+	if (!rc)
+		rc = auth->respond(auth, uds_profile(u)->security_level, seed, seed_len, key,
+				   sizeof(key), &key_len, err);
+	if (!rc)
+		rc = send_key(u, key, key_len, err);
+	bf_wipe(key, sizeof(key));
+	return rc;
+}
+
+static enum bf_rc unlock(struct uds *u, struct bf_err *err)
+{
+	struct bf_cur seed;
+	enum bf_rc rc = ask_seed(u, &seed, err);
+
+	if (rc && bf_uds_refused(err, UDS_NRC_DELAY)) {
+		rc = wait_lockout(u, err);
+		if (!rc)
+			rc = ask_seed(u, &seed, err);
+	}
+	/* A pack without a lock does not know the service. */
+	if (rc && (bf_uds_refused(err, UDS_NRC_NO_SERVICE) ||
+		   bf_uds_refused(err, UDS_NRC_NO_SUBFUNCTION)))
+		return BF_OK;
+	if (rc)
+		return rc;
+	return open_already(&seed) ? BF_OK : answer_seed(u, &seed, err);
+}
+
+enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	enum bf_rc rc;
+
+	if (!uds_profile(u)->security_level)
+		return BF_OK;
+	rc = unlock(u, err);
+	/* The answer to the key was lost: a new seed tells whether it was accepted. */
+	if (rc == BF_E_TIMEOUT || rc == BF_E_LINK)
+		rc = unlock(u, err);
+	return rc ? bf_while(err, "unlocking the pack") : BF_OK;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding a server, its sessions, restarting it and waiting for it to come back. */
+#include "uds.h"
+
+#define SESSION_DEFAULT 0x01
+/* S3 is 5 s; the standard's tester speaks every 2 s. */
+#define KEEPALIVE_AFTER BF_SEC(2)
+#define POLL_PACE       BF_MS(100)
+/* A server that still tells its old session this long after a restart starts in that session. */
+#define RESTART_SEEN BF_SEC(2)
+
+static unsigned node_of(const struct uds *u)
+{
+	return u->proto.env.node >= 0 ? (unsigned)u->proto.env.node : uds_profile(u)->node;
+}
+
+static enum bf_rc open_stream(struct uds *u, enum bf_framing framing, struct bf_err *err)
+{
+	struct bf_transport *t = u->proto.env.transport;
+	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_hdlc_opts hdlc = { .target = (uint8_t)node_of(u),
+					   .source = pf->tester,
+					   .max_msg = UDS_MSG_MAX };
+	const struct bf_kline_opts kline = { .target = (uint8_t)node_of(u), .source = pf->tester };
+
+	u->link = bf_link_close(u->link);
+	return framing == BF_FRAMING_HDLC ? bf_hdlc_open(t, &hdlc, &u->link, err)
+					  : bf_kline_open(t, &kline, &u->link, err);
+}
+
+static enum bf_rc open_bus(struct uds *u, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_isotp_opts opts = {
+		.tx_id = pf->can_tx,
+		.rx_id = pf->can_rx,
+		.ext = pf->can_ext,
+		.fd = pf->can_fd,
+		.brs = pf->can_brs,
+		.pad = pf->can_pad,
+		.max_msg = UDS_MSG_MAX,
+	};
+
+	return bf_isotp_open(u->proto.env.transport, &opts, &u->link, err);
+}
+
+/* Any answer at all proves a server. */
+static enum bf_rc poll_server(struct uds *u, struct bf_err *err)
+{
+	static const uint8_t head[] = { UDS_TESTER_PRESENT, 0x00 };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 1,
+		.once = true,
+		.what = "say whether it is there",
+	};
+	enum bf_rc rc = bf_uds_ask(u, &ask, NULL, err);
+
+	return rc && err->dev_refused ? BF_OK : rc;
+}
+
+static bool only_silence(enum bf_rc rc)
+{
+	return rc == BF_E_TIMEOUT || rc == BF_E_LINK;
+}
+
+/* Asks twice: the first question may wake a pack or be lost. */
+static enum bf_rc seek(struct uds *u, bf_time deadline, struct bf_err *err)
+{
+	enum bf_rc rc = poll_server(u, err);
+
+	if (only_silence(rc) && bf_now(uds_clock(u)) < deadline)
+		rc = poll_server(u, err);
+	return rc;
+}
+
+static enum bf_rc find_framing(struct uds *u, bf_time deadline, struct bf_err *err)
+{
+	static const enum bf_framing all[] = { BF_FRAMING_HDLC, BF_FRAMING_ISO14230 };
+	enum bf_framing wanted = uds_profile(u)->framing;
+	enum bf_rc rc = BF_E_TIMEOUT;
+
+	for (size_t i = 0; i < BF_COUNT(all); i++) {
+		if (wanted != BF_FRAMING_AUTO && wanted != all[i])
+			continue;
+		rc = open_stream(u, all[i], err);
+		if (!rc)
+			rc = seek(u, deadline, err);
+		if (!only_silence(rc))
+			return rc;
+	}
+	return rc;
+}
+
+static enum bf_rc nobody(struct uds *u, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	struct bf_transport *t = u->proto.env.transport;
+
+	if (err->rc == BF_E_LINK) {
+		err->rc = BF_E_NODEV;
+		return err->rc;
+	}
+	if (t->ops->wire == BF_WIRE_BUS)
+		bf_fail(err, BF_E_NODEV,
+			"no UDS server answered on '%s' (request %03X, answer %03X)", t->name,
+			pf->can_tx, pf->can_rx);
+	else
+		bf_fail(err, BF_E_NODEV, "no UDS server answered on '%s' (node %02X, %u baud)",
+			t->name, node_of(u), u->rate);
+	bf_likely(err, "the pack is asleep or has no power");
+	bf_likely(err, t->ops->wire == BF_WIRE_BUS
+			       ? "another bit rate, or other identifiers than the profile's"
+			       : "another baud rate or node address than the profile's, or A and B "
+				 "swapped");
+	return err->rc;
+}
+
+static enum bf_rc find(struct uds *u, bf_time deadline, struct bf_err *err)
+{
+	enum bf_rc rc;
+
+	if (u->proto.env.transport->ops->wire == BF_WIRE_STREAM) {
+		rc = find_framing(u, deadline, err);
+	} else {
+		rc = u->link ? BF_OK : open_bus(u, err);
+		if (!rc)
+			rc = seek(u, deadline, err);
+	}
+	if (!rc)
+		return BF_OK;
+	u->link = bf_link_close(u->link);
+	return only_silence(rc) ? nobody(u, err) : rc;
+}
+
+enum bf_rc bf_uds_need_link(struct uds *u, struct bf_err *err)
+{
+	return u->link ? BF_OK : find(u, BF_NEVER, err);
+}
+
+enum bf_rc bf_uds_recognise(struct bf_proto *p, bf_time deadline, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+
+	u->link = bf_link_close(u->link);
+	return find(u, deadline, err);
+}
+
+static enum bf_rc enter(struct uds *u, uint8_t session, const char *what,
+			enum bf_retry_class rclass, struct bf_err *err)
+{
+	const uint8_t head[] = { UDS_SESSION, session };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 1,
+		.rclass = rclass,
+		.what = what,
+	};
+	const struct bf_profile *pf = uds_profile(u);
+	bf_time p2, p2_star;
+	struct bf_cur c;
+	enum bf_rc rc = bf_uds_ask(u, &ask, &c, err);
+
+	if (rc)
+		return rc;
+	u->session = session;
+	/* Servers of the 2006 edition answer without the times. */
+	if (!bf_uds_read_times(&c, &p2, &p2_star))
+		return BF_OK;
+	u->p2 = p2 > BF_MS(pf->p2_ms) ? p2 : BF_MS(pf->p2_ms);
+	u->p2_star = p2_star > BF_MS(pf->p2_star_ms) ? p2_star : BF_MS(pf->p2_star_ms);
+	return BF_OK;
+}
+
+/* Refusals are no obstacle here: the step that needs the session will say what is wrong. */
+static enum bf_rc enter_extended(struct uds *u, struct bf_err *err)
+{
+	enum bf_rc rc = enter(u, uds_profile(u)->session_extended, "open the extended session",
+			      BF_RETRY_IDEMPOTENT, err);
+
+	return rc && err->dev_refused ? BF_OK : rc;
+}
+
+/* Faults and normal traffic off while programming; many loaders know neither. */
+static enum bf_rc quieten(struct uds *u, struct bf_err *err)
+{
+	static const uint8_t dtc_off[] = { UDS_DTC_SETTING, 0x02 };
+	static const uint8_t comm_off[] = { UDS_COMM_CONTROL, 0x03, 0x01 };
+	const struct uds_ask asks[] = {
+		{ .head = dtc_off,
+		  .head_len = sizeof(dtc_off),
+		  .match = 1,
+		  .what = "stop recording faults" },
+		{ .head = comm_off,
+		  .head_len = sizeof(comm_off),
+		  .match = 1,
+		  .what = "stop its normal messages" },
+	};
+
+	for (size_t i = 0; i < BF_COUNT(asks); i++) {
+		enum bf_rc rc = bf_uds_ask(u, &asks[i], NULL, err);
+
+		if (rc && !err->dev_refused)
+			return rc;
+	}
+	return BF_OK;
+}
+
+static enum bf_rc enter_programming(struct uds *u, struct bf_err *err)
+{
+	static const char what[] = "open the programming session";
+	uint8_t session = uds_profile(u)->session_programming;
+	enum bf_rc rc = enter(u, session, what, BF_RETRY_DESTRUCTIVE, err);
+
+	if (!only_silence(rc))
+		return rc;
+	/* A pack with one bank may restart into its loader without a word. */
+	bf_uds_alive(u, "restart into its loader");
+	u->restarted_at = bf_now(uds_clock(u));
+	u->silence_seen = true;
+	u->session = SESSION_DEFAULT;
+	rc = bf_uds_await(&u->proto, bf_in(uds_clock(u), BF_MS(uds_profile(u)->restart_ms)), err);
+	if (!rc)
+		rc = enter_extended(u, err);
+	return rc ? rc : enter(u, session, what, BF_RETRY_IDEMPOTENT, err);
+}
+
+enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	enum bf_rc rc = bf_uds_need_link(u, err);
+
+	u->fingerprinted = false;
+	u->transfer = UDS_IDLE;
+	u->piece_len = 0;
+	if (!rc)
+		rc = enter_extended(u, err);
+	if (rc || entry != BF_ENTRY_WRITE)
+		return rc;
+	rc = quieten(u, err);
+	return rc ? rc : enter_programming(u, err);
+}
+
+enum bf_rc bf_uds_ping(struct bf_proto *p, struct bf_err *err)
+{
+	static const uint8_t head[] = { UDS_TESTER_PRESENT, 0x00 };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 1,
+		.once = true, /* a link test counts losses, it does not hide them */
+		.what = "answer a link test",
+	};
+
+	return bf_uds_ask(uds_of(p), &ask, NULL, err);
+}
+
+enum bf_rc bf_uds_keepalive(struct bf_proto *p, struct bf_err *err)
+{
+	static const uint8_t msg[] = { UDS_TESTER_PRESENT, UDS_SUPPRESS };
+	struct uds *u = uds_of(p);
+	bf_time now = bf_now(uds_clock(u));
+	enum bf_rc rc;
+
+	if (!u->link || u->session == SESSION_DEFAULT || u->piece_len ||
+	    now - u->last_sent < KEEPALIVE_AFTER)
+		return BF_OK;
+	rc = u->link->ops->send(u->link, msg, sizeof(msg), bf_in(uds_clock(u), BF_SEC(1)), err);
+	u->last_sent = now;
+	return rc ? bf_while(err, "keeping the session open") : BF_OK;
+}
+
+enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
+{
+	static const uint8_t head[] = { UDS_RESET, 0x01 };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 1,
+		.rclass = BF_RETRY_DESTRUCTIVE,
+		.what = "restart",
+	};
+	struct uds *u = uds_of(p);
+	enum bf_rc rc = bf_uds_ask(u, &ask, NULL, err);
+
+	/* It may go before its answer is out; whether it went is for await to see. */
+	if (rc && !only_silence(rc))
+		return rc;
+	u->silence_seen = rc != BF_OK;
+	u->restarted_at = bf_now(uds_clock(u));
+	u->session_before = u->session;
+	u->session = SESSION_DEFAULT;
+	u->transfer = UDS_IDLE;
+	u->piece_len = 0;
+	u->p2 = BF_MS(uds_profile(u)->p2_ms);
+	u->p2_star = BF_MS(uds_profile(u)->p2_star_ms);
+	return BF_OK;
+}
+
+/* F186: the session falls back to the default one when the server really restarted. */
+static enum bf_rc ask_restarted(struct uds *u, bool *ret, struct bf_err *err)
+{
+	static const uint8_t head[] = { UDS_READ_DID, 0xF1, 0x86 };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 2,
+		.min_len = 4,
+		.once = true,
+		.what = "tell its session",
+	};
+	bool long_ago = bf_now(uds_clock(u)) - u->restarted_at > RESTART_SEEN;
+	struct bf_cur c;
+	enum bf_rc rc = bf_uds_ask(u, &ask, &c, err);
+
+	*ret = u->silence_seen || long_ago;
+	if (only_silence(rc) || rc == BF_E_NODEV)
+		u->silence_seen = true;
+	if (rc)
+		return rc;
+	if (bf_cur_u8(&c) != u->session_before || u->session_before == SESSION_DEFAULT)
+		*ret = true;
+	return BF_OK;
+}
+
+enum bf_rc bf_uds_await(struct bf_proto *p, bf_time deadline, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	bool back;
+	enum bf_rc rc = bf_uds_need_link(u, err);
+
+	while (!rc || only_silence(rc) || rc == BF_E_NODEV) {
+		rc = ask_restarted(u, &back, err);
+		if (rc && err->dev_refused)
+			rc = BF_OK; /* it has no F186; that it answers must do */
+		if (!rc && back) {
+			u->strays = 0;
+			u->link->ops->flush(u->link);
+			return BF_OK;
+		}
+		if (bf_now(uds_clock(u)) >= deadline) {
+			bf_fail(err, BF_E_NODEV,
+				rc ? "the pack did not answer again after its restart"
+				   : "the pack answers, but did not restart");
+			bf_likely(err,
+				  "it needs longer, or stays in a loader that speaks something "
+				  "else");
+			return err->rc;
+		}
+		bf_uds_alive(u, "restart");
+		if (!bf_clock_until(uds_clock(u), bf_in(uds_clock(u), POLL_PACE)))
+			return bf_fail(err, BF_E_INTERRUPTED,
+				       "stopped while the pack was restarting");
+	}
+	return rc;
+}
+
+void bf_uds_leave(struct bf_proto *p)
+{
+	struct uds *u = uds_of(p);
+	struct bf_err quiet;
+
+	if (!u->link || u->session == SESSION_DEFAULT)
+		return;
+	bf_uds_abandon(p);
+	bf_clock_hold(uds_clock(u));
+	enter(u, SESSION_DEFAULT, "close the session", BF_RETRY_DESTRUCTIVE, &quiet);
+	bf_clock_release(uds_clock(u));
+	u->session = SESSION_DEFAULT;
+}

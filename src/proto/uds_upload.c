@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading back: 35, 36, 37. */
+#include "uds.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RESTARTS 3 /* transfers begun again before a range counts as unreadable */
+
+/* One block: 76 counter data. */
+static enum bf_rc read_block(struct uds *u, uint8_t counter, uint32_t addr, size_t left,
+			     struct bf_cur *ret, struct bf_err *err)
+{
+	const uint8_t head[] = { UDS_TRANSFER, counter };
+	char what[48];
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 1,
+		.min_len = 3,
+		.rclass = BF_RETRY_COUNTED,
+		.what = what,
+	};
+	enum bf_rc rc;
+
+	snprintf(what, sizeof(what), "give its memory at 0x%08X", addr);
+	rc = bf_uds_ask(u, &ask, ret, err);
+	if (rc)
+		return rc;
+	if (bf_cur_left(ret) > left)
+		return bf_fail(err, BF_E_LINK,
+			       "the pack gave %zu bytes at 0x%08X where %zu were left to read",
+			       bf_cur_left(ret), addr, left);
+	return BF_OK;
+}
+
+/* One transfer; *done grows with every block that arrived. */
+static enum bf_rc read_transfer(struct uds *u, uint32_t addr, uint8_t *buf, size_t len,
+				size_t *done, struct bf_err *err)
+{
+	uint8_t counter = 1;
+	uint32_t block_max;
+	enum bf_rc rc = bf_uds_open_transfer(u, UDS_UPLOAD, addr + (uint32_t)*done,
+					     (uint32_t)(len - *done), &block_max, err);
+
+	while (!rc && *done < len) {
+		struct bf_cur c;
+		size_t n;
+
+		rc = read_block(u, counter++, addr + (uint32_t)*done, len - *done, &c, err);
+		if (rc)
+			break;
+		n = bf_cur_left(&c);
+		memcpy(buf + *done, c.p + c.pos, n);
+		*done += n;
+	}
+	bf_uds_exit_quietly(u);
+	return rc;
+}
+
+static bool worth_restarting(enum bf_rc rc, const struct bf_err *err)
+{
+	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || bf_uds_transfer_lost(err);
+}
+
+enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+		       uint8_t *buf, size_t len, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	size_t done = 0;
+	enum bf_rc rc = bf_uds_need_link(u, err);
+
+	if (rc)
+		return rc;
+	if (len > UINT32_MAX)
+		return bf_fail(err, BF_E_INTERNAL, "reading %zu bytes at once", len);
+	for (unsigned i = 0; done < len; i++) {
+		size_t before = done;
+
+		rc = read_transfer(u, addr, buf, len, &done, err);
+		if (!rc)
+			break;
+		/* The count is of restarts without progress. */
+		if (done > before)
+			i = 0;
+		if (i >= RESTARTS || !worth_restarting(rc, err))
+			return bf_while(err, "reading %zu bytes at 0x%08X of '%s'", len, addr,
+					region ? region->name : "");
+	}
+	return BF_OK;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "../unit.h"
+
+#include <stdio.h>
+
+#include "pack.h"
+
+#include "bmsflash/bytes.h"
+#include "link/hdlc_codec.h"
+#include "link/isotp_codec.h"
+#include "link/kline_codec.h"
+
+#define NODE   0x11
+#define TESTER 0xF1
+
+static void put_can(struct pack *k, bf_time delay, const uint8_t *msg, size_t len)
+{
+	static const struct bf_isotp_shape shape = { .tx_dl = 8, .pad = 0xAA };
+	uint8_t f[64], sn = 1;
+	size_t at, taken, n = bf_isotp_put_first(&shape, f, msg, len, &at);
+
+	wire_put_frame(k->w, delay, 0x7E8, 0, f, n);
+	while (at < len) {
+		n = bf_isotp_put_next(&shape, f, sn++, msg + at, len - at, &taken);
+		at += taken;
+		delay += BF_US(300);
+		wire_put_frame(k->w, delay, 0x7E8, 0, f, n);
+	}
+}
+
+static void put(struct pack *k, bf_time delay, const uint8_t *msg, size_t len)
+{
+	uint8_t frame[BF_HDLC_WIRE_MAX(4200)];
+
+	switch (k->over) {
+	case PACK_HDLC:
+		wire_put_bytes(k->w, delay, frame, bf_hdlc_encode(frame, TESTER, NODE, msg, len));
+		break;
+	case PACK_KLINE:
+		wire_put_bytes(k->w, delay, frame, bf_kline_encode(frame, TESTER, NODE, msg, len));
+		break;
+	case PACK_CAN:
+		put_can(k, delay, msg, len);
+		break;
+	}
+}
+
+/* One word of a rule: "@900:5002", "7e00", "-". */
+static void answer(struct pack *k, const char *word, size_t n, bf_time *delay, const uint8_t *req)
+{
+	char hex[8192];
+	uint8_t msg[4200];
+	size_t len;
+	char *at;
+
+	assert_true(n < sizeof(hex));
+	memcpy(hex, word, n);
+	hex[n] = '\0';
+	at = hex;
+	if (*at == '@') {
+		*delay += BF_MS(strtol(at + 1, &at, 10));
+		at++;
+	} else {
+		*delay += BF_MS(5);
+	}
+	if (*at == '-')
+		return;
+	for (char *q = strstr(at, "??"); q; q = strstr(at, "??")) {
+		static const char digits[] = "0123456789abcdef";
+
+		q[0] = digits[req[1] >> 4];
+		q[1] = digits[req[1] & 15];
+	}
+	assert_true(bf_unhex(at, msg, sizeof(msg), &len));
+	put(k, *delay, msg, len);
+}
+
+static bool matches(const char *rule, const char *hex)
+{
+	size_t n = strlen(rule);
+
+	if (n && rule[n - 1] == '*')
+		return strncmp(rule, hex, n - 1) == 0;
+	return strcmp(rule, hex) == 0;
+}
+
+static void heard(struct pack *k, const uint8_t *msg, size_t len)
+{
+	BF_AUTO_MEM char *hex = malloc(2 * len + 1);
+	size_t used = strlen(k->log);
+	bf_time delay = 0;
+
+	bf_hex(hex, 2 * len + 1, msg, len);
+	k->heard++;
+	snprintf(k->log + used, sizeof(k->log) - used, "%.32s ", hex);
+	for (size_t i = 0; k->rules[i].request; i++) {
+		const char *a = k->rules[i].answers;
+
+		if (!matches(k->rules[i].request, hex) ||
+		    (k->rules[i].times && k->used[i] >= k->rules[i].times))
+			continue;
+		k->used[i]++;
+		while (*a) {
+			size_t n = strcspn(a, " ");
+
+			answer(k, a, n, &delay, msg);
+			a += n + (a[n] == ' ');
+		}
+		return;
+	}
+}
+
+static void hear_bytes(struct wire *w, const uint8_t *p, size_t len)
+{
+	struct pack *k = w->peer;
+	struct bf_hdlc_rx hdlc = { .me = NODE, .peer = TESTER, .buf = k->rx, .cap = sizeof(k->rx) };
+	struct bf_kline_rx kline = { .me = NODE, .peer = TESTER };
+
+	if (k->rate && w->line.baud != k->rate)
+		return;
+	for (size_t i = 0; i < len; i++) {
+		if (k->over == PACK_HDLC && bf_hdlc_put(&hdlc, p[i]) == BF_DEFRAME_MESSAGE)
+			heard(k, k->rx + BF_HDLC_MSG_AT, hdlc.msg_len);
+		bf_kline_put(&kline, p[i]);
+		if (k->over == PACK_KLINE && bf_kline_next(&kline) == BF_DEFRAME_MESSAGE)
+			heard(k, kline.msg, kline.msg_len);
+	}
+}
+
+static void hear_frame(struct wire *w, const struct bf_frame *f)
+{
+	struct pack *k = w->peer;
+	struct bf_isotp_pdu pdu;
+
+	bf_isotp_decode(f->data, f->len, &pdu);
+	if (pdu.type == BF_ISOTP_SINGLE) {
+		heard(k, pdu.data, pdu.len);
+	} else if (pdu.type == BF_ISOTP_FIRST) {
+		memcpy(k->rx, pdu.data, pdu.len);
+		k->rx_have = pdu.len;
+		k->rx[sizeof(k->rx) - 1] = 0;
+		w->dbitrate = (uint32_t)pdu.total; /* remembers the length */
+		wire_put_frame(w, BF_US(500), 0x7E8, 0, "\x30\x00\x00", 3);
+	} else if (pdu.type == BF_ISOTP_CONSECUTIVE) {
+		memcpy(k->rx + k->rx_have, pdu.data, pdu.len);
+		k->rx_have += pdu.len;
+		if (k->rx_have >= w->dbitrate)
+			heard(k, k->rx, w->dbitrate);
+	}
+}
+
+static void note_alive(void *ctx, const char *what)
+{
+	struct pack *k = ctx;
+
+	k->alive++;
+	snprintf(k->alive_what, sizeof(k->alive_what), "%s", what);
+}
+
+struct pack *pack_new(enum pack_over over, const struct pack_rule *rules)
+{
+	struct pack *k = calloc(1, sizeof(*k));
+
+	k->over = over;
+	k->w = wire_new(over == PACK_CAN ? BF_WIRE_BUS : BF_WIRE_STREAM);
+	k->w->peer = k;
+	k->w->heard_bytes = hear_bytes;
+	k->w->heard_frame = hear_frame;
+	k->w->report_bitrate = 500000;
+	k->rules = rules;
+	bf_profile_default(&k->profile);
+	bf_retry_default(&k->retry);
+	k->env = (struct bf_proto_env){
+		.transport = &k->w->t,
+		.profile = &k->profile,
+		.retry = &k->retry,
+		.node = -1,
+		.alive = note_alive,
+		.alive_ctx = k,
+	};
+	assert_int_equal(bf_proto_by_name("uds")->open(&k->env, &k->p, &k->err), BF_OK);
+	return k;
+}
+
+struct pack *pack_free(struct pack *k)
+{
+	if (!k)
+		return NULL;
+	bf_proto_close(k->p);
+	wire_free(k->w);
+	free(k);
+	return NULL;
+}
+
+void pack_rules(struct pack *k, const struct pack_rule *rules)
+{
+	k->rules = rules;
+	memset(k->used, 0, sizeof(k->used));
+	k->log[0] = '\0';
+	k->heard = 0;
+}
+
+bf_time pack_now(const struct pack *k)
+{
+	return bf_now(k->w->t.clock);
+}
+
+void pack_expect(struct pack *k, enum bf_rc rc, enum bf_rc want)
+{
+	if (rc != want)
+		fail_msg("got '%s' instead of '%s': %s\nheard: %s", bf_rc_info(rc)->name,
+			 bf_rc_info(want)->name, rc ? k->err.cause : "", k->log);
+}
