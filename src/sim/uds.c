@@ -49,6 +49,7 @@ struct bf_uds *bf_uds_new(struct bf_pack *pack, struct bf_uds_port *port)
 	u->rng.state = bf_pack_opts(pack)->seed ^ 0x27;
 	u->session = BF_UDS_DEFAULT;
 	u->rate = port->default_rate;
+	u->target_slot = bf_pack_slot_count(pack) - 1;
 	u->s3_at = u->rate_until = u->reply_at = u->pending_at = BF_NEVER;
 	return u;
 }
@@ -64,16 +65,14 @@ bool bf_uds_may_write(const struct bf_uds *u)
 	return u->unlocked || !bf_pack_opts(u->pack)->auth;
 }
 
-enum bf_nrc bf_uds_worked(struct bf_uds *u, enum bf_pack_work work, bf_time done)
+enum bf_nrc bf_uds_worked(enum bf_pack_work work)
 {
 	switch (work) {
 	case BF_PACK_DIED:
-		return NRC_SILENCE;
+		break;
 	case BF_PACK_FAILED:
-		u->done = done;
 		return NRC_GENERAL_PROGRAMMING_FAILURE;
 	case BF_PACK_DONE:
-		u->done = done;
 		return NRC_NONE;
 	}
 	return NRC_SILENCE;
@@ -233,6 +232,7 @@ static void forget(struct bf_uds *u, bf_time now)
 	u->starts = bf_pack_starts(u->pack);
 	u->reply_at = u->pending_at = BF_NEVER;
 	u->wrong_keys = 0;
+	u->target_slot = bf_pack_slot_count(u->pack) - 1;
 	if (bf_pack_reason(u->pack) != BF_PACK_BY_REQUEST)
 		u->answer_after_start = false;
 	bf_uds_default_session(u, now);

@@ -104,4 +104,4 @@ void bf_uds_go_to_rate(struct bf_uds *u, uint32_t rate, bf_time now);
 void bf_uds_put_session(struct bf_uds *u, struct bf_out *o);
 bool bf_uds_may_write(const struct bf_uds *u);
 /* Turns the outcome of work on the flash into an answer. */
-enum bf_nrc bf_uds_worked(struct bf_uds *u, enum bf_pack_work work, bf_time done);
+enum bf_nrc bf_uds_worked(enum bf_pack_work work);

@@ -32,14 +32,13 @@ static enum bf_nrc erase(struct bf_uds *u, struct bf_cur *c)
 	uint8_t format = bf_cur_u8(c);
 	uint32_t addr = bf_cur_be32(c);
 	uint32_t size = bf_cur_be32(c);
-	bf_time done = u->now;
 
 	if (format != 0x44 || addr % BF_FLASH_PAGE || size % BF_FLASH_PAGE ||
 	    !is_range(u, addr, size, BF_PACK_ERASE))
 		return NRC_REQUEST_OUT_OF_RANGE;
 	u->transfer.direction = TRANSFER_NONE;
 	bf_out_u8(&u->out, STATUS_DONE);
-	return bf_uds_worked(u, bf_pack_erase(u->pack, addr, size, u->now, &done), done);
+	return bf_uds_worked(bf_pack_erase(u->pack, addr, size, u->now, &u->done));
 }
 
 static enum bf_nrc check_dependencies(struct bf_uds *u, struct bf_cur *c)
@@ -99,39 +98,34 @@ static enum bf_nrc bank_state(struct bf_uds *u, struct bf_cur *c)
 }
 
 /* The pack says no: that is a status, not a negative response. */
-static enum bf_nrc status_of(struct bf_uds *u, enum bf_pack_work work, bf_time done)
+static enum bf_nrc status_of(struct bf_uds *u, enum bf_pack_work work)
 {
 	bf_out_u8(&u->out, work == BF_PACK_DONE ? STATUS_DONE : STATUS_NO);
-	return bf_uds_worked(u, work == BF_PACK_FAILED ? BF_PACK_DONE : work, done);
+	return bf_uds_worked(work == BF_PACK_FAILED ? BF_PACK_DONE : work);
 }
 
 static enum bf_nrc activate(struct bf_uds *u, struct bf_cur *c)
 {
 	uint8_t how = bf_cur_u8(c);
-	bf_time done = u->now;
 	enum bf_nrc nrc;
 
 	if (how != 1 && how != 2)
 		return NRC_REQUEST_OUT_OF_RANGE;
-	nrc = status_of(u, bf_pack_activate(u->pack, how == 2, u->now, &done), done);
+	nrc = status_of(u, bf_pack_activate(u->pack, how == 2, u->now, &u->done));
 	u->done += VALIDATE_US;
 	return nrc;
 }
 
 static enum bf_nrc confirm(struct bf_uds *u, struct bf_cur *c)
 {
-	bf_time done = u->now;
-
 	(void)c;
-	return status_of(u, bf_pack_confirm(u->pack, u->now, &done), done);
+	return status_of(u, bf_pack_confirm(u->pack, u->now, &u->done));
 }
 
 static enum bf_nrc revert(struct bf_uds *u, struct bf_cur *c)
 {
-	bf_time done = u->now;
-
 	(void)c;
-	return status_of(u, bf_pack_revert(u->pack, u->now, &done), done);
+	return status_of(u, bf_pack_revert(u->pack, u->now, &u->done));
 }
 
 static void put_unit_hashes(struct bf_uds *u, uint32_t addr, uint32_t size, uint32_t unit)

@@ -97,7 +97,8 @@ static enum bf_nrc take_block(struct bf_uds *u, struct bf_cur *c)
 		return NRC_INCORRECT_LENGTH;
 	if (len > t->size - t->moved)
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
-	nrc = bf_uds_worked(u, program(u, bf_cur_bytes(c, len), len, &done), free_at);
+	nrc = bf_uds_worked(program(u, bf_cur_bytes(c, len), len, &done));
+	u->done = free_at;
 	if (nrc != NRC_NONE)
 		return drop(u, nrc);
 	return NRC_NONE;
@@ -154,7 +155,6 @@ enum bf_nrc bf_uds_transfer_data(struct bf_uds *u, uint8_t sub, struct bf_cur *c
 enum bf_nrc bf_uds_transfer_exit(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
 {
 	struct bf_uds_transfer *t = &u->transfer;
-	bf_time done = bf_pack_idle_at(u->pack, u->now);
 	enum bf_pack_work work = BF_PACK_DONE;
 
 	(void)sub;
@@ -163,9 +163,10 @@ enum bf_nrc bf_uds_transfer_exit(struct bf_uds *u, uint8_t sub, struct bf_cur *c
 		return NRC_REQUEST_SEQUENCE_ERROR;
 	if (t->direction == TRANSFER_DOWN && t->moved != t->size)
 		return drop(u, NRC_REQUEST_SEQUENCE_ERROR);
+	u->done = bf_pack_idle_at(u->pack, u->now);
 	if (t->direction == TRANSFER_DOWN && t->carried)
 		work = bf_pack_write(u->pack, t->addr + t->moved - (uint32_t)t->carried, t->carry,
-				     t->carried, u->now, &done);
+				     t->carried, u->now, &u->done);
 	t->direction = TRANSFER_NONE;
-	return bf_uds_worked(u, work, done);
+	return bf_uds_worked(work);
 }
