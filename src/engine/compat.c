@@ -156,8 +156,8 @@ static enum bf_rc check_proof(struct bf_run *run, struct bf_err *err)
 	bool tells = run->ident.has_version || run->ident.version_text[0] ||
 		     (slot && (slot->has_version || slot->digest_len));
 	bool image_tells = run->has_target_version || run->target_digest_len;
-	/* A dead pack cannot tell now, but a pack with slots will. */
-	bool later = run->started_in_loader && run->ident.n_slots > 0;
+	/* A dead pack cannot tell now; once its firmware runs it is asked again. */
+	bool later = run->started_in_loader;
 
 	snprintf(check.limit, sizeof(check.limit), "version or digest of what runs");
 	snprintf(check.got, sizeof(check.got), "%s",

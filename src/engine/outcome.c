@@ -31,6 +31,8 @@ static enum bf_state state_after_failure(const struct bf_run *run)
 		return run->depth == BF_DEPTH_NONE ? BF_STATE_UNTOUCHED : BF_STATE_RECOVERY;
 	if (run->runs == BF_RUNS_LOADER)
 		return BF_STATE_RECOVERY;
+	if (run->no_proof && run->runs == BF_RUNS_NEW)
+		return BF_STATE_UNPROVEN;
 	if (run->depth == BF_DEPTH_CONFIRMED || run->runs == BF_RUNS_NEW)
 		return run->depth == BF_DEPTH_CONFIRMED ? BF_STATE_NEW_PROVEN : BF_STATE_RECOVERY;
 	if (dual || run->went_back || run->depth == BF_DEPTH_NONE)
@@ -89,6 +91,9 @@ static void say_failure(const struct bf_run *run, struct bf_outcome *out)
 		snprintf(s, cap, "New firmware %s is proven running.", new_name(run, new));
 		break;
 	case BF_STATE_UNPROVEN:
+		snprintf(s, cap, "Firmware %s is written and started; the pack cannot prove it.",
+			 new_name(run, new));
+		break;
 	case BF_STATE_RECOVERY:
 		snprintf(s, cap, "The pack needs recovery; type: %s", out->err.next);
 		break;

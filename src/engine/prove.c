@@ -50,6 +50,26 @@ static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)
 	return err->rc;
 }
 
+static bool tells_nothing(const struct bf_ident *ident)
+{
+	const struct bf_slot *active = bf_slot_active(ident, NULL);
+
+	return !ident->in_bootloader && !ident->has_version && !ident->version_text[0] &&
+	       (!active || !active->digest_len);
+}
+
+/* Only known now, because no firmware ran before. Going back would be wrong: nothing failed. */
+static enum bf_rc unproven(struct bf_run *run, struct bf_err *err)
+{
+	run->no_proof = run->went_back = true;
+	run->runs = BF_RUNS_NEW;
+	bf_journal_drop(run);
+	bf_fail(err, BF_E_UNSUPPORTED,
+		"firmware runs, but the pack does not tell which: it is written and not proven");
+	bf_next(err, "accept that for this kind of pack: --allow no-proof");
+	return err->rc;
+}
+
 enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 {
 	char text[BF_VERSION_TEXT];
@@ -60,6 +80,8 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 	/* Allowed by name: that an application answers is all that this pack can say. */
 	if (run->no_proof && run->runs == BF_RUNS_OLD)
 		run->runs = BF_RUNS_NEW;
+	if (run->runs == BF_RUNS_OLD && tells_nothing(&run->now))
+		return unproven(run, err);
 	if (run->runs != BF_RUNS_NEW)
 		return not_started(run, err);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->now });

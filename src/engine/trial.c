@@ -37,13 +37,21 @@ static bf_time patience(const struct bf_run *run)
 	return run->profile.restart_ms ? BF_MS(run->profile.restart_ms) : RESTART_DEFAULT;
 }
 
-enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
+static bool may_have_gone(enum bf_rc rc)
+{
+	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || rc == BF_E_GONE;
+}
+
+/* A restart whose answer was lost counts as sent: what answers afterwards tells. */
+static enum bf_rc restart_once(struct bf_run *run, bool *ret_lost, struct bf_err *err)
 {
 	const struct bf_proto_ops *ops = run->proto->ops;
 	bf_time start = bf_now(run->clock);
-	enum bf_rc rc = BF_OK;
+	enum bf_rc rc;
 
-	if (ops->restart && ops->restart(run->proto, err))
+	rc = ops->restart ? ops->restart(run->proto, err) : BF_OK;
+	*ret_lost = rc != BF_OK;
+	if (rc && !may_have_gone(rc))
 		return bf_while(err, "restarting the pack");
 	run->parted = true;
 	run->authenticated = false;
@@ -51,13 +59,32 @@ enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
 	if (ops->default_rate)
 		ops->default_rate(run->proto);
 	run->rate = run->first_rate;
-	if (ops->await)
-		rc = ops->await(run->proto, bf_in(run->clock, patience(run)), err);
+	rc = ops->await ? ops->await(run->proto, bf_in(run->clock, patience(run)), err) : BF_OK;
 	run->sum.restart += bf_now(run->clock) - start;
 	if (rc)
 		return bf_while(err, "waiting up to %.0f s for the pack to come back",
 				(double)patience(run) / 1e6);
 	return bf_run_ask(run, err);
+}
+
+static bool still_pending(const struct bf_ident *now)
+{
+	const struct bf_slot *other = bf_slot_other(now, NULL);
+
+	return other && (other->flags & BF_SLOT_PENDING);
+}
+
+enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
+{
+	bool lost;
+	enum bf_rc rc = restart_once(run, &lost, err);
+
+	if (rc || !lost || !still_pending(&run->now))
+		return rc;
+	/* It was the request that got lost. */
+	if (bf_run_enter(run, err))
+		return err->rc;
+	return restart_once(run, &lost, err);
 }
 
 enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
@@ -73,6 +100,11 @@ enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
 		run->silent = true;
 		return BF_OK;
 	}
+	if (rc && !bf_run_can(run, BF_CAP_DUAL_BANK))
+		bf_likely(err,
+			  "the firmware runs and does not speak '%s': for such packs --allow "
+			  "no-proof",
+			  run->proto->ops->name);
 	return rc;
 }
 

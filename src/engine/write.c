@@ -37,10 +37,18 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+/* A line that is down or a user who stops would only make it worse: those resume later. */
+static bool can_go_back_now(const struct bf_err *err)
+{
+	return err->rc == BF_E_MISMATCH || err->rc == BF_E_NAK || err->rc == BF_E_UNSUPPORTED;
+}
+
 void bf_ph_write_undo(struct bf_run *run, struct bf_err *err)
 {
-	(void)err;
 	/* A failed start went back already; what is written stays for the next run to find. */
-	if (run->depth == BF_DEPTH_WRITING || run->depth == BF_DEPTH_WRITTEN)
-		bf_journal_write(run);
+	if (run->depth != BF_DEPTH_WRITING && run->depth != BF_DEPTH_WRITTEN)
+		return;
+	bf_journal_write(run);
+	if (!bf_run_can(run, BF_CAP_DUAL_BANK) && !run->went_back && can_go_back_now(err))
+		(void)bf_write_back(run, err);
 }

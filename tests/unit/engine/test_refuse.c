@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/* What is refused before anything is changed, with which code, and by which name it may be allowed. */
+#include "pack.h"
+
+#include <stdio.h>
+
+static void start(struct bench *b)
+{
+	bench_init(b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+}
+
+/* Refused with rc, nothing written; with the permission it runs to the end. */
+static void refused_then_allowed(struct bench *b, enum bf_rc rc, const char *check,
+				 enum bf_allow allow)
+{
+	bench_run(b);
+	assert_ended(b, rc, BF_STATE_OLD);
+	assert_string_equal(b->failed_check, check);
+	assert_int_equal(pack_calls(&b->pack, "erase"), 0);
+	assert_non_null(strstr(b->out.err.next, bf_allow_info(allow)->name));
+	b->job.allow[allow] = true;
+	bench_again(b);
+	assert_ended(b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_string_equal(b->allowed_check, check);
+	bench_done(b);
+}
+
+static void low_charge(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.measure.soc = 15;
+	refused_then_allowed(&b, BF_E_PREFLIGHT, "state-of-charge", BF_ALLOW_LOW_SOC);
+}
+
+static void high_charge(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.measure.soc = 85;
+	bench_run(&b);
+	assert_non_null(strstr(b.out.err.cause, "85.0 %"));
+	assert_non_null(strstr(b.out.err.cause, "20 to 80 %"));
+	pack_power_up(&b.pack);
+	refused_then_allowed(&b, BF_E_PREFLIGHT, "state-of-charge", BF_ALLOW_HIGH_SOC);
+}
+
+static void permission_for_one_side_is_none_for_the_other(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.measure.soc = 85;
+	b.job.allow[BF_ALLOW_LOW_SOC] = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_PREFLIGHT, BF_STATE_OLD);
+	bench_done(&b);
+}
+
+static void cold(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.measure.temp_c[2] = 0;
+	refused_then_allowed(&b, BF_E_PREFLIGHT, "temperature-lowest", BF_ALLOW_COLD);
+}
+
+static void hot(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.measure.temp_c[1] = 45;
+	refused_then_allowed(&b, BF_E_PREFLIGHT, "temperature-highest", BF_ALLOW_HOT);
+}
+
+static void current_flows(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.measure.current_a = -12;
+	refused_then_allowed(&b, BF_E_PREFLIGHT, "current", BF_ALLOW_CURRENT);
+}
+
+static void cells_move_between_two_readings(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.drifts = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_PREFLIGHT, BF_STATE_OLD);
+	assert_string_equal(b.failed_check, "cell-voltages-steady");
+	assert_non_null(strstr(b.out.err.cause, "cell 4"));
+	assert_non_null(strstr(b.out.err.next, "unsteady"));
+	bench_done(&b);
+}
+
+static void cells_lie_apart(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.measure.cell_v[7] = b.pack.after.cell_v[7] = 3.05;
+	refused_then_allowed(&b, BF_E_PREFLIGHT, "cell-spread", BF_ALLOW_CELL_SPREAD);
+}
+
+static void value_that_is_not_required_may_be_unknown(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.measure.has_current = false;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	bench_done(&b);
+}
+
+static void required_value_may_not_be_unknown(void **state)
+{
+	struct bench b;
+	char path[128];
+	FILE *f;
+
+	(void)state;
+	start(&b);
+	snprintf(path, sizeof(path), "%s/strict.ini", b.folder);
+	f = fopen(path, "w");
+	fputs("[quantity current]\nrequired = yes\n", f);
+	fclose(f);
+	b.job.profile = path;
+	b.pack.measure.has_current = false;
+	refused_then_allowed(&b, BF_E_PREFLIGHT, "current", BF_ALLOW_UNKNOWN);
+}
+
+static void other_hardware_is_refused_with_both_sides(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.othercid.bin");
+	b.job.allow[BF_ALLOW_NO_HARDWARE] = true; /* no permission for the wrong hardware */
+	bench_run(&b);
+	assert_ended(&b, BF_E_INCOMPATIBLE, BF_STATE_OLD);
+	assert_string_equal(b.failed_check, "class");
+	assert_non_null(strstr(b.out.err.cause, "of the image"));
+	assert_non_null(strstr(b.out.err.cause, "of the pack"));
+	bench_done(&b);
+}
+
+static void image_without_hardware_and_counter(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.noids.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_E_INCOMPATIBLE, BF_STATE_OLD);
+	assert_non_null(strstr(b.out.err.next, "no-hardware"));
+	b.job.allow[BF_ALLOW_NO_HARDWARE] = true;
+	bench_again(&b);
+	assert_ended(&b, BF_E_ROLLBACK, BF_STATE_OLD);
+	assert_non_null(strstr(b.out.err.next, "no-counter"));
+	b.job.allow[BF_ALLOW_NO_COUNTER] = true;
+	bench_again(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	bench_done(&b);
+}
+
+static void image_too_large_for_the_slot(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", NULL);
+	b.images[0] = data_path(b.image_path, "gw-2.0.0.signed.bin");
+	bench_run(&b);
+	assert_int_not_equal(b.out.rc, BF_OK);
+	assert_int_equal(b.out.state, BF_STATE_OLD);
+	assert_true(b.out.rc == BF_E_IMAGE || b.out.rc == BF_E_INCOMPATIBLE);
+	bench_done(&b);
+}
+
+static void lower_counter_cannot_be_allowed(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.5.0.signed.bin", "app-1.3.0.signed.bin");
+	b.flash.counter = 5;
+	memset(b.job.allow, 1, sizeof(b.job.allow));
+	bench_run(&b);
+	assert_ended(&b, BF_E_ROLLBACK, BF_STATE_OLD);
+	bench_done(&b);
+}
+
+static void lower_version_with_good_counter(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.5.0.signed.bin", "app-1.4.0.signed.bin");
+	refused_then_allowed(&b, BF_E_ROLLBACK, "version", BF_ALLOW_DOWNGRADE);
+}
+
+static void wrong_label_on_the_pack(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.job.expect_serial = "SN-0043";
+	bench_run(&b);
+	assert_ended(&b, BF_E_INCOMPATIBLE, BF_STATE_OLD);
+	bench_done(&b);
+}
+
+static void damaged_image_is_refused_before_the_interface_is_opened(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.images[0] = data_path(b.image_path, "bad-payload-bit.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_E_SIGNATURE, BF_STATE_UNTOUCHED);
+	assert_int_equal(b.events[BF_EV_INTERFACE], 0);
+	b.images[0] = data_path(b.image_path, "truncated-payload.bin");
+	bench_again(&b);
+	assert_ended(&b, BF_E_IMAGE, BF_STATE_UNTOUCHED);
+	bench_done(&b);
+}
+
+static void without_a_trusted_key_nothing_is_flashed(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.job.keys = NULL;
+	bench_run(&b);
+	assert_ended(&b, BF_E_SIGNATURE, BF_STATE_UNTOUCHED);
+	assert_non_null(strstr(b.out.err.next, "--key"));
+	bench_done(&b);
+}
+
+static void pack_that_refuses_the_key(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.refuses_key = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_AUTH, BF_STATE_OLD);
+	assert_int_equal(b.out.err.dev_code, 0x35);
+	assert_non_null(strstr(b.out.err.next, "--auth-key"));
+	bench_done(&b);
+}
+
+static void silence_names_what_was_tried(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.silent = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_NODEV, BF_STATE_UNTOUCHED);
+	assert_non_null(strstr(b.out.err.cause, "fake"));
+	assert_non_null(strstr(b.out.err.likely[2], "25 line settings"));
+	assert_int_equal(b.events[BF_EV_TRIED], 1);
+	bench_done(&b);
+}
+
+static void wake_up(struct pack *pack, const char *op)
+{
+	(void)op;
+	if (bf_now(pack->clock) > BF_SEC(20))
+		pack->silent = false;
+}
+
+static void pack_is_waited_for(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.silent = true;
+	b.pack.at_op = wake_up;
+	b.job.wait = BF_SEC(60);
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_true(b.events[BF_EV_ALIVE] > 5);
+	bench_done(&b);
+}
+
+static void absent_interface(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.job.iface = "absent";
+	bench_run(&b);
+	assert_ended(&b, BF_E_IFACE, BF_STATE_UNTOUCHED);
+	bench_done(&b);
+}
+
+static void unknown_protocol_lists_the_known(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.job.protocol = "telepathy";
+	bench_run(&b);
+	assert_ended(&b, BF_E_USAGE, BF_STATE_UNTOUCHED);
+	assert_non_null(strstr(b.out.err.next, "fake"));
+	bench_done(&b);
+}
+
+static void job_that_takes_too_long_stops_at_a_safe_place(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.job.timeout = BF_MS(1100);
+	bench_run(&b);
+	assert_ended(&b, BF_E_TIMEOUT, BF_STATE_OLD);
+	assert_non_null(strstr(b.out.err.next, "--timeout"));
+	bench_done(&b);
+}
+
+static void held_interface_names_its_holder(void **state)
+{
+	struct bench b;
+	struct bf_run other = { .lock_fd = -1 };
+	struct bf_err err;
+
+	(void)state;
+	start(&b);
+	b.job.runtime_folder = b.folder;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	/* The same files that a second process would meet. */
+	other.job = &b.job;
+	other.ports = &(const struct bf_ports){ .drivers = bf_drivers };
+	bf_err_init(&err);
+	assert_int_equal(bf_ph_lock(&other, &err), BF_OK);
+	bench_again(&b);
+	assert_ended(&b, BF_E_BUSY, BF_STATE_UNTOUCHED);
+	assert_non_null(strstr(b.out.err.cause, "bmsflash flash, process"));
+	bf_ph_unlock(&other);
+	bench_again(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	bench_done(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(low_charge),
+		cmocka_unit_test(high_charge),
+		cmocka_unit_test(permission_for_one_side_is_none_for_the_other),
+		cmocka_unit_test(cold),
+		cmocka_unit_test(hot),
+		cmocka_unit_test(current_flows),
+		cmocka_unit_test(cells_move_between_two_readings),
+		cmocka_unit_test(cells_lie_apart),
+		cmocka_unit_test(value_that_is_not_required_may_be_unknown),
+		cmocka_unit_test(required_value_may_not_be_unknown),
+		cmocka_unit_test(other_hardware_is_refused_with_both_sides),
+		cmocka_unit_test(image_without_hardware_and_counter),
+		cmocka_unit_test(image_too_large_for_the_slot),
+		cmocka_unit_test(lower_counter_cannot_be_allowed),
+		cmocka_unit_test(lower_version_with_good_counter),
+		cmocka_unit_test(wrong_label_on_the_pack),
+		cmocka_unit_test(damaged_image_is_refused_before_the_interface_is_opened),
+		cmocka_unit_test(without_a_trusted_key_nothing_is_flashed),
+		cmocka_unit_test(pack_that_refuses_the_key),
+		cmocka_unit_test(silence_names_what_was_tried),
+		cmocka_unit_test(pack_is_waited_for),
+		cmocka_unit_test(absent_interface),
+		cmocka_unit_test(unknown_protocol_lists_the_known),
+		cmocka_unit_test(job_that_takes_too_long_stops_at_a_safe_place),
+		cmocka_unit_test(held_interface_names_its_holder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

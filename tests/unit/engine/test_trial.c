@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* New firmware that does not prove itself goes, and the pack is left as it was found. */
+#include "pack.h"
+
+#include <stdio.h>
+
+static void start(struct bench *b)
+{
+	bench_init(b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+}
+
+static void assert_old_again(struct bench *b)
+{
+	assert_ended(b, BF_E_RESTORED, BF_STATE_OLD);
+	assert_string_equal(b->out.sentence, "Old firmware 1.3.0 is again running.");
+	assert_int_equal(bf_rc_info(b->out.rc)->exit_status, 41);
+	assert_ptr_equal(pack_in_slot(&b->pack, b->flash.active), &b->pack.known[0]);
+	assert_false(b->flash.trial);
+	assert_int_equal(b->flash.counter, 3);
+	bench_done(b);
+}
+
+static void restart_loop_is_recognised_by_name(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.new_crashes = true;
+	bench_run(&b);
+	assert_non_null(strstr(b.out.err.likely[0], "restart loop"));
+	assert_non_null(strstr(b.out.err.likely[0], "watchdog"));
+	assert_old_again(&b);
+}
+
+static void failed_self_test_goes_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.self_test_fails = true;
+	bench_run(&b);
+	assert_string_equal(b.failed_check, "pack-self-test");
+	assert_non_null(strstr(b.out.err.cause, "contactor weld check"));
+	assert_int_equal(pack_calls(&b.pack, "confirm"), 0);
+	assert_old_again(&b);
+}
+
+static void cell_that_reads_differently_goes_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.after.cell_v[11] = 3.3 * 1.006; /* the rule is 0.5 % */
+	bench_run(&b);
+	assert_string_equal(b.failed_check, "cell-voltages");
+	assert_non_null(strstr(b.out.err.cause, "cell 12"));
+	assert_old_again(&b);
+}
+
+static void cell_within_the_rule_stays(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.after.cell_v[11] = 3.3 * 1.004;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	bench_done(&b);
+}
+
+static void missing_cells_go_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.after.n_cells = 15;
+	bench_run(&b);
+	assert_string_equal(b.failed_check, "cell-voltages");
+	assert_old_again(&b);
+}
+
+static void implausible_sensor_goes_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.after.temp_c[3] = -127;
+	bench_run(&b);
+	assert_string_equal(b.failed_check, "temperature-sensors");
+	assert_old_again(&b);
+}
+
+static void dead_balancing_switch_goes_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.balance_fails = true;
+	bench_run(&b);
+	assert_string_equal(b.failed_check, "balancing");
+	assert_old_again(&b);
+}
+
+static void refused_confirmation_goes_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.faults[0] = (struct pack_fault){ "confirm", 1, BF_E_NAK };
+	bench_run(&b);
+	assert_old_again(&b);
+}
+
+static void refused_revert_still_goes_back_by_restart(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.self_test_fails = true;
+	b.pack.faults[0] = (struct pack_fault){ "revert", 1, BF_E_NAK };
+	bench_run(&b);
+	assert_old_again(&b);
+}
+
+static void failed_check_in_the_pack_starts_nothing(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.faults[0] = (struct pack_fault){ "check", 1, BF_E_MISMATCH };
+	bench_run(&b);
+	assert_ended(&b, BF_E_MISMATCH, BF_STATE_OLD);
+	assert_int_equal(pack_calls(&b.pack, "activate"), 0);
+	bench_done(&b);
+}
+
+static void pack_that_does_not_return_names_the_next_command(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.never_returns = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
+	assert_int_equal(bf_rc_info(b.out.rc)->exit_status, 42);
+	assert_non_null(strstr(b.out.sentence, "bmsflash rollback --if fake0 --from "));
+	bench_done(&b);
+}
+
+static void activation_that_is_refused_leaves_the_old_running(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.faults[0] = (struct pack_fault){ "activate", 1, BF_E_NAK };
+	bench_run(&b);
+	assert_ended(&b, BF_E_NAK, BF_STATE_OLD);
+	assert_string_equal(b.out.sentence, "Old firmware 1.3.0 is still running.");
+	bench_done(&b);
+}
+
+static void lost_activation_says_what_the_next_start_does(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.faults[0] = (struct pack_fault){ "activate", 1, BF_E_TIMEOUT, .after = true };
+	bench_run(&b);
+	assert_ended(&b, BF_E_TIMEOUT, BF_STATE_OLD);
+	assert_non_null(strstr(b.out.sentence, "starts on trial at the next restart"));
+	bench_again(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	bench_done(&b);
+}
+
+static void single_bank_gets_its_backup_written_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.new_crashes = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_RESTORED, BF_STATE_OLD);
+	assert_ptr_equal(pack_in_slot(&b.pack, 0), &b.pack.known[0]);
+	assert_false(b.flash.in_loader);
+	bench_done(&b);
+}
+
+static void single_bank_that_reads_back_wrong_is_written_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	/* The backup takes 12 reads of 4096 bytes, the verification follows it. */
+	b.pack.faults[0] = (struct pack_fault){ "read", 13, BF_E_MISMATCH };
+	bench_run(&b);
+	assert_ended(&b, BF_E_RESTORED, BF_STATE_OLD);
+	assert_ptr_equal(pack_in_slot(&b.pack, 0), &b.pack.known[0]);
+	bench_done(&b);
+}
+
+static void interrupted_trial_is_taken_up_and_confirmed(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	pack_load(&b.pack, 1, "app-1.5.0.signed.bin");
+	b.flash.active = 1;
+	b.flash.trial = true;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "restart"), 0);
+	assert_int_equal(pack_calls(&b.pack, "confirm"), 1);
+	assert_false(b.flash.trial);
+	bench_done(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(restart_loop_is_recognised_by_name),
+		cmocka_unit_test(failed_self_test_goes_back),
+		cmocka_unit_test(cell_that_reads_differently_goes_back),
+		cmocka_unit_test(cell_within_the_rule_stays),
+		cmocka_unit_test(missing_cells_go_back),
+		cmocka_unit_test(implausible_sensor_goes_back),
+		cmocka_unit_test(dead_balancing_switch_goes_back),
+		cmocka_unit_test(refused_confirmation_goes_back),
+		cmocka_unit_test(refused_revert_still_goes_back_by_restart),
+		cmocka_unit_test(failed_check_in_the_pack_starts_nothing),
+		cmocka_unit_test(pack_that_does_not_return_names_the_next_command),
+		cmocka_unit_test(activation_that_is_refused_leaves_the_old_running),
+		cmocka_unit_test(lost_activation_says_what_the_next_start_does),
+		cmocka_unit_test(single_bank_gets_its_backup_written_back),
+		cmocka_unit_test(single_bank_that_reads_back_wrong_is_written_back),
+		cmocka_unit_test(interrupted_trial_is_taken_up_and_confirmed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
