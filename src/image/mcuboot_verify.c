@@ -92,13 +92,14 @@ static enum bf_rc refuse_key(const struct bf_claim *claim, const struct bf_keyri
 			     struct bf_err *err)
 {
 	const struct bf_mcuboot *mb = &claim->mcuboot;
-	uint8_t hash[BF_SHA256_LEN];
 	char id[ID_TEXT];
 	char trusted[160];
 
 	if (mb->key_hash) {
 		bf_hex(id, ID_TEXT, mb->key_hash, 8);
 	} else {
+		uint8_t hash[BF_SHA256_LEN];
+
 		bf_sha256(hash, mb->key, mb->key_len);
 		bf_hex(id, ID_TEXT, hash, 8);
 	}

@@ -107,28 +107,56 @@ static inline BF_UNUSED void make(struct made *m)
 	m->len = o.len;
 }
 
-static inline BF_UNUSED struct bf_keyring *made_ring(void)
+/* n must be a multiple of 3: no padding. */
+static inline BF_UNUSED char *made_base64(char *dst, const uint8_t *p, size_t n)
 {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	struct bf_keyring *ring = bf_keyring_new();
-	char pem[256] = "-----BEGIN PUBLIC KEY-----\n";
-	size_t at = strlen(pem);
-	struct bf_err err = { 0 };
-	uint8_t der[45] = { 0 }; /* 44 bytes and one of padding make 15 groups */
+	char *at = dst;
 
-	made_spki(der);
-	for (size_t i = 0; i < 45; i += 3) {
-		uint32_t v = (uint32_t)der[i] << 16 | (uint32_t)der[i + 1] << 8 | der[i + 2];
+	for (size_t i = 0; i < n; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16 | (uint32_t)p[i + 1] << 8 | p[i + 2];
 
 		for (unsigned k = 0; k < 4; k++)
-			pem[at++] = digits[v >> (18 - 6 * k) & 63];
+			*at++ = digits[v >> (18 - 6 * k) & 63];
 	}
-	pem[at - 1] = '=';
-	strcpy(pem + at, "\n-----END PUBLIC KEY-----\n");
-	if (bf_keyring_add_text(ring, pem, strlen(pem), "made.pem", &err))
+	*at = '\0';
+	return dst;
+}
+
+static inline BF_UNUSED struct bf_keyring *made_ring_of(const char *text, const char *name)
+{
+	struct bf_keyring *ring = bf_keyring_new();
+	struct bf_err err = { 0 };
+
+	if (bf_keyring_add_text(ring, text, strlen(text), name, &err))
 		fail_msg("%s", err.cause);
 	return ring;
+}
+
+static inline BF_UNUSED struct bf_keyring *made_ring(void)
+{
+	char text[64], pem[256];
+	uint8_t der[45] = { 0 }; /* 44 bytes, and one that becomes the padding */
+
+	made_spki(der);
+	made_base64(text, der, sizeof(der));
+	text[59] = '=';
+	snprintf(pem, sizeof(pem), "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n",
+		 text);
+	return made_ring_of(pem, "made.pem");
+}
+
+/* The same key as a minisign public key. */
+static inline BF_UNUSED struct bf_keyring *made_minisign_ring(void)
+{
+	uint8_t raw[42] = "Ed12345678";
+	char text[64], key[128];
+
+	bf_ed25519_public(raw + 10, (const uint8_t *)MADE_SEED);
+	snprintf(key, sizeof(key), "untrusted comment: x\n%s\n",
+		 made_base64(text, raw, sizeof(raw)));
+	return made_ring_of(key, "made.pub");
 }
 
 /* Makes, verifies; the code must be this and the cause must hold the words (NULL: any). */

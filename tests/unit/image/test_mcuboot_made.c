@@ -20,22 +20,31 @@ static void each_shape_of_signature_is_accepted(void **state)
 	verdict(&big_header, BF_OK, NULL);
 }
 
-static void every_changed_byte_is_noticed(void **state)
+static void notice_every_change(struct made *m)
 {
-	struct made m = { .prot = { { 0x50, "\5\0\0", 4 } } };
+	BF_AUTO(bf_keyring) *ring = made_ring();
 
-	(void)state;
-	make(&m);
-	for (size_t i = 0; i < m.len; i++) {
-		BF_AUTO(bf_keyring) *ring = made_ring();
+	make(m);
+	for (size_t i = 0; i < m->len; i++) {
 		BF_AUTO(bf_image) *image = NULL;
 		struct bf_err err = { 0 };
 
-		m.bytes[i] ^= 0x10;
-		if (bytes_to_image(m.bytes, m.len, ring, &image, &err) == BF_OK)
+		m->bytes[i] ^= 0x10;
+		if (bytes_to_image(m->bytes, m->len, ring, &image, &err) == BF_OK)
 			fail_msg("change at %zu passed", i);
-		m.bytes[i] ^= 0x10;
+		m->bytes[i] ^= 0x10;
 	}
+}
+
+static void every_changed_byte_is_noticed(void **state)
+{
+	struct made digest = { .prot = { { 0x50, "\5\0\0", 4 } } };
+	struct made pure = { .pure = true }, whole = { .whole_key = true };
+
+	(void)state;
+	notice_every_change(&digest);
+	notice_every_change(&pure);
+	notice_every_change(&whole);
 }
 
 static void every_cut_is_noticed(void **state)
@@ -159,6 +168,20 @@ static void two_names_of_a_key_must_agree(void **state)
 	(void)state;
 	verdict(&m, BF_E_SIGNATURE, "not trusted");
 	verdict(&foreign, BF_E_SIGNATURE, "not trusted");
+}
+
+/* Each key for what it was made: the same bytes as a minisign key do not vouch for an image. */
+static void a_minisign_key_does_not_vouch_for_an_image(void **state)
+{
+	BF_AUTO(bf_keyring) *ring = made_minisign_ring();
+	struct made m = { .whole_key = true };
+	struct bf_image *image = NULL;
+	struct bf_err err = { 0 };
+
+	(void)state;
+	make(&m);
+	assert_int_equal(bytes_to_image(m.bytes, m.len, ring, &image, &err), BF_E_SIGNATURE);
+	assert_non_null(strstr(err.cause, "(not trusted); trusted: none of this kind"));
 }
 
 /* ---- padded slots ---- */
@@ -289,6 +312,7 @@ int main(void)
 		cmocka_unit_test(missing_parts_are_named),
 		cmocka_unit_test(flags_that_no_signature_mends_are_refused),
 		cmocka_unit_test(two_names_of_a_key_must_agree),
+		cmocka_unit_test(a_minisign_key_does_not_vouch_for_an_image),
 		cmocka_unit_test(erased_padding_and_true_trailers_are_accepted),
 		cmocka_unit_test(anything_else_after_the_image_is_refused),
 		cmocka_unit_test(padding_is_told_but_not_written),

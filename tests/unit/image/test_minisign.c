@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Signatures that the minisign program made (tests/data), and one-byte changes of all they cover. */
-#include "helpers.h"
+#include "made.h"
 
 #include "image/image_priv.h"
 
@@ -216,6 +216,33 @@ static void a_pem_key_does_not_vouch_for_minisign(void **state)
 	pair_done(&p);
 }
 
+/* A PEM key has no identifier; a signature that gives none must not find it by that. */
+static void a_signature_without_identifier_finds_no_key(void **state)
+{
+	BF_AUTO(bf_keyring) *ring = made_ring();
+	const struct bf_claim_opts opts = { .has_addr = true };
+	static const uint8_t file[] = "firmware";
+	uint8_t raw[75] = "Ed", global[66] = { 0 };
+	char sig[128], global_sig[128], text[512];
+	struct bf_claim *claim = NULL;
+	struct bf_image *image = NULL;
+	struct bf_err err = { 0 };
+
+	(void)state;
+	bf_ed25519_sign(raw + 10, file, 8, (const uint8_t *)MADE_SEED);
+	bf_ed25519_sign(global, raw + 10, 64, (const uint8_t *)MADE_SEED);
+	made_base64(sig, raw, 75)[99] = '=';
+	made_base64(global_sig, global, 66)[86] = '=';
+	global_sig[87] = '=';
+	snprintf(text, sizeof(text), "untrusted comment: \n%s\ntrusted comment: \n%s\n", sig,
+		 global_sig);
+	assert_int_equal(bf_claim_parse(file, 8, "a.bin", (uint8_t *)text, strlen(text), &opts,
+					&claim, &err),
+			 BF_OK);
+	assert_int_equal(bf_image_verify(claim, ring, &image, &err), BF_E_SIGNATURE);
+	assert_non_null(strstr(err.cause, "minisign key 0000000000000000 (not trusted)"));
+}
+
 static void a_default_comment_says_nothing_about_the_firmware(void **state)
 {
 	BF_AUTO(bf_image) *image = NULL;
@@ -325,6 +352,7 @@ int main(void)
 		cmocka_unit_test(the_untrusted_comment_is_never_used),
 		cmocka_unit_test(another_key_is_named_beside_the_trusted_ones),
 		cmocka_unit_test(a_pem_key_does_not_vouch_for_minisign),
+		cmocka_unit_test(a_signature_without_identifier_finds_no_key),
 		cmocka_unit_test(a_default_comment_says_nothing_about_the_firmware),
 		cmocka_unit_test(signed_nonsense_in_the_comment_is_malformed),
 		cmocka_unit_test(comment_words_are_strict),
