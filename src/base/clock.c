@@ -99,36 +99,44 @@ static int poll_until(struct pollfd *fds, size_t n, bf_time deadline)
 	return ppoll(fds, n, limit, NULL);
 }
 
+/* One poll of the caller's descriptors and the cancel descriptor; EINTR is not an answer. */
+static int poll_once(struct pollfd *all, size_t n, bf_time deadline)
+{
+	int got;
+
+	do
+		got = poll_until(all, n, deadline);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
 static enum bf_wait real_wait(struct bf_clock *clock, struct pollfd *fds, size_t n,
 			      bf_time deadline)
 {
 	struct real_clock *rc = BF_CONTAINER_OF(clock, struct real_clock, clock);
 	struct pollfd all[MAX_FDS + 1];
-	bool watch;
-	int got;
 
 	if (n > MAX_FDS)
 		n = MAX_FDS;
 	for (;;) {
-		watch = rc->cancel_fd >= 0 && !clock->cancelled;
+		bool watch = rc->cancel_fd >= 0 && !clock->cancelled;
+		int got;
+
 		if (n)
 			memcpy(all, fds, n * sizeof(*fds));
 		all[n] = (struct pollfd){ .fd = rc->cancel_fd, .events = POLLIN };
-		got = poll_until(all, n + watch, deadline);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got == 0)
+		got = poll_once(all, n + watch, deadline);
+		if (got <= 0)
 			return BF_WAIT_DEADLINE;
-		if (watch && all[n].revents) {
-			clock->cancelled = true;
-			if (!clock->held)
-				return BF_WAIT_CANCELLED;
-			if (got == 1)
-				continue;
-		}
 		for (size_t i = 0; i < n; i++)
 			fds[i].revents = all[i].revents;
-		return BF_WAIT_READY;
+		if (!watch || !all[n].revents)
+			return BF_WAIT_READY;
+		clock->cancelled = true;
+		if (!clock->held)
+			return BF_WAIT_CANCELLED;
+		if (got > 1)
+			return BF_WAIT_READY;
 	}
 }
 

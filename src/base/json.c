@@ -131,6 +131,13 @@ void bf_json_add_str(struct bf_json *array, const char *value)
 	json_array_append_new(in(array), text_value(value));
 }
 
+void bf_json_add_real(struct bf_json *array, double value)
+{
+	json_t *real = json_real(value);
+
+	json_array_append_new(in(array), real ? real : json_null());
+}
+
 char *bf_json_line(const struct bf_json *json)
 {
 	char *text =

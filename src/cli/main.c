@@ -1,5 +1,168 @@
 /* SPDX-License-Identifier: MIT */
-int main(void)
+/* From argv to an exit status: parse, run the job, render. */
+#include "cli.h"
+
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct program {
+	struct bf_opts opts;
+	struct bf_folders folders;
+	struct bf_out_text text;
+	struct bf_out_json json;
+	struct bf_log log;
+	struct bf_events events;
+	struct bf_outcome outcome;
+};
+
+/* Signals that ask to stop become a readable descriptor for the clock; the engine stops at a safe place. */
+static int stop_signals(void)
 {
-	return 1;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static enum bf_progress_style progress_style(const char *word)
+{
+	if (strcmp(word, "tty") == 0)
+		return BF_PROGRESS_TTY;
+	if (strcmp(word, "plain") == 0)
+		return BF_PROGRESS_PLAIN;
+	if (strcmp(word, "none") == 0)
+		return BF_PROGRESS_NONE;
+	return isatty(STDERR_FILENO) ? BF_PROGRESS_TTY : BF_PROGRESS_PLAIN;
+}
+
+static void start_output(struct program *p, bool json)
+{
+	const char *no_colour = getenv("NO_COLOR");
+	bool colour = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+
+	p->json.to = stdout;
+	p->text = (struct bf_out_text){
+		.results = stdout,
+		.notes = stderr,
+		.progress = progress_style(p->opts.progress ? p->opts.progress : "auto"),
+		.colour = colour,
+		.quiet = p->opts.quiet > 0,
+		.verbose = p->opts.verbose,
+	};
+	p->events = (struct bf_events){ json ? bf_out_json_event : bf_out_text_event,
+					json ? (void *)&p->json : (void *)&p->text };
+	p->log = (struct bf_log){ json ? bf_out_json_log : bf_out_text_log,
+				  json ? (void *)&p->json : (void *)&p->text,
+				  p->opts.verbose > 1 ? BF_LOG_DEBUG : BF_LOG_WARN };
+}
+
+static const char *user_name(void)
+{
+	const struct passwd *pw = getpwuid(getuid());
+
+	return pw ? pw->pw_name : "unknown";
+}
+
+static void run(struct program *p, struct bf_clock *clock)
+{
+	const struct bf_opts *o = &p->opts;
+	struct bf_claim_opts claim = { .has_addr = o->addr >= 0,
+				       .addr = o->addr >= 0 ? (uint32_t)o->addr : 0,
+				       .sig_path = o->sig };
+	struct bf_job job = {
+		.kind = o->command,
+		.iface = o->iface,
+		.protocol = o->protocol,
+		.profile = o->profile,
+		.profile_folders = (const char *const *)p->folders.profiles,
+		.node = (int)o->node,
+		.images = o->images,
+		.claim_opts = &claim,
+		.keys = o->keys,
+		.key_folders = (const char *const *)p->folders.keys,
+		.auth_key = o->auth_key,
+		.archive_out = o->output,
+		.restore_from = o->from,
+		.data_folder = p->folders.data,
+		.runtime_folder = p->folders.runtime,
+		.record = o->record,
+		.trace = o->trace,
+		.expect_serial = o->expect_serial,
+		.baud = (uint32_t)o->baud,
+		.bitrate = (uint32_t)o->bitrate,
+		.dbitrate = (uint32_t)o->dbitrate,
+		.timeout = o->timeout,
+		.wait = o->wait,
+		.dry_run = o->dry_run,
+		.rescue = o->rescue,
+		.tool_version = BF_VERSION,
+		.user = user_name(),
+	};
+
+	memcpy(job.allow, o->allow, sizeof(job.allow));
+	/* A core dump of a process that has read a private key would hold it. */
+	if (o->auth_key)
+		prctl(PR_SET_DUMPABLE, 0);
+	bf_job_run(&job, clock, &p->log, &p->events, &p->outcome);
+}
+
+static int render(struct program *p, bool json, struct bf_clock *clock)
+{
+	if (json)
+		bf_out_json_outcome(&p->json, &p->outcome, bf_wall(clock));
+	else
+		bf_out_text_outcome(&p->text, &p->outcome);
+	/* A result that nobody could read is not a success. */
+	if ((fflush(stdout) || ferror(stdout)) && !p->outcome.rc)
+		return bf_rc_info(BF_E_INTERNAL)->exit_status;
+	return bf_rc_info(p->outcome.rc)->exit_status;
+}
+
+static int help_or_version(const struct bf_opts *opts)
+{
+	if (opts->version)
+		puts("bmsflash " BF_VERSION);
+	else if (opts->have_command)
+		bf_help_command(stdout, bf_spec_command(opts->command));
+	else
+		bf_help_program(stdout);
+	return fflush(stdout) ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	int words = argc > 0 ? argc - 1 : 0;
+	const char *const *argw = (const char *const *)argv + (argc > 0);
+	int stop_fd = stop_signals();
+	BF_AUTO(bf_clock) *clock = bf_clock_real_new(stop_fd);
+	bool json = bf_parse_wants_json(words, argw);
+	struct program p = { 0 };
+	int status;
+
+	p.outcome.rc = bf_parse(words, argw, &p.opts, &p.outcome.err);
+	start_output(&p, json);
+	if (p.outcome.rc) {
+		snprintf(p.outcome.sentence, sizeof(p.outcome.sentence), "nothing was done");
+		return render(&p, json, clock);
+	}
+	if (p.opts.help || p.opts.version) {
+		status = help_or_version(&p.opts);
+	} else {
+		bf_folders_find(&p.folders);
+		run(&p, clock);
+		status = render(&p, json, clock);
+		bf_folders_done(&p.folders);
+	}
+	bf_opts_done(&p.opts);
+	close(stop_fd);
+	return status;
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of the command line program: only this layer prints, reads the environment and exits. */
+#pragma once
+
+#include <stdio.h>
+
+#include "spec.h"
+
+/* ---- help.c ---- */
+void bf_help_program(FILE *to);
+void bf_help_command(FILE *to, const struct bf_command *command);
+
+/* ---- folders.c: where things are, by XDG and the environment ---- */
+struct bf_folders {
+	char *keys[3];     /* user's, system's; NULL-terminated */
+	char *profiles[4]; /* user's, system's, built-in; NULL-terminated */
+	char *data;        /* backups and journals */
+	char *runtime;     /* locks */
+};
+void bf_folders_find(struct bf_folders *ret);
+void bf_folders_done(struct bf_folders *folders);
+
+/* ---- out*.c: events and the outcome, as text or NDJSON ---- */
+enum bf_progress_style { BF_PROGRESS_TTY, BF_PROGRESS_PLAIN, BF_PROGRESS_NONE };
+
+struct bf_out_text {
+	FILE *results, *notes; /* standard output, standard error */
+	enum bf_progress_style progress;
+	bool colour;
+	bool quiet;
+	int64_t verbose;
+	bool line_open;       /* a progress line without its newline stands on the terminal */
+	int64_t last_line_us; /* plain progress: time and percent of the last line */
+	int last_percent;
+	bool measured; /* conditions were shown */
+};
+
+struct bf_out_json {
+	FILE *to;
+};
+
+void bf_out_text_event(void *ctx, const struct bf_event *ev);
+void bf_out_text_outcome(struct bf_out_text *out, const struct bf_outcome *outcome);
+void bf_out_text_log(void *ctx, enum bf_log_level level, const char *line);
+
+void bf_out_json_event(void *ctx, const struct bf_event *ev);
+void bf_out_json_outcome(struct bf_out_json *out, const struct bf_outcome *outcome,
+			 int64_t wall_us);
+void bf_out_json_log(void *ctx, enum bf_log_level level, const char *line);
+
+/* Words for enumerators, shared by text and JSON; tables with tests. */
+const char *bf_event_name(enum bf_event_kind kind);
+const char *bf_region_kind_name(enum bf_region_kind kind);
+/* Names of the bits that are set, by index: for capabilities and slot flags. */
+const char *bf_cap_name(unsigned bit);
+const char *bf_slot_flag_name(unsigned bit);
+
+/* "12.3 kB/s", "512 KiB", "1 min 05 s": into the caller's buffer, returned. */
+char *bf_text_rate(char *dst, size_t cap, double bytes_per_s);
+char *bf_text_size(char *dst, size_t cap, uint64_t bytes);
+char *bf_text_time(char *dst, size_t cap, bf_time us);
+/* ISO 8601, UTC, with microseconds. */
+char *bf_text_stamp(char *dst, size_t cap, int64_t wall_us);

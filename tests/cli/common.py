@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of the built binary share: run it, read its events, check them against the schema."""
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(TESTS)
+DATA = os.path.join(TESTS, "data")
+BIN = os.environ["BMSFLASH"]
+SIM = os.environ.get("BMSFLASH_SIM")
+SANITIZED = os.environ.get("BMSFLASH_SANITIZED") == "true"
+MCUBOOT = os.path.join(DATA, "mcuboot")
+FIRMWARE = os.path.join(DATA, "firmware")
+KEY = os.path.join(MCUBOOT, "release.pub.pem")
+OTHER_KEY = os.path.join(MCUBOOT, "other.pub.pem")
+
+try:
+    import jsonschema
+
+    with open(os.path.join(ROOT, "data", "bmsflash-events.schema.json"), encoding="utf-8") as f:
+        VALIDATOR = jsonschema.Draft7Validator(json.load(f))
+except ImportError:
+    VALIDATOR = None
+
+
+def image(name):
+    return os.path.join(MCUBOOT, name)
+
+
+class Run:
+    """One finished run: status, text of both outputs, events when --json was given."""
+
+    def __init__(self, done):
+        self.status = done.returncode
+        self.out = done.stdout.decode("utf-8")
+        self.err = done.stderr.decode("utf-8")
+        self.events = []
+        if self.out.startswith("{"):
+            self.events = [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def result(self):
+        return self.events[-1]
+
+    def of(self, kind):
+        return [e for e in self.events if e["event"] == kind]
+
+
+class Case(unittest.TestCase):
+    """A test with folders of its own; nothing of the user's is read or written."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="bmsflash-")
+        self.dir = self.folder.name
+        os.mkdir(os.path.join(self.dir, "run"))
+        self.env = dict(os.environ, HOME=self.dir, XDG_CONFIG_HOME=self.dir + "/config",
+                        XDG_STATE_HOME=self.dir + "/state", XDG_RUNTIME_DIR=self.dir + "/run",
+                        LC_ALL="C.UTF-8")
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def run_it(self, *words, timeout=120, **kwargs):
+        done = subprocess.run([BIN, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=self.env, timeout=timeout, check=False, **kwargs)
+        return Run(done)
+
+    def run_json(self, *words, **kwargs):
+        run = self.run_it(*words, "--json", **kwargs)
+        self.check_events(run)
+        return run
+
+    def check_events(self, run):
+        self.assertTrue(run.events, f"no events; standard error: {run.err}")
+        self.assertEqual(run.events[-1]["event"], "result")
+        self.assertEqual(len(run.of("result")), 1)
+        self.assertEqual(run.result["status"], run.status)
+        if VALIDATOR is None:
+            return
+        for event in run.events:
+            problems = list(VALIDATOR.iter_errors(event))
+            if problems:
+                best = jsonschema.exceptions.best_match(problems)
+                self.fail(f"{json.dumps(event)}: {best.message} (context: {[c.message for c in best.context][:20]})")
+
+    def expect(self, run, status):
+        self.assertEqual(run.status, status, f"\nstdout: {run.out}\nstderr: {run.err}")
+
+
+def main():
+    unittest.main(verbosity=2)

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""verify, offline: the verdicts that independent tools' files must get, and what it costs."""
+import json
+import os
+import resource
+import shutil
+import subprocess
+import unittest
+
+import common
+
+
+class Verify(common.Case):
+    def test_every_vector_gets_its_verdict(self):
+        with open(common.image("expect.json"), encoding="utf-8") as f:
+            vectors = json.load(f)
+        for name, want in vectors.items():
+            with self.subTest(name):
+                run = self.run_json("verify", "--key", common.KEY, common.image(name))
+                self.assertEqual(run.result["exit"], want["expect"], run.result)
+                if want["expect"] != "ok":
+                    continue
+                image = run.of("image")[0]
+                self.assertEqual(image["version"], want["version"])
+                self.assertEqual(image["security_counter"], want.get("security_counter"))
+
+    def test_without_a_trusted_key_nothing_is_valid(self):
+        run = self.run_json("verify", common.image("app-1.5.0.signed.bin"))
+        self.expect(run, 21)
+        self.assertIn("--key", run.result["error"]["next"] + run.result["error"]["cause"])
+
+    def test_keys_are_found_in_the_users_folder(self):
+        os.makedirs(self.path("config/bmsflash/keys"))
+        shutil.copy(common.KEY, self.path("config/bmsflash/keys/release.pem"))
+        self.expect(self.run_it("verify", common.image("app-1.5.0.signed.bin")), 0)
+
+    def test_one_bad_file_among_good_ones_fails_the_run_and_is_named(self):
+        run = self.run_json("verify", "--key", common.KEY, common.image("app-1.5.0.signed.bin"),
+                            common.image("bad-magic.bin"), common.image("app-1.4.0.signed.bin"))
+        self.expect(run, 20)
+        self.assertIn("bad-magic.bin", json.dumps(run.result["error"]))
+
+    def test_a_file_that_is_not_there_is_an_image_error(self):
+        run = self.run_json("verify", "--key", common.KEY, "/nonexistent.bin")
+        self.expect(run, 20)
+        self.assertIn("/nonexistent.bin", run.result["error"]["cause"])
+
+    @unittest.skipIf(common.SANITIZED, "figures of a sanitized build say nothing")
+    def test_a_512_kib_image_costs_under_20_ms_of_cpu_and_16_mib(self):
+        def once():
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            self.expect(self.run_it("verify", "--key", common.KEY, common.image("app-1.5.0.padded-test.bin")), 0)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+        cpu = min(once() for _ in range(5))
+        time = shutil.which("time") or "/usr/bin/time"
+        self.assertLess(cpu, 0.020)
+        if not os.path.exists(time):
+            self.skipTest("no time(1) to read the peak memory")
+        done = subprocess.run([time, "-f", "%M", common.BIN, "verify", "--key", common.KEY,
+                               common.image("app-1.5.0.padded-test.bin")], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, env=self.env, check=True)
+        self.assertLess(int(done.stderr.decode().split()[-1]), 16 * 1024)
+
+
+class Minisign(common.Case):
+    """Files of other formats, signed by the minisign program itself."""
+
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("minisign"):
+            self.skipTest("minisign is not installed")
+        subprocess.run(["minisign", "-G", "-W", "-p", self.path("m.pub"), "-s", self.path("m.key")],
+                       check=True, stdout=subprocess.DEVNULL)
+
+    def signed(self, name, comment="version=1.5.0 security-counter=5 hw=BMS-16S-R3"):
+        path = self.path(name)
+        shutil.copy(os.path.join(common.FIRMWARE, name), path)
+        os.chmod(path, 0o644)
+        subprocess.run(["minisign", "-S", "-s", self.path("m.key"), "-m", path, "-t", comment],
+                       check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        return path
+
+    def verify(self, path):
+        return self.run_json("verify", "--key", self.path("m.pub"), "--addr", "0x08010200", path)
+
+    def flip(self, path, where):
+        with open(path, "r+b") as f:
+            f.seek(where)
+            byte = f.read(1)[0]
+            f.seek(where)
+            f.write(bytes([byte ^ 1]))
+
+    def test_every_format_verifies_and_one_byte_changed_anywhere_does_not(self):
+        for name in ("app-1.5.0.bin", "app-1.5.0.hex", "app-1.5.0.srec", "app-1.5.0.elf"):
+            with self.subTest(name):
+                path = self.signed(name)
+                run = self.verify(path)
+                self.expect(run, 0)
+                self.assertEqual(run.of("image")[0]["version"], "1.5.0")
+                self.assertEqual(run.of("image")[0]["hardware"], "BMS-16S-R3")
+                sig = path + ".minisig"
+                with open(sig, "rb") as f:
+                    lines = f.read().split(b"\n")
+                comment_at = len(lines[0]) + 1 + len(lines[1]) + 1 + len(b"trusted comment: version=")
+                for what, file, where in (("file", path, os.path.getsize(path) // 2),
+                                          ("signature", sig, len(lines[0]) + 1 + 40),
+                                          ("trusted comment", sig, comment_at)):
+                    self.flip(file, where)
+                    self.assertIn(self.verify(path).status, (20, 21), what)
+                    self.flip(file, where)
+                self.expect(self.verify(path), 0)
+
+    def test_a_file_without_its_signature_is_refused(self):
+        path = self.path("app.hex")
+        shutil.copy(os.path.join(common.FIRMWARE, "app-1.5.0.hex"), path)
+        run = self.verify(path)
+        self.expect(run, 21)
+        self.assertIn("minisig", run.result["error"]["cause"] + str(run.result["error"]["next"]))
+
+
+common.main()
