@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The five jobs on the built-in virtual pack: what happens, what is said, and every exit code that can be provoked."""
+import os
+import tarfile
+
+import common
+
+V13 = common.image("app-1.3.0.signed.bin")
+V14 = common.image("app-1.4.0.signed.bin")
+V15 = common.image("app-1.5.0.signed.bin")
+
+
+class Jobs(common.Case):
+    def pack(self, *keys):
+        return "sim:" + ",".join([f"state={self.path('pack.flash')}", *keys])
+
+    def flash(self, image, *words, pack=None):
+        return self.run_json("flash", "--if", pack or self.pack(), "--key", common.KEY, image, *words)
+
+    def running(self, pack=None):
+        run = self.run_json("probe", "--if", pack or self.pack())
+        self.expect(run, 0)
+        return run.of("device")[0]
+
+    def test_flash_ends_with_the_pack_reporting_the_new_version_confirmed(self):
+        run = self.flash(V15)
+        self.expect(run, 0)
+        self.assertEqual(run.result["state"], "new-proven")
+        self.assertIn("1.5.0", run.result["sentence"])
+        device = self.running()
+        self.assertEqual(device["version"], "1.5.0")
+        active = [s for s in device["slots"] if "active" in s["flags"]]
+        self.assertEqual(len(active), 1)
+        self.assertIn("confirmed", active[0]["flags"])
+        self.assertEqual(device["security_counter"], 5)
+
+    def test_probe_changes_nothing(self):
+        first = self.running()
+        self.assertEqual(first["version"], "1.3.0")
+        self.assertEqual(first["slots"], self.running()["slots"])
+
+    def test_flash_over_every_link_of_the_virtual_pack(self):
+        for link in ("can", "canfd", "rs485"):
+            with self.subTest(link):
+                run = self.flash(V15, pack=f"sim:link={link}")
+                self.expect(run, 0)
+                self.assertEqual(run.result["state"], "new-proven")
+
+    def test_both_framings_of_rs485(self):
+        for framing in ("iso14230", "hdlc"):
+            with self.subTest(framing):
+                profile = self.path(framing + ".ini")
+                with open(profile, "w", encoding="utf-8") as f:
+                    f.write(f"[rs485]\nframing = {framing}\n")
+                run = self.flash(V15, "--profile", profile, pack="sim:link=rs485")
+                self.expect(run, 0)
+
+    def test_backup_is_a_tar_with_the_manifest_first(self):
+        out = self.path("pack.tar")
+        run = self.run_json("backup", "--if", self.pack(), "-o", out)
+        self.expect(run, 0)
+        with tarfile.open(out) as tar:
+            names = tar.getnames()
+        self.assertEqual(names[0], "manifest.json")
+        self.assertGreater(len(names), 2)
+
+    def test_rollback_from_a_backup_brings_the_old_firmware_back(self):
+        out = self.path("pack.tar")
+        self.expect(self.run_it("backup", "--if", self.pack("counter=0"), "-o", out), 0)
+        run = self.run_json("rollback", "--if", self.pack(), "--from", out, "--key", common.KEY)
+        self.expect(run, 0)
+        self.assertEqual(self.running()["version"], "1.3.0")
+
+    def test_flashing_what_is_already_there_sends_nothing(self):
+        self.expect(self.flash(V15), 0)
+        run = self.flash(V15)
+        self.expect(run, 0)
+        summary = run.of("summary")
+        self.assertTrue(not summary or summary[0]["bytes_sent"] == 0)
+
+    def test_a_dry_run_does_every_check_and_writes_nothing(self):
+        run = self.flash(V15, "--dry-run")
+        self.expect(run, 0)
+        self.assertEqual(run.result["state"], "untouched")
+        self.assertTrue(run.of("check"))
+        self.assertEqual(self.running()["version"], "1.3.0")
+
+    def test_two_runs_are_identical_to_the_byte(self):
+        a = self.run_it("flash", "--if", "sim", "--key", common.KEY, V15, "--json")
+        b = self.run_it("flash", "--if", "sim", "--key", common.KEY, V15, "--json")
+        strip = [line for line in a.out.splitlines() if '"event":"file"' not in line]
+        self.assertEqual(strip, [line for line in b.out.splitlines() if '"event":"file"' not in line])
+
+    def test_human_output_keeps_results_and_notes_apart(self):
+        run = self.run_it("flash", "--if", "sim", "--key", common.KEY, V15)
+        self.expect(run, 0)
+        self.assertNotIn("\r", run.err + run.out)
+        self.assertNotIn("\033", run.err + run.out)
+        self.assertIn("1.5.0", run.out.splitlines()[-1])
+        self.assertIn("%", run.err)
+
+    def test_verify_with_a_pack_compares(self):
+        self.expect(self.run_json("verify", "--if", self.pack(), "--key", common.KEY, V13), 0)
+        run = self.run_json("verify", "--if", self.pack(), "--key", common.KEY, V15)
+        self.expect(run, 40)
+        self.assertEqual(run.result["exit"], "mismatch")
+
+    def test_the_record_grows_by_one_line_a_run(self):
+        record = self.path("line.rec")
+        for _ in range(2):
+            self.expect(self.flash(V15, "--record", record, pack="sim"), 0)
+        with open(record, encoding="utf-8") as f:
+            self.assertEqual(len(f.read().splitlines()), 2)
+
+    def test_a_trace_is_written_in_candump_log_format(self):
+        trace = self.path("t.log")
+        self.expect(self.run_it("probe", "--if", "sim", "--trace", trace), 0)
+        with open(trace, encoding="utf-8") as f:
+            lines = f.read().splitlines()
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertRegex(line, r"^\(\d+\.\d{6}\) \S+ [0-9A-F]{3,8}#(#\d)?[0-9A-F]*( [RT])?$")
+
+
+class ExitCodes(common.Case):
+    """One way to each code that can be provoked on this machine."""
+
+    def flash(self, pack, image=V15, *words):
+        return self.run_json("flash", "--if", pack, "--key", common.KEY, image, *words)
+
+    def check(self, run, status, name, state=None):
+        self.expect(run, status)
+        self.assertEqual(run.result["exit"], name)
+        error = run.result["error"]
+        self.assertTrue(error["cause"])
+        if state:
+            self.assertEqual(run.result["state"], state)
+        return error
+
+    def test_10_interface_absent(self):
+        for iface in ("/dev/ttyUSB99", "can99", "nonsense:1", "usb:ffff:ffff", "/dev/null"):
+            with self.subTest(iface):
+                self.check(self.run_json("probe", "--if", iface), 10, "interface", "untouched")
+
+    def test_12_nothing_answers(self):
+        master, slave = os.openpty()
+        try:
+            run = self.run_json("probe", "--if", os.ttyname(slave), "--timeout", "2s")
+            self.assertIn(run.status, (12, 13), run.out + run.err)
+        finally:
+            os.close(master)
+            os.close(slave)
+
+    def test_13_the_wire_is_cut_and_stays_cut(self):
+        run = self.flash("fault:seed=1,cut=900:sim")
+        error = self.check(run, 13, "link")
+        self.assertTrue(error["next"])
+
+    def test_20_image(self):
+        self.check(self.flash("sim", common.image("bad-magic.bin")), 20, "image", "untouched")
+
+    def test_21_signature(self):
+        self.check(self.flash("sim", common.image("bad-payload-bit.bin")), 21, "signature", "untouched")
+
+    def test_22_incompatible(self):
+        error = self.check(self.flash("sim", common.image("app-1.5.0.othercid.bin")), 22, "incompatible", "untouched")
+        self.assertIn("class", error["cause"])
+
+    def test_22_an_image_that_names_no_hardware(self):
+        error = self.check(self.flash("sim", common.image("app-1.5.0.noids.bin")), 22, "incompatible", "untouched")
+        self.assertIn("no-hardware", error["cause"] + str(error["next"]))
+
+    def test_23_security_counter(self):
+        error = self.check(self.flash("sim:version=1.5.0,counter=5", V14), 23, "rollback-refused", "untouched")
+        self.assertIn("5", error["cause"])
+
+    def test_30_preflight_names_value_limit_and_permission(self):
+        rows = (("soc=5", "low-soc"), ("soc=95", "high-soc"), ("temp=-4", "cold"), ("temp=60", "hot"),
+                ("current=12", "current"))
+        for key, allow in rows:
+            with self.subTest(key):
+                error = self.check(self.flash("sim:" + key), 30, "preflight", "untouched")
+                self.assertIn(allow, str(error["next"]) + error["cause"])
+                self.expect(self.flash("sim:" + key, V15, "--allow", allow), 0)
+
+    def test_31_auth(self):
+        self.check(self.flash("sim:auth=1"), 31, "auth")
+
+    def test_31_a_technicians_key_opens_it(self):
+        key = os.path.join(common.DATA, "auth", "technician.pem")
+        self.expect(self.flash("sim:auth=1", V15, "--auth-key", key), 0)
+
+    def test_33_unsupported(self):
+        run = self.run_json("backup", "--if", "sim:quirk=noread", "-o", self.path("x.tar"))
+        self.check(run, 33, "unsupported", "untouched")
+        self.assertFalse(os.path.exists(self.path("x.tar")))
+
+    def test_40_mismatch(self):
+        run = self.run_json("verify", "--if", "sim", "--key", common.KEY, V15)
+        self.check(run, 40, "mismatch", "untouched")
+
+    def test_41_a_failed_self_test_goes_back_by_itself(self):
+        pack = f"sim:selftest=fail,state={self.path('p')}"
+        self.check(self.flash(pack), 41, "restored", "old-running")
+        run = self.run_json("probe", "--if", pack)
+        self.assertEqual(run.of("device")[0]["version"], "1.3.0")
+
+    def test_an_unknown_key_of_sim_lists_the_keys(self):
+        run = self.run_json("probe", "--if", "sim:nonsense=1")
+        self.check(run, 2, "usage", "untouched")
+        self.assertIn("soc", run.result["error"]["cause"] + str(run.result["error"]["next"]) +
+                      str(run.result["error"]["likely"]))
+
+    def test_an_unwritable_place_for_the_archive_is_said_before_reading(self):
+        run = self.run_json("backup", "--if", "sim", "-o", "/nonexistent/x.tar")
+        self.assertNotEqual(run.status, 0)
+        self.assertIn("/nonexistent", run.result["error"]["cause"])
+
+
+common.main()
