@@ -65,7 +65,7 @@ class Zsh(common.Case):
     def test_every_option_is_in_the_arguments_of_its_command(self):
         with open(os.path.join(COMPLETIONS, "_bmsflash"), encoding="utf-8") as f:
             text = f.read().replace('_bmsflash "$@"', "")
-        script = "local_test() {\n" + text + "\n_bmsflash_options $1; print -l $_bmsflash_args }\nlocal_test $1"
+        script = "local_test() {\n" + text + "\n_bmsflash_options $1; print -l -- $_bmsflash_args }\nlocal_test $1"
         for command in TABLE["commands"]:
             done = subprocess.run(["zsh", "-f", "-c", script, "zsh", command], stdout=subprocess.PIPE, check=True)
             rows = done.stdout.decode()
