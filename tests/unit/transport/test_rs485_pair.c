@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The driver on real ports through libserialport: BF_TTY_A and BF_TTY_B name two that are wired to each
- * other (tests/vm has ttyS4 and ttyS5). Without them there is nothing to test.
+ * other, BF_TTY_USB one that the shell command BF_TTY_UNPLUG takes away (rs485_on_kernel makes both on
+ * the bench of tests/vm). Without them there is nothing to test.
  */
 #include "../unit.h"
 
@@ -176,6 +177,44 @@ static void the_list_shows_the_port_and_that_it_is_held(void **state)
 	assert_true(seen);
 }
 
+static void an_unplugged_adapter_is_gone(void **state)
+{
+	struct bf_clock *clock = bf_clock_real_new(-1);
+	struct bf_open_env env = { .clock = clock };
+	struct bf_line_report report;
+	struct bf_transport *t;
+	struct bf_err err;
+	uint8_t b = 0;
+	size_t n;
+
+	(void)state;
+	bf_err_init(&err);
+	if (bf_transport_open(&env, getenv("BF_TTY_USB"), &t, &err))
+		fail_msg("%s", err.cause);
+	assert_int_equal(t->ops->stream->read(t, &b, 1, &n, bf_in(clock, BF_MS(1)), &err),
+			 BF_E_TIMEOUT);
+	assert_int_equal(system(getenv("BF_TTY_UNPLUG")), 0);
+	assert_int_equal(t->ops->stream->read(t, &b, 1, &n, bf_in(clock, BF_SEC(5)), &err),
+			 BF_E_GONE);
+	assert_non_null(strstr(err.cause, "disappeared while reading"));
+	assert_true(err.n_likely > 0 && err.next[0]);
+	assert_int_equal(t->ops->stream->write(t, &b, 1, bf_in(clock, BF_SEC(1)), &err), BF_E_GONE);
+	t->ops->stream->report(t, &report);
+	bf_transport_close(t);
+	assert_int_equal(bf_transport_open(&env, getenv("BF_TTY_USB"), &t, &err), BF_E_IFACE);
+	assert_non_null(strstr(err.cause, "there is no serial port"));
+	bf_clock_free(clock);
+}
+
+static int run_unplug(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_unplugged_adapter_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -188,6 +227,8 @@ int main(void)
 		T(the_list_shows_the_port_and_that_it_is_held),
 	};
 
+	if (getenv("BF_TTY_USB") && getenv("BF_TTY_UNPLUG"))
+		return run_unplug();
 	if (!getenv("BF_TTY_A") || !getenv("BF_TTY_B")) {
 		printf("1..0 # SKIP BF_TTY_A and BF_TTY_B name no wired pair of ports\n");
 		return 0;
