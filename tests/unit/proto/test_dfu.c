@@ -512,6 +512,21 @@ static void what_was_read_before_a_download_is_not_believed_after(void **state)
 	assert_memory_equal(got, data, 100);
 }
 
+static void a_download_ends_an_upload_that_is_half_way(void **state)
+{
+	BENCH(false, true);
+	uint8_t data[100], got[10];
+	const struct bf_region r = { .size = 2500 };
+
+	(void)state;
+	pattern(data, sizeof(data));
+	b->peer.len = 2500;
+	connect_for(b, BF_ENTRY_WRITE);
+	wanted(b, b->proto->ops->read(b->proto, &r, 0, got, 10, &b->err), BF_OK);
+	wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
+	assert_memory_equal(b->peer.mem, data, sizeof(data));
+}
+
 static void reading_needs_the_attribute(void **state)
 {
 	BENCH(false, true);
@@ -589,6 +604,7 @@ int main(void)
 		cmocka_unit_test(an_upload_of_whole_blocks_ends_with_an_empty_one),
 		cmocka_unit_test(a_lost_upload_block_begins_the_stream_anew),
 		cmocka_unit_test(what_was_read_before_a_download_is_not_believed_after),
+		cmocka_unit_test(a_download_ends_an_upload_that_is_half_way),
 		cmocka_unit_test(reading_needs_the_attribute),
 		cmocka_unit_test(an_application_that_was_sent_away_is_brought_back),
 		cmocka_unit_test(a_loader_that_was_found_is_left_there_in_idle),

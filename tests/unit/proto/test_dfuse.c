@@ -194,6 +194,26 @@ static void small_pieces_are_put_where_they_belong(void **state)
 	assert_memory_equal(at(b, PEER_BASE + 64), data, sizeof(data));
 }
 
+static void a_whole_block_after_a_short_one_is_put_where_it_belongs(void **state)
+{
+	BENCH(true, true);
+	uint8_t data[100 + 2048];
+	struct bf_flow flow;
+	size_t next;
+
+	(void)state;
+	pattern(data, sizeof(data));
+	connect_for(b, BF_ENTRY_WRITE);
+	wanted(b, begin(b, PEER_BASE, sizeof(data), &flow), BF_OK);
+	wanted(b, pieces(b, data, 100, 100), BF_OK);
+	wanted(b,
+	       b->proto->ops->piece_start(b->proto, &(struct bf_piece){ 100, data + 100, 2048 },
+					  &b->err),
+	       BF_OK);
+	wanted(b, b->proto->ops->piece_finish(b->proto, &next, &b->err), BF_OK);
+	assert_memory_equal(at(b, PEER_BASE), data, sizeof(data));
+}
+
 static void the_pointer_is_set_again_before_block_numbers_run_out(void **state)
 {
 	BENCH(true, true);
@@ -374,6 +394,9 @@ static void writing_after_reading_leaves_the_upload_first(void **state)
 	wanted(b, download(b, PEER_BASE, data, sizeof(data)), BF_OK);
 	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE, got, 2048, &b->err), 0);
 	assert_memory_equal(got, data, sizeof(data));
+	data[7] ^= 0xFF;
+	wanted(b, download(b, PEER_BASE, data, sizeof(data)), BF_OK);
+	assert_memory_equal(b->peer.mem, data, sizeof(data));
 }
 
 /* ---- leaving ---- */
@@ -396,6 +419,20 @@ static void a_loader_in_flash_starts_what_lies_behind_it(void **state)
 {
 	BENCH(true, true);
 	static const char *const strings[] = { "", "@Flash  /0x08000000/4*4Ka,28*4Kg", "" };
+
+	(void)state;
+	fake_usb_set_strings(b->peer.usb, strings, 3);
+	connect_for(b, BF_ENTRY_WRITE);
+	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	assert_int_equal(b->peer.pointer, PEER_BASE + 0x4000);
+}
+
+static void the_lowest_flash_is_the_start_in_whatever_order_it_is_shown(void **state)
+{
+	BENCH(true, true);
+	static const char *const strings[] = {
+		"", "@Flash  /0x08010000/4*4Kg/0x08004000/4*4Kg/0x0800A000/4*4Kg", ""
+	};
 
 	(void)state;
 	fake_usb_set_strings(b->peer.usb, strings, 3);
@@ -439,6 +476,7 @@ int main(void)
 		cmocka_unit_test(whole_blocks_follow_one_pointer),
 		cmocka_unit_test(a_short_block_gets_its_own_pointer),
 		cmocka_unit_test(small_pieces_are_put_where_they_belong),
+		cmocka_unit_test(a_whole_block_after_a_short_one_is_put_where_it_belongs),
 		cmocka_unit_test(the_pointer_is_set_again_before_block_numbers_run_out),
 		cmocka_unit_test(a_device_with_blocks_larger_than_a_page_gets_pointers),
 		cmocka_unit_test(a_lost_block_is_sent_again),
@@ -452,6 +490,7 @@ int main(void)
 		cmocka_unit_test(writing_after_reading_leaves_the_upload_first),
 		cmocka_unit_test(starting_points_at_the_flash_and_sends_an_empty_block),
 		cmocka_unit_test(a_loader_in_flash_starts_what_lies_behind_it),
+		cmocka_unit_test(the_lowest_flash_is_the_start_in_whatever_order_it_is_shown),
 		cmocka_unit_test(an_application_without_dfu_counts_as_returned),
 	};
 
