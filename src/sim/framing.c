@@ -15,8 +15,10 @@
 #define ISO_PHYS   0x80
 #define ISO_FUNC   0xC0
 
-/* A silence so long ends whatever was under way. */
+/* A silence so long ends whatever was under way; between two HDLC frames that share a flag there is
+ * hardly any, and either framing may begin after it. */
 #define BURST_GAP BF_MS(60)
+#define FRAME_GAP BF_MS(5)
 
 void bf_framing_init(struct bf_framing *f, struct bf_framing_port *port)
 {
@@ -130,13 +132,23 @@ static void first_byte(struct bf_framing *f, uint8_t b)
 		f->burst = BF_FRAMED_HDLC;
 	else if ((b & 0xC0) == ISO_PHYS || (b & 0xC0) == ISO_FUNC)
 		f->burst = BF_FRAMED_ISO14230;
+	else if (f->asked ==
+		 BF_FRAMED_HDLC) /* the flag before the silence opened this frame, too */
+		f->burst = BF_FRAMED_HDLC;
 	else
 		f->damaged++;
 }
 
+static bool is_new_burst(const struct bf_framing *f, bf_time silence)
+{
+	bool between = f->burst == BF_FRAMED_HDLC && !f->len;
+
+	return silence > (between ? FRAME_GAP : BURST_GAP);
+}
+
 void bf_framing_feed(struct bf_framing *f, const uint8_t *p, size_t len, bf_time began, bf_time now)
 {
-	if (began - f->heard_at > BURST_GAP)
+	if (is_new_burst(f, began - f->heard_at))
 		f->burst = BF_FRAMED_NONE;
 	f->heard_at = now;
 	for (size_t i = 0; i < len; i++) {
