@@ -305,7 +305,7 @@ enum bf_rc bf_claim_load(const char *path, const struct bf_claim_opts *opts, str
 
 	if (bf_file_read(path, BF_IMAGE_FILE_MAX, &claim->file, &claim->len, err) ||
 	    parse(claim, opts, err))
-		return bf_while(err, "loading '%s'", path);
+		return err->rc;
 	if (!claim->meta.mcuboot && load_sig(claim, opts->sig_path, err))
 		return err->rc;
 	*ret = bf_steal(&claim);

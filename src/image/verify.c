@@ -33,7 +33,6 @@ enum bf_rc bf_image_verify(struct bf_claim *take, const struct bf_keyring *ring,
 {
 	BF_AUTO(bf_claim) *claim = take;
 	const struct bf_key *key = NULL;
-	enum bf_rc rc;
 
 	if (ring->n == 0) {
 		bf_fail(err, BF_E_SIGNATURE,
@@ -41,10 +40,9 @@ enum bf_rc bf_image_verify(struct bf_claim *take, const struct bf_keyring *ring,
 		bf_next(err, "give the vendor's public key: --key FILE, or put it in a key folder");
 		return err->rc;
 	}
-	rc = claim->meta.mcuboot ? bf_mcuboot_verify(claim, ring, &key, err)
-				 : bf_minisig_verify(claim, ring, &key, err);
-	if (rc)
-		return bf_while(err, "verifying '%s'", claim->path);
+	if (claim->meta.mcuboot ? bf_mcuboot_verify(claim, ring, &key, err)
+				: bf_minisig_verify(claim, ring, &key, err))
+		return err->rc;
 	*ret = image_new(bf_steal(&claim), key->name);
 	return BF_OK;
 }

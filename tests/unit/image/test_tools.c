@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Independent judges, where they are installed: minisign, srec_cat, objcopy. Skipped otherwise. */
+/* Independent judges, where they are installed: minisign, srec_cat, objcopy, dfu-suffix. Skipped otherwise. */
 #include "helpers.h"
 
 #include <sys/wait.h>
@@ -153,12 +153,36 @@ static void objcopy_and_we_read_the_same(void **state)
 	}
 }
 
+static void dfu_suffix_and_we_agree_on_the_suffix(void **state)
+{
+	const struct bf_claim_opts opts = { 0 };
+	BF_AUTO(bf_claim) *claim = NULL;
+	const char *folder = *state;
+	struct bf_err err = { 0 };
+	char path[256];
+
+	need(folder, "dfu-suffix");
+	assert_int_equal(run(folder,
+			     "cp $D/mcuboot/app-1.5.0.signed.bin a.dfu && chmod u+w a.dfu && "
+			     "dfu-suffix --vid 0x1234 --pid 0x5678 --did 0x0100 --add a.dfu"),
+			 0);
+	snprintf(path, sizeof(path), "%s/a.dfu", folder);
+	if (bf_claim_load(path, &opts, &claim, &err))
+		fail_msg("%s", err.cause);
+	assert_int_equal(claim->meta.format, BF_FORMAT_DFU);
+	assert_true(claim->meta.mcuboot);
+	assert_int_equal(claim->meta.usb_vid, 0x1234);
+	assert_int_equal(claim->meta.usb_pid, 0x5678);
+	assert_int_equal(claim->segs[0].len, claim->len - 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fresh_minisign_signatures_verify),
 		cmocka_unit_test(srec_cat_and_we_read_the_same),
 		cmocka_unit_test(shuffled_records_give_the_same_image),
+		cmocka_unit_test(dfu_suffix_and_we_agree_on_the_suffix),
 		cmocka_unit_test(objcopy_and_we_read_the_same),
 	};
 
