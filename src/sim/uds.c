@@ -28,7 +28,7 @@ static const struct service services[] = {
 	{ 0x27, IN_WORK, true, false, 2, 66, bf_uds_security },
 	{ 0x28, IN_WORK, true, false, 3, 5, bf_uds_echo_sub },
 	{ 0x2E, IN_PROGRAMMING, false, true, 4, BF_UDS_MSG_MAX, bf_uds_write_data },
-	{ 0x31, IN_WORK, true, false, 4, BF_UDS_MSG_MAX, bf_uds_routine },
+	{ 0x31, IN_WORK, true, false, 4, BF_UDS_MSG_MAX, bf_uds_serve_routine },
 	{ 0x34, IN_PROGRAMMING, false, true, 11, 11, bf_uds_download },
 	{ 0x35, IN_WORK, false, false, 11, 11, bf_uds_upload },
 	{ 0x36, IN_WORK, false, false, 2, BF_UDS_MSG_MAX, bf_uds_transfer_data },

@@ -228,7 +228,7 @@ static const struct routine *find(const struct bf_uds *u, uint16_t rid)
 	return NULL;
 }
 
-enum bf_nrc bf_uds_routine(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_uds_serve_routine(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
 {
 	uint16_t rid = bf_cur_be16(c);
 	const struct routine *r = find(u, rid);
