@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Security counter and version: refused before anything is changed, and foretold when a step is final. */
 #include <stdio.h>
+#include <string.h>
 
 #include "run.h"
 
@@ -75,40 +76,40 @@ static enum bf_rc no_previous(struct bf_run *run, const char *why, struct bf_err
 	return err->rc;
 }
 
+static enum bf_rc too_low(struct bf_run *run, const struct bf_slot *old, struct bf_err *err)
+{
+	struct bf_check check = bf_check("security-counter", -1);
+	char text[BF_VERSION_TEXT];
+
+	snprintf(check.got, sizeof(check.got), "%u", old->counter);
+	snprintf(check.limit, sizeof(check.limit), "at least %u", run->ident.counter);
+	if (!bf_check_decide(run, &check, old->counter >= run->ident.counter, BF_E_ROLLBACK, err))
+		return BF_OK;
+	bf_fail(err, BF_E_ROLLBACK,
+		"%s can never run on this pack again: its security counter is %u, the pack starts "
+		"none below %u",
+		bf_version_text(&old->version, text), old->counter, run->ident.counter);
+	bf_next(err, "ask the maker for an image with security counter %u or higher",
+		run->ident.counter);
+	return err->rc;
+}
+
 /* A rollback's target is the firmware in the other slot; the counter tells beforehand if it may start. */
 enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_slot *old = bf_slot_other(&run->ident, NULL);
-	struct bf_check check = bf_check("security-counter", -1);
-	char text[BF_VERSION_TEXT] = "the previous firmware";
 
 	run->reverting = true;
 	if (!bf_run_can(run, BF_CAP_REVERT) || !run->proto->ops->revert)
 		return no_previous(run, "this bootloader cannot go back by itself", err);
+	/* First: a pack may well call an image that it will never start again not bootable. */
+	if (old && old->has_version && bf_run_can(run, BF_CAP_COUNTER) && too_low(run, old, err))
+		return err->rc;
 	if (!old || !(old->flags & BF_SLOT_BOOTABLE))
 		return no_previous(run, "the other bank holds none that can start", err);
-	if (old->has_version)
-		bf_version_text(&old->version, text);
-	if (bf_run_can(run, BF_CAP_COUNTER)) {
-		snprintf(check.got, sizeof(check.got), "%u", old->counter);
-		snprintf(check.limit, sizeof(check.limit), "at least %u", run->ident.counter);
-		if (bf_check_decide(run, &check, old->counter >= run->ident.counter, BF_E_ROLLBACK,
-				    err)) {
-			bf_fail(err, BF_E_ROLLBACK,
-				"%s can never run on this pack again: its security counter is %u, "
-				"the pack starts none below %u",
-				text, old->counter, run->ident.counter);
-			bf_next(err,
-				"ask the maker for an image with security counter %u or "
-				"higher",
-				run->ident.counter);
-			return err->rc;
-		}
-	}
 	run->has_target_version = old->has_version;
 	run->target_version = old->version;
 	run->target_digest_len = old->digest_len;
-	for (size_t i = 0; i < old->digest_len; i++)
-		run->target_digest[i] = old->digest[i];
+	memcpy(run->target_digest, old->digest, old->digest_len);
 	return BF_OK;
 }

@@ -23,8 +23,6 @@ static bool ask_patiently(struct bf_run *run)
 	struct bf_err err;
 
 	bf_err_init(&err);
-	if (run->runs != BF_RUNS_UNKNOWN)
-		return true;
 	if (run->proto->ops->await &&
 	    run->proto->ops->await(run->proto, bf_in(run->clock, BF_SEC(10)), &err))
 		return false;
@@ -44,14 +42,18 @@ static void mark_for_revert(struct bf_run *run)
 		       err.cause);
 }
 
-static bool revert_by_restart(struct bf_run *run)
+static bool revert_by_restart(struct bf_run *run, struct bf_err *why)
 {
 	struct bf_err err;
 
 	for (unsigned i = 0; i < TRIES; i++) {
 		bf_err_init(&err);
+		/* Asked anew each time: a revert that is asked of the old firmware would be a
+		 * revert to the new one. */
 		if (!ask_patiently(run))
 			return false;
+		if (i == 0 && run->runs == BF_RUNS_OLD && !why->n_likely)
+			bf_name_loop(run, why); /* it went before it was told to */
 		if (run->runs == BF_RUNS_OLD)
 			return true;
 		mark_for_revert(run);
@@ -106,7 +108,7 @@ void bf_ph_back(struct bf_run *run, struct bf_err *err)
 		return;
 	run->went_back = true;
 	bf_say(run, BF_EV_NOTICE, "going back: %s", err->cause);
-	if (run->runs == BF_RUNS_OLD || revert_by_restart(run)) {
+	if (run->runs == BF_RUNS_OLD || revert_by_restart(run, err)) {
 		old_again(run, err);
 		return;
 	}

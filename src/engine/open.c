@@ -51,7 +51,7 @@ static void describe_bus(struct bf_run *run, char *dst, size_t cap)
 		snprintf(dst, cap, "%u kbit/s, %s", r.bitrate / 1000, bus_state_text(r.state));
 	else
 		snprintf(dst, cap, "bit rate unknown, %s", bus_state_text(r.state));
-	if (r.txqueuelen && r.txqueuelen <= 10 && r.bitrate) {
+	if (r.txqueuelen && r.txqueuelen <= 10 && !bf_clock_is_virtual(run->clock)) {
 		bf_say(run, BF_EV_NOTICE,
 		       "the transmit queue of '%s' holds %u frames; 1000 is better: ip link set %s "
 		       "txqueuelen 1000",

@@ -81,8 +81,11 @@ static enum bf_rc compare_hashes(struct segment_plan *p, uint8_t *buf, struct bf
 			return rc;
 		rc = p->run->proto->ops->hash_units(p->run->proto, unit_start(p, i),
 						    (uint32_t)n * p->unit, p->unit, got, n, err);
-		if (rc == BF_E_UNSUPPORTED)
-			return BF_OK; /* everything is written then */
+		if (rc == BF_E_UNSUPPORTED || rc == BF_E_NAK) {
+			bf_say(p->run, BF_EV_NOTICE,
+			       "the pack does not hash its memory: the whole image is written");
+			return BF_OK;
+		}
 		if (rc)
 			return rc;
 		for (size_t k = 0; k < n; k++) {

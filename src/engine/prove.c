@@ -19,7 +19,7 @@ static bool looped(const struct bf_run *run)
 	       (run->ident.boot_count && run->now.boot_count > run->ident.boot_count + 2);
 }
 
-static void name_the_loop(const struct bf_run *run, struct bf_err *err)
+void bf_name_loop(const struct bf_run *run, struct bf_err *err)
 {
 	if (looped(run)) {
 		bf_likely(err,
@@ -46,7 +46,7 @@ static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)
 	else
 		bf_fail(err, BF_E_RESTORED, "after the restart the pack runs %s, not %s",
 			now ? now : "its previous firmware", want);
-	name_the_loop(run, err);
+	bf_name_loop(run, err);
 	return err->rc;
 }
 

@@ -253,6 +253,8 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err);
+/* The old firmware is back unasked: why, as far as restarts tell. */
+void bf_name_loop(const struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err);
 void bf_ph_back(struct bf_run *run, struct bf_err *err);

@@ -63,6 +63,8 @@ static enum bf_rc by_memory(struct bf_run *run, int64_t moved, struct bf_err *er
 
 		if (bf_run_can(run, BF_CAP_HASH) && run->proto->ops->hash)
 			rc = by_hash(run, &segments[i], addr, err);
+		if (rc == BF_E_NAK) /* promised and not kept: another way may do */
+			rc = BF_E_UNSUPPORTED;
 		if (rc == BF_E_UNSUPPORTED && region && bf_run_can(run, BF_CAP_READ) &&
 		    run->proto->ops->read)
 			rc = by_reading(run, region, &segments[i], addr, err);

@@ -97,7 +97,8 @@ typedef enum bf_nrc bf_uds_service(struct bf_uds *u, uint8_t sub, struct bf_cur 
 
 bf_uds_service bf_uds_session_control, bf_uds_reset, bf_uds_security, bf_uds_echo_sub,
 	bf_uds_link_control, bf_uds_read_data, bf_uds_write_data, bf_uds_read_memory,
-	bf_uds_serve_routine, bf_uds_download, bf_uds_upload, bf_uds_transfer_data, bf_uds_transfer_exit;
+	bf_uds_serve_routine, bf_uds_download, bf_uds_upload, bf_uds_transfer_data,
+	bf_uds_transfer_exit;
 
 void bf_uds_default_session(struct bf_uds *u, bf_time now);
 void bf_uds_go_to_rate(struct bf_uds *u, uint32_t rate, bf_time now);

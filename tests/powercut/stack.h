@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole runs through the real layers: engine, protocol, link, and the virtual pack on virtual time. */
+#pragma once
+
+#include "../unit/unit.h"
+
+#include "bmsflash/session.h"
+
+struct stack {
+	char folder[64], state[96], image[256], key[256], auth[256], iface[512];
+	const char *images[2], *keys[2];
+	struct bf_job job;
+	struct bf_outcome out;
+	struct bf_summary summary;
+	struct bf_ident ident; /* as last told */
+	char notices[4096];
+	char file[512];
+};
+
+void stack_init(struct stack *s, const char *image);
+/* options: of the sim address, beside the state file that keeps the pack between runs */
+void stack_run(struct stack *s, const char *options);
+void stack_done(struct stack *s);
+void assert_stack_ended(const struct stack *s, enum bf_rc rc, enum bf_state state);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* The jobs over every wire that the virtual pack has. */
+#include "stack.h"
+
+#include <stdio.h>
+
+static void flash_over(const char *options)
+{
+	struct stack s;
+
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	stack_run(&s, options);
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	printf("# %s: %.2f s, erase %.2f transfer %.2f pack %.2f backup %.2f restart %.2f retries "
+	       "%.2f, %.0f B/s, share %.2f, %u bit/s\n",
+	       options, (double)s.summary.total / 1e6, (double)s.summary.erase / 1e6,
+	       (double)s.summary.transfer / 1e6, (double)s.summary.wait_pack / 1e6,
+	       (double)s.summary.backup / 1e6, (double)s.summary.restart / 1e6,
+	       (double)s.summary.retries / 1e6, s.summary.rate, s.summary.wire_share,
+	       s.summary.line_rate);
+	stack_done(&s);
+}
+
+static void can(void **state)
+{
+	(void)state;
+	flash_over("link=can");
+}
+
+static void can_fd(void **state)
+{
+	(void)state;
+	flash_over("link=canfd");
+}
+
+static void rs485(void **state)
+{
+	(void)state;
+	flash_over("link=rs485");
+}
+
+static void rs485_with_echo(void **state)
+{
+	(void)state;
+	flash_over("link=rs485,echo=1");
+}
+
+static void can_with_security_access(void **state)
+{
+	(void)state;
+	flash_over("link=can,auth=1");
+}
+
+static void can_without_hashes(void **state)
+{
+	(void)state;
+	flash_over("link=can,quirk=nohash");
+}
+
+static void server_that_drops_the_transfer(void **state)
+{
+	(void)state;
+	flash_over("link=can,quirk=nrc24");
+}
+
+static void failed_self_test_ends_restored(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	stack_run(&s, "selftest=fail");
+	assert_stack_ended(&s, BF_E_RESTORED, BF_STATE_OLD);
+	stack_done(&s);
+}
+
+static void crashing_firmware_ends_restored(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	stack_run(&s, "crash=trial");
+	assert_stack_ended(&s, BF_E_RESTORED, BF_STATE_OLD);
+	assert_non_null(strstr(s.out.err.likely[0], "restart loop"));
+	stack_done(&s);
+}
+
+static void rollback_after_a_flash_is_foretold_as_impossible(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	stack_run(&s, "");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	s.job.kind = BF_JOB_ROLLBACK;
+	stack_run(&s, "");
+	assert_stack_ended(&s, BF_E_ROLLBACK, BF_STATE_OLD);
+	stack_done(&s);
+}
+
+static void backup_then_verify(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.3.0.signed.bin");
+	s.job.kind = BF_JOB_BACKUP;
+	stack_run(&s, "");
+	assert_stack_ended(&s, BF_OK, BF_STATE_UNTOUCHED);
+	s.job.kind = BF_JOB_VERIFY;
+	stack_run(&s, "");
+	assert_stack_ended(&s, BF_OK, BF_STATE_UNTOUCHED);
+	stack_done(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(can),
+		cmocka_unit_test(can_fd),
+		cmocka_unit_test(rs485),
+		cmocka_unit_test(rs485_with_echo),
+		cmocka_unit_test(can_with_security_access),
+		cmocka_unit_test(can_without_hashes),
+		cmocka_unit_test(server_that_drops_the_transfer),
+		cmocka_unit_test(failed_self_test_ends_restored),
+		cmocka_unit_test(crashing_firmware_ends_restored),
+		cmocka_unit_test(rollback_after_a_flash_is_foretold_as_impossible),
+		cmocka_unit_test(backup_then_verify),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
