@@ -211,6 +211,16 @@ static void rs485_discard(struct bf_transport *t)
 
 /* ---- write ---- */
 
+/* When to look again whether `queued` bytes have left. */
+static bf_time next_look(const struct rs485 *r, bf_time now, int queued)
+{
+	bf_time next = now + (queued > 0 ? wire_time(r, (size_t)queued) : 0);
+
+	if (next < r->tx_end)
+		next = r->tx_end;
+	return next > now + DRAIN_STEP ? next : now + DRAIN_STEP;
+}
+
 static enum bf_rc rs485_drain(struct bf_transport *t, bf_time deadline, struct bf_err *err)
 {
 	struct rs485 *r = rs485_of(t);
@@ -224,13 +234,10 @@ static enum bf_rc rs485_drain(struct bf_transport *t, bf_time deadline, struct b
 		now = bf_now(t->clock);
 		if (queued <= 0 && now >= r->tx_end && bf_tty_shifter_empty(r->tty->fd))
 			return BF_OK;
-		next = now + (queued > 0 ? wire_time(r, (size_t)queued) : 0);
-		next = next > r->tx_end ? next : r->tx_end;
-		if (next < now + DRAIN_STEP)
-			next = now + DRAIN_STEP;
 		if (now >= deadline)
 			return bf_fail(err, BF_E_TIMEOUT,
 				       "'%s' has not sent its last bytes in time", t->name);
+		next = next_look(r, now, queued);
 		if (pause_until(r, next < deadline ? next : deadline, deadline, err))
 			return err->rc;
 	}

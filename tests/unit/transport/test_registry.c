@@ -42,6 +42,7 @@ static void a_fault_prefix_ends_where_the_address_begins(void **state)
 		{ "delay=2%:5ms:can0", 12 },
 		{ "delay=2%:5ms,drop=1%:usb:1209:0001", 20 },
 		{ "drop=1%,delay=2%:10us:/dev/serial/by-path/pci-0:1", 21 },
+		{ "delay=2%:5ms:0", 12 },
 		{ "drop=1%", 7 },
 		{ ":can0", 0 },
 		{ "", 0 },

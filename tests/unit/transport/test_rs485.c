@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -203,6 +203,25 @@ static void closing_lets_the_next_one_in(void **state)
 	assert_int_equal(open_with(g, &line, &g->t), BF_OK);
 }
 
+static void closing_takes_the_mark_of_exclusive_use_away(void **state)
+{
+	struct rig *g = *state;
+	struct bf_line line = { 0 };
+	int exclusive = -1;
+	int other;
+
+	g->t = bf_transport_close(g->t);
+	other = open(g->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(other >= 0);
+	assert_int_equal(open_with(g, &line, &g->t), BF_OK);
+	assert_int_equal(ioctl(other, TIOCGEXCL, &exclusive), 0);
+	assert_int_equal(exclusive, 1);
+	g->t = bf_transport_close(g->t);
+	assert_int_equal(ioctl(other, TIOCGEXCL, &exclusive), 0);
+	assert_int_equal(exclusive, 0);
+	close(other);
+}
+
 static void any_rate_is_taken_and_the_real_one_reported(void **state)
 {
 	static const uint32_t rates[] = { 300, 115200, 250000, 921600, 1234567, 3000000 };
@@ -397,6 +416,7 @@ int main(void)
 		T(the_peer_that_goes_away_is_reported_as_gone),
 		T(a_held_port_names_its_holder),
 		T(closing_lets_the_next_one_in),
+		T(closing_takes_the_mark_of_exclusive_use_away),
 		T(any_rate_is_taken_and_the_real_one_reported),
 		T(a_pty_has_no_direction_and_no_modem_lines_and_that_is_well),
 		T(three_stop_bits_are_refused),

@@ -119,6 +119,18 @@ static void an_echo_without_reply_stays_in_doubt_but_is_reported(void **state)
 	assert_int_equal(e->mode, BF_ECHO_PRESENT);
 }
 
+static void a_reply_that_repeats_the_request_settles_nothing(void **state)
+{
+	struct bf_echo *e = *state;
+
+	bf_echo_sent(e, request, sizeof(request));
+	feed(e, request, sizeof(request));
+	bf_echo_sent(e, request, sizeof(request));
+	feed(e, reply, 2);
+	assert_int_equal(e->mode, BF_ECHO_ABSENT);
+	assert_foreign(e, reply, 2);
+}
+
 static void a_flipped_bit_in_the_echo_is_damage_and_nothing_passes(void **state)
 {
 	struct bf_echo *e = *state;
@@ -233,6 +245,7 @@ int main(void)
 		T(silence_after_the_first_message_means_no_echo),
 		T(a_short_answer_that_looks_like_the_request_is_handed_on_in_the_end),
 		T(an_echo_without_reply_stays_in_doubt_but_is_reported),
+		T(a_reply_that_repeats_the_request_settles_nothing),
 		T(a_flipped_bit_in_the_echo_is_damage_and_nothing_passes),
 		T(an_echo_cut_at_its_end_lets_the_reply_pass),
 		T(an_echo_that_lost_its_beginning_is_recognised_further_on),
