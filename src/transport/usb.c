@@ -286,19 +286,6 @@ static enum bf_usb_end open_device(struct usb_wire *u, const struct bf_usb_seen 
 	return BF_USB_DONE;
 }
 
-static enum bf_rc usb_reset(struct bf_transport *t, bf_time deadline, struct bf_err *err)
-{
-	struct usb_wire *u = wire_of(t);
-	enum bf_usb_end end = u->open ? u->host->ops->reset(u->host) : BF_USB_GONE;
-
-	(void)deadline; /* the kernel's request is short and cannot be given one */
-	/* A device that left by itself, or came back as another one, has been reset. */
-	if (end != BF_USB_DONE && end != BF_USB_GONE)
-		return bf_usb_fail(err, end, &u->dev, "a bus reset");
-	u->was_reset = true;
-	return BF_OK;
-}
-
 /* Looks at the bus again a little later. */
 static enum bf_rc look_again(struct usb_wire *u, bf_time deadline, const char *what,
 			     struct bf_err *err)
@@ -333,6 +320,34 @@ static enum bf_rc until_gone(struct usb_wire *u, bf_time deadline, bool *ret_sam
 			return rc;
 	}
 	*ret_same = false;
+	return BF_OK;
+}
+
+/* The kernel refuses to reset a device that is just leaving by itself: that is as good. */
+static enum bf_rc reset_refused(struct usb_wire *u, enum bf_usb_end end, bf_time deadline,
+				struct bf_err *err)
+{
+	bf_time settled = bf_in(u->t.clock, SETTLE_US);
+	bool same = true;
+	enum bf_rc rc = BF_E_LINK;
+
+	if (end == BF_USB_FAILED || end == BF_USB_DAMAGED)
+		rc = until_gone(u, settled < deadline ? settled : deadline, &same, err);
+	if (rc == BF_E_INTERRUPTED || (!rc && !same))
+		return rc;
+	return bf_usb_fail(err, end, &u->dev, "a bus reset");
+}
+
+static enum bf_rc usb_reset(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	struct usb_wire *u = wire_of(t);
+	/* The kernel's request is short and cannot be given a deadline. */
+	enum bf_usb_end end = u->open ? u->host->ops->reset(u->host) : BF_USB_GONE;
+
+	/* A device that left by itself, or came back as another one, has been reset. */
+	if (end != BF_USB_DONE && end != BF_USB_GONE && reset_refused(u, end, deadline, err))
+		return err->rc;
+	u->was_reset = true;
 	return BF_OK;
 }
 

@@ -357,6 +357,18 @@ static void a_reset_of_a_device_that_left_is_done(void **state)
 	assert_int_equal(r->usb->reset(r->t, BF_SEC(1), &r->err), BF_E_IFACE);
 }
 
+static void a_refused_reset_of_a_device_that_is_just_leaving_is_done(void **state)
+{
+	struct rig *r = *state;
+
+	r->bus->reset_end = BF_USB_FAILED;
+	assert_int_equal(r->usb->reset(r->t, BF_SEC(5), &r->err), BF_E_LINK);
+	assert_in_range(bf_now(r->clock), BF_MS(500), BF_MS(520));
+	add_scene(r->bus, BF_MS(600), 0, app, app);
+	assert_int_equal(r->usb->reset(r->t, BF_SEC(5), &r->err), BF_OK);
+	assert_in_range(bf_now(r->clock), BF_MS(600), BF_MS(620));
+}
+
 static void a_node_that_udev_has_not_opened_yet_is_tried_again(void **state)
 {
 	struct rig *r = *state;
@@ -416,6 +428,7 @@ int main(void)
 		RIG(a_device_that_never_leaves_is_a_timeout),
 		RIG(a_reset_that_changes_nothing_is_a_return),
 		RIG(a_reset_of_a_device_that_left_is_done),
+		RIG(a_refused_reset_of_a_device_that_is_just_leaving_is_done),
 		RIG(a_node_that_udev_has_not_opened_yet_is_tried_again),
 		RIG(a_node_that_stays_denied_is_explained),
 		RIG(a_closed_device_takes_no_transfer),
