@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+#include "../unit.h"
+
+#include "pack.h"
+
+#define RULES static const struct pack_rule rules[]
+
+static void a_server_is_recognised_by_any_answer(void **state)
+{
+	static const char *const answers[] = { "7e00", "7f3e7f", "7f3e11" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(answers); i++) {
+		const struct pack_rule rules[] = { { "3e00", answers[i], 0 }, { NULL } };
+
+		for (int over = PACK_HDLC; over <= PACK_CAN; over++) {
+			BF_AUTO(pack) *k = pack_new((enum pack_over)over, rules);
+
+			pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(2), &k->err), BF_OK);
+			assert_string_equal(k->log, "3e00 ");
+		}
+	}
+}
+
+static void silence_is_no_device_and_says_what_was_asked(void **state)
+{
+	RULES = { { NULL } };
+	BF_AUTO(pack) *bus = pack_new(PACK_CAN, rules);
+	BF_AUTO(pack) *line = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(bus, bus->p->ops->recognise(bus->p, BF_SEC(2), &bus->err), BF_E_NODEV);
+	assert_non_null(strstr(bus->err.cause, "7E0"));
+	pack_expect(line, line->p->ops->recognise(line->p, BF_SEC(2), &line->err), BF_E_NODEV);
+	assert_non_null(strstr(line->err.cause, "115200 baud"));
+	assert_true(line->err.n_likely > 0);
+	assert_true(pack_now(line) < BF_SEC(1));
+}
+
+static void a_framing_that_the_profile_names_is_the_only_one_tried(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_KLINE, rules);
+
+	(void)state;
+	k->profile.framing = BF_FRAMING_HDLC;
+	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(2), &k->err), BF_E_NODEV);
+	assert_int_equal(k->heard, 0);
+	k->profile.framing = BF_FRAMING_ISO14230;
+	pack_expect(k, k->p->ops->recognise(k->p, bf_in(k->w->t.clock, BF_SEC(2)), &k->err), BF_OK);
+}
+
+static void looking_opens_no_more_than_the_extended_session(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1003", "500300320032" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_READ, &k->err), BF_OK);
+	assert_string_equal(k->log, "3e00 1003 1003 ");
+}
+
+static void writing_goes_through_extended_to_programming(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },   { "1003", "500300320032" }, { "8502", "7f8511" },
+		{ "280301", "6803" }, { "1002", "500200320032" }, { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
+	assert_string_equal(k->log, "3e00 1003 8502 280301 1002 ");
+}
+
+static void a_refused_programming_session_says_why(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },     { "1003", "7f1012" }, { "8502", "c502" },
+		{ "280301", "7f2822" }, { "1002", "7f1022" }, { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_E_NAK);
+	assert_string_equal(k->err.dev_name, "conditionsNotCorrect");
+}
+
+static void a_single_bank_pack_is_followed_into_its_loader(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },       { "1003", "500300320032" }, { "8502", "c502" },
+		{ "280301", "6803" },     { "1002", "-", 1 },         { "22f186", "-", 7 },
+		{ "22f186", "62f18601" }, { "1002", "500200320032" }, { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
+	assert_true(k->alive >= 7);
+	assert_non_null(strstr(k->log, "22f186 1003 1002 "));
+}
+
+/* P2 400 ms, P2* 20 s in the answer: both are believed. */
+static void the_servers_own_times_are_used(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "1003", "5003019007d0" },
+		{ "3101f0b3", "@380:7f3178 @19000:7101f0b300" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
+	assert_int_equal(k->retry.timeouts, 0);
+}
+
+static void times_below_the_profiles_floor_are_not(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "1003", "500300010001" },
+		{ "3101f0b3", "@45:7f3178 @4000:7101f0b300" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
+	assert_int_equal(k->retry.timeouts, 0);
+}
+
+static void an_idle_session_is_kept_open_every_two_seconds(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1003", "500300320032" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->keepalive(k->p, &k->err), BF_OK);
+	assert_int_equal(k->heard, 0);
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	for (int i = 0; i < 55; i++) {
+		pack_expect(k, k->p->ops->keepalive(k->p, &k->err), BF_OK);
+		bf_clock_until(k->w->t.clock, bf_in(k->w->t.clock, BF_MS(100)));
+	}
+	assert_string_equal(k->log, "3e00 1003 3e80 3e80 ");
+}
+
+static void a_reset_without_an_answer_is_a_reset(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1101", "-" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	assert_string_equal(k->log, "3e00 1101 ");
+}
+
+static void a_refused_reset_is_not(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1101", "7f1122" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_E_NAK);
+}
+
+/* The old application may answer a few more questions before it really goes. */
+static void await_is_not_fooled_by_the_old_application(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "1003", "500300320032" },
+		{ "1101", "5101" },
+		{ "22f186", "62f18603", 3 },
+		{ "22f186", "-", 5 },
+		{ "22f186", "62f18601" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->await(k->p, bf_in(k->w->t.clock, BF_SEC(30)), &k->err), BF_OK);
+	assert_int_equal(k->heard, 3 + 3 + 5 + 1);
+}
+
+static void a_pack_without_f186_is_back_when_it_answers_after_silence(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "1003", "500300320032" },
+		{ "1101", "5101" },
+		{ "22f186", "7f2231", 2 },
+		{ "22f186", "-", 5 },
+		{ "22f186", "7f2231" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->await(k->p, bf_in(k->w->t.clock, BF_SEC(30)), &k->err), BF_OK);
+	assert_int_equal(k->heard, 3 + 2 + 5 + 1);
+}
+
+static void a_pack_that_stays_away_is_no_device(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1101", "5101" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	bf_time deadline;
+
+	(void)state;
+	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	deadline = bf_in(k->w->t.clock, BF_SEC(10));
+	pack_expect(k, k->p->ops->await(k->p, deadline, &k->err), BF_E_NODEV);
+	assert_true(pack_now(k) >= deadline && pack_now(k) < deadline + BF_MS(300));
+	assert_true(k->alive > 20);
+}
+
+static void leaving_closes_the_session_once(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1003", "500300320032" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	k->p->ops->leave(k->p);
+	assert_int_equal(k->heard, 0);
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	k->p->ops->leave(k->p);
+	k->p->ops->leave(k->p);
+	assert_string_equal(k->log, "3e00 1003 1001 ");
+}
+
+static void a_ping_is_asked_once(void **state)
+{
+	RULES = { { "3e00", "7e00", 1 }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
+	pack_expect(k, k->p->ops->ping(k->p, &k->err), BF_E_TIMEOUT);
+	assert_int_equal(k->heard, 2);
+}
+
+static void the_node_of_the_command_line_wins(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	k->p->env.node = 0x22;
+	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_E_NODEV);
+	assert_non_null(strstr(k->err.cause, "node 22"));
+	assert_int_equal(k->heard, 0);
+}
+
+static void usb_is_not_a_wire_for_it(void **state)
+{
+	static const struct bf_transport_ops usb = { .name = "usb", .wire = BF_WIRE_USB };
+	struct bf_transport t = { .ops = &usb, .name = "usb" };
+	struct bf_profile profile;
+	const struct bf_proto_env env = { .transport = &t, .profile = &profile };
+	struct bf_proto *p = NULL;
+	struct bf_err err;
+
+	(void)state;
+	bf_profile_default(&profile);
+	assert_int_equal(bf_proto_by_name("uds")->open(&env, &p, &err), BF_E_UNSUPPORTED);
+	assert_null(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_server_is_recognised_by_any_answer),
+		cmocka_unit_test(silence_is_no_device_and_says_what_was_asked),
+		cmocka_unit_test(a_framing_that_the_profile_names_is_the_only_one_tried),
+		cmocka_unit_test(looking_opens_no_more_than_the_extended_session),
+		cmocka_unit_test(writing_goes_through_extended_to_programming),
+		cmocka_unit_test(a_refused_programming_session_says_why),
+		cmocka_unit_test(a_single_bank_pack_is_followed_into_its_loader),
+		cmocka_unit_test(the_servers_own_times_are_used),
+		cmocka_unit_test(times_below_the_profiles_floor_are_not),
+		cmocka_unit_test(an_idle_session_is_kept_open_every_two_seconds),
+		cmocka_unit_test(a_reset_without_an_answer_is_a_reset),
+		cmocka_unit_test(a_refused_reset_is_not),
+		cmocka_unit_test(await_is_not_fooled_by_the_old_application),
+		cmocka_unit_test(a_pack_without_f186_is_back_when_it_answers_after_silence),
+		cmocka_unit_test(a_pack_that_stays_away_is_no_device),
+		cmocka_unit_test(leaving_closes_the_session_once),
+		cmocka_unit_test(a_ping_is_asked_once),
+		cmocka_unit_test(the_node_of_the_command_line_wins),
+		cmocka_unit_test(usb_is_not_a_wire_for_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

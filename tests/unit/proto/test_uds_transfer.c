@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+#include "../unit.h"
+
+#include "pack.h"
+
+#define RULES static const struct pack_rule rules[]
+#define ERASE "3101ff00440002000000000100"
+#define BEGIN "3400440002000000000014"
+
+static const uint8_t image[64] = { 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19 };
+
+static enum bf_rc begin(struct pack *k, size_t len, struct bf_flow *flow)
+{
+	const struct bf_target target = { .addr = 0x20000, .len = len };
+
+	return k->p->ops->begin(k->p, &target, flow, &k->err);
+}
+
+/* One piece there and back. */
+static enum bf_rc piece(struct pack *k, size_t offset, size_t len, size_t *ret_next)
+{
+	const struct bf_piece pc = { .offset = offset, .data = image + offset, .len = len };
+	enum bf_rc rc = k->p->ops->piece_start(k->p, &pc, &k->err);
+
+	return rc ? rc : k->p->ops->piece_finish(k->p, ret_next, &k->err);
+}
+
+static void a_transfer_counts_its_blocks_and_ends(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" }, { BEGIN, "74200008" }, { "36*", "76??" }, { "37", "77" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+	size_t next = 0;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	assert_int_equal(flow.piece_max, 6); /* 8 with service and counter */
+	assert_int_equal(flow.next, 0);
+	for (size_t at = 0; at < 20; at += flow.piece_max) {
+		size_t n = 20 - at < 6 ? 20 - at : 6;
+
+		pack_expect(k, piece(k, at, n, &next), BF_OK);
+		assert_int_equal(next, at + n);
+	}
+	pack_expect(k, k->p->ops->finish(k->p, &k->err), BF_OK);
+	assert_string_equal(k->log, "3e00 " BEGIN " 3601101112131415 3602161718190000 "
+				    "3603000000000000 36040000 37 ");
+}
+
+static void the_block_counter_wraps_from_ff_to_00(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "34*", "74200003" },
+		{ "36*", "76??" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+	size_t next;
+
+	(void)state;
+	pack_expect(k, begin(k, 300, &flow), BF_OK);
+	for (unsigned i = 0; i < 257; i++)
+		pack_expect(k, piece(k, i % 32, 1, &next), BF_OK);
+	assert_non_null(strstr(k->log, "36ff"));
+	assert_non_null(strstr(k->log, " 3600"));
+	assert_int_equal(strncmp(k->log + strlen(k->log) - 7, "3601", 4), 0);
+}
+
+static void a_lost_answer_repeats_the_same_counter_once(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" }, { "34*", "74200012" }, { "3601*", "-", 1 }, { "36*", "76??" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+	size_t next;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	pack_expect(k, piece(k, 0, 2, &next), BF_OK);
+	assert_int_equal(next, 2);
+	pack_expect(k, piece(k, 2, 2, &next), BF_OK);
+	assert_string_equal(k->log, "3e00 " BEGIN " 36011011 36011011 36021213 ");
+	assert_int_equal(k->retry.repeats[BF_RETRY_COUNTED], 1);
+}
+
+static void a_second_loss_is_a_time_out(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "34*", "74200012" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+	size_t next = 77;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	pack_expect(k, piece(k, 0, 2, &next), BF_E_TIMEOUT);
+	assert_int_equal(next, 77);
+	assert_string_equal(k->log, "3e00 " BEGIN " 36011011 36011011 ");
+}
+
+static void a_repeated_answer_to_a_block_is_dropped(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "34*", "74200012" },
+		{ "3601*", "@107:7601", 1 }, /* just too late */
+		{ "3601*", "7601" },
+		{ "3602*", "@20:7602" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+	size_t next;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	pack_expect(k, piece(k, 0, 2, &next), BF_OK);
+	pack_expect(k, piece(k, 2, 2, &next), BF_OK);
+	assert_int_equal(next, 4);
+}
+
+static void a_server_that_drops_the_transfer_is_a_restart(void **state)
+{
+	static const char *const nrcs[] = { "7f3624", "7f3670", "7f3671", "7f3673" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(nrcs); i++) {
+		const struct pack_rule rules[] = {
+			{ "3e00", "7e00", 0 }, { "34*", "74200012", 0 }, { "3601*", "-", 1 },
+			{ "36*", nrcs[i], 0 }, { "37", "7f3724", 0 },    { NULL },
+		};
+		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+		struct bf_flow flow;
+		size_t next;
+
+		pack_expect(k, begin(k, 20, &flow), BF_OK);
+		pack_expect(k, piece(k, 0, 2, &next), BF_E_RESTART);
+		assert_int_equal(k->err.rc, BF_E_RESTART);
+		assert_true(k->err.dev_refused);
+		pack_expect(k, begin(k, 20, &flow), BF_OK);
+	}
+}
+
+static void a_programming_failure_is_final(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "34*", "74200012" }, { "36*", "7f3678 7f3672" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+	size_t next;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	pack_expect(k, piece(k, 0, 2, &next), BF_E_NAK);
+	assert_int_equal(k->err.dev_code, 0x72);
+	assert_non_null(strstr(k->err.cause, "ends at byte 2"));
+}
+
+static void a_block_that_could_not_be_sent_is_sent_again(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "34*", "74200012" }, { "36*", "76??" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+	size_t next;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	k->w->send_fails = BF_E_TIMEOUT;
+	pack_expect(k, piece(k, 0, 2, &next), BF_OK);
+	assert_string_equal(k->log, "3e00 " BEGIN " 36011011 ");
+	k->w->send_fails = BF_E_GONE;
+	pack_expect(k, piece(k, 2, 2, &next), BF_E_GONE);
+}
+
+static void other_requests_wait_until_the_block_is_answered(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "34*", "74200012" }, { "36*", "76??" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	const struct bf_piece pc = { .data = image, .len = 2 };
+	struct bf_flow flow;
+	size_t next;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_E_INTERNAL);
+	pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_E_INTERNAL);
+	pack_expect(k, k->p->ops->ping(k->p, &k->err), BF_E_INTERNAL);
+	pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->ping(k->p, &k->err), BF_OK);
+}
+
+static void a_lost_answer_to_the_request_ends_the_transfer_and_begins_again(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" }, { "34*", "-", 1 }, { "34*", "74200012" },
+		{ "37", "77" },     { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	assert_non_null(strstr(k->log, BEGIN " 37 "));
+}
+
+static void a_transfer_left_open_is_ended_first(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" }, { "34*", "7f3422", 1 }, { "34*", "74200012" }, { "37", "77" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	assert_string_equal(k->log, "3e00 " BEGIN " 37 " BEGIN " ");
+}
+
+static void block_length_is_the_smallest_of_three_limits(void **state)
+{
+	static const struct {
+		enum pack_over over;
+		uint32_t cap;
+		const char *answer;
+		uint32_t want;
+	} rows[] = {
+		{ PACK_HDLC, 0, "74200fff", 4093 },
+		{ PACK_HDLC, 1024, "74200fff", 1022 },
+		{ PACK_KLINE, 0, "74200fff", 253 },
+		{ PACK_HDLC, 0, "7410ff", 253 },
+		{ PACK_CAN, 0, "744000010000", 65533 },
+		{ PACK_CAN, 0, "7480ffffffffffffffff", 65533 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		const struct pack_rule rules[] = { { "3e00", "7e00", 0 },
+						   { "34*", rows[i].answer, 0 },
+						   { NULL } };
+		BF_AUTO(pack) *k = pack_new(rows[i].over, rules);
+		struct bf_flow flow;
+
+		k->profile.max_block = rows[i].cap;
+		pack_expect(k, begin(k, 20, &flow), BF_OK);
+		assert_int_equal(flow.piece_max, rows[i].want);
+	}
+}
+
+static void a_block_length_that_holds_nothing_is_damage(void **state)
+{
+	static const char *const bad[] = { "74200002", "740000", "742000", "74f0000000" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(bad); i++) {
+		const struct pack_rule rules[] = {
+			{ "3e00", "7e00", 0 }, { "34*", bad[i], 0 }, { "37", "77", 0 }, { NULL }
+		};
+		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+		struct bf_flow flow;
+
+		pack_expect(k, begin(k, 20, &flow), BF_E_LINK);
+	}
+}
+
+static void ending_twice_is_ending(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" }, { "34*", "74200012" }, { "37", "-", 1 }, { "37", "7f3724" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	pack_expect(k, k->p->ops->finish(k->p, &k->err), BF_OK);
+}
+
+static void ending_nothing_is_refused(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "37", "7f3724" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->finish(k->p, &k->err), BF_E_NAK);
+}
+
+static void abandoning_ends_the_transfer_even_when_cancelled(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "34*", "74200012" }, { "37", "77" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+
+	(void)state;
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	k->w->t.clock->cancelled = true;
+	k->p->ops->abandon(k->p);
+	assert_string_equal(k->log, "3e00 " BEGIN " 37 ");
+	k->p->ops->abandon(k->p);
+	assert_int_equal(k->heard, 3);
+}
+
+static void the_fingerprint_comes_before_the_first_erase_only(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "2ef15a*", "6ef15a" },
+		{ ERASE, "7f3178 @2000:7101ff0000" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_OK);
+	assert_string_equal(k->log, "3e00 2ef15a260101424d53464c5348 " ERASE " " ERASE " ");
+}
+
+static void a_pack_without_fingerprint_is_erased_all_the_same(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "2ef15a*", "7f2e31" },
+		{ ERASE, "7101ff0000" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_OK);
+}
+
+static void a_lost_erase_is_told_again_only_after_a_look(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },      { "2ef15a*", "6ef15a" },  { ERASE, "-", 1 },
+		{ ERASE, "7101ff0000" }, { "22f186", "62f18601" }, { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_OK);
+	assert_non_null(strstr(k->log, ERASE " 3e00 22f186 " ERASE));
+}
+
+static void a_failed_erase_tells_its_status(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "2ef15a*", "6ef15a" },
+		{ ERASE, "7101ff0001" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_E_NAK);
+	assert_non_null(strstr(k->err.cause, "0x00020000"));
+	assert_int_equal(k->err.dev_code, 1);
+}
+
+static void reading_takes_blocks_until_the_range_is_full(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "3500440000100000000005", "75200004" },
+		{ "3601", "7601a0a1" },
+		{ "3602", "7602a2a3" },
+		{ "3603", "7603a4" },
+		{ "37", "77" },
+		{ NULL },
+	};
+	const struct bf_region region = { .name = "slot0" };
+	uint8_t buf[5];
+
+	(void)state;
+	for (int over = PACK_HDLC; over <= PACK_CAN; over++) {
+		BF_AUTO(pack) *k = pack_new((enum pack_over)over, rules);
+
+		memset(buf, 0, sizeof(buf));
+		pack_expect(k, k->p->ops->read(k->p, &region, 0x1000, buf, 5, &k->err), BF_OK);
+		assert_memory_equal(buf, "\xA0\xA1\xA2\xA3\xA4", 5);
+		assert_non_null(strstr(k->log, " 37 "));
+	}
+}
+
+static void a_dropped_upload_begins_again_where_it_stood(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "3500440000100000000004", "75200004" },
+		{ "3500440000100200000002", "75200004" },
+		{ "3601", "7601a0a1", 1 },
+		{ "3602", "-", 1 },
+		{ "3602", "7f3624" },
+		{ "3601", "7601a2a3" },
+		{ "37", "7f3724" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	uint8_t buf[4];
+
+	(void)state;
+	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, buf, 4, &k->err), BF_OK);
+	assert_memory_equal(buf, "\xA0\xA1\xA2\xA3", 4);
+}
+
+static void a_region_that_may_not_be_read_is_refused_once(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "35*", "7f3531" }, { "37", "7f3724" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	uint8_t buf[4];
+
+	(void)state;
+	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, buf, 4, &k->err), BF_E_NAK);
+	assert_int_equal(k->err.dev_code, 0x31);
+	assert_string_equal(k->log, "3e00 3500440000100000000004 37 ");
+}
+
+static void more_data_than_asked_for_is_damage(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "35*", "75200040" },
+		{ "36*", "76??a0a1a2a3a4a5" },
+		{ "37", "77" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	uint8_t buf[5] = { 0 };
+
+	(void)state;
+	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, buf, 4, &k->err), BF_E_LINK);
+	assert_int_equal(buf[4], 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_transfer_counts_its_blocks_and_ends),
+		cmocka_unit_test(the_block_counter_wraps_from_ff_to_00),
+		cmocka_unit_test(a_lost_answer_repeats_the_same_counter_once),
+		cmocka_unit_test(a_second_loss_is_a_time_out),
+		cmocka_unit_test(a_repeated_answer_to_a_block_is_dropped),
+		cmocka_unit_test(a_server_that_drops_the_transfer_is_a_restart),
+		cmocka_unit_test(a_programming_failure_is_final),
+		cmocka_unit_test(a_block_that_could_not_be_sent_is_sent_again),
+		cmocka_unit_test(other_requests_wait_until_the_block_is_answered),
+		cmocka_unit_test(a_lost_answer_to_the_request_ends_the_transfer_and_begins_again),
+		cmocka_unit_test(a_transfer_left_open_is_ended_first),
+		cmocka_unit_test(block_length_is_the_smallest_of_three_limits),
+		cmocka_unit_test(a_block_length_that_holds_nothing_is_damage),
+		cmocka_unit_test(ending_twice_is_ending),
+		cmocka_unit_test(ending_nothing_is_refused),
+		cmocka_unit_test(abandoning_ends_the_transfer_even_when_cancelled),
+		cmocka_unit_test(the_fingerprint_comes_before_the_first_erase_only),
+		cmocka_unit_test(a_pack_without_fingerprint_is_erased_all_the_same),
+		cmocka_unit_test(a_lost_erase_is_told_again_only_after_a_look),
+		cmocka_unit_test(a_failed_erase_tells_its_status),
+		cmocka_unit_test(reading_takes_blocks_until_the_range_is_full),
+		cmocka_unit_test(a_dropped_upload_begins_again_where_it_stood),
+		cmocka_unit_test(a_region_that_may_not_be_read_is_refused_once),
+		cmocka_unit_test(more_data_than_asked_for_is_damage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
