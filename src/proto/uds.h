@@ -89,9 +89,9 @@ void bf_uds_alive(struct uds *u, const char *what);
 /* Short forms. */
 enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err);
 /* 31 01 rid option; *ret starts at the status byte. */
-enum bf_rc bf_uds_routine(struct uds *u, uint16_t rid, const struct bf_out *option,
-			  enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
-			  struct bf_err *err);
+enum bf_rc bf_uds_run_routine(struct uds *u, uint16_t rid, const struct bf_out *option,
+			      enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
+			      struct bf_err *err);
 
 /* ---- uds_session.c ---- */
 enum bf_rc bf_uds_need_link(struct uds *u, struct bf_err *err);

@@ -74,7 +74,8 @@ static enum bf_rc erase_once(struct uds *u, uint32_t addr, uint32_t size, const 
 	bf_out_u8(&o, FORMAT_4_4);
 	bf_out_be32(&o, addr);
 	bf_out_be32(&o, size);
-	rc = bf_uds_routine(u, uds_profile(u)->rid_erase, &o, BF_RETRY_DESTRUCTIVE, what, &c, err);
+	rc = bf_uds_run_routine(u, uds_profile(u)->rid_erase, &o, BF_RETRY_DESTRUCTIVE, what, &c,
+				err);
 	if (rc)
 		return rc;
 	status = bf_cur_u8(&c);

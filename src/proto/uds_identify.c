@@ -116,8 +116,8 @@ enum bf_rc bf_uds_state(struct bf_proto *p, struct bf_ident *update, struct bf_e
 	struct bf_slot slots[BF_MAX_SLOTS] = { 0 };
 	struct bf_cur c;
 	size_t n;
-	enum bf_rc rc = bf_uds_routine(u, uds_profile(u)->rid_state, NULL, BF_RETRY_IDEMPOTENT,
-				       "tell the state of its banks", &c, err);
+	enum bf_rc rc = bf_uds_run_routine(u, uds_profile(u)->rid_state, NULL, BF_RETRY_IDEMPOTENT,
+					   "tell the state of its banks", &c, err);
 
 	if (rc)
 		return rc;

@@ -274,9 +274,9 @@ enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, stru
 	return bf_uds_ask(u, &ask, ret, err);
 }
 
-enum bf_rc bf_uds_routine(struct uds *u, uint16_t rid, const struct bf_out *option,
-			  enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
-			  struct bf_err *err)
+enum bf_rc bf_uds_run_routine(struct uds *u, uint16_t rid, const struct bf_out *option,
+			      enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
+			      struct bf_err *err)
 {
 	const uint8_t head[] = { UDS_ROUTINE, 0x01, (uint8_t)(rid >> 8), (uint8_t)rid };
 	struct uds_ask ask = {

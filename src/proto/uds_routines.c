@@ -30,7 +30,8 @@ static enum bf_rc ask_hash(struct uds *u, uint32_t addr, uint32_t size, uint32_t
 	bf_out_be32(&o, size);
 	bf_out_be32(&o, unit);
 	snprintf(what, sizeof(what), "hash %u bytes at 0x%08X", size, addr);
-	rc = bf_uds_routine(u, uds_profile(u)->rid_hash, &o, BF_RETRY_IDEMPOTENT, what, ret, err);
+	rc = bf_uds_run_routine(u, uds_profile(u)->rid_hash, &o, BF_RETRY_IDEMPOTENT, what, ret,
+				err);
 	if (rc)
 		return rc;
 	status = bf_cur_u8(ret);
@@ -101,8 +102,8 @@ static enum bf_rc check_memory(struct uds *u, const struct bf_target *target, st
 	bf_out_be32(&o, target->addr);
 	bf_out_be32(&o, (uint32_t)target->len);
 	bf_out_be32(&o, bf_crc(&bf_crc32_ieee, data, target->len));
-	rc = bf_uds_routine(u, uds_profile(u)->rid_check_memory, &o, BF_RETRY_IDEMPOTENT,
-			    "compare its memory with a CRC-32", &c, err);
+	rc = bf_uds_run_routine(u, uds_profile(u)->rid_check_memory, &o, BF_RETRY_IDEMPOTENT,
+				"compare its memory with a CRC-32", &c, err);
 	if (rc)
 		return bf_uds_lacks(err) ? BF_OK : rc;
 	status = bf_cur_u8(&c);
@@ -132,8 +133,8 @@ static enum bf_rc check_deps(struct uds *u, struct bf_err *err)
 
 	if (!uds_profile(u)->rid_check_deps)
 		return BF_OK;
-	rc = bf_uds_routine(u, uds_profile(u)->rid_check_deps, NULL, BF_RETRY_IDEMPOTENT,
-			    "check the new image", &c, err);
+	rc = bf_uds_run_routine(u, uds_profile(u)->rid_check_deps, NULL, BF_RETRY_IDEMPOTENT,
+				"check the new image", &c, err);
 	if (rc)
 		return bf_uds_lacks(err) ? BF_OK : rc;
 	status = bf_cur_u8(&c);
@@ -158,7 +159,8 @@ static enum bf_rc simple(struct bf_proto *p, uint16_t rid, const struct bf_out *
 {
 	struct bf_cur c;
 	uint8_t status;
-	enum bf_rc rc = bf_uds_routine(uds_of(p), rid, option, BF_RETRY_IDEMPOTENT, what, &c, err);
+	enum bf_rc rc =
+		bf_uds_run_routine(uds_of(p), rid, option, BF_RETRY_IDEMPOTENT, what, &c, err);
 
 	if (rc)
 		return rc;
@@ -203,8 +205,8 @@ enum bf_rc bf_uds_self_test(struct bf_proto *p, struct bf_self_test *ret, struct
 {
 	struct bf_self_test result = { 0 };
 	struct bf_cur c;
-	enum bf_rc rc = bf_uds_routine(uds_of(p), uds_profile(uds_of(p))->rid_self_test, NULL,
-				       BF_RETRY_IDEMPOTENT, "test itself", &c, err);
+	enum bf_rc rc = bf_uds_run_routine(uds_of(p), uds_profile(uds_of(p))->rid_self_test, NULL,
+					   BF_RETRY_IDEMPOTENT, "test itself", &c, err);
 
 	if (rc)
 		return rc;
@@ -218,8 +220,8 @@ enum bf_rc bf_uds_balance(struct bf_proto *p, bool *ret_ok, struct bf_err *err)
 {
 	struct bf_cur c;
 	enum bf_rc rc =
-		bf_uds_routine(uds_of(p), uds_profile(uds_of(p))->rid_balance, NULL,
-			       BF_RETRY_IDEMPOTENT, "check its balancing switches", &c, err);
+		bf_uds_run_routine(uds_of(p), uds_profile(uds_of(p))->rid_balance, NULL,
+				   BF_RETRY_IDEMPOTENT, "check its balancing switches", &c, err);
 
 	if (rc)
 		return rc;
