@@ -83,8 +83,8 @@ enum bf_rc bf_uds_finish(struct uds *u, const struct uds_ask *ask, enum bf_rc se
 			 struct bf_cur *ret, struct bf_err *err);
 /* True when the failure is the device's own refusal with this code. */
 bool bf_uds_refused(const struct bf_err *err, unsigned nrc);
-bool bf_uds_lacks(const struct bf_err *err); /* refused because it does not have that */
-void bf_uds_alive(struct uds *u, const char *what);
+bool bf_uds_lacks(const struct bf_err *err);        /* refused because it does not have that */
+void bf_uds_alive(struct uds *u, const char *what); /* "waiting for the pack to WHAT" */
 
 /* Short forms. */
 enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err);

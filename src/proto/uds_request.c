@@ -18,9 +18,12 @@ static const uint8_t tester_present[] = { UDS_TESTER_PRESENT, 0x00 };
 void bf_uds_alive(struct uds *u, const char *what)
 {
 	const struct bf_proto_env *env = &u->proto.env;
+	char text[96];
 
-	if (env->alive)
-		env->alive(env->alive_ctx, what);
+	if (!env->alive)
+		return;
+	snprintf(text, sizeof(text), "waiting for the pack to %s", what);
+	env->alive(env->alive_ctx, text);
 }
 
 bool bf_uds_refused(const struct bf_err *err, unsigned nrc)

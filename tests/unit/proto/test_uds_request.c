@@ -54,7 +54,7 @@ static void pending_extends_the_wait_as_often_as_it_comes(void **state)
 	assert_int_equal(k->heard, 2);
 	assert_int_equal(k->retry.pending, 3);
 	assert_int_equal(k->alive, 3);
-	assert_string_equal(k->alive_what, "go back to the previous image");
+	assert_string_equal(k->alive_what, "waiting for the pack to go back to the previous image");
 }
 
 static void pending_without_an_end_is_a_time_out(void **state)
