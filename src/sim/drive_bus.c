@@ -204,7 +204,6 @@ static void bus_report(struct bf_transport *t, struct bf_bus_report *ret)
 		.bitrate = b->rate,
 		.dbitrate = b->fd ? b->drate : 0,
 		.fd = b->fd,
-		.txqueuelen = TX_QUEUE,
 		.may_set_bitrate = true,
 	};
 }

@@ -27,17 +27,18 @@ static void bus_message(struct bf_isotp_port *port, const uint8_t *msg, size_t l
 {
 	struct bf_bus_node *n = BF_CONTAINER_OF(port, struct bf_bus_node, lower);
 
-	bf_uds_request(n->uds, msg, len, functional, BF_ISOTP_MAX, now);
+	bf_server_request(n->uds, msg, len, functional, BF_ISOTP_MAX, now);
 }
 
-static void bus_send_message(struct bf_uds_port *port, const uint8_t *msg, size_t len, bf_time now)
+static void bus_send_message(struct bf_server_port *port, const uint8_t *msg, size_t len,
+			     bf_time now)
 {
 	struct bf_bus_node *n = BF_CONTAINER_OF(port, struct bf_bus_node, port);
 
 	bf_isotp_server_send(&n->isotp, msg, len, now);
 }
 
-static void bus_set_rate(struct bf_uds_port *port, uint32_t rate, bf_time now)
+static void bus_set_rate(struct bf_server_port *port, uint32_t rate, bf_time now)
 {
 	(void)now;
 	BF_CONTAINER_OF(port, struct bf_bus_node, port)->rate = rate;
@@ -48,19 +49,19 @@ void bf_bus_node_init(struct bf_bus_node *n, struct bf_pack *pack, uint32_t rate
 	memset(n, 0, sizeof(*n));
 	n->pack = pack;
 	n->rate = rate;
-	n->port = (struct bf_uds_port){ true, rate, bus_send_message, bus_set_rate };
+	n->port = (struct bf_server_port){ true, rate, bus_send_message, bus_set_rate };
 	n->lower = (struct bf_isotp_port){ bus_send_frame, bus_message };
 	bf_isotp_server_init(&n->isotp, &n->lower);
 	if (bf_pack_opts(pack)->quirks & BF_QUIRK_SLOW) {
 		n->isotp.ask_block_size = 16;
 		n->isotp.ask_st_min = 1;
 	}
-	n->uds = bf_uds_new(pack, &n->port);
+	n->uds = bf_server_new(pack, &n->port);
 }
 
 void bf_bus_node_done(struct bf_bus_node *n)
 {
-	n->uds = bf_uds_free(n->uds);
+	n->uds = bf_server_free(n->uds);
 }
 
 void bf_bus_node_frame(struct bf_bus_node *n, const struct bf_frame *f, bf_time now)
@@ -73,13 +74,13 @@ void bf_bus_node_frame(struct bf_bus_node *n, const struct bf_frame *f, bf_time 
 
 bf_time bf_bus_node_next(const struct bf_bus_node *n)
 {
-	return sooner(bf_uds_next(n->uds), bf_isotp_server_next(&n->isotp));
+	return sooner(bf_server_next(n->uds), bf_isotp_server_next(&n->isotp));
 }
 
 void bf_bus_node_run(struct bf_bus_node *n, bf_time now)
 {
 	bf_isotp_server_run(&n->isotp, now);
-	bf_uds_run(n->uds, now);
+	bf_server_run(n->uds, now);
 }
 
 /* ---- stream ---- */
@@ -117,10 +118,10 @@ static void stream_message(struct bf_framing_port *port, const uint8_t *msg, siz
 {
 	struct bf_stream_node *n = BF_CONTAINER_OF(port, struct bf_stream_node, upper);
 
-	bf_uds_request(n->uds, msg, len, functional, longest, now);
+	bf_server_request(n->uds, msg, len, functional, longest, now);
 }
 
-static void stream_send_message(struct bf_uds_port *port, const uint8_t *msg, size_t len,
+static void stream_send_message(struct bf_server_port *port, const uint8_t *msg, size_t len,
 				bf_time now)
 {
 	struct bf_stream_node *n = BF_CONTAINER_OF(port, struct bf_stream_node, port);
@@ -129,7 +130,7 @@ static void stream_send_message(struct bf_uds_port *port, const uint8_t *msg, si
 	bf_uart_from_pack(&n->line, wire, bf_framing_answer(&n->framing, msg, len, wire), now);
 }
 
-static void stream_set_rate(struct bf_uds_port *port, uint32_t rate, bf_time now)
+static void stream_set_rate(struct bf_server_port *port, uint32_t rate, bf_time now)
 {
 	(void)now;
 	bf_uart_pack_rate(&BF_CONTAINER_OF(port, struct bf_stream_node, port)->line, rate);
@@ -143,24 +144,24 @@ void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_
 	n->line.at_pack = stream_at_pack;
 	n->line.at_tester = stream_at_tester;
 	n->line.sent = stream_sent;
-	n->port = (struct bf_uds_port){ false, rate, stream_send_message, stream_set_rate };
+	n->port = (struct bf_server_port){ false, rate, stream_send_message, stream_set_rate };
 	n->upper = (struct bf_framing_port){ stream_message };
 	bf_framing_init(&n->framing, &n->upper);
-	n->uds = bf_uds_new(pack, &n->port);
+	n->uds = bf_server_new(pack, &n->port);
 }
 
 void bf_stream_node_done(struct bf_stream_node *n)
 {
-	n->uds = bf_uds_free(n->uds);
+	n->uds = bf_server_free(n->uds);
 }
 
 bf_time bf_stream_node_next(const struct bf_stream_node *n)
 {
-	return sooner(bf_uds_next(n->uds), bf_uart_next(&n->line));
+	return sooner(bf_server_next(n->uds), bf_uart_next(&n->line));
 }
 
 void bf_stream_node_run(struct bf_stream_node *n, bf_time now)
 {
 	bf_uart_run(&n->line, now);
-	bf_uds_run(n->uds, now);
+	bf_server_run(n->uds, now);
 }

@@ -12,8 +12,8 @@
 
 struct bf_bus_node {
 	struct bf_pack *pack; /* borrowed */
-	struct bf_uds *uds;
-	struct bf_uds_port port;
+	struct bf_server *uds;
+	struct bf_server_port port;
 	struct bf_isotp_server isotp;
 	struct bf_isotp_port lower;
 	uint32_t rate;
@@ -29,8 +29,8 @@ void bf_bus_node_run(struct bf_bus_node *n, bf_time now);
 
 struct bf_stream_node {
 	struct bf_pack *pack; /* borrowed */
-	struct bf_uds *uds;
-	struct bf_uds_port port;
+	struct bf_server *uds;
+	struct bf_server_port port;
 	struct bf_framing framing;
 	struct bf_framing_port upper;
 	struct bf_uart line;

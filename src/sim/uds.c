@@ -17,55 +17,55 @@ struct service {
 	bool has_sub;
 	bool guarded;      /* wants security access where the pack has a lock */
 	uint16_t min, max; /* whole request, bytes */
-	bf_uds_service *run;
+	bf_server_service *run;
 };
 
 static const struct service services[] = {
-	{ 0x10, IN_ANY, true, false, 2, 2, bf_uds_session_control },
-	{ 0x11, IN_ANY, true, false, 2, 2, bf_uds_reset },
-	{ 0x22, IN_ANY, false, false, 3, BF_UDS_MSG_MAX, bf_uds_read_data },
-	{ 0x23, IN_WORK, false, false, 10, 10, bf_uds_read_memory },
-	{ 0x27, IN_WORK, true, false, 2, 66, bf_uds_security },
-	{ 0x28, IN_WORK, true, false, 3, 5, bf_uds_echo_sub },
-	{ 0x2E, IN_PROGRAMMING, false, true, 4, BF_UDS_MSG_MAX, bf_uds_write_data },
-	{ 0x31, IN_WORK, true, false, 4, BF_UDS_MSG_MAX, bf_uds_serve_routine },
-	{ 0x34, IN_PROGRAMMING, false, true, 11, 11, bf_uds_download },
-	{ 0x35, IN_WORK, false, false, 11, 11, bf_uds_upload },
-	{ 0x36, IN_WORK, false, false, 2, BF_UDS_MSG_MAX, bf_uds_transfer_data },
-	{ 0x37, IN_WORK, false, false, 1, 1, bf_uds_transfer_exit },
-	{ 0x3E, IN_ANY, true, false, 2, 2, bf_uds_echo_sub },
-	{ 0x85, IN_WORK, true, false, 2, 2, bf_uds_echo_sub },
-	{ 0x87, IN_WORK, true, false, 2, 5, bf_uds_link_control },
+	{ 0x10, IN_ANY, true, false, 2, 2, bf_server_session_control },
+	{ 0x11, IN_ANY, true, false, 2, 2, bf_server_reset },
+	{ 0x22, IN_ANY, false, false, 3, BF_SERVER_MSG_MAX, bf_server_read_data },
+	{ 0x23, IN_WORK, false, false, 10, 10, bf_server_read_memory },
+	{ 0x27, IN_WORK, true, false, 2, 66, bf_server_security },
+	{ 0x28, IN_WORK, true, false, 3, 5, bf_server_echo_sub },
+	{ 0x2E, IN_PROGRAMMING, false, true, 4, BF_SERVER_MSG_MAX, bf_server_write_data },
+	{ 0x31, IN_WORK, true, false, 4, BF_SERVER_MSG_MAX, bf_server_routine },
+	{ 0x34, IN_PROGRAMMING, false, true, 11, 11, bf_server_download },
+	{ 0x35, IN_WORK, false, false, 11, 11, bf_server_upload },
+	{ 0x36, IN_WORK, false, false, 2, BF_SERVER_MSG_MAX, bf_server_transfer_data },
+	{ 0x37, IN_WORK, false, false, 1, 1, bf_server_transfer_exit },
+	{ 0x3E, IN_ANY, true, false, 2, 2, bf_server_echo_sub },
+	{ 0x85, IN_WORK, true, false, 2, 2, bf_server_echo_sub },
+	{ 0x87, IN_WORK, true, false, 2, 5, bf_server_link_control },
 };
 
-struct bf_uds *bf_uds_new(struct bf_pack *pack, struct bf_uds_port *port)
+struct bf_server *bf_server_new(struct bf_pack *pack, struct bf_server_port *port)
 {
-	struct bf_uds *u = calloc(1, sizeof(*u));
+	struct bf_server *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		abort();
 	u->pack = pack;
 	u->port = port;
 	u->rng.state = bf_pack_opts(pack)->seed ^ 0x27;
-	u->session = BF_UDS_DEFAULT;
+	u->session = BF_SERVER_DEFAULT;
 	u->rate = port->default_rate;
 	u->target_slot = bf_pack_slot_count(pack) - 1;
 	u->s3_at = u->rate_until = u->reply_at = u->pending_at = BF_NEVER;
 	return u;
 }
 
-struct bf_uds *bf_uds_free(struct bf_uds *u)
+struct bf_server *bf_server_free(struct bf_server *u)
 {
 	free(u);
 	return NULL;
 }
 
-bool bf_uds_may_write(const struct bf_uds *u)
+bool bf_server_may_write(const struct bf_server *u)
 {
 	return u->unlocked || !bf_pack_opts(u->pack)->auth;
 }
 
-enum bf_nrc bf_uds_worked(enum bf_pack_work work)
+enum bf_nrc bf_server_worked(enum bf_pack_work work)
 {
 	switch (work) {
 	case BF_PACK_DIED:
@@ -78,7 +78,7 @@ enum bf_nrc bf_uds_worked(enum bf_pack_work work)
 	return NRC_SILENCE;
 }
 
-static const struct service *find(const struct bf_uds *u, uint8_t sid)
+static const struct service *find(const struct bf_server *u, uint8_t sid)
 {
 	bool noread = bf_pack_opts(u->pack)->quirks & BF_QUIRK_NOREAD;
 
@@ -93,7 +93,7 @@ static const struct service *find(const struct bf_uds *u, uint8_t sid)
 }
 
 /* The order of the checks is that of ISO 14229-1, figure "general server response behaviour". */
-static enum bf_nrc serve(struct bf_uds *u, const uint8_t *msg, size_t len)
+static enum bf_nrc serve(struct bf_server *u, const uint8_t *msg, size_t len)
 {
 	const struct service *s = find(u, msg[0]);
 	struct bf_cur c = bf_cur(msg, len);
@@ -103,7 +103,7 @@ static enum bf_nrc serve(struct bf_uds *u, const uint8_t *msg, size_t len)
 		return NRC_SERVICE_NOT_SUPPORTED;
 	if (!(s->sessions & 1u << u->session))
 		return NRC_SERVICE_NOT_IN_SESSION;
-	if (s->guarded && !bf_uds_may_write(u))
+	if (s->guarded && !bf_server_may_write(u))
 		return NRC_SECURITY_ACCESS_DENIED;
 	if (len < s->min || len > s->max)
 		return NRC_INCORRECT_LENGTH;
@@ -118,7 +118,7 @@ static enum bf_nrc serve(struct bf_uds *u, const uint8_t *msg, size_t len)
 }
 
 /* Asked to everybody, a server keeps to itself what it does not know (ISO 14229-1, 8.7). */
-static bool keeps_quiet(const struct bf_uds *u, enum bf_nrc nrc)
+static bool keeps_quiet(const struct bf_server *u, enum bf_nrc nrc)
 {
 	return u->functional &&
 	       (nrc == NRC_SERVICE_NOT_SUPPORTED || nrc == NRC_SUB_FUNCTION_NOT_SUPPORTED ||
@@ -126,7 +126,7 @@ static bool keeps_quiet(const struct bf_uds *u, enum bf_nrc nrc)
 		nrc == NRC_SERVICE_NOT_IN_SESSION);
 }
 
-static void set_negative(struct bf_uds *u, enum bf_nrc nrc)
+static void set_negative(struct bf_server *u, enum bf_nrc nrc)
 {
 	u->out = bf_out(u->reply, sizeof(u->reply));
 	bf_out_u8(&u->out, NEGATIVE);
@@ -135,40 +135,40 @@ static void set_negative(struct bf_uds *u, enum bf_nrc nrc)
 	u->then = THEN_NOTHING;
 }
 
-static bf_time thinking(const struct bf_uds *u)
+static bf_time thinking(const struct bf_server *u)
 {
 	const struct bf_sim_opts *o = bf_pack_opts(u->pack);
 
 	return o->quirks & BF_QUIRK_SLOW ? SLOW_THINKING : BF_US(o->turnaround_us);
 }
 
-static void schedule(struct bf_uds *u, bf_time now)
+static void schedule(struct bf_server *u, bf_time now)
 {
 	u->reply_at = now + thinking(u);
 	if (u->done > u->reply_at)
 		u->reply_at = u->done;
 	u->pending_at = BF_NEVER;
-	if (u->reply_at - now > BF_UDS_P2_US)
-		u->pending_at = now + BF_UDS_P2_US - PENDING_EARLY;
+	if (u->reply_at - now > BF_SERVER_P2_US)
+		u->pending_at = now + BF_SERVER_P2_US - PENDING_EARLY;
 }
 
-static void touch(struct bf_uds *u, bf_time now)
+static void touch(struct bf_server *u, bf_time now)
 {
-	u->s3_at = u->session == BF_UDS_DEFAULT ? BF_NEVER : now + BF_UDS_S3_US;
+	u->s3_at = u->session == BF_SERVER_DEFAULT ? BF_NEVER : now + BF_SERVER_S3_US;
 }
 
-static bool is_busy_by_habit(struct bf_uds *u)
+static bool is_busy_by_habit(struct bf_server *u)
 {
 	return (bf_pack_opts(u->pack)->quirks & BF_QUIRK_BUSY) && !u->functional &&
 	       bf_rng_below(&u->rng, 8) == 0;
 }
 
-void bf_uds_request(struct bf_uds *u, const uint8_t *msg, size_t len, bool functional,
-		    size_t longest, bf_time now)
+void bf_server_request(struct bf_server *u, const uint8_t *msg, size_t len, bool functional,
+		       size_t longest, bf_time now)
 {
 	enum bf_nrc nrc;
 
-	bf_uds_run(u, now);
+	bf_server_run(u, now);
 	if (!len || bf_pack_mode(u->pack) < BF_PACK_LOADER || !bf_pack_message(u->pack, now))
 		return;
 	u->rate_until = BF_NEVER;
@@ -195,7 +195,7 @@ void bf_uds_request(struct bf_uds *u, const uint8_t *msg, size_t len, bool funct
 	schedule(u, now);
 }
 
-static void send_pending(struct bf_uds *u, bf_time now)
+static void send_pending(struct bf_server *u, bf_time now)
 {
 	const uint8_t msg[3] = { NEGATIVE, u->sid, NRC_RESPONSE_PENDING };
 
@@ -205,7 +205,7 @@ static void send_pending(struct bf_uds *u, bf_time now)
 	touch(u, now);
 }
 
-static void send_reply(struct bf_uds *u, bf_time now)
+static void send_reply(struct bf_server *u, bf_time now)
 {
 	u->reply_at = u->pending_at = BF_NEVER;
 	if (!u->suppress)
@@ -218,8 +218,8 @@ static void send_reply(struct bf_uds *u, bf_time now)
 		bf_pack_restart(u->pack, BF_PACK_BY_REQUEST, now);
 		break;
 	case THEN_NEW_RATE:
-		bf_uds_go_to_rate(u, u->wanted_rate, now);
-		u->rate_until = now + BF_UDS_NEW_RATE;
+		bf_server_go_to_rate(u, u->wanted_rate, now);
+		u->rate_until = now + BF_SERVER_NEW_RATE;
 		u->wanted_rate = 0;
 		break;
 	}
@@ -227,7 +227,7 @@ static void send_reply(struct bf_uds *u, bf_time now)
 }
 
 /* The processor started anew: nothing is remembered but what is kept in flash. */
-static void forget(struct bf_uds *u, bf_time now)
+static void forget(struct bf_server *u, bf_time now)
 {
 	u->starts = bf_pack_starts(u->pack);
 	u->reply_at = u->pending_at = BF_NEVER;
@@ -235,24 +235,24 @@ static void forget(struct bf_uds *u, bf_time now)
 	u->target_slot = bf_pack_slot_count(u->pack) - 1;
 	if (bf_pack_reason(u->pack) != BF_PACK_BY_REQUEST)
 		u->answer_after_start = false;
-	bf_uds_default_session(u, now);
-	u->locked_until = bf_pack_kept(u->pack)->locked_out ? now + BF_UDS_LOCK_US : 0;
+	bf_server_default_session(u, now);
+	u->locked_until = bf_pack_kept(u->pack)->locked_out ? now + BF_SERVER_LOCK_US : 0;
 }
 
-static void answer_after_start(struct bf_uds *u, bf_time now)
+static void answer_after_start(struct bf_server *u, bf_time now)
 {
 	struct bf_out o = bf_out(u->reply, sizeof(u->reply));
 
 	u->answer_after_start = false;
-	u->session = BF_UDS_PROGRAMMING;
+	u->session = BF_SERVER_PROGRAMMING;
 	bf_out_u8(&o, 0x50);
-	bf_out_u8(&o, BF_UDS_PROGRAMMING);
-	bf_uds_put_session(u, &o);
+	bf_out_u8(&o, BF_SERVER_PROGRAMMING);
+	bf_server_put_session(u, &o);
 	u->port->send(u->port, u->reply, o.len, now);
 	touch(u, now);
 }
 
-bf_time bf_uds_next(const struct bf_uds *u)
+bf_time bf_server_next(const struct bf_server *u)
 {
 	bf_time at = bf_pack_next(u->pack);
 	const bf_time own[] = { u->s3_at, u->rate_until, u->reply_at, u->pending_at };
@@ -265,7 +265,7 @@ bf_time bf_uds_next(const struct bf_uds *u)
 	return at;
 }
 
-void bf_uds_run(struct bf_uds *u, bf_time now)
+void bf_server_run(struct bf_server *u, bf_time now)
 {
 	bf_pack_run(u->pack, now);
 	if (bf_pack_starts(u->pack) != u->starts)
@@ -279,7 +279,7 @@ void bf_uds_run(struct bf_uds *u, bf_time now)
 	if (u->reply_at <= now)
 		send_reply(u, now);
 	if (u->s3_at <= now && u->reply_at == BF_NEVER)
-		bf_uds_default_session(u, now);
+		bf_server_default_session(u, now);
 	if (u->rate_until <= now)
-		bf_uds_go_to_rate(u, u->port->default_rate, now);
+		bf_server_go_to_rate(u, u->port->default_rate, now);
 }

@@ -6,14 +6,14 @@
 
 #define FINGERPRINT 0xF15A
 
-typedef void did_fn(struct bf_uds *u, struct bf_out *o);
+typedef void did_fn(struct bf_server *u, struct bf_out *o);
 
 static void out_text(struct bf_out *o, const char *text)
 {
 	bf_out_bytes(o, text, strlen(text));
 }
 
-static void did_boot_id(struct bf_uds *u, struct bf_out *o)
+static void did_boot_id(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_ids ids;
 
@@ -21,12 +21,12 @@ static void did_boot_id(struct bf_uds *u, struct bf_out *o)
 	out_text(o, ids.boot_id);
 }
 
-static void did_session(struct bf_uds *u, struct bf_out *o)
+static void did_session(struct bf_server *u, struct bf_out *o)
 {
 	bf_out_u8(o, (uint8_t)u->session);
 }
 
-static void did_model(struct bf_uds *u, struct bf_out *o)
+static void did_model(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_ids ids;
 
@@ -34,7 +34,7 @@ static void did_model(struct bf_uds *u, struct bf_out *o)
 	out_text(o, ids.model);
 }
 
-static void did_version(struct bf_uds *u, struct bf_out *o)
+static void did_version(struct bf_server *u, struct bf_out *o)
 {
 	const struct bf_mimage *m = bf_pack_running(u->pack);
 	char text[32];
@@ -43,7 +43,7 @@ static void did_version(struct bf_uds *u, struct bf_out *o)
 		out_text(o, bf_mimage_version(m, text));
 }
 
-static void did_manufacturer(struct bf_uds *u, struct bf_out *o)
+static void did_manufacturer(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_ids ids;
 
@@ -51,7 +51,7 @@ static void did_manufacturer(struct bf_uds *u, struct bf_out *o)
 	out_text(o, ids.manufacturer);
 }
 
-static void did_serial(struct bf_uds *u, struct bf_out *o)
+static void did_serial(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_ids ids;
 
@@ -59,7 +59,7 @@ static void did_serial(struct bf_uds *u, struct bf_out *o)
 	out_text(o, ids.serial);
 }
 
-static void did_hardware(struct bf_uds *u, struct bf_out *o)
+static void did_hardware(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_ids ids;
 
@@ -67,14 +67,14 @@ static void did_hardware(struct bf_uds *u, struct bf_out *o)
 	out_text(o, ids.hw_rev);
 }
 
-static void did_fingerprint(struct bf_uds *u, struct bf_out *o)
+static void did_fingerprint(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_kept *kept = bf_pack_kept(u->pack);
 
 	bf_out_bytes(o, kept->fingerprint, sizeof(kept->fingerprint));
 }
 
-static void did_uuids(struct bf_uds *u, struct bf_out *o)
+static void did_uuids(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_ids ids;
 
@@ -83,12 +83,12 @@ static void did_uuids(struct bf_uds *u, struct bf_out *o)
 	bf_out_bytes(o, ids.cid, sizeof(ids.cid));
 }
 
-static void did_counter(struct bf_uds *u, struct bf_out *o)
+static void did_counter(struct bf_server *u, struct bf_out *o)
 {
 	bf_out_be32(o, bf_pack_counter(u->pack));
 }
 
-static void did_map(struct bf_uds *u, struct bf_out *o)
+static void did_map(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_region map[BF_PACK_REGIONS];
 	size_t n = bf_pack_map(u->pack, map);
@@ -106,13 +106,13 @@ static void did_map(struct bf_uds *u, struct bf_out *o)
 	}
 }
 
-static void did_restart(struct bf_uds *u, struct bf_out *o)
+static void did_restart(struct bf_server *u, struct bf_out *o)
 {
 	bf_out_u8(o, (uint8_t)bf_pack_reason(u->pack));
 	bf_out_be16(o, (uint16_t)bf_pack_starts_since_power(u->pack));
 }
 
-static void did_digest(struct bf_uds *u, struct bf_out *o)
+static void did_digest(struct bf_server *u, struct bf_out *o)
 {
 	const struct bf_mimage *m = bf_pack_running(u->pack);
 
@@ -120,7 +120,7 @@ static void did_digest(struct bf_uds *u, struct bf_out *o)
 		bf_out_bytes(o, m->digest, m->digest_len);
 }
 
-static void did_voltage(struct bf_uds *u, struct bf_out *o)
+static void did_voltage(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_measure m;
 
@@ -128,7 +128,7 @@ static void did_voltage(struct bf_uds *u, struct bf_out *o)
 	bf_out_be32(o, m.pack_mv);
 }
 
-static void did_current(struct bf_uds *u, struct bf_out *o)
+static void did_current(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_measure m;
 
@@ -136,7 +136,7 @@ static void did_current(struct bf_uds *u, struct bf_out *o)
 	bf_out_be32(o, (uint32_t)m.current_ma);
 }
 
-static void did_soc(struct bf_uds *u, struct bf_out *o)
+static void did_soc(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_measure m;
 
@@ -144,7 +144,7 @@ static void did_soc(struct bf_uds *u, struct bf_out *o)
 	bf_out_be16(o, m.soc_permille);
 }
 
-static void did_temps(struct bf_uds *u, struct bf_out *o)
+static void did_temps(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_measure m;
 
@@ -153,7 +153,7 @@ static void did_temps(struct bf_uds *u, struct bf_out *o)
 		bf_out_be16(o, (uint16_t)m.temp_dc[i]);
 }
 
-static void did_cells(struct bf_uds *u, struct bf_out *o)
+static void did_cells(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_measure m;
 
@@ -162,7 +162,7 @@ static void did_cells(struct bf_uds *u, struct bf_out *o)
 		bf_out_be16(o, m.cell_mv[i]);
 }
 
-static void did_balancing(struct bf_uds *u, struct bf_out *o)
+static void did_balancing(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_measure m;
 
@@ -183,7 +183,7 @@ static const struct {
 	{ 0xFD15, did_balancing },
 };
 
-static bool put_did(struct bf_uds *u, uint16_t did)
+static bool put_did(struct bf_server *u, uint16_t did)
 {
 	for (size_t i = 0; i < BF_COUNT(dids); i++) {
 		if (dids[i].did != did)
@@ -196,7 +196,7 @@ static bool put_did(struct bf_uds *u, uint16_t did)
 }
 
 /* Several identifiers may be asked for at once; those that are not known are left out. */
-enum bf_nrc bf_uds_read_data(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_read_data(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	bool any = false;
 
@@ -208,7 +208,7 @@ enum bf_nrc bf_uds_read_data(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
 	return any ? NRC_NONE : NRC_REQUEST_OUT_OF_RANGE;
 }
 
-enum bf_nrc bf_uds_write_data(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_write_data(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	struct bf_pack_kept *kept = bf_pack_kept(u->pack);
 	uint16_t did = bf_cur_be16(c);
@@ -224,7 +224,7 @@ enum bf_nrc bf_uds_write_data(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
 	return NRC_NONE;
 }
 
-enum bf_nrc bf_uds_read_memory(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_read_memory(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	uint8_t format = bf_cur_u8(c);
 	uint32_t addr = bf_cur_be32(c);

@@ -5,12 +5,12 @@
 #include "bmsflash/rng.h"
 #include "uds.h"
 
-#define BF_UDS_P2_US      BF_MS(50)
-#define BF_UDS_P2_STAR_US BF_SEC(5)
-#define BF_UDS_S3_US      BF_SEC(5)
-#define BF_UDS_LOCK_US    BF_SEC(10)
-#define BF_UDS_NEW_RATE   BF_MS(500) /* a valid request must come so soon at a new rate */
-#define BF_UDS_SEED_LEN   32u
+#define BF_SERVER_P2_US      BF_MS(50)
+#define BF_SERVER_P2_STAR_US BF_SEC(5)
+#define BF_SERVER_S3_US      BF_SEC(5)
+#define BF_SERVER_LOCK_US    BF_SEC(10)
+#define BF_SERVER_NEW_RATE   BF_MS(500) /* a valid request must come so soon at a new rate */
+#define BF_SERVER_SEED_LEN   32u
 
 enum bf_nrc { /* ISO 14229-1, Annex A.1 */
 	      NRC_NONE = 0,
@@ -35,20 +35,20 @@ enum bf_nrc { /* ISO 14229-1, Annex A.1 */
 	      NRC_SILENCE = 0x100, /* not on the wire: the server answers nothing (power went) */
 };
 
-enum bf_uds_session { BF_UDS_DEFAULT = 1, BF_UDS_PROGRAMMING = 2, BF_UDS_EXTENDED = 3 };
+enum bf_server_session { BF_SERVER_DEFAULT = 1, BF_SERVER_PROGRAMMING = 2, BF_SERVER_EXTENDED = 3 };
 enum { /* sets of sessions, for tables */
-       IN_DEFAULT = 1 << BF_UDS_DEFAULT,
-       IN_PROGRAMMING = 1 << BF_UDS_PROGRAMMING,
-       IN_EXTENDED = 1 << BF_UDS_EXTENDED,
+       IN_DEFAULT = 1 << BF_SERVER_DEFAULT,
+       IN_PROGRAMMING = 1 << BF_SERVER_PROGRAMMING,
+       IN_EXTENDED = 1 << BF_SERVER_EXTENDED,
        IN_WORK = IN_PROGRAMMING | IN_EXTENDED,
        IN_ANY = IN_DEFAULT | IN_WORK,
 };
 
-enum bf_uds_then { THEN_NOTHING, THEN_RESTART, THEN_NEW_RATE };
-enum bf_uds_direction { TRANSFER_NONE, TRANSFER_DOWN, TRANSFER_UP };
+enum bf_server_then { THEN_NOTHING, THEN_RESTART, THEN_NEW_RATE };
+enum bf_server_direction { TRANSFER_NONE, TRANSFER_DOWN, TRANSFER_UP };
 
-struct bf_uds_transfer {
-	enum bf_uds_direction direction;
+struct bf_server_transfer {
+	enum bf_server_direction direction;
 	uint32_t addr, size, moved;
 	size_t block_max; /* maxNumberOfBlockLength */
 	bool begun;       /* a block was accepted: `last` counts */
@@ -58,21 +58,21 @@ struct bf_uds_transfer {
 	size_t carried;
 };
 
-struct bf_uds {
+struct bf_server {
 	struct bf_pack *pack;
-	struct bf_uds_port *port;
+	struct bf_server_port *port;
 	struct bf_rng rng;
 	unsigned starts; /* of the pack, as last seen */
 
-	enum bf_uds_session session;
+	enum bf_server_session session;
 	bf_time s3_at;
 	bool unlocked, seed_out;
-	uint8_t seed[BF_UDS_SEED_LEN];
+	uint8_t seed[BF_SERVER_SEED_LEN];
 	unsigned wrong_keys;
 	bf_time locked_until;
 	bool answer_after_start; /* 10 02 of a pack with one bank */
 
-	struct bf_uds_transfer transfer;
+	struct bf_server_transfer transfer;
 	unsigned target_slot;
 
 	uint32_t rate, wanted_rate; /* wanted_rate 0: none agreed */
@@ -82,10 +82,10 @@ struct bf_uds {
 	bf_time now, done;
 	bool functional, suppress;
 	size_t longest;
-	enum bf_uds_then then;
+	enum bf_server_then then;
 
 	/* its answer */
-	uint8_t reply[BF_UDS_MSG_MAX];
+	uint8_t reply[BF_SERVER_MSG_MAX];
 	struct bf_out out;
 	uint8_t sid;
 	bf_time reply_at, pending_at;
@@ -93,16 +93,16 @@ struct bf_uds {
 
 /* A service reads its request from behind the SID (and sub-function) and writes its answer from behind
  * the SID. It sets u->done when the answer takes longer than thinking. */
-typedef enum bf_nrc bf_uds_service(struct bf_uds *u, uint8_t sub, struct bf_cur *c);
+typedef enum bf_nrc bf_server_service(struct bf_server *u, uint8_t sub, struct bf_cur *c);
 
-bf_uds_service bf_uds_session_control, bf_uds_reset, bf_uds_security, bf_uds_echo_sub,
-	bf_uds_link_control, bf_uds_read_data, bf_uds_write_data, bf_uds_read_memory,
-	bf_uds_serve_routine, bf_uds_download, bf_uds_upload, bf_uds_transfer_data,
-	bf_uds_transfer_exit;
+bf_server_service bf_server_session_control, bf_server_reset, bf_server_security,
+	bf_server_echo_sub, bf_server_link_control, bf_server_read_data, bf_server_write_data,
+	bf_server_read_memory, bf_server_routine, bf_server_download, bf_server_upload,
+	bf_server_transfer_data, bf_server_transfer_exit;
 
-void bf_uds_default_session(struct bf_uds *u, bf_time now);
-void bf_uds_go_to_rate(struct bf_uds *u, uint32_t rate, bf_time now);
-void bf_uds_put_session(struct bf_uds *u, struct bf_out *o);
-bool bf_uds_may_write(const struct bf_uds *u);
+void bf_server_default_session(struct bf_server *u, bf_time now);
+void bf_server_go_to_rate(struct bf_server *u, uint32_t rate, bf_time now);
+void bf_server_put_session(struct bf_server *u, struct bf_out *o);
+bool bf_server_may_write(const struct bf_server *u);
 /* Turns the outcome of work on the flash into an answer. */
-enum bf_nrc bf_uds_worked(enum bf_pack_work work);
+enum bf_nrc bf_server_worked(enum bf_pack_work work);

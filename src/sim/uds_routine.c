@@ -17,17 +17,17 @@
 #define HASH_NS_BYTE 600 /* SHA-256 in software, 170 MHz */
 #define CRC_NS_BYTE  12  /* the CRC unit, by DMA */
 
-static void takes(struct bf_uds *u, bf_time us)
+static void takes(struct bf_server *u, bf_time us)
 {
 	u->done = bf_pack_idle_at(u->pack, u->now) + us;
 }
 
-static bool is_range(struct bf_uds *u, uint32_t addr, uint32_t size, unsigned access)
+static bool is_range(struct bf_server *u, uint32_t addr, uint32_t size, unsigned access)
 {
 	return size && bf_pack_allows(u->pack, addr, size, access);
 }
 
-static enum bf_nrc erase(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc erase(struct bf_server *u, struct bf_cur *c)
 {
 	uint8_t format = bf_cur_u8(c);
 	uint32_t addr = bf_cur_be32(c);
@@ -38,10 +38,10 @@ static enum bf_nrc erase(struct bf_uds *u, struct bf_cur *c)
 		return NRC_REQUEST_OUT_OF_RANGE;
 	u->transfer.direction = TRANSFER_NONE;
 	bf_out_u8(&u->out, STATUS_DONE);
-	return bf_uds_worked(bf_pack_erase(u->pack, addr, size, u->now, &u->done));
+	return bf_server_worked(bf_pack_erase(u->pack, addr, size, u->now, &u->done));
 }
 
-static enum bf_nrc check_dependencies(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc check_dependencies(struct bf_server *u, struct bf_cur *c)
 {
 	enum bf_verdict v = bf_pack_verdict(u->pack, u->target_slot);
 
@@ -51,7 +51,7 @@ static enum bf_nrc check_dependencies(struct bf_uds *u, struct bf_cur *c)
 	return NRC_NONE;
 }
 
-static enum bf_nrc check_memory(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc check_memory(struct bf_server *u, struct bf_cur *c)
 {
 	uint8_t format = bf_cur_u8(c);
 	uint32_t addr = bf_cur_be32(c);
@@ -74,7 +74,7 @@ static uint8_t slot_flags(const struct bf_pack_slot *s)
 			 s->trial * 16);
 }
 
-static enum bf_nrc bank_state(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc bank_state(struct bf_server *u, struct bf_cur *c)
 {
 	unsigned n = bf_pack_slot_count(u->pack);
 
@@ -98,13 +98,13 @@ static enum bf_nrc bank_state(struct bf_uds *u, struct bf_cur *c)
 }
 
 /* The pack says no: that is a status, not a negative response. */
-static enum bf_nrc status_of(struct bf_uds *u, enum bf_pack_work work)
+static enum bf_nrc status_of(struct bf_server *u, enum bf_pack_work work)
 {
 	bf_out_u8(&u->out, work == BF_PACK_DONE ? STATUS_DONE : STATUS_NO);
-	return bf_uds_worked(work == BF_PACK_FAILED ? BF_PACK_DONE : work);
+	return bf_server_worked(work == BF_PACK_FAILED ? BF_PACK_DONE : work);
 }
 
-static enum bf_nrc activate(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc activate(struct bf_server *u, struct bf_cur *c)
 {
 	uint8_t how = bf_cur_u8(c);
 	enum bf_nrc nrc;
@@ -116,19 +116,19 @@ static enum bf_nrc activate(struct bf_uds *u, struct bf_cur *c)
 	return nrc;
 }
 
-static enum bf_nrc confirm(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc confirm(struct bf_server *u, struct bf_cur *c)
 {
 	(void)c;
 	return status_of(u, bf_pack_confirm(u->pack, u->now, &u->done));
 }
 
-static enum bf_nrc revert(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc revert(struct bf_server *u, struct bf_cur *c)
 {
 	(void)c;
 	return status_of(u, bf_pack_revert(u->pack, u->now, &u->done));
 }
 
-static void put_unit_hashes(struct bf_uds *u, uint32_t addr, uint32_t size, uint32_t unit)
+static void put_unit_hashes(struct bf_server *u, uint32_t addr, uint32_t size, uint32_t unit)
 {
 	/* before the hashes: 71 01 RID RID status n n */
 	size_t room = (u->longest - 7) / HASH_PREFIX;
@@ -147,7 +147,7 @@ static void put_unit_hashes(struct bf_uds *u, uint32_t addr, uint32_t size, uint
 	}
 }
 
-static enum bf_nrc hash(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc hash(struct bf_server *u, struct bf_cur *c)
 {
 	uint32_t addr = bf_cur_be32(c);
 	uint32_t size = bf_cur_be32(c);
@@ -168,7 +168,7 @@ static enum bf_nrc hash(struct bf_uds *u, struct bf_cur *c)
 	return NRC_NONE;
 }
 
-static enum bf_nrc self_test(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc self_test(struct bf_server *u, struct bf_cur *c)
 {
 	const char *text;
 	bool good = bf_pack_self_test(u->pack, &text);
@@ -180,7 +180,7 @@ static enum bf_nrc self_test(struct bf_uds *u, struct bf_cur *c)
 	return NRC_NONE;
 }
 
-static enum bf_nrc balancing_check(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc balancing_check(struct bf_server *u, struct bf_cur *c)
 {
 	(void)c;
 	takes(u, BALANCE_US);
@@ -196,7 +196,7 @@ static const struct routine {
 	bool guarded;
 	uint8_t len; /* of the option record */
 	uint8_t needs;
-	enum bf_nrc (*run)(struct bf_uds *u, struct bf_cur *c);
+	enum bf_nrc (*run)(struct bf_server *u, struct bf_cur *c);
 } routines[] = {
 	{ 0xFF00, IN_PROGRAMMING, true, 9, 0, erase },
 	{ 0xFF01, IN_PROGRAMMING, true, 0, 0, check_dependencies },
@@ -210,7 +210,7 @@ static const struct routine {
 	{ 0xF0B6, IN_WORK, false, 0, NEEDS_APP, balancing_check },
 };
 
-static const struct routine *find(const struct bf_uds *u, uint16_t rid)
+static const struct routine *find(const struct bf_server *u, uint16_t rid)
 {
 	unsigned quirks = bf_pack_opts(u->pack)->quirks;
 
@@ -228,7 +228,7 @@ static const struct routine *find(const struct bf_uds *u, uint16_t rid)
 	return NULL;
 }
 
-enum bf_nrc bf_uds_serve_routine(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_routine(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	uint16_t rid = bf_cur_be16(c);
 	const struct routine *r = find(u, rid);
@@ -237,7 +237,7 @@ enum bf_nrc bf_uds_serve_routine(struct bf_uds *u, uint8_t sub, struct bf_cur *c
 		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
 	if (!r)
 		return NRC_REQUEST_OUT_OF_RANGE;
-	if (r->guarded && !bf_uds_may_write(u))
+	if (r->guarded && !bf_server_may_write(u))
 		return NRC_SECURITY_ACCESS_DENIED;
 	if (bf_cur_left(c) != r->len)
 		return NRC_INCORRECT_LENGTH;

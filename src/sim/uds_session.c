@@ -15,7 +15,7 @@ static const uint8_t technician_key[32] = { 0x91, 0xfb, 0xa9, 0x8d, 0x18, 0x2b, 
 					    0xe2, 0x0c, 0xf9, 0x28, 0xcf, 0xda, 0x91, 0x97,
 					    0xd6, 0xae, 0xcf, 0x70, 0x83, 0xe7, 0x6e, 0x03 };
 
-void bf_uds_go_to_rate(struct bf_uds *u, uint32_t rate, bf_time now)
+void bf_server_go_to_rate(struct bf_server *u, uint32_t rate, bf_time now)
 {
 	u->rate_until = BF_NEVER;
 	if (rate == u->rate || !u->port->set_rate)
@@ -24,26 +24,26 @@ void bf_uds_go_to_rate(struct bf_uds *u, uint32_t rate, bf_time now)
 	u->port->set_rate(u->port, rate, now);
 }
 
-void bf_uds_default_session(struct bf_uds *u, bf_time now)
+void bf_server_default_session(struct bf_server *u, bf_time now)
 {
-	u->session = BF_UDS_DEFAULT;
+	u->session = BF_SERVER_DEFAULT;
 	u->s3_at = BF_NEVER;
 	u->unlocked = u->seed_out = false;
 	u->transfer.direction = TRANSFER_NONE;
 	u->wanted_rate = 0;
-	bf_uds_go_to_rate(u, u->port->default_rate, now);
+	bf_server_go_to_rate(u, u->port->default_rate, now);
 }
 
-void bf_uds_put_session(struct bf_uds *u, struct bf_out *o)
+void bf_server_put_session(struct bf_server *u, struct bf_out *o)
 {
 	(void)u;
-	bf_out_be16(o, (uint16_t)(BF_UDS_P2_US / 1000));
-	bf_out_be16(o, (uint16_t)(BF_UDS_P2_STAR_US / 10000));
+	bf_out_be16(o, (uint16_t)(BF_SERVER_P2_US / 1000));
+	bf_out_be16(o, (uint16_t)(BF_SERVER_P2_STAR_US / 10000));
 }
 
 /* With one bank the loader has to run before it can overwrite the firmware: it restarts, and the loader
  * gives the answer. */
-static enum bf_nrc restart_for_programming(struct bf_uds *u)
+static enum bf_nrc restart_for_programming(struct bf_server *u)
 {
 	const uint8_t wait[3] = { 0x7F, 0x10, NRC_RESPONSE_PENDING };
 
@@ -53,28 +53,28 @@ static enum bf_nrc restart_for_programming(struct bf_uds *u)
 	return NRC_SILENCE;
 }
 
-enum bf_nrc bf_uds_session_control(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_session_control(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	bool single = bf_pack_opts(u->pack)->quirks & BF_QUIRK_SINGLEBANK;
 
 	(void)c;
-	if (sub < BF_UDS_DEFAULT || sub > BF_UDS_EXTENDED)
+	if (sub < BF_SERVER_DEFAULT || sub > BF_SERVER_EXTENDED)
 		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
-	if (sub == BF_UDS_PROGRAMMING && u->session == BF_UDS_DEFAULT)
+	if (sub == BF_SERVER_PROGRAMMING && u->session == BF_SERVER_DEFAULT)
 		return NRC_SUB_FUNCTION_NOT_IN_SESSION;
-	if (sub == BF_UDS_PROGRAMMING && single && bf_pack_running(u->pack))
+	if (sub == BF_SERVER_PROGRAMMING && single && bf_pack_running(u->pack))
 		return restart_for_programming(u);
-	if (sub == BF_UDS_DEFAULT)
-		bf_uds_default_session(u, u->now);
+	if (sub == BF_SERVER_DEFAULT)
+		bf_server_default_session(u, u->now);
 	u->transfer.direction = TRANSFER_NONE;
 	if (sub != u->session)
 		u->unlocked = u->seed_out = false;
-	u->session = (enum bf_uds_session)sub;
-	bf_uds_put_session(u, &u->out);
+	u->session = (enum bf_server_session)sub;
+	bf_server_put_session(u, &u->out);
 	return NRC_NONE;
 }
 
-enum bf_nrc bf_uds_reset(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_reset(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	(void)c;
 	if (sub != 1 && sub != 3) /* hard, soft */
@@ -84,7 +84,7 @@ enum bf_nrc bf_uds_reset(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
 }
 
 /* TesterPresent, CommunicationControl, ControlDTCSetting: agreed to, nothing to do. */
-enum bf_nrc bf_uds_echo_sub(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_echo_sub(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	(void)c;
 	if (u->sid == 0x3E && sub != 0)
@@ -92,7 +92,7 @@ enum bf_nrc bf_uds_echo_sub(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
 	return NRC_NONE;
 }
 
-static bool is_locked(struct bf_uds *u)
+static bool is_locked(struct bf_server *u)
 {
 	if (u->now < u->locked_until)
 		return true;
@@ -104,12 +104,12 @@ static bool is_locked(struct bf_uds *u)
 	return false;
 }
 
-static enum bf_nrc give_seed(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc give_seed(struct bf_server *u, struct bf_cur *c)
 {
 	if (bf_cur_left(c))
 		return NRC_INCORRECT_LENGTH;
 	memset(u->seed, 0, sizeof(u->seed));
-	if (!bf_uds_may_write(u)) {
+	if (!bf_server_may_write(u)) {
 		if (is_locked(u))
 			return NRC_TIME_DELAY_NOT_EXPIRED;
 		for (size_t i = 0; i < sizeof(u->seed); i++)
@@ -121,7 +121,7 @@ static enum bf_nrc give_seed(struct bf_uds *u, struct bf_cur *c)
 }
 
 /* "bmsflash-uds-27" 00 | level | length of serial | serial | seed */
-static bool key_is_right(struct bf_uds *u, const uint8_t *key)
+static bool key_is_right(struct bf_server *u, const uint8_t *key)
 {
 	static const char label[] = "bmsflash-uds-27";
 	const char *serial = bf_pack_opts(u->pack)->serial;
@@ -136,7 +136,7 @@ static bool key_is_right(struct bf_uds *u, const uint8_t *key)
 	return !o.failed && bf_ed25519_verify(key, msg, o.len, technician_key);
 }
 
-static enum bf_nrc take_key(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc take_key(struct bf_server *u, struct bf_cur *c)
 {
 	const uint8_t *key = bf_cur_bytes(c, BF_ED25519_SIG_LEN);
 
@@ -154,12 +154,12 @@ static enum bf_nrc take_key(struct bf_uds *u, struct bf_cur *c)
 	}
 	if (++u->wrong_keys < MAX_WRONG_KEYS)
 		return NRC_INVALID_KEY;
-	u->locked_until = u->now + BF_UDS_LOCK_US;
+	u->locked_until = u->now + BF_SERVER_LOCK_US;
 	bf_pack_kept(u->pack)->locked_out = true;
 	return NRC_EXCEEDED_ATTEMPTS;
 }
 
-enum bf_nrc bf_uds_security(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_security(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	if (sub == LEVEL)
 		return give_seed(u, c);
@@ -179,7 +179,7 @@ static const struct {
 	{ 0x11, true, 250000 }, { 0x12, true, 500000 },  { 0x13, true, 1000000 },
 };
 
-static uint32_t fixed_rate(const struct bf_uds *u, uint8_t id)
+static uint32_t fixed_rate(const struct bf_server *u, uint8_t id)
 {
 	for (size_t i = 0; i < BF_COUNT(fixed_rates); i++)
 		if (fixed_rates[i].id == id && fixed_rates[i].can == u->port->can)
@@ -188,14 +188,14 @@ static uint32_t fixed_rate(const struct bf_uds *u, uint8_t id)
 }
 
 /* What the pack's transceivers and clocks can do. */
-static bool rate_works(const struct bf_uds *u, uint32_t rate)
+static bool rate_works(const struct bf_server *u, uint32_t rate)
 {
 	if (!u->port->can)
 		return rate >= 9600 && rate <= 3000000;
 	return rate >= 125000 && rate <= 1000000 && 8000000 % rate == 0;
 }
 
-enum bf_nrc bf_uds_link_control(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_link_control(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	static const size_t wanted_len[] = { 0, 1, 3, 0 };
 	uint32_t rate;

@@ -8,10 +8,10 @@
 #define FORMAT_44    0x44 /* four bytes each of address and size */
 #define OVERHEAD     2u   /* SID and block counter count as block length */
 
-static enum bf_nrc begin(struct bf_uds *u, struct bf_cur *c, enum bf_uds_direction direction,
+static enum bf_nrc begin(struct bf_server *u, struct bf_cur *c, enum bf_server_direction direction,
 			 unsigned access)
 {
-	struct bf_uds_transfer *t = &u->transfer;
+	struct bf_server_transfer *t = &u->transfer;
 	uint8_t data_format = bf_cur_u8(c);
 	uint8_t format = bf_cur_u8(c);
 	uint32_t addr = bf_cur_be32(c);
@@ -22,7 +22,7 @@ static enum bf_nrc begin(struct bf_uds *u, struct bf_cur *c, enum bf_uds_directi
 		return NRC_REQUEST_OUT_OF_RANGE;
 	if (direction == TRANSFER_DOWN && addr % BF_FLASH_WORD)
 		return NRC_REQUEST_OUT_OF_RANGE;
-	*t = (struct bf_uds_transfer){
+	*t = (struct bf_server_transfer){
 		.direction = direction, .addr = addr, .size = size, .block_max = u->longest
 	};
 	bf_out_u8(&u->out, 0x20); /* two bytes of length follow */
@@ -30,7 +30,7 @@ static enum bf_nrc begin(struct bf_uds *u, struct bf_cur *c, enum bf_uds_directi
 	return NRC_NONE;
 }
 
-enum bf_nrc bf_uds_download(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_download(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	enum bf_nrc nrc = begin(u, c, TRANSFER_DOWN, BF_PACK_WRITE);
 	uint32_t slot1 = bf_pack_slot_addr(1);
@@ -41,22 +41,23 @@ enum bf_nrc bf_uds_download(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
 	return nrc;
 }
 
-enum bf_nrc bf_uds_upload(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_upload(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	(void)sub;
 	return begin(u, c, TRANSFER_UP, BF_PACK_READ);
 }
 
-static enum bf_nrc drop(struct bf_uds *u, enum bf_nrc nrc)
+static enum bf_nrc drop(struct bf_server *u, enum bf_nrc nrc)
 {
 	u->transfer.direction = TRANSFER_NONE;
 	return nrc;
 }
 
 /* Programs whole double words and carries the rest to the next block. */
-static enum bf_pack_work program(struct bf_uds *u, const uint8_t *p, size_t len, bf_time *ret_done)
+static enum bf_pack_work program(struct bf_server *u, const uint8_t *p, size_t len,
+				 bf_time *ret_done)
 {
-	struct bf_uds_transfer *t = &u->transfer;
+	struct bf_server_transfer *t = &u->transfer;
 	uint32_t at = t->addr + t->moved - (uint32_t)t->carried;
 	enum bf_pack_work work = BF_PACK_DONE;
 	size_t whole;
@@ -85,9 +86,9 @@ static enum bf_pack_work program(struct bf_uds *u, const uint8_t *p, size_t len,
 }
 
 /* Two buffers: the answer only waits for the block before this one to be in flash. */
-static enum bf_nrc take_block(struct bf_uds *u, struct bf_cur *c)
+static enum bf_nrc take_block(struct bf_server *u, struct bf_cur *c)
 {
-	struct bf_uds_transfer *t = &u->transfer;
+	struct bf_server_transfer *t = &u->transfer;
 	size_t len = bf_cur_left(c);
 	bf_time free_at = bf_pack_idle_at(u->pack, u->now);
 	bf_time done;
@@ -97,16 +98,16 @@ static enum bf_nrc take_block(struct bf_uds *u, struct bf_cur *c)
 		return NRC_INCORRECT_LENGTH;
 	if (len > t->size - t->moved)
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
-	nrc = bf_uds_worked(program(u, bf_cur_bytes(c, len), len, &done));
+	nrc = bf_server_worked(program(u, bf_cur_bytes(c, len), len, &done));
 	u->done = free_at;
 	if (nrc != NRC_NONE)
 		return drop(u, nrc);
 	return NRC_NONE;
 }
 
-static enum bf_nrc give_block(struct bf_uds *u, bool again)
+static enum bf_nrc give_block(struct bf_server *u, bool again)
 {
-	struct bf_uds_transfer *t = &u->transfer;
+	struct bf_server_transfer *t = &u->transfer;
 	uint32_t left = t->size - t->moved;
 	uint32_t max = (uint32_t)(t->block_max - OVERHEAD);
 
@@ -123,9 +124,9 @@ static enum bf_nrc give_block(struct bf_uds *u, bool again)
 	return NRC_NONE;
 }
 
-enum bf_nrc bf_uds_transfer_data(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_transfer_data(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
-	struct bf_uds_transfer *t = &u->transfer;
+	struct bf_server_transfer *t = &u->transfer;
 	bool forgetful = bf_pack_opts(u->pack)->quirks & BF_QUIRK_NRC24;
 	uint8_t counter = bf_cur_u8(c);
 	bool again = t->begun && counter == t->last;
@@ -152,9 +153,9 @@ enum bf_nrc bf_uds_transfer_data(struct bf_uds *u, uint8_t sub, struct bf_cur *c
 	return nrc;
 }
 
-enum bf_nrc bf_uds_transfer_exit(struct bf_uds *u, uint8_t sub, struct bf_cur *c)
+enum bf_nrc bf_server_transfer_exit(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
-	struct bf_uds_transfer *t = &u->transfer;
+	struct bf_server_transfer *t = &u->transfer;
 	enum bf_pack_work work = BF_PACK_DONE;
 
 	(void)sub;
@@ -168,5 +169,5 @@ enum bf_nrc bf_uds_transfer_exit(struct bf_uds *u, uint8_t sub, struct bf_cur *c
 		work = bf_pack_write(u->pack, t->addr + t->moved - (uint32_t)t->carried, t->carry,
 				     t->carried, u->now, &u->done);
 	t->direction = TRANSFER_NONE;
-	return bf_uds_worked(work);
+	return bf_server_worked(work);
 }
