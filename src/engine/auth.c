@@ -2,6 +2,8 @@
 /* Who answers the pack's challenge, and entering the state in which it can be written. */
 #include "bmsflash/auth.h"
 
+#include <string.h>
+
 #include "run.h"
 
 enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
@@ -49,7 +51,26 @@ enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+/* Some tell their memory only once they are in the boot loader; who they are was told before. */
+static enum bf_rc learn_memory(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_ident in_loader = { 0 };
+
+	if (run->ident.n_regions && run->ident.piece_max)
+		return BF_OK;
+	if (run->proto->ops->identify(run->proto, &in_loader, err))
+		return bf_while(err, "asking the boot loader for its memory");
+	memcpy(run->ident.regions, in_loader.regions, sizeof(in_loader.regions));
+	run->ident.n_regions = in_loader.n_regions;
+	run->ident.piece_max = in_loader.piece_max;
+	run->ident.in_flight = in_loader.in_flight;
+	run->ident.caps |= in_loader.caps;
+	return BF_OK;
+}
+
 enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err)
 {
-	return bf_run_enter(run, err);
+	if (bf_run_enter(run, err))
+		return err->rc;
+	return learn_memory(run, err);
 }

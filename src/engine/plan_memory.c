@@ -183,20 +183,30 @@ static void add_items(struct segment_plan *p)
 	}
 }
 
-/* An image for a slot goes where that slot is; all else goes where it says. */
-static const struct bf_region *region_for(const struct bf_run *run, const struct bf_segment *seg,
-					  uint32_t first_addr, uint32_t *ret_addr)
+static bool may_write(const struct bf_region *r)
 {
-	const struct bf_ident *ident = &run->ident;
-	unsigned slot;
+	return (r->access & BF_ACCESS_WRITE) &&
+	       (r->kind == BF_REGION_SLOT || r->kind == BF_REGION_APP);
+}
 
-	if (bf_slot_other(ident, &slot) && bf_region_of_slot(ident, slot)) {
-		const struct bf_region *r = bf_region_of_slot(ident, slot);
+/* The only region that firmware may be written to, where the profile drew the map: what a device says of
+ * its flash as a whole is no place for an image that names none. */
+static const struct bf_region *only_home(const struct bf_run *run)
+{
+	const struct bf_region *home = NULL;
 
-		*ret_addr = r->addr + (seg->addr - first_addr);
-		return r;
+	for (size_t i = 0; run->profile.n_regions && i < run->ident.n_regions; i++) {
+		if (!may_write(&run->ident.regions[i]))
+			continue;
+		if (home)
+			return NULL;
+		home = &run->ident.regions[i];
 	}
-	*ret_addr = seg->addr;
+	return home;
+}
+
+static const struct bf_region *region_at(const struct bf_ident *ident, const struct bf_segment *seg)
+{
 	for (size_t i = 0; i < ident->n_regions; i++) {
 		const struct bf_region *r = &ident->regions[i];
 
@@ -206,10 +216,25 @@ static const struct bf_region *region_for(const struct bf_run *run, const struct
 	return NULL;
 }
 
-static bool may_write(const struct bf_region *r)
+/* An image for a slot goes where that slot is; an MCUboot image names no address; all else goes where it
+ * says. */
+static const struct bf_region *region_for(const struct bf_run *run, const struct bf_segment *seg,
+					  uint32_t first_addr, uint32_t *ret_addr)
 {
-	return (r->access & BF_ACCESS_WRITE) &&
-	       (r->kind == BF_REGION_SLOT || r->kind == BF_REGION_APP);
+	const struct bf_ident *ident = &run->ident;
+	const struct bf_region *r = NULL;
+	unsigned slot;
+
+	if (bf_slot_other(ident, &slot))
+		r = bf_region_of_slot(ident, slot);
+	if (!r && bf_image_meta(run->image)->mcuboot && !region_at(ident, seg))
+		r = only_home(run);
+	if (r) {
+		*ret_addr = r->addr + (seg->addr - first_addr);
+		return r;
+	}
+	*ret_addr = seg->addr;
+	return region_at(ident, seg);
 }
 
 static enum bf_rc place(struct segment_plan *p, struct bf_err *err)
@@ -218,10 +243,14 @@ static enum bf_rc place(struct segment_plan *p, struct bf_err *err)
 
 	p->region = region_for(p->run, p->seg, p->all[0].addr, &p->addr);
 	if (!p->region) {
-		return bf_fail(err, BF_E_INCOMPATIBLE,
-			       "the image has %zu bytes at address %08x, where the pack has no "
-			       "memory that it told of",
-			       p->seg->len, p->seg->addr);
+		bf_fail(err, BF_E_INCOMPATIBLE,
+			"the image has %zu bytes at address %08x, where the pack has no memory "
+			"that it told of",
+			p->seg->len, p->seg->addr);
+		bf_likely(err, "the image names no address, and the pack does not tell where its "
+			       "firmware lies");
+		bf_next(err, "name a profile that has the pack's regions: --profile NAME");
+		return err->rc;
 	}
 	if (!may_write(p->region)) {
 		return bf_fail(err, BF_E_INCOMPATIBLE,

@@ -72,6 +72,7 @@ static enum bf_rc unproven(struct bf_run *run, struct bf_err *err)
 
 enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 {
+	const struct bf_slot *active = bf_slot_active(&run->now, NULL);
 	char text[BF_VERSION_TEXT];
 	const char *now;
 
@@ -87,6 +88,6 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->now });
 	now = bf_ident_version(&run->now, text);
 	bf_say(run, BF_EV_NOTICE, "the pack answers as %s%s", now ? now : "running",
-	       run->target_digest_len ? ", with the digest of the image" : "");
+	       active && active->digest_len ? ", with the digest of the image" : "");
 	return BF_OK;
 }

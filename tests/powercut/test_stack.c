@@ -115,6 +115,48 @@ static void backup_then_verify(void **state)
 	stack_done(&s);
 }
 
+/* ---- USB: the same phases, by capability ---- */
+
+static void dfu_needs_its_permissions(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	stack_run(&s, "link=usb,protocol=dfu");
+	assert_stack_ended(&s, BF_E_INCOMPATIBLE, BF_STATE_OLD);
+	s.job.allow[BF_ALLOW_NO_HARDWARE] = true;
+	stack_run(&s, "link=usb,protocol=dfu");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	stack_done(&s);
+}
+
+static void dfuse_goes_where_the_profile_says(void **state)
+{
+	struct stack s;
+	char path[128];
+	FILE *f;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	s.job.allow[BF_ALLOW_NO_HARDWARE] = true;
+	stack_run(&s, "link=usb,protocol=dfuse");
+	assert_stack_ended(&s, BF_E_INCOMPATIBLE, BF_STATE_OLD);
+	assert_non_null(strstr(s.out.err.next, "--profile"));
+	snprintf(path, sizeof(path), "%s/dfuse.ini", s.folder);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\n"
+	      "erase-unit = 0x800\n",
+	      f);
+	fclose(f);
+	s.job.profile = path;
+	stack_run(&s, "link=usb,protocol=dfuse");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_not_equal(s.file[0], 0); /* one bank: the backup came first */
+	stack_done(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +171,8 @@ int main(void)
 		cmocka_unit_test(crashing_firmware_ends_restored),
 		cmocka_unit_test(rollback_after_a_flash_is_foretold_as_impossible),
 		cmocka_unit_test(backup_then_verify),
+		cmocka_unit_test(dfu_needs_its_permissions),
+		cmocka_unit_test(dfuse_goes_where_the_profile_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
