@@ -208,7 +208,6 @@ enum bf_rc bf_can_prepare(const struct bf_can_link_ops *link, const struct bf_op
 			  const char *name, struct bf_can_info *ret, struct bf_err *err)
 {
 	struct bf_can_info info;
-	enum bf_rc rc;
 
 	if (!link->query(name, &info))
 		return absent(name, err);
@@ -216,9 +215,8 @@ enum bf_rc bf_can_prepare(const struct bf_can_link_ops *link, const struct bf_op
 		return bf_fail(err, BF_E_IFACE, "network interface '%s' is not a CAN interface",
 			       name);
 	if (env->bitrate) {
-		rc = bf_can_rates(link, name, env->bitrate, env->dbitrate, err);
-		if (rc)
-			return rc;
+		if (bf_can_rates(link, name, env->bitrate, env->dbitrate, err))
+			return err->rc;
 		if (!link->query(name, &info))
 			return absent(name, err);
 	}

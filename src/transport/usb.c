@@ -135,16 +135,17 @@ static enum bf_rc usb_control(struct bf_transport *t, const struct bf_usb_setup 
 {
 	struct usb_wire *u = wire_of(t);
 	bool in = setup->request_type & 0x80;
-	BF_AUTO_MEM uint8_t *buf = calloc(1, SETUP_SIZE + len);
+	BF_AUTO_MEM uint8_t *buf = NULL;
 	struct bf_usb_job *job;
 	char what[64];
 	size_t moved;
 
-	if (!buf)
-		abort();
 	if (len > UINT16_MAX)
 		return bf_fail(err, BF_E_INTERNAL, "USB control request with %zu bytes of data",
 			       len);
+	buf = calloc(1, SETUP_SIZE + len);
+	if (!buf)
+		abort();
 	buf[0] = setup->request_type;
 	buf[1] = setup->request;
 	bf_put_le16(buf + 2, setup->value);

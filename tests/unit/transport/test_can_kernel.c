@@ -241,26 +241,52 @@ static void an_adapter_that_is_unplugged_and_plugged_in_again_is_bound_again(voi
 	assert_int_equal(s->b->stats.reopened, 1);
 }
 
+/* A shaper in the place of a slow wire: 250 frames of 16 bytes a second, 10 of them queued. */
+static bool slow_down(void)
+{
+	if (!system("modprobe sch_tbf && tc qdisc replace dev vcan9 root tbf rate 32kbit burst 16 "
+		    "limit 160"))
+		return true;
+	print_message("# no shaper here (sch_tbf, tc)\n");
+	return false;
+}
+
+static void must_hear_all(struct bench *s, struct bf_transport *t, unsigned n)
+{
+	struct bf_frame f;
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(hear(s, t, &f, BF_SEC(2)), BF_OK);
+		assert_int_equal(f.id, i);
+	}
+}
+
 static void a_queue_slower_than_the_sender_loses_nothing(void **state)
 {
 	struct bench *s = *state;
-	struct bf_frame f;
 
-	/* A shaper in the place of a slow wire: about 1000 frames a second, 10 of them queued. */
-	if (system("modprobe sch_tbf && tc qdisc replace dev vcan9 root tbf rate 128kbit burst 72 "
-		   "limit 720")) {
-		print_message("# no shaper here (sch_tbf, tc)\n");
+	if (!slow_down())
 		return;
-	}
 	for (unsigned i = 0; i < 100; i++)
 		must_send(s, s->a, (struct bf_frame){ .id = i, .len = 8 });
-	for (unsigned i = 0; i < 100; i++) {
-		assert_int_equal(hear(s, s->b, &f, BF_SEC(2)), BF_OK);
-		assert_int_equal(f.id, i);
-	}
-	print_message("# queue pushed back %llu times\n",
-		      (unsigned long long)s->a->stats.queue_full);
+	must_hear_all(s, s->b, 100);
 	assert_true(s->a->stats.queue_full > 0);
+}
+
+/* Each socket keeps its share in bounds, both together do not fit: ENOBUFS. */
+static void two_senders_that_overfill_the_queue_both_get_through(void **state)
+{
+	struct bench *s = *state;
+
+	if (!slow_down())
+		return;
+	for (unsigned i = 0; i < 100; i++) {
+		must_send(s, s->a, (struct bf_frame){ .id = i, .len = 8 });
+		must_send(s, s->b, (struct bf_frame){ .id = i, .len = 8 });
+	}
+	must_hear_all(s, s->a, 100);
+	must_hear_all(s, s->b, 100);
+	assert_true(s->a->stats.queue_full + s->b->stats.queue_full > 0);
 }
 
 #define ON_CAN(f)  cmocka_unit_test_setup_teardown(f, can_up, down)
@@ -280,6 +306,7 @@ int main(void)
 		ON_VCAN(fd_frames_cross_a_virtual_bus),
 		ON_VCAN(an_adapter_that_is_unplugged_and_plugged_in_again_is_bound_again),
 		ON_VCAN(a_queue_slower_than_the_sender_loses_nothing),
+		ON_VCAN(two_senders_that_overfill_the_queue_both_get_through),
 	};
 
 	if (!getenv("BF_BENCH_CAN")) {
