@@ -100,6 +100,15 @@ enum bf_pack_work bf_pack_confirm(struct bf_pack *pack, bf_time now, bf_time *re
 	return BF_PACK_DONE;
 }
 
+/* What lies in slot 1 was tried and thrown out: it is no way back. */
+static bool other_was_thrown_out(const struct bf_pack *pack)
+{
+	struct bf_trailer t;
+
+	bf_trailer_read(&pack->banks, 0, &t);
+	return t.magic && t.kind == BF_SWAP_REVERT;
+}
+
 enum bf_pack_work bf_pack_revert(struct bf_pack *pack, bf_time now, bf_time *ret_done)
 {
 	*ret_done = bf_pack_idle_at(pack, now);
@@ -107,7 +116,7 @@ enum bf_pack_work bf_pack_revert(struct bf_pack *pack, bf_time now, bf_time *ret
 		return BF_PACK_FAILED;
 	if (is_pending(pack) && !bf_pack_on_trial(pack)) /* not started yet: what runs stays */
 		return bf_pack_worked(pack, bf_swap_cancel(&pack->banks), now, ret_done);
-	if (bf_pack_verdict(pack, 1) != BF_VERDICT_GOOD)
+	if (bf_pack_verdict(pack, 1) != BF_VERDICT_GOOD || other_was_thrown_out(pack))
 		return BF_PACK_FAILED;
 	if (bf_pack_on_trial(pack)) /* the next start does it by itself */
 		return BF_PACK_DONE;

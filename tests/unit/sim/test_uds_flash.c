@@ -141,6 +141,10 @@ static void firmware_that_crashes_on_trial_is_thrown_out_by_the_watchdog(void **
 	tester_wait(&s, BF_SEC(10));
 	expect_version(&s, "1.3.0");
 	tester_expect(&s, "22fd04", "62fd04030003");
+	/* what was thrown out is no previous image; on trial once more it may be */
+	tester_program(&s);
+	assert_int_equal(status_of(&s, "3101f0b3"), 1);
+	assert_int_equal(status_of(&s, "3101f0b101"), 0);
 	tester_close(&s);
 }
 
