@@ -281,14 +281,30 @@ static enum bf_rc why_stalled(struct bf_dfu *d, const char *what, struct bf_err 
 	return bf_dfu_refused(d, &st, what, err);
 }
 
+/* A device that has got a block waits in one of these until it is asked for its status. */
+static bool holds_block(uint8_t state)
+{
+	return state == BF_DFU_DNLOAD_SYNC || state == BF_DFU_MANIFEST_SYNC;
+}
+
+static enum bf_rc block_lost(const struct bf_dfu *d, uint16_t block, uint8_t state,
+			     const char *what, struct bf_err *err)
+{
+	if (d->dfuse)
+		return bf_fail(err, BF_E_LINK, "%s: block %u was not taken, the device is in %s",
+			       what, block, bf_dfu_state_name(state));
+	return bf_fail(err, BF_E_RESTART, "%s: block %u was lost on the way (%s)", what, block,
+		       bf_dfu_state_name(state));
+}
+
 enum bf_rc bf_dfu_dnload(struct bf_dfu *d, uint16_t block, const uint8_t *data, size_t len,
 			 const char *what, struct bf_err *err)
 {
 	struct bf_retry *retry = d->base.env.retry;
 	enum bf_retry_class rclass = d->dfuse ? BF_RETRY_IDEMPOTENT : BF_RETRY_APPEND_ONLY;
 	uint8_t copy[BF_DFU_PIECE_MAX];
+	uint8_t state = BF_DFU_IDLE;
 	size_t moved;
-	uint8_t state;
 	enum bf_rc rc;
 
 	if (len)
@@ -296,27 +312,20 @@ enum bf_rc bf_dfu_dnload(struct bf_dfu *d, uint16_t block, const uint8_t *data, 
 	retry->requests[rclass]++;
 	for (unsigned attempt = 1;; attempt++) {
 		rc = request(d, DNLOAD, block, copy, len, &moved, err);
-		if (!rc)
-			return BF_OK;
 		if (rc == BF_E_NAK)
 			return why_stalled(d, what, err);
 		if (rc != BF_E_TIMEOUT && rc != BF_E_LINK)
-			return bf_while(err, "%s", what);
-		/* GETSTATE moves nothing: a device that has the block waits in a SYNC state. */
+			return rc ? bf_while(err, "%s", what) : BF_OK;
+		/* No answer. GETSTATE moves nothing, so that it may be asked at any time. */
 		if (bf_dfu_getstate(d, &state, err))
 			return bf_while(err, "%s", what);
-		if (state == BF_DFU_DNLOAD_SYNC || state == BF_DFU_MANIFEST_SYNC)
+		if (holds_block(state))
 			return BF_OK;
 		if (state == BF_DFU_ERROR)
 			return why_stalled(d, what, err);
 		if (!bf_retry_again(retry, bf_dfu_clock(d), rclass, attempt, rc))
-			break;
+			return block_lost(d, block, state, what, err);
 	}
-	if (d->dfuse)
-		return bf_fail(err, BF_E_LINK, "%s: block %u was not taken, the device is in %s",
-			       what, block, bf_dfu_state_name(state));
-	return bf_fail(err, BF_E_RESTART, "%s: block %u was lost on the way (%s)", what, block,
-		       bf_dfu_state_name(state));
 }
 
 enum bf_rc bf_dfu_upload(struct bf_dfu *d, uint16_t block, uint8_t *data, size_t len,

@@ -53,6 +53,7 @@ static void the_running_version_is_the_device_release(void **state)
 	assert_string_equal(id.serial, "SN123");
 	assert_string_equal(id.model, "Pack 16S");
 	assert_string_equal(id.hw_rev, "0483:5740");
+	assert_false(id.has_vid || id.has_cid); /* strings prove no hardware */
 	assert_int_equal(id.caps, BF_CAP_SINK | BF_CAP_READ);
 }
 
