@@ -44,27 +44,13 @@ static enum bf_rc check_version(struct bf_run *run, const struct bf_meta *meta, 
 			       BF_E_ROLLBACK, err);
 }
 
-static void foretell(struct bf_run *run, const struct bf_meta *meta)
-{
-	char text[BF_VERSION_TEXT];
-	const char *old = bf_ident_version(&run->ident, text);
-
-	if (!bf_run_can(run, BF_CAP_COUNTER | BF_CAP_CONFIRM) || !meta->has_counter ||
-	    meta->counter <= run->ident.counter)
-		return;
-	bf_say(run, BF_EV_NOTICE,
-	       "confirming raises the pack's security counter from %u to %u: after that %s can "
-	       "never run on this pack again",
-	       run->ident.counter, meta->counter, old ? old : "older firmware");
-}
-
 enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_meta *meta = bf_image_meta(run->image);
 
 	if (check_counter(run, meta, err) || check_version(run, meta, err))
 		return err->rc;
-	foretell(run, meta);
+	/* That confirming makes the old version impossible for ever is told with the plan. */
 	return BF_OK;
 }
 

@@ -76,26 +76,43 @@ static enum bf_rc check_usb(struct bf_run *run, const struct bf_meta *meta, stru
 			       BF_E_INCOMPATIBLE, err);
 }
 
-static enum bf_rc check_hardware(struct bf_run *run, struct bf_err *err)
+static bool names_usb(const struct bf_run *run)
+{
+	const struct bf_meta *meta = bf_image_meta(run->image);
+
+	return run->transport->ops->usb && meta->usb_vid && meta->usb_vid != 0xFFFF;
+}
+
+static enum bf_rc check_named(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_meta *meta = bf_image_meta(run->image);
 	const struct bf_ident *ident = &run->ident;
-	struct bf_check none = bf_check("hardware", BF_ALLOW_NO_HARDWARE);
-	bool usb = run->transport->ops->usb && meta->usb_vid && meta->usb_vid != 0xFFFF;
+	enum bf_rc rc = BF_OK;
 
-	if (meta->has_vid && check_uuid(run, "vendor", meta->vid, ident->has_vid, ident->vid, err))
-		return err->rc;
-	if (meta->has_cid && check_uuid(run, "class", meta->cid, ident->has_cid, ident->cid, err))
-		return err->rc;
-	if (meta->has_hw && check_hw_name(run, meta->hw, err))
-		return err->rc;
-	if (usb && check_usb(run, meta, err))
+	if (meta->has_vid)
+		rc = check_uuid(run, "vendor", meta->vid, ident->has_vid, ident->vid, err);
+	if (!rc && meta->has_cid)
+		rc = check_uuid(run, "class", meta->cid, ident->has_cid, ident->cid, err);
+	if (!rc && meta->has_hw)
+		rc = check_hw_name(run, meta->hw, err);
+	if (!rc && names_usb(run))
+		rc = check_usb(run, meta, err);
+	return rc;
+}
+
+static enum bf_rc check_hardware(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_meta *meta = bf_image_meta(run->image);
+	struct bf_check none = bf_check("hardware", BF_ALLOW_NO_HARDWARE);
+
+	if (check_named(run, err))
 		return err->rc;
 	/* A vendor alone makes many packs; what came out of this very pack fits it. */
-	if (meta->has_cid || meta->has_hw || usb || run->own_image)
+	if (meta->has_cid || meta->has_hw || names_usb(run) || run->own_image)
 		return BF_OK;
 	snprintf(none.got, sizeof(none.got), "the image names no hardware");
-	snprintf(none.limit, sizeof(none.limit), "%s", ident->model[0] ? ident->model : "a name");
+	snprintf(none.limit, sizeof(none.limit), "%s",
+		 run->ident.model[0] ? run->ident.model : "a name");
 	return bf_check_decide(run, &none, false, BF_E_INCOMPATIBLE, err);
 }
 

@@ -173,10 +173,21 @@ static enum bf_rc transfer(struct mover *m, struct bf_err *err)
 	return rc;
 }
 
-/* The line was lost: the session may be gone, the last piece may or may not have been written. */
-static enum bf_rc rejoin(struct mover *m, struct bf_err *err)
+/* A pack that forgot its session may have forgotten the agreed rate with it. */
+static enum bf_rc enter_again(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_run *run = m->run;
+	enum bf_rc rc = bf_run_enter(run, err);
+
+	if (rc && run->rate != run->first_rate && run->proto->ops->default_rate) {
+		run->proto->ops->default_rate(run->proto);
+		run->rate = run->first_rate;
+	}
+	return rc;
+}
+
+/* The line was lost: the session may be gone, the last piece may or may not have been written. */
+static enum bf_rc rejoin(struct bf_run *run, struct bf_err *err)
+{
 	uint32_t lower = bf_rate_lower(run);
 	enum bf_rc rc = BF_E_LINK;
 
@@ -184,17 +195,13 @@ static enum bf_rc rejoin(struct mover *m, struct bf_err *err)
 		rc = bf_run_pause(run, REJOIN_WAIT, err);
 		if (rc == BF_E_INTERRUPTED)
 			return rc;
-		rc = bf_run_enter(run, err);
-		if (rc && run->rate != run->first_rate && run->proto->ops->default_rate) {
-			run->proto->ops->default_rate(run->proto);
-			run->rate = run->first_rate;
-		}
+		rc = enter_again(run, err);
 	}
 	if (rc)
 		return bf_while(err, "taking the dialogue up again");
 	if (lower && lower < run->rate && bf_rate_change(run, lower, err))
 		return err->rc;
-	if (lower && lower <= run->rate)
+	if (lower)
 		bf_say(run, BF_EV_NOTICE, "the line goes on at %u bit/s", run->rate);
 	return BF_OK;
 }
@@ -232,7 +239,7 @@ static enum bf_rc recover(struct mover *m, struct bf_err *err)
 		return bf_while(err, "after %u failures in a row", m->stalls);
 	bf_say(m->run, BF_EV_RETRY, "going on from offset %zu: %s", m->done, why.cause);
 	if (why.rc != BF_E_RESTART)
-		rc = rejoin(m, err);
+		rc = rejoin(m->run, err);
 	/* From the start, where the device has forgotten, or knows better than we do. */
 	if (!rc && (rclass == BF_RETRY_APPEND_ONLY || rclass == BF_RETRY_STEERED))
 		m->done = 0;

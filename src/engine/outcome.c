@@ -23,20 +23,34 @@ static bool changes(const struct bf_run *run)
 }
 
 /* With two banks a half-written one harms nobody. */
+static enum bf_state state_with_old(const struct bf_run *run)
+{
+	if (bf_run_can(run, BF_CAP_DUAL_BANK) || run->went_back || run->depth == BF_DEPTH_NONE)
+		return BF_STATE_OLD;
+	return BF_STATE_RECOVERY;
+}
+
+static enum bf_state state_with_new(const struct bf_run *run)
+{
+	if (run->no_proof)
+		return BF_STATE_UNPROVEN;
+	return run->depth == BF_DEPTH_CONFIRMED ? BF_STATE_NEW_PROVEN : BF_STATE_RECOVERY;
+}
+
 static enum bf_state state_after_failure(const struct bf_run *run)
 {
-	bool dual = bf_run_can(run, BF_CAP_DUAL_BANK);
-
-	if (!changes(run) || run->runs == BF_RUNS_UNKNOWN)
+	if (!changes(run))
+		return BF_STATE_UNTOUCHED;
+	switch (run->runs) {
+	case BF_RUNS_UNKNOWN:
 		return run->depth == BF_DEPTH_NONE ? BF_STATE_UNTOUCHED : BF_STATE_RECOVERY;
-	if (run->runs == BF_RUNS_LOADER)
+	case BF_RUNS_LOADER:
 		return BF_STATE_RECOVERY;
-	if (run->no_proof && run->runs == BF_RUNS_NEW)
-		return BF_STATE_UNPROVEN;
-	if (run->depth == BF_DEPTH_CONFIRMED || run->runs == BF_RUNS_NEW)
-		return run->depth == BF_DEPTH_CONFIRMED ? BF_STATE_NEW_PROVEN : BF_STATE_RECOVERY;
-	if (dual || run->went_back || run->depth == BF_DEPTH_NONE)
-		return BF_STATE_OLD;
+	case BF_RUNS_NEW:
+		return state_with_new(run);
+	case BF_RUNS_OLD:
+		return state_with_old(run);
+	}
 	return BF_STATE_RECOVERY;
 }
 

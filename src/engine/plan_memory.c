@@ -299,12 +299,30 @@ static void split_head(struct bf_run *run, uint32_t unit)
 	todo->items[1] = rest;
 }
 
-static enum bf_rc plan_segment(struct segment_plan *p, struct bf_err *err)
+static enum bf_rc plan_segment(struct segment_plan *p, bool *any, struct bf_err *err)
 {
 	p->differs = calloc(p->n ? p->n : 1, sizeof(*p->differs));
 	if (!p->differs)
 		abort();
-	return compare(p, err);
+	if (compare(p, err))
+		return err->rc;
+	for (size_t k = 0; k < p->n; k++)
+		*any = *any || p->differs[k];
+	return BF_OK;
+}
+
+/* Nothing is asked of the pack before every segment has its place. */
+static enum bf_rc look(struct segment_plan *plans, size_t n, bool *any, struct bf_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (place(&plans[i], err))
+			return err->rc;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (plan_segment(&plans[i], any, err))
+			return err->rc;
+	}
+	return BF_OK;
 }
 
 static enum bf_rc plan_all(struct segment_plan *plans, size_t n, struct bf_err *err)
@@ -312,17 +330,8 @@ static enum bf_rc plan_all(struct segment_plan *plans, size_t n, struct bf_err *
 	struct bf_run *run = plans[0].run;
 	bool single = !bf_run_can(run, BF_CAP_DUAL_BANK), any = false;
 
-	/* Nothing is asked of the pack before every segment has its place. */
-	for (size_t i = 0; i < n; i++) {
-		if (place(&plans[i], err))
-			return err->rc;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (plan_segment(&plans[i], err))
-			return err->rc;
-		for (size_t k = 0; k < plans[i].n; k++)
-			any = any || plans[i].differs[k];
-	}
+	if (look(plans, n, &any, err))
+		return err->rc;
 	run->todo.skipped = run->todo.bytes;
 	if (single && any && plans[0].n)
 		plans[0].differs[0] = true;
