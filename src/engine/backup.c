@@ -324,10 +324,17 @@ static enum bf_rc back_up(struct backup *b, struct bf_err *err)
  * counts. */
 static bool is_needless(struct bf_run *run)
 {
+	struct bf_check check = bf_check("backup", BF_ALLOW_NO_BACKUP);
+
 	if (run->job->kind == BF_JOB_BACKUP)
 		return false;
 	if (run->job->allow[BF_ALLOW_NO_BACKUP]) {
-		run->overrides |= 1u << BF_ALLOW_NO_BACKUP;
+		struct bf_err unused;
+
+		snprintf(check.got, sizeof(check.got), "none is made");
+		snprintf(check.limit, sizeof(check.limit), "a backup before writing");
+		bf_err_init(&unused);
+		(void)bf_check_decide(run, &check, false, BF_E_PREFLIGHT, &unused);
 		return true;
 	}
 	return run->has_backup;

@@ -62,6 +62,14 @@ static bool is_target(const struct bf_run *run, const struct bf_ident *ident)
 	       bf_version_cmp(&run->target_version, &ident->version) == 0;
 }
 
+/* After a restart another node may be quicker to answer: nothing may be asked of that one. A boot loader
+ * and its application need not tell the same number. */
+static bool is_another(const struct bf_run *run, const struct bf_ident *now)
+{
+	return run->ident.serial[0] && now->serial[0] && !run->ident.in_bootloader &&
+	       !now->in_bootloader && strcmp(run->ident.serial, now->serial) != 0;
+}
+
 enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_proto_ops *ops = run->proto->ops;
@@ -72,6 +80,10 @@ enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err)
 	run->parted = false;
 	if (ops->identify(run->proto, &now, err))
 		return bf_while(err, "asking the pack who it is");
+	if (is_another(run, &now))
+		return bf_fail(err, BF_E_GONE,
+			       "another pack answers now: serial number '%s', before it was '%s'",
+			       now.serial, run->ident.serial);
 	run->now = now;
 	if (now.in_bootloader)
 		run->runs = BF_RUNS_LOADER;

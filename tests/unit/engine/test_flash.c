@@ -40,6 +40,20 @@ static void flash_makes_a_backup_and_leaves_no_journal(void **state)
 	bench_done(&b);
 }
 
+static void backup_that_is_not_wanted_is_shown_as_allowed(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.job.allow[BF_ALLOW_NO_BACKUP] = true;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_string_equal(b.allowed_check, "backup");
+	assert_int_equal(pack_calls(&b.pack, "read"), 0);
+	bench_done(&b);
+}
+
 static void flash_of_what_already_runs_writes_nothing(void **state)
 {
 	struct bench b;
@@ -319,6 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flash_ends_with_new_firmware_proven_and_confirmed),
 		cmocka_unit_test(flash_makes_a_backup_and_leaves_no_journal),
+		cmocka_unit_test(backup_that_is_not_wanted_is_shown_as_allowed),
 		cmocka_unit_test(flash_of_what_already_runs_writes_nothing),
 		cmocka_unit_test(flash_of_what_the_other_slot_holds_only_starts_it),
 		cmocka_unit_test(units_that_are_there_already_are_skipped),

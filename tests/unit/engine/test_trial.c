@@ -186,6 +186,22 @@ static void lost_activation_says_what_the_next_start_does(void **state)
 	bench_done(&b);
 }
 
+static void nothing_is_asked_of_another_pack_that_answers(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.another_answers = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
+	assert_non_null(strstr(b.out.err.cause, "SN-0099"));
+	assert_int_equal(pack_calls(&b.pack, "confirm"), 0);
+	assert_int_equal(pack_calls(&b.pack, "revert"), 0);
+	assert_int_equal(pack_calls(&b.pack, "restart"), 1);
+	bench_done(&b);
+}
+
 static void single_bank_gets_its_backup_written_back(void **state)
 {
 	struct bench b;
@@ -247,6 +263,7 @@ int main(void)
 		cmocka_unit_test(pack_that_does_not_return_names_the_next_command),
 		cmocka_unit_test(activation_that_is_refused_leaves_the_old_running),
 		cmocka_unit_test(lost_activation_says_what_the_next_start_does),
+		cmocka_unit_test(nothing_is_asked_of_another_pack_that_answers),
 		cmocka_unit_test(single_bank_gets_its_backup_written_back),
 		cmocka_unit_test(single_bank_that_reads_back_wrong_is_written_back),
 		cmocka_unit_test(interrupted_trial_is_taken_up_and_confirmed),
