@@ -18,6 +18,8 @@ struct uds {
 	bf_time p2, p2_star;
 	bf_time last_sent;
 	unsigned strays; /* requests given up whose answer may still come */
+	size_t safe_len; /* messages up to this length get through, as far as we have seen */
+	unsigned safe_runs;
 	bool fingerprinted;
 
 	uint32_t rate, default_rate; /* bit/s: baud, or the bus's arbitration rate; 0 unknown */
@@ -64,6 +66,7 @@ struct uds_ask {
 	size_t tail_len;
 	size_t match;   /* bytes after the service that the answer repeats */
 	size_t min_len; /* shortest positive answer in all; 0: 1 + match */
+	size_t expect;  /* likely length of the answer where that is long; 0: short */
 	enum bf_retry_class rclass;
 	bool once;        /* a poll: not repeated and not counted */
 	bool secret;      /* hidden from traces */
@@ -87,6 +90,9 @@ bool bf_uds_lacks(const struct bf_err *err);        /* refused because it does n
 void bf_uds_alive(struct uds *u, const char *what); /* "waiting for the pack to WHAT" */
 
 /* Short forms. */
+/* The failure of a routine that this server does not have is BF_E_UNSUPPORTED, in whatever way it said
+ * so. */
+enum bf_rc bf_uds_optional(enum bf_rc rc, struct bf_err *err);
 enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err);
 /* 31 01 rid option; *ret starts at the status byte. */
 enum bf_rc bf_uds_run_routine(struct uds *u, uint16_t rid, const struct bf_out *option,
@@ -133,6 +139,8 @@ enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint3
 		       uint8_t *buf, size_t len, struct bf_err *err);
 
 /* ---- uds_routines.c ---- */
+/* False when the server says that it has no such routine. */
+bool bf_uds_has_hash(struct uds *u, uint32_t addr);
 enum bf_rc bf_uds_hash(struct bf_proto *p, uint32_t addr, uint32_t size, uint8_t ret[BF_SHA256_LEN],
 		       struct bf_err *err);
 enum bf_rc bf_uds_hash_units(struct bf_proto *p, uint32_t addr, uint32_t size, uint32_t unit,

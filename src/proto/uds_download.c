@@ -154,6 +154,7 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint3
 		return bf_fail(err, BF_E_LINK,
 			       "the pack accepts a transfer, but tells no usable block length");
 	cap = limit && limit < cap ? limit : cap;
+	cap = u->safe_len < cap ? (uint32_t)u->safe_len : cap;
 	*ret = there < cap ? there : cap;
 	return BF_OK;
 }

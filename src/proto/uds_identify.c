@@ -170,7 +170,17 @@ static enum bf_rc read_slots(struct uds *u, struct bf_ident *id, struct bf_err *
 	return read_digest(u, id, err);
 }
 
-static unsigned caps_of(const struct uds *u, const struct bf_ident *id)
+/* Asked for a few bytes of a region that may be read: a server without hashes says so. */
+static bool has_hash(struct uds *u, const struct bf_ident *id)
+{
+	for (size_t i = 0; i < id->n_regions; i++) {
+		if (id->regions[i].access & BF_ACCESS_READ)
+			return bf_uds_has_hash(u, id->regions[i].addr);
+	}
+	return uds_profile(u)->rid_hash;
+}
+
+static unsigned caps_of(struct uds *u, const struct bf_ident *id)
 {
 	const struct bf_profile *pf = uds_profile(u);
 	const struct {
@@ -178,7 +188,7 @@ static unsigned caps_of(const struct uds *u, const struct bf_ident *id)
 		unsigned caps;
 	} rows[] = {
 		{ pf->rid_erase, BF_CAP_ERASE },
-		{ pf->rid_hash, BF_CAP_HASH | BF_CAP_RESUME },
+		{ has_hash(u, id), BF_CAP_HASH | BF_CAP_RESUME },
 		{ pf->rid_check_deps || pf->rid_check_memory, BF_CAP_CHECK },
 		{ id->n_slots >= 2, BF_CAP_DUAL_BANK },
 		{ id->n_slots >= 2 && pf->rid_activate, BF_CAP_TRIAL },

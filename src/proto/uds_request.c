@@ -170,6 +170,29 @@ static bool wait_busy(struct uds *u, const struct uds_ask *ask, bf_time limit)
 	return bf_clock_until(uds_clock(u), bf_in(uds_clock(u), BUSY_PACE));
 }
 
+/*
+ * A message of many frames is as good as its worst one. Where long ones fail, the transfers that follow
+ * are cut shorter, down to a few frames; where they get through again, longer.
+ */
+#define SAFE_MIN   66
+#define SAFE_AFTER 16
+
+static void note_length(struct uds *u, const struct uds_ask *ask, bool through)
+{
+	size_t n = u->tx_len > ask->expect ? u->tx_len : ask->expect;
+
+	if (n < SAFE_MIN)
+		return;
+	if (!through) {
+		u->safe_len = (n < u->safe_len ? n : u->safe_len) / 2;
+		u->safe_len = u->safe_len > SAFE_MIN ? u->safe_len : SAFE_MIN;
+		u->safe_runs = 0;
+	} else if (n >= u->safe_len / 4 * 3 && ++u->safe_runs >= SAFE_AFTER) {
+		u->safe_len = u->safe_len < UDS_MSG_MAX / 2 ? u->safe_len * 2 : UDS_MSG_MAX;
+		u->safe_runs = 0;
+	}
+}
+
 static bool again(struct uds *u, const struct uds_ask *ask, unsigned attempt, bf_time began,
 		  enum bf_rc rc)
 {
@@ -178,6 +201,7 @@ static bool again(struct uds *u, const struct uds_ask *ask, unsigned attempt, bf
 	if (rc != BF_E_TIMEOUT && rc != BF_E_LINK)
 		return false;
 	u->strays++;
+	note_length(u, ask, false);
 	if (ask->once)
 		return false;
 	if (!bf_retry_again(retry, uds_clock(u), ask->rclass, attempt, rc)) {
@@ -199,8 +223,10 @@ enum bf_rc bf_uds_finish(struct uds *u, const struct uds_ask *ask, enum bf_rc se
 	for (;;) {
 		if (!rc)
 			rc = bf_uds_collect(u, ask, ret, err);
-		if (!rc)
+		if (!rc) {
+			note_length(u, ask, true);
 			return BF_OK;
+		}
 		if (!bf_uds_refused(err, UDS_NRC_BUSY)) {
 			if (!again(u, ask, attempt++, began, rc))
 				break;
@@ -259,6 +285,13 @@ enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *r
 	if (!ask->once)
 		u->proto.env.retry->requests[ask->rclass]++;
 	return bf_uds_finish(u, ask, resend(u, ask, err), ret, err);
+}
+
+enum bf_rc bf_uds_optional(enum bf_rc rc, struct bf_err *err)
+{
+	if (rc && bf_uds_lacks(err))
+		err->rc = rc = BF_E_UNSUPPORTED;
+	return rc;
 }
 
 enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err)

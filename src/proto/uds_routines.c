@@ -9,6 +9,8 @@
 
 #define FORMAT_4_4 0x44
 #define UNIT_HASH  8
+#define PROBE_SIZE 16
+#define HASH_HEAD  7 /* 71 01 RID status count */
 
 static enum bf_rc bad_status(uint8_t status, const char *name, const char *what, enum bf_rc rc,
 			     const char *why, struct bf_err *err)
@@ -32,12 +34,22 @@ static enum bf_rc ask_hash(struct uds *u, uint32_t addr, uint32_t size, uint32_t
 	snprintf(what, sizeof(what), "hash %u bytes at 0x%08X", size, addr);
 	rc = bf_uds_run_routine(u, uds_profile(u)->rid_hash, &o, BF_RETRY_IDEMPOTENT, what, ret,
 				err);
+	rc = bf_uds_optional(rc, err);
 	if (rc)
 		return rc;
 	status = bf_cur_u8(ret);
 	if (status)
 		return bad_status(status, "hash status", what, BF_E_NAK, "no reason given", err);
 	return BF_OK;
+}
+
+bool bf_uds_has_hash(struct uds *u, uint32_t addr)
+{
+	struct bf_err quiet;
+	struct bf_cur c;
+
+	return uds_profile(u)->rid_hash &&
+	       ask_hash(u, addr, PROBE_SIZE, 0, &c, &quiet) != BF_E_UNSUPPORTED;
 }
 
 enum bf_rc bf_uds_hash(struct bf_proto *p, uint32_t addr, uint32_t size, uint8_t ret[BF_SHA256_LEN],
@@ -67,10 +79,12 @@ enum bf_rc bf_uds_hash_units(struct bf_proto *p, uint32_t addr, uint32_t size, u
 			       size);
 	while (done < n) {
 		uint32_t skip = (uint32_t)(done * unit);
+		size_t fit = (uds_of(p)->safe_len - HASH_HEAD) / UNIT_HASH;
+		uint32_t part = n - done > fit ? (uint32_t)(fit * unit) : size - skip;
 		const uint8_t *hashes;
 		struct bf_cur c;
 		size_t got;
-		enum bf_rc rc = ask_hash(uds_of(p), addr + skip, size - skip, unit, &c, err);
+		enum bf_rc rc = ask_hash(uds_of(p), addr + skip, part, unit, &c, err);
 
 		if (rc)
 			return rc;
@@ -208,6 +222,7 @@ enum bf_rc bf_uds_self_test(struct bf_proto *p, struct bf_self_test *ret, struct
 	enum bf_rc rc = bf_uds_run_routine(uds_of(p), uds_profile(uds_of(p))->rid_self_test, NULL,
 					   BF_RETRY_IDEMPOTENT, "test itself", &c, err);
 
+	rc = bf_uds_optional(rc, err);
 	if (rc)
 		return rc;
 	result.passed = bf_cur_u8(&c) == 0;
@@ -223,6 +238,7 @@ enum bf_rc bf_uds_balance(struct bf_proto *p, bool *ret_ok, struct bf_err *err)
 		bf_uds_run_routine(uds_of(p), uds_profile(uds_of(p))->rid_balance, NULL,
 				   BF_RETRY_IDEMPOTENT, "check its balancing switches", &c, err);
 
+	rc = bf_uds_optional(rc, err);
 	if (rc)
 		return rc;
 	*ret_ok = bf_cur_u8(&c) == 0;

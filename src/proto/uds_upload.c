@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RESTARTS 3 /* transfers begun again before a range counts as unreadable */
+#define BLOCK_HEAD 2 /* service and counter */
+#define RESTARTS   5 /* transfers begun again before a range counts as unreadable */
 
-/* One block: 76 counter data. */
+/* One block: 76 counter data. The server fills its blocks as it likes, up to what is left. */
 static enum bf_rc read_block(struct uds *u, uint8_t counter, uint32_t addr, size_t left,
-			     struct bf_cur *ret, struct bf_err *err)
+			     uint32_t block_max, struct bf_cur *ret, struct bf_err *err)
 {
 	const uint8_t head[] = { UDS_TRANSFER, counter };
 	char what[48];
@@ -18,6 +19,7 @@ static enum bf_rc read_block(struct uds *u, uint8_t counter, uint32_t addr, size
 		.head_len = sizeof(head),
 		.match = 1,
 		.min_len = 3,
+		.expect = left < block_max - BLOCK_HEAD ? BLOCK_HEAD + left : block_max,
 		.rclass = BF_RETRY_COUNTED,
 		.what = what,
 	};
@@ -34,26 +36,28 @@ static enum bf_rc read_block(struct uds *u, uint8_t counter, uint32_t addr, size
 	return BF_OK;
 }
 
-/* One transfer; *done grows with every block that arrived. */
+/* One transfer of at most len bytes; *done grows with every block that arrived. */
 static enum bf_rc read_transfer(struct uds *u, uint32_t addr, uint8_t *buf, size_t len,
 				size_t *done, struct bf_err *err)
 {
 	uint8_t counter = 1;
 	uint32_t block_max;
-	enum bf_rc rc = bf_uds_open_transfer(u, UDS_UPLOAD, addr + (uint32_t)*done,
-					     (uint32_t)(len - *done), &block_max, err);
+	size_t at = 0;
+	enum bf_rc rc = bf_uds_open_transfer(u, UDS_UPLOAD, addr, (uint32_t)len, &block_max, err);
 
-	while (!rc && *done < len) {
+	while (!rc && at < len) {
+		size_t left = len - at;
 		struct bf_cur c;
 		size_t n;
 
-		rc = read_block(u, counter++, addr + (uint32_t)*done, len - *done, &c, err);
+		rc = read_block(u, counter++, addr + (uint32_t)at, left, block_max, &c, err);
 		if (rc)
 			break;
 		n = bf_cur_left(&c);
-		memcpy(buf + *done, c.p + c.pos, n);
-		*done += n;
+		memcpy(buf + at, c.p + c.pos, n);
+		at += n;
 	}
+	*done += at;
 	bf_uds_exit_quietly(u);
 	return rc;
 }
@@ -76,13 +80,17 @@ enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint3
 		return bf_fail(err, BF_E_INTERNAL, "reading %zu bytes at once", len);
 	for (unsigned i = 0; done < len; i++) {
 		size_t before = done;
+		size_t n = len - done;
 
-		rc = read_transfer(u, addr, buf, len, &done, err);
-		if (!rc)
-			break;
+		/* On a bad line the size of the request limits what the server sends at once. */
+		if (u->safe_len < UDS_MSG_MAX && n > u->safe_len - BLOCK_HEAD)
+			n = u->safe_len - BLOCK_HEAD;
+		rc = read_transfer(u, addr + (uint32_t)done, buf + done, n, &done, err);
 		/* The count is of restarts without progress. */
 		if (done > before)
 			i = 0;
+		if (!rc)
+			continue;
 		if (i >= RESTARTS || !worth_restarting(rc, err))
 			return bf_while(err, "reading %zu bytes at 0x%08X of '%s'", len, addr,
 					region ? region->name : "");

@@ -183,6 +183,22 @@ static void a_malformed_map_is_not_believed(void **state)
 	}
 }
 
+static void a_pack_without_hashes_is_not_said_to_have_them(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },        { "22fd03", "62fd03" MAP }, { "22*", "7f2231" },
+		{ "3101f0b4*", "7f3131" }, { "31*", "7f3131" },        { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+	struct bf_ident id;
+
+	(void)state;
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	assert_true(id.caps & BF_CAP_READ);
+	assert_false(id.caps & (BF_CAP_HASH | BF_CAP_RESUME));
+	assert_non_null(strstr(k->log, "3101f0b4000200000000001000000000"));
+}
+
 static void regions_of_the_profile_win(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "22*", "7f2231" }, { "31*", "7f3131" }, { NULL } };
@@ -290,6 +306,7 @@ int main(void)
 		cmocka_unit_test(an_empty_version_means_no_application_runs),
 		cmocka_unit_test(a_pack_without_banks_shows_its_running_digest),
 		cmocka_unit_test(a_malformed_map_is_not_believed),
+		cmocka_unit_test(a_pack_without_hashes_is_not_said_to_have_them),
 		cmocka_unit_test(regions_of_the_profile_win),
 		cmocka_unit_test(silence_while_identifying_is_a_failure),
 		cmocka_unit_test(telemetry_scales_as_the_profile_says),

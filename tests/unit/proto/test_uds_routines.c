@@ -127,6 +127,27 @@ static void each_status_of_the_check_has_its_own_exit(void **state)
 	}
 }
 
+static void a_routine_that_is_not_there_is_unsupported(void **state)
+{
+	static const char *const nrcs[] = { "7f3111", "7f3112", "7f3131", "7f317e", "7f317f" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(nrcs); i++) {
+		const struct pack_rule rules[] = { { "3e00", "7e00", 0 },
+						   { "31*", nrcs[i], 0 },
+						   { NULL } };
+		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+		struct bf_self_test test;
+		uint8_t got[32];
+		bool good;
+
+		pack_expect(k, k->p->ops->hash(k->p, 0, 16, got, &k->err), BF_E_UNSUPPORTED);
+		assert_int_equal(k->err.rc, BF_E_UNSUPPORTED);
+		pack_expect(k, k->p->ops->self_test(k->p, &test, &k->err), BF_E_UNSUPPORTED);
+		pack_expect(k, k->p->ops->balance(k->p, &good, &k->err), BF_E_UNSUPPORTED);
+	}
+}
+
 static void activation_says_trial_or_permanent(void **state)
 {
 	RULES = {
@@ -232,6 +253,7 @@ int main(void)
 		cmocka_unit_test(hashes_that_do_not_fit_the_question_are_damage),
 		cmocka_unit_test(the_check_compares_memory_and_then_the_image),
 		cmocka_unit_test(each_status_of_the_check_has_its_own_exit),
+		cmocka_unit_test(a_routine_that_is_not_there_is_unsupported),
 		cmocka_unit_test(activation_says_trial_or_permanent),
 		cmocka_unit_test(confirming_twice_because_of_a_lost_answer_is_confirming),
 		cmocka_unit_test(a_failed_self_test_quotes_the_pack),

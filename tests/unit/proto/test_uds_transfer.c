@@ -5,6 +5,9 @@
 
 #define RULES static const struct pack_rule rules[]
 #define ERASE "3101ff00440002000000000100"
+#define SIXTY_FOUR                                                                                 \
+	"c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7e8e9eaeb" \
+	"ecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"
 #define BEGIN "3400440002000000000014"
 
 static const uint8_t image[64] = { 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19 };
@@ -441,6 +444,56 @@ static void more_data_than_asked_for_is_damage(void **state)
 	assert_int_equal(buf[4], 0);
 }
 
+/* A long answer does not arrive, twice: the same range is asked for in short ones. */
+static void a_line_that_loses_long_messages_is_read_in_short_ones(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" }, { "35*", "752000ff" },
+		{ "3601", "-", 2 }, { "3601", "7601" SIXTY_FOUR },
+		{ "37", "77" },     { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	uint8_t buf[192] = { 0 };
+
+	(void)state;
+	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, buf, sizeof(buf), &k->err), BF_OK);
+	assert_int_equal(buf[191], 0xFF);
+	assert_non_null(strstr(k->log, "35004400001000000000c0 3601 3601 37 3e00 35"));
+	assert_non_null(strstr(k->log, "3500440000100000000040 3601 37 "
+				       "3500440000104000000040 3601 37 "
+				       "3500440000108000000040 3601 37 "));
+}
+
+static void pieces_shrink_after_losses_and_grow_again(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" }, { "34*", "74200402" }, { "36*", "-", 2 },
+		{ "36*", "76??" },  { "37", "77" },        { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO_MEM uint8_t *data = calloc(1, 1024);
+	struct bf_piece pc = { .data = data, .len = 1024 };
+	struct bf_flow flow;
+	size_t next;
+
+	(void)state;
+	pack_expect(k, begin(k, 4096, &flow), BF_OK);
+	assert_int_equal(flow.piece_max, 1024);
+	pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_E_TIMEOUT);
+	k->p->ops->abandon(k->p);
+	pack_expect(k, begin(k, 4096, &flow), BF_OK);
+	assert_int_equal(flow.piece_max, 1026 / 4 - 2);
+	for (unsigned i = 0; i < 32; i++) {
+		pc.len = flow.piece_max;
+		pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_OK);
+	}
+	k->p->ops->abandon(k->p);
+	pack_expect(k, begin(k, 4096, &flow), BF_OK);
+	assert_true(flow.piece_max > 1026 / 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +520,8 @@ int main(void)
 		cmocka_unit_test(reading_takes_blocks_until_the_range_is_full),
 		cmocka_unit_test(a_dropped_upload_begins_again_where_it_stood),
 		cmocka_unit_test(a_region_that_may_not_be_read_is_refused_once),
+		cmocka_unit_test(a_line_that_loses_long_messages_is_read_in_short_ones),
+		cmocka_unit_test(pieces_shrink_after_losses_and_grow_again),
 		cmocka_unit_test(more_data_than_asked_for_is_damage),
 	};
 
