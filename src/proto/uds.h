@@ -21,6 +21,7 @@ struct uds {
 	size_t safe_len; /* messages up to this length get through, as far as we have seen */
 	unsigned safe_runs;
 	bool fingerprinted;
+	uint32_t write_unit; /* largest of the regions, as last identified; 0: unknown */
 
 	uint32_t rate, default_rate; /* bit/s: baud, or the bus's arbitration rate; 0 unknown */
 	uint32_t default_dbitrate;

@@ -159,6 +159,15 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint3
 	return BF_OK;
 }
 
+/* Whole write units, so that a transfer may begin again after any block. */
+static uint32_t piece_max(const struct uds *u)
+{
+	uint32_t most = u->block_max - PIECE_HEAD;
+	uint32_t unit = u->write_unit;
+
+	return unit && most > unit ? most - most % unit : most;
+}
+
 enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 			struct bf_err *err)
 {
@@ -176,7 +185,7 @@ enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, stru
 	u->transfer = UDS_DOWNLOADING;
 	u->counter = FIRST_COUNTER;
 	u->piece_len = 0;
-	*ret = (struct bf_flow){ .piece_max = u->block_max - PIECE_HEAD };
+	*ret = (struct bf_flow){ .piece_max = piece_max(u) };
 	return BF_OK;
 }
 

@@ -239,6 +239,11 @@ enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 			return bf_while(err, "identifying the pack");
 	}
 	fill_rates(u, &id);
+	u->write_unit = 0;
+	for (size_t i = 0; i < id.n_regions; i++) {
+		if (id.regions[i].write_unit > u->write_unit)
+			u->write_unit = id.regions[i].write_unit;
+	}
 	id.piece_max = u->block_max > 2 ? u->block_max - 2 : 0;
 	id.caps = caps_of(u, &id);
 	p->caps = id.caps;

@@ -256,6 +256,25 @@ static void block_length_is_the_smallest_of_three_limits(void **state)
 	}
 }
 
+static void blocks_are_whole_write_units_where_those_are_known(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "34*", "74200fff" },
+		  { "22*", "7f2231" },
+		  { "31*", "7f3131" },
+		  { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_ident id;
+	struct bf_flow flow;
+
+	(void)state;
+	k->profile.n_regions = 1;
+	k->profile.regions[0] = (struct bf_region){ .name = "slot", .size = 64, .write_unit = 8 };
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+	assert_int_equal(flow.piece_max, 4088);
+}
+
 static void a_block_length_that_holds_nothing_is_damage(void **state)
 {
 	static const char *const bad[] = { "74200002", "740000", "742000", "74f0000000" };
@@ -509,6 +528,7 @@ int main(void)
 		cmocka_unit_test(a_lost_answer_to_the_request_ends_the_transfer_and_begins_again),
 		cmocka_unit_test(a_transfer_left_open_is_ended_first),
 		cmocka_unit_test(block_length_is_the_smallest_of_three_limits),
+		cmocka_unit_test(blocks_are_whole_write_units_where_those_are_known),
 		cmocka_unit_test(a_block_length_that_holds_nothing_is_damage),
 		cmocka_unit_test(ending_twice_is_ending),
 		cmocka_unit_test(ending_nothing_is_refused),
