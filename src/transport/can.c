@@ -247,7 +247,7 @@ static enum bf_rc driver_open(const struct bf_open_env *env, const char *address
 	int fd;
 
 	if (rc)
-		return bf_while(err, "opening '%s'", address);
+		return rc;
 	fd = bf_can_socket(info.index, may_fd);
 	if (fd < 0)
 		return no_socket(address, errno, err);

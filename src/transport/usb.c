@@ -466,7 +466,7 @@ enum bf_rc bf_usb_open(struct bf_usb_host *take, const struct bf_open_env *env, 
 	if (!rc)
 		rc = bf_usb_fail(err, open_device(u, &u->now[at]), &u->now[at], "opening it");
 	if (rc)
-		return bf_while(err, "opening '%s'", address);
+		return rc;
 	*ret = bf_steal(&t);
 	return BF_OK;
 }
