@@ -116,25 +116,31 @@ static const uint8_t *key_of(const struct tlvs *t, const struct bf_trust *trust)
 	return NULL;
 }
 
+/* At least one digest is there, and all that are there are right. */
+static bool digests_match(const struct tlvs *t, const uint8_t *h256, const uint8_t *h512)
+{
+	if (!t->sha256.p && !t->sha512.p)
+		return false;
+	if (t->sha256.p && !blob_is(&t->sha256, h256, BF_SHA256_LEN))
+		return false;
+	return !t->sha512.p || blob_is(&t->sha512, h512, BF_SHA512_LEN);
+}
+
 /* Digest and signature, in the digest form and in the pure form. */
 static bool is_sound(const uint8_t *slot, size_t covered, const struct tlvs *t,
 		     const struct bf_trust *trust)
 {
-	bool pure = t->pure.p && t->pure.len == 1 && t->pure.p[0] == 1;
+	static const uint8_t yes = 1;
 	const uint8_t *key = key_of(t, trust);
 	uint8_t h256[BF_SHA256_LEN], h512[BF_SHA512_LEN];
 
 	bf_sha256(h256, slot, covered);
 	bf_sha512(h512, slot, covered);
-	if (!t->sha256.p && !t->sha512.p)
-		return false;
-	if (t->sha256.p && !blob_is(&t->sha256, h256, sizeof(h256)))
-		return false;
-	if (t->sha512.p && !blob_is(&t->sha512, h512, sizeof(h512)))
+	if (!digests_match(t, h256, h512))
 		return false;
 	if (!key || !t->sig.p || t->sig.len != BF_ED25519_SIG_LEN)
 		return false;
-	if (pure)
+	if (blob_is(&t->pure, &yes, sizeof(yes)))
 		return bf_ed25519_verify(t->sig.p, slot, covered, key);
 	if (t->sha512.p)
 		return bf_ed25519_verify(t->sig.p, h512, sizeof(h512), key);

@@ -124,13 +124,27 @@ static enum bf_nrc give_block(struct bf_server *u, bool again)
 	return NRC_NONE;
 }
 
+/* The next counter goes on, the last one asks again; a forgetful pack knows no repetition. */
+static enum bf_nrc check_counter(struct bf_server *u, uint8_t counter, bool *ret_again)
+{
+	struct bf_server_transfer *t = &u->transfer;
+	bool is_next = counter == (uint8_t)(t->last + 1);
+
+	*ret_again = false;
+	if (is_next)
+		return NRC_NONE;
+	if (bf_pack_opts(u->pack)->quirks & BF_QUIRK_NRC24)
+		return drop(u, NRC_REQUEST_SEQUENCE_ERROR);
+	*ret_again = t->begun && counter == t->last;
+	return *ret_again ? NRC_NONE : NRC_WRONG_BLOCK_COUNTER;
+}
+
 enum bf_nrc bf_server_transfer_data(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	struct bf_server_transfer *t = &u->transfer;
-	bool forgetful = bf_pack_opts(u->pack)->quirks & BF_QUIRK_NRC24;
 	uint8_t counter = bf_cur_u8(c);
-	bool again = t->begun && counter == t->last;
 	bool up = t->direction == TRANSFER_UP;
+	bool again;
 	enum bf_nrc nrc;
 
 	(void)sub;
@@ -138,10 +152,9 @@ enum bf_nrc bf_server_transfer_data(struct bf_server *u, uint8_t sub, struct bf_
 		return NRC_REQUEST_SEQUENCE_ERROR;
 	if (up && bf_cur_left(c))
 		return NRC_INCORRECT_LENGTH;
-	if (forgetful && counter != (uint8_t)(t->last + 1))
-		return drop(u, NRC_REQUEST_SEQUENCE_ERROR);
-	if (!again && counter != (uint8_t)(t->last + 1))
-		return NRC_WRONG_BLOCK_COUNTER;
+	nrc = check_counter(u, counter, &again);
+	if (nrc != NRC_NONE)
+		return nrc;
 	bf_out_u8(&u->out, counter);
 	if (again)
 		return up ? give_block(u, true) : NRC_NONE;
