@@ -74,8 +74,14 @@ enum bf_pack_work bf_pack_activate(struct bf_pack *pack, bool permanent, bf_time
 				   bf_time *ret_done)
 {
 	*ret_done = bf_pack_idle_at(pack, now);
-	if (bf_pack_slot_count(pack) < 2 || bf_pack_verdict(pack, 1) != BF_VERDICT_GOOD)
+	if (bf_pack_slot_count(pack) < 2)
 		return BF_PACK_FAILED;
+	if (bf_pack_verdict(pack, 1) != BF_VERDICT_GOOD) {
+		/* With nothing running the loader also takes firmware in slot 0: no mark is wanted. */
+		bool direct = !pack->runs && bf_pack_verdict(pack, 0) == BF_VERDICT_GOOD;
+
+		return direct ? BF_PACK_DONE : BF_PACK_FAILED;
+	}
 	return bf_pack_worked(pack, bf_swap_request(&pack->banks, permanent), now, ret_done);
 }
 

@@ -145,6 +145,28 @@ static void an_image_below_the_counter_does_not_run(void **state)
 	bf_pack_free(p);
 }
 
+static void an_empty_pack_starts_what_was_written_in_place(void **state)
+{
+	struct bf_pack *p = started("version=none");
+	struct bf_pack *other = started("");
+	bf_time done;
+
+	(void)state;
+	assert_int_equal(bf_pack_activate(p, false, 0, &done), BF_PACK_FAILED);
+	assert_int_equal(bf_pack_write(p, BF_ADDR_SLOT0,
+				       bf_pack_view(other, BF_ADDR_SLOT0, 0x10000), 0x10000, 0,
+				       &done),
+			 BF_PACK_DONE);
+	assert_int_equal(bf_pack_activate(p, false, 0, &done), BF_PACK_DONE);
+	bf_pack_restart(p, BF_PACK_BY_REQUEST, done);
+	bf_pack_run(p, bf_pack_next(p));
+	bf_pack_run(p, bf_pack_next(p));
+	assert_int_equal(bf_pack_mode(p), BF_PACK_APP);
+	assert_false(bf_pack_on_trial(p));
+	bf_pack_free(p);
+	bf_pack_free(other);
+}
+
 static void another_class_takes_no_firmware_of_this_one(void **state)
 {
 	struct bf_pack *p = started("class=BMS-8S-R1,slot1=1.5.0");
@@ -230,6 +252,7 @@ int main(void)
 		cmocka_unit_test(erasing_takes_the_mark_away_first),
 		cmocka_unit_test(the_map_protects_what_runs),
 		cmocka_unit_test(an_image_below_the_counter_does_not_run),
+		cmocka_unit_test(an_empty_pack_starts_what_was_written_in_place),
 		cmocka_unit_test(another_class_takes_no_firmware_of_this_one),
 		cmocka_unit_test(work_queues_up_behind_earlier_work),
 		cmocka_unit_test(the_same_seed_measures_the_same),
