@@ -37,6 +37,7 @@ struct bf_out_text {
 
 struct bf_out_json {
 	FILE *to;
+	int64_t last_us; /* time of the last event, 0: none yet */
 };
 
 void bf_out_text_event(void *ctx, const struct bf_event *ev);

@@ -321,10 +321,12 @@ static void emit(struct bf_out_json *out, const struct bf_json *j)
 
 void bf_out_json_event(void *ctx, const struct bf_event *ev)
 {
+	struct bf_out_json *out = ctx;
 	BF_AUTO(bf_json) *j = head(bf_event_name(ev->kind), ev->wall_us);
 
 	put_rows[ev->kind](j, ev);
-	emit(ctx, j);
+	out->last_us = ev->wall_us;
+	emit(out, j);
 }
 
 static void strings(struct bf_json *object, const char *key, const char *first, size_t stride,

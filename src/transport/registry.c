@@ -49,14 +49,21 @@ static enum bf_rc unknown_address(const char *address, struct bf_err *err)
 	return err->rc;
 }
 
-static enum bf_rc open_plain(const struct bf_open_env *env, const char *address,
-			     struct bf_transport **ret, struct bf_err *err)
+static const struct bf_driver *driver_for(const char *address)
 {
 	for (size_t i = 0; drivers[i]; i++) {
 		if (drivers[i]->match(address))
-			return drivers[i]->open(env, address, ret, err);
+			return drivers[i];
 	}
-	return unknown_address(address, err);
+	return NULL;
+}
+
+static enum bf_rc open_plain(const struct bf_open_env *env, const char *address,
+			     struct bf_transport **ret, struct bf_err *err)
+{
+	const struct bf_driver *driver = driver_for(address);
+
+	return driver ? driver->open(env, address, ret, err) : unknown_address(address, err);
 }
 
 static enum bf_rc open_faulty(const struct bf_open_env *env, const char *rest,
@@ -88,4 +95,17 @@ enum bf_rc bf_transport_open(const struct bf_open_env *env, const char *address,
 	if (strncmp(address, FAULT_PREFIX, strlen(FAULT_PREFIX)) == 0)
 		return open_faulty(env, address + strlen(FAULT_PREFIX), ret, err);
 	return open_plain(env, address, ret, err);
+}
+
+bool bf_address_is_virtual(const char *address)
+{
+	const struct bf_driver *driver;
+
+	while (strncmp(address, FAULT_PREFIX, strlen(FAULT_PREFIX)) == 0) {
+		address += strlen(FAULT_PREFIX);
+		address += bf_fault_spec_len(address);
+		address += *address == ':';
+	}
+	driver = driver_for(address);
+	return driver && driver->virtual_time;
 }
