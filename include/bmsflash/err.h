@@ -66,7 +66,7 @@ struct bf_err {
 	unsigned n_trail;                /* steps kept; further ones are dropped */
 	char likely[BF_ERR_LIKELY][256]; /* likely causes, most likely first */
 	unsigned n_likely;
-	char next[256]; /* the next command or action; may be empty */
+	char next[512]; /* the next command or action; may be empty */
 };
 
 void bf_err_init(struct bf_err *err);

@@ -195,7 +195,7 @@ enum bf_state {                      /* the three states, and two for jobs that 
 struct bf_outcome {
 	enum bf_rc rc; /* BF_OK or the code whose row gives the exit status */
 	enum bf_state state;
-	char sentence[256]; /* the last line */
+	char sentence[640]; /* the last line */
 	struct bf_err err;  /* filled when rc != BF_OK */
 };
 

@@ -65,6 +65,9 @@ void bf_err_init(struct bf_err *err)
 }
 
 static void start(struct bf_err *err, enum bf_rc rc, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
+static void start(struct bf_err *err, enum bf_rc rc, const char *fmt, va_list ap)
 {
 	bf_err_init(err);
 	err->rc = rc;

@@ -56,17 +56,14 @@ static enum bf_state state_after_failure(const struct bf_run *run)
 
 static void recovery_command(const struct bf_run *run, struct bf_err *err)
 {
-	const char *image = run->job->images ? run->job->images[0] : NULL;
-	const char *iface = run->job->iface ? run->job->iface : "IFACE";
-
 	if (run->has_backup)
-		bf_next(err, "bmsflash rollback --if %s --from %s", iface, run->backup_path);
+		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
 	else if (run->job->restore_from)
-		bf_next(err, "bmsflash rollback --if %s --from %s", iface, run->job->restore_from);
-	else if (image)
-		bf_next(err, "bmsflash flash --if %s %s", iface, image);
+		bf_next_command(run, BF_JOB_ROLLBACK, run->job->restore_from, err);
+	else if (run->job->kind == BF_JOB_FLASH)
+		bf_next_command(run, BF_JOB_FLASH, NULL, err);
 	else
-		bf_next(err, "bmsflash probe --if %s", iface);
+		bf_next_command(run, BF_JOB_PROBE, NULL, err);
 }
 
 /* A pack that ran before and does not now is the news, whatever the cause was. */

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "bmsflash/bytes.h"
 #include "bmsflash/session.h"
 
 /* ---- the engine's doors to the outside, so that tests can stand behind them ---- */
@@ -142,6 +143,11 @@ enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t
 void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struct bf_clock *clock,
 		   const struct bf_log *log, const struct bf_events *events,
 		   struct bf_outcome *ret);
+
+/* advice.c: likely causes and a next command, where the place of the failure gave none */
+void bf_advise(struct bf_run *run, struct bf_err *err);
+void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
+		     struct bf_err *err);
 
 /* load.c */
 enum bf_rc bf_ph_profile(struct bf_run *run, struct bf_err *err);

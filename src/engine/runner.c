@@ -54,8 +54,10 @@ static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_
 								   (unsigned)n } });
 			ret_begun[i] = true;
 			rc = run_one(run, &rows[i], err);
-			if (rc)
+			if (rc) {
+				bf_advise(run, err);
 				return rc;
+			}
 		}
 		base += weight;
 	}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a failure leaves unsaid: likely causes, from what the line's own figures show first and from
+ * experience after that, and always a next command. What the place of the failure said stays first.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "run.h"
+
+/* ---- the next command, with the options that this run was given ---- */
+
+static bool plain_word(const char *s)
+{
+	return *s && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+			       "_./:=,@%+-") == strlen(s);
+}
+
+/* One word as a shell takes it. */
+static void add_word(struct bf_out *out, const char *s)
+{
+	if (out->len)
+		bf_out_u8(out, ' ');
+	if (plain_word(s)) {
+		bf_out_bytes(out, s, strlen(s));
+		return;
+	}
+	bf_out_u8(out, '\'');
+	for (; *s; s++) {
+		if (*s == '\'')
+			bf_out_bytes(out, "'\\''", 4);
+		else
+			bf_out_u8(out, (uint8_t)*s);
+	}
+	bf_out_u8(out, '\'');
+}
+
+static void add_option(struct bf_out *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	add_word(out, name);
+	add_word(out, value);
+}
+
+void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
+		     struct bf_err *err)
+{
+	const struct bf_job *job = run->job;
+	char text[sizeof(err->next)], node[16];
+	struct bf_out out = bf_out(text, sizeof(text) - 1);
+	bool writes = kind == BF_JOB_FLASH || kind == BF_JOB_ROLLBACK;
+
+	add_word(&out, "bmsflash");
+	add_word(&out, bf_job_name(kind));
+	add_option(&out, "--if", job->iface ? job->iface : "IFACE");
+	add_option(&out, "--from", from);
+	add_option(&out, "--protocol", job->protocol);
+	add_option(&out, "--profile", job->profile);
+	snprintf(node, sizeof(node), "0x%x", (unsigned)job->node);
+	add_option(&out, "--node", job->node >= 0 ? node : NULL);
+	for (size_t i = 0; writes && job->keys && job->keys[i]; i++)
+		add_option(&out, "--key", job->keys[i]);
+	add_option(&out, "--auth-key", writes ? job->auth_key : NULL);
+	if (kind == BF_JOB_FLASH && job->images && job->images[0])
+		add_word(&out, job->images[0]);
+	/* A command that is cut short would be another command. */
+	if (out.failed)
+		out.len = (size_t)snprintf(text, sizeof(text), "bmsflash probe");
+	text[out.len] = '\0';
+	bf_next(err, "%s", text);
+}
+
+/* ---- what the line's figures show ---- */
+
+static void advise_bus(const struct bf_run *run, struct bf_err *err)
+{
+	struct bf_bus_report r = { 0 };
+	const char *name = run->transport->name;
+
+	run->transport->ops->bus->report(run->transport, &r);
+	if (r.state == BF_BUS_OFF)
+		bf_likely(err,
+			  "'%s' is bus-off: CAN-H and CAN-L shorted or swapped, a terminator "
+			  "missing (60 ohm between them), or the wrong bit rate",
+			  name);
+	else if (r.state == BF_BUS_STOPPED)
+		bf_likely(err, "'%s' is down: sudo ip link set %s up", name, name);
+	else if (r.tx_errors > r.rx_errors)
+		bf_likely(err,
+			  "%u transmit errors stand against %u on receive: nobody "
+			  "acknowledges; is the pack on this bus, at %u bit/s?",
+			  r.tx_errors, r.rx_errors, r.bitrate);
+	else if (r.rx_errors)
+		bf_likely(err,
+			  "%u receive errors stand: another bit rate is on the bus, or noise; "
+			  "check termination and shield",
+			  r.rx_errors);
+	else if (run->transport->stats.rx_frames == run->wire_first.rx_frames)
+		bf_likely(err, "not one frame was heard: power of the pack, wiring, identifiers");
+}
+
+static void advise_stream(const struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_wire_stats *s = &run->transport->stats;
+	struct bf_line_report r = { .latency_timer_ms = -1 };
+
+	run->transport->ops->stream->report(run->transport, &r);
+	if (s->rx_bytes == run->wire_first.rx_bytes)
+		bf_likely(err,
+			  "not one byte was heard: power of the pack, A and B swapped, or "
+			  "another rate than %u baud",
+			  r.real_baud);
+	if (s->line_errors)
+		bf_likely(err,
+			  "%llu bytes came damaged: wrong rate or parity, noise, or a long "
+			  "cable without termination (120 ohm)",
+			  (unsigned long long)s->line_errors);
+	if (s->echo_damaged)
+		bf_likely(err,
+			  "own bytes came back changed %llu times: another master talks on "
+			  "this line",
+			  (unsigned long long)s->echo_damaged);
+	if (r.latency_timer_ms > 1)
+		bf_likely(err,
+			  "the adapter waits %d ms before it hands bytes over: echo 1 | sudo "
+			  "tee /sys/bus/usb-serial/devices/%s/latency_timer",
+			  r.latency_timer_ms,
+			  strrchr(run->transport->name, '/')
+				  ? strrchr(run->transport->name, '/') + 1
+				  : run->transport->name);
+}
+
+static void advise_line(const struct bf_run *run, struct bf_err *err)
+{
+	uint64_t lost = run->retry.timeouts, damaged = run->retry.damaged;
+
+	if (lost + damaged)
+		bf_likely(err,
+			  "%llu answers were lost and %llu came damaged on the way: cable, "
+			  "connector or termination",
+			  (unsigned long long)lost, (unsigned long long)damaged);
+	if (!run->transport)
+		return;
+	switch (run->transport->ops->wire) {
+	case BF_WIRE_BUS:
+		advise_bus(run, err);
+		return;
+	case BF_WIRE_STREAM:
+		advise_stream(run, err);
+		return;
+	case BF_WIRE_USB:
+		bf_likely(err, "the cable, a hub between, or the pack restarted by itself");
+		return;
+	}
+}
+
+/* ---- by kind of failure ---- */
+
+static void same_again(struct bf_run *run, struct bf_err *err)
+{
+	bf_next_command(run, run->job->kind, run->job->restore_from, err);
+}
+
+static void look(struct bf_run *run, struct bf_err *err)
+{
+	bf_next_command(run, BF_JOB_PROBE, NULL, err);
+}
+
+static void take_key(struct bf_run *run, struct bf_err *err)
+{
+	(void)run;
+	bf_next(err, "get the image signed by a trusted key, or name the key: --key FILE");
+}
+
+static void take_image(struct bf_run *run, struct bf_err *err)
+{
+	(void)run;
+	bf_next(err, "bmsflash verify FILE tells what a file is; take the one made for this pack");
+}
+
+static void report_defect(struct bf_run *run, struct bf_err *err)
+{
+	(void)run;
+	bf_next(err, "run it again with -vv --trace FILE and report both");
+}
+
+static const struct {
+	const char *likely; /* when nothing better is known */
+	void (*next)(struct bf_run *run, struct bf_err *err);
+	bool line; /* the line's figures say more */
+} rows[BF_RC_COUNT] = {
+	[BF_E_INTERNAL] = { NULL, report_defect, false },
+	[BF_E_NODEV] = { "the pack is off or asleep", look, true },
+	[BF_E_TIMEOUT] = { "the pack was busy, restarted, or lost its power", same_again, true },
+	[BF_E_LINK] = { "noise, a bad contact or a wrong rate", same_again, true },
+	[BF_E_RESTART] = { "the pack gave up the transfer", same_again, true },
+	[BF_E_GONE] = { "the adapter was unplugged or lost its power", same_again, false },
+	[BF_E_IFACE] = { NULL, look, false },
+	[BF_E_BUSY] = { "another program uses it", same_again, false },
+	[BF_E_IMAGE] = { NULL, take_image, false },
+	[BF_E_SIGNATURE] = { NULL, take_key, false },
+	[BF_E_INCOMPATIBLE] = { "the image is for another pack", take_image, false },
+	[BF_E_ROLLBACK] = { "the pack was updated since this image was made", take_image, false },
+	[BF_E_AUTH] = { "the wrong key, or one that this pack does not know", look, false },
+	[BF_E_NAK] = { "the pack is in a state that does not permit it", look, false },
+	[BF_E_UNSUPPORTED] = { NULL, look, false },
+	[BF_E_MISMATCH] = { NULL, same_again, false },
+};
+
+void bf_advise(struct bf_run *run, struct bf_err *err)
+{
+	if ((unsigned)err->rc >= BF_RC_COUNT)
+		return;
+	if (rows[err->rc].line)
+		advise_line(run, err);
+	if (rows[err->rc].likely && !err->n_likely)
+		bf_likely(err, "%s", rows[err->rc].likely);
+	if (rows[err->rc].next && !err->next[0])
+		rows[err->rc].next(run, err);
+}
