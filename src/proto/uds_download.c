@@ -133,6 +133,13 @@ static enum bf_rc request_transfer(struct uds *u, uint8_t sid, uint32_t addr, ui
 	return bf_uds_ask(u, &ask, ret, err);
 }
 
+/* The answer was lost, or an older transfer is still open: it is ended, and the new one begun again. */
+static bool worth_another(enum bf_rc rc, const struct bf_err *err)
+{
+	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || bf_uds_transfer_lost(err) ||
+	       bf_uds_refused(err, UDS_NRC_CONDITIONS);
+}
+
 enum bf_rc bf_uds_open_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint32_t size,
 				uint32_t *ret, struct bf_err *err)
 {
@@ -142,9 +149,7 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint3
 	struct bf_cur c;
 	enum bf_rc rc = request_transfer(u, sid, addr, size, &c, err);
 
-	/* The answer was lost, or an older transfer is still open: end it and begin again. */
-	if (rc == BF_E_TIMEOUT || rc == BF_E_LINK ||
-	    (rc && (bf_uds_transfer_lost(err) || bf_uds_refused(err, UDS_NRC_CONDITIONS)))) {
+	if (rc && worth_another(rc, err)) {
 		bf_uds_exit_quietly(u);
 		rc = request_transfer(u, sid, addr, size, &c, err);
 	}
