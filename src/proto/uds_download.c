@@ -222,10 +222,31 @@ enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, 
 	return BF_OK;
 }
 
+/*
+ * A server that knows no repetition refuses the second copy of a block and drops the transfer. The first
+ * copy may be in flash: then the confirmed place is not blank, and the caller has to erase before it goes
+ * on, as after any lost answer.
+ */
+static enum bf_rc transfer_dropped(struct uds *u, bool repeated, struct bf_err *err)
+{
+	unsigned nrc = err->dev_code;
+
+	bf_uds_exit_quietly(u);
+	if (repeated)
+		return bf_fail(
+			err, BF_E_TIMEOUT,
+			"the answer to the block that ends at byte %zu was lost, and the pack "
+			"does not repeat it (7F 36 %02X)",
+			u->piece_end, nrc);
+	err->rc = BF_E_RESTART;
+	return err->rc;
+}
+
 enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
 	const uint8_t head[] = { UDS_TRANSFER, u->counter };
+	uint64_t repeats = p->env.retry->repeats[BF_RETRY_COUNTED];
 	char what[64];
 	const struct uds_ask ask = {
 		.head = head,
@@ -248,11 +269,9 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 		*ret_next = u->piece_end;
 		return BF_OK;
 	}
-	if (bf_uds_transfer_lost(err)) {
-		bf_uds_exit_quietly(u);
-		err->rc = BF_E_RESTART;
-	}
-	return err->rc;
+	if (bf_uds_transfer_lost(err))
+		rc = transfer_dropped(u, p->env.retry->repeats[BF_RETRY_COUNTED] > repeats, err);
+	return rc;
 }
 
 enum bf_rc bf_uds_end(struct bf_proto *p, struct bf_err *err)

@@ -135,8 +135,11 @@ static void a_server_that_drops_the_transfer_is_a_restart(void **state)
 	(void)state;
 	for (size_t i = 0; i < BF_COUNT(nrcs); i++) {
 		const struct pack_rule rules[] = {
-			{ "3e00", "7e00", 0 }, { "34*", "74200012", 0 }, { "3601*", "-", 1 },
-			{ "36*", nrcs[i], 0 }, { "37", "7f3724", 0 },    { NULL },
+			{ "3e00", "7e00", 0 },
+			{ "34*", "74200012", 0 },
+			{ "36*", nrcs[i], 0 },
+			{ "37", "7f3724", 0 },
+			{ NULL },
 		};
 		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 		struct bf_flow flow;
@@ -146,6 +149,29 @@ static void a_server_that_drops_the_transfer_is_a_restart(void **state)
 		pack_expect(k, piece(k, 0, 2, &next), BF_E_RESTART);
 		assert_int_equal(k->err.rc, BF_E_RESTART);
 		assert_true(k->err.dev_refused);
+		pack_expect(k, begin(k, 20, &flow), BF_OK);
+	}
+}
+
+/* Its answer was lost and the server refuses the repetition: the caller erases before it goes on. */
+static void a_block_that_may_be_in_flash_is_not_written_over(void **state)
+{
+	static const char *const nrcs[] = { "7f3624", "7f3670", "7f3671", "7f3673" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(nrcs); i++) {
+		const struct pack_rule rules[] = {
+			{ "3e00", "7e00", 0 }, { "34*", "74200012", 0 }, { "3601*", "-", 1 },
+			{ "36*", nrcs[i], 0 }, { "37", "7f3724", 0 },    { NULL },
+		};
+		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+		struct bf_flow flow;
+		size_t next;
+
+		pack_expect(k, begin(k, 20, &flow), BF_OK);
+		pack_expect(k, piece(k, 0, 2, &next), BF_E_TIMEOUT);
+		assert_int_equal(k->err.rc, BF_E_TIMEOUT);
+		assert_non_null(strstr(k->err.cause, "ends at byte 2 was lost"));
 		pack_expect(k, begin(k, 20, &flow), BF_OK);
 	}
 }
@@ -522,6 +548,7 @@ int main(void)
 		cmocka_unit_test(a_second_loss_is_a_time_out),
 		cmocka_unit_test(a_repeated_answer_to_a_block_is_dropped),
 		cmocka_unit_test(a_server_that_drops_the_transfer_is_a_restart),
+		cmocka_unit_test(a_block_that_may_be_in_flash_is_not_written_over),
 		cmocka_unit_test(a_programming_failure_is_final),
 		cmocka_unit_test(a_block_that_could_not_be_sent_is_sent_again),
 		cmocka_unit_test(other_requests_wait_until_the_block_is_answered),
