@@ -9,7 +9,9 @@
 
 #include "pack_priv.h"
 
-#define SAMPLES 120u
+#define SAMPLES 60u
+#define EDGE    12u /* operations at both ends that are always tried, torn in every way */
+#define TEARS   6u
 
 /* The flash of a pack just before the start that is looked at. */
 struct golden {
@@ -73,13 +75,16 @@ static void take_golden(struct bf_pack *p, struct golden *g)
 /* The cut came with the very last operation: the trial has begun, and this was its only start. */
 static bool trial_is_over(const struct golden *g, const struct bf_pack *p)
 {
-	return g->trial_after && bf_swap_on_trial(&p->banks);
+	return g->trial_after && bf_swap_on_trial(&p->banks) &&
+	       bf_swap_wanted(&p->banks) == BF_SWAP_REVERT;
 }
 
-static void cut_once(const struct golden *g, uint64_t op)
+/* How the flash tears goes by the number of the operation: `shift` makes the others happen, too. */
+static void cut_once(const struct golden *g, uint64_t op, uint64_t shift)
 {
 	struct bf_pack *p = new_pack(g->mem);
 
+	p->flash.ops = shift;
 	bf_pack_cut_at(p, op);
 	cycle(p);
 	assert_int_equal(bf_pack_mode(p), BF_PACK_OFF);
@@ -99,8 +104,15 @@ static void sweep(struct golden *g)
 {
 	uint64_t step = getenv("BF_ALL") ? 1 : g->ops / SAMPLES;
 
-	for (uint64_t op = 1; op <= g->ops; op += op <= 24 || op + 24 >= g->ops ? 1 : step)
-		cut_once(g, op);
+	uint64_t op = 1;
+
+	while (op <= g->ops) {
+		bool edge = op <= EDGE || op + EDGE >= g->ops;
+
+		for (uint64_t shift = 0; shift < (edge ? TEARS : 1); shift++)
+			cut_once(g, op, shift);
+		op += edge ? 1 : step;
+	}
 	free(g->mem);
 }
 
