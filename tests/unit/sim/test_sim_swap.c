@@ -112,6 +112,8 @@ static void sweep(struct golden *g)
 		for (uint64_t shift = 0; shift < (edge ? TEARS : 1); shift++)
 			cut_once(g, op, shift);
 		op += edge ? 1 : step;
+		if (!edge && op + EDGE > g->ops)
+			op = g->ops - EDGE;
 	}
 	free(g->mem);
 }
