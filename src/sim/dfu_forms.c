@@ -126,7 +126,6 @@ static int image_read(struct bf_dfu_device *dev, unsigned block, uint8_t *dst, s
 
 /* Alternate settings as ST numbers them: 0 is what holds the firmware. Page letters: a readable only, g
  * readable, erasable and writable (UM0391, 10.3.2). */
-#define APP_ADDR   0x08010000u
 #define APP_SIZE   BF_PACK_SLOT_SIZE
 #define CALIB_ADDR 0x08112000u
 #define CALIB_SIZE 0x2000u
@@ -145,8 +144,8 @@ static const char *memory_alt_name(struct bf_dfu_device *dev, unsigned alt, char
 
 static bool in_app(uint32_t addr, size_t len)
 {
-	return addr >= APP_ADDR && addr - APP_ADDR <= APP_SIZE &&
-	       len <= APP_SIZE - (addr - APP_ADDR);
+	return addr >= BF_DFU_APP_ADDR && addr - BF_DFU_APP_ADDR <= APP_SIZE &&
+	       len <= APP_SIZE - (addr - BF_DFU_APP_ADDR);
 }
 
 /* errADDRESS for what is not there at all, errWRITE for what is protected. */
@@ -181,7 +180,7 @@ static enum dfu_status memory_command(struct bf_dfu_device *dev, bf_time now, bf
 	if (dev->buf[0] == 0x41 && dev->staged == 5)
 		return memory_erase(dev, addr & ~(BF_FLASH_PAGE - 1), BF_FLASH_PAGE, now, ret_done);
 	if (dev->buf[0] == 0x41 && dev->staged == 1)
-		return memory_erase(dev, APP_ADDR, APP_SIZE, now, ret_done);
+		return memory_erase(dev, BF_DFU_APP_ADDR, APP_SIZE, now, ret_done);
 	return DFU_ERR_STALLEDPKT;
 }
 

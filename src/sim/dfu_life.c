@@ -10,7 +10,6 @@
 #define ENUMERATE_US BF_MS(300)  /* debounce, reset, descriptors: what a PC takes */
 #define PROOF_US     BF_MS(1500) /* after that firmware on trial knows whether it is well */
 
-#define APP_ADDR    0x08010000u
 #define HEADER_SIZE 0x200u
 #define RAM_BASE    0x20000000u
 #define RAM_SIZE    0x00080000u
@@ -23,14 +22,15 @@ static bool starts_at(const struct bf_dfu_device *dev, uint32_t addr)
 	const uint8_t *p = bf_pack_view(dev->pack, addr, 8);
 	uint32_t sp = p ? bf_get_le32(p) : 0, entry = p ? bf_get_le32(p + 4) : 0;
 
-	return sp - RAM_BASE <= RAM_SIZE && (entry & 1) && entry - APP_ADDR < BF_PACK_SLOT_SIZE;
+	return sp - RAM_BASE <= RAM_SIZE && (entry & 1) &&
+	       entry - BF_DFU_APP_ADDR < BF_PACK_SLOT_SIZE;
 }
 
 static bool runs_raw(const struct bf_dfu_device *dev)
 {
 	if (dev->form != &bf_dfu_form_se || bf_pack_mode(dev->pack) != BF_PACK_LOADER)
 		return false;
-	return starts_at(dev, APP_ADDR + HEADER_SIZE) || starts_at(dev, APP_ADDR);
+	return starts_at(dev, BF_DFU_APP_ADDR + HEADER_SIZE) || starts_at(dev, BF_DFU_APP_ADDR);
 }
 
 bool bf_dfu_runs_app(const struct bf_dfu_device *dev)
@@ -43,7 +43,7 @@ bool bf_dfu_runs_app(const struct bf_dfu_device *dev)
 /* The demonstration firmware carries its name, "bms-16s demo application 1.5.0". */
 static void raw_version(const struct bf_dfu_device *dev, unsigned ret[3])
 {
-	const char *p = (const char *)bf_pack_view(dev->pack, APP_ADDR, BF_PACK_SLOT_SIZE);
+	const char *p = (const char *)bf_pack_view(dev->pack, BF_DFU_APP_ADDR, BF_PACK_SLOT_SIZE);
 	const char *end = p + BF_PACK_SLOT_SIZE - 64;
 	char text[64];
 

@@ -57,6 +57,9 @@ enum dfu_string {
 	DFU_STR_ALT,
 };
 
+/* The bank that is started from. */
+#define BF_DFU_APP_ADDR 0x08010000u
+
 struct bf_dfu_device;
 
 /* What differs between DFU 1.1 and DfuSe. */
