@@ -51,12 +51,12 @@ enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-/* Some tell their memory only once they are in the boot loader; who they are was told before. */
+/* With one bank the memory may be told, or opened, only in the boot loader; who the pack is was told before. */
 static enum bf_rc learn_memory(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_ident in_loader = { 0 };
 
-	if (run->ident.n_regions && run->ident.piece_max)
+	if (run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK))
 		return BF_OK;
 	if (run->proto->ops->identify(run->proto, &in_loader, err))
 		return bf_while(err, "asking the boot loader for its memory");

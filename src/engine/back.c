@@ -12,8 +12,8 @@
 static void old_again(struct bf_run *run, struct bf_err *err)
 {
 	err->rc = BF_E_RESTORED;
-	if (!err->next[0])
-		bf_next(err, "send the record and a trace (--trace FILE) of this run to the maker");
+	/* What the last exchange suggested was about that exchange. */
+	bf_next(err, "send the record and a trace (--trace FILE) of such a run to the maker");
 	bf_journal_drop(run);
 }
 
@@ -65,8 +65,6 @@ static bool revert_by_restart(struct bf_run *run, struct bf_err *why)
 
 static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
-
 	if (bf_restore_image(run, run->backup_path, err) || bf_run_enter(run, err) ||
 	    bf_ph_plan(run, err))
 		return err->rc;
@@ -74,8 +72,6 @@ static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 		return err->rc;
 	if (bf_ph_verify(run, err))
 		return err->rc;
-	if (ops->activate && ops->activate(run->proto, BF_ACTIVATE_PERMANENT, err))
-		return bf_while(err, "marking the old firmware for the next start");
 	return bf_run_restart(run, err);
 }
 

@@ -135,7 +135,7 @@ static enum bf_rc check_size(struct bf_run *run, struct bf_err *err)
 	const struct bf_region *region = NULL;
 	unsigned slot = 0;
 
-	if (bf_slot_other(&run->ident, &slot))
+	if (bf_slot_target(&run->ident, &slot))
 		region = bf_region_of_slot(&run->ident, slot);
 	if (!region) /* by address: the plan looks at each segment */
 		return BF_OK;

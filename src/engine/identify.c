@@ -28,6 +28,20 @@ const struct bf_slot *bf_slot_other(const struct bf_ident *ident, unsigned *ret_
 	return slot_with(ident, false, ret_slot);
 }
 
+/* The slot that takes new firmware: the one that does not run. Where none runs, a boot loader that swaps
+ * takes it in the second; where there is but one, it is that. */
+const struct bf_slot *bf_slot_target(const struct bf_ident *ident, unsigned *ret_slot)
+{
+	unsigned slot = ident->n_slots > 1 ? 1 : 0;
+
+	if (!ident->n_slots)
+		return NULL;
+	if (bf_slot_active(ident, NULL) && ident->n_slots > 1)
+		return bf_slot_other(ident, ret_slot);
+	*ret_slot = slot;
+	return &ident->slots[slot];
+}
+
 const struct bf_region *bf_region_of_slot(const struct bf_ident *ident, unsigned slot)
 {
 	for (size_t i = 0; i < ident->n_regions; i++) {

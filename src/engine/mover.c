@@ -10,6 +10,7 @@
 #define JOURNAL_GAP BF_SEC(2)
 #define REJOIN_WAIT BF_MS(250)
 #define REJOINS     4
+#define PIECE_MIN   64 /* bytes: below that a line is not worth it */
 
 struct mover {
 	struct bf_run *run;
@@ -17,7 +18,9 @@ struct mover {
 	const struct bf_proto_ops *ops;
 	uint64_t base;   /* bytes of the job before this item */
 	size_t done;     /* confirmed, from the item's start */
-	unsigned stalls; /* failures since something was confirmed */
+	size_t best;     /* ... at most, before going back */
+	unsigned stalls; /* failures since something new was confirmed */
+	size_t piece_max;
 	bf_time journal_at;
 };
 
@@ -52,6 +55,9 @@ static enum bf_rc begin(struct mover *m, struct stream *s, struct bf_err *err)
 			       "the pack asks for pieces of %u bytes from offset %zu of %zu",
 			       flow.piece_max, flow.next, target.len);
 	s->piece_max = flow.piece_max;
+	if (m->run->piece_cap && m->run->piece_cap < s->piece_max)
+		s->piece_max = m->run->piece_cap;
+	m->piece_max = s->piece_max;
 	s->sent = s->confirmed = flow.next;
 	return BF_OK;
 }
@@ -99,9 +105,7 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 	s->out--;
 	if (next > s->len)
 		return bf_fail(err, BF_E_NAK, "the pack asks for offset %zu of %zu", next, s->len);
-	if (next > s->confirmed)
-		m->stalls = 0;
-	else if (++m->stalls > STALLS)
+	if (next <= s->confirmed && ++m->stalls > STALLS)
 		return bf_fail(err, BF_E_LINK, "the pack asks for offset %zu again and again",
 			       next);
 	s->confirmed = next;
@@ -123,6 +127,10 @@ static void note_progress(struct mover *m, const struct stream *s)
 	struct bf_run *run = m->run;
 
 	m->done = s->start + s->confirmed;
+	if (m->done > m->best) {
+		m->best = m->done;
+		m->stalls = 0;
+	}
 	bf_progress(run, m->base + m->done, job_bytes(run));
 	if (bf_now(run->clock) - m->journal_at < JOURNAL_GAP)
 		return;
@@ -227,6 +235,18 @@ static enum bf_rc rewind_to_unit(struct mover *m, struct bf_err *err)
 			      err);
 }
 
+/* A long message is as weak as all its frames together. Only a counted block may be cut at will: where a
+ * block's number times its size makes the address, it may not. */
+static void shorten(struct mover *m)
+{
+	size_t half = m->piece_max / 2 / 8 * 8;
+
+	if (m->ops->piece_class != BF_RETRY_COUNTED || half < PIECE_MIN)
+		return;
+	m->run->piece_cap = half;
+	bf_say(m->run, BF_EV_NOTICE, "pieces of %zu bytes from here on", half);
+}
+
 static enum bf_rc recover(struct mover *m, struct bf_err *err)
 {
 	const struct bf_err why = *err;
@@ -238,8 +258,10 @@ static enum bf_rc recover(struct mover *m, struct bf_err *err)
 	if (++m->stalls > STALLS)
 		return bf_while(err, "after %u failures in a row", m->stalls);
 	bf_say(m->run, BF_EV_RETRY, "going on from offset %zu: %s", m->done, why.cause);
-	if (why.rc != BF_E_RESTART)
+	if (why.rc != BF_E_RESTART) {
 		rc = rejoin(m->run, err);
+		shorten(m);
+	}
 	/* From the start, where the device has forgotten, or knows better than we do. */
 	if (!rc && (rclass == BF_RETRY_APPEND_ONLY || rclass == BF_RETRY_STEERED))
 		m->done = 0;

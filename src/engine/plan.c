@@ -73,7 +73,7 @@ static void add_sink_items(struct bf_run *run)
 	size_t n = bf_image_segments(run->image, &segments);
 	unsigned slot = 0;
 
-	(void)bf_slot_other(&run->ident, &slot);
+	(void)bf_slot_target(&run->ident, &slot);
 	for (size_t i = 0; i < n; i++) {
 		struct bf_item item = {
 			.target = {
@@ -97,7 +97,7 @@ static void set_whole(struct bf_run *run)
 	unsigned slot = 0;
 
 	(void)bf_image_segments(run->image, &segments);
-	if (bf_slot_other(&run->ident, &slot))
+	if (bf_slot_target(&run->ident, &slot))
 		region = bf_region_of_slot(&run->ident, slot);
 	run->todo.whole = (struct bf_target){
 		.image = run->image,

@@ -189,13 +189,15 @@ static bool may_write(const struct bf_region *r)
 	       (r->kind == BF_REGION_SLOT || r->kind == BF_REGION_APP);
 }
 
-/* The only region that firmware may be written to, where the profile drew the map: what a device says of
- * its flash as a whole is no place for an image that names none. */
+/* The only region that firmware may be written to, where the profile drew the map or the pack knows what an
+ * image is: what a ROM loader says of its flash as a whole is no place for an image that names none. */
 static const struct bf_region *only_home(const struct bf_run *run)
 {
 	const struct bf_region *home = NULL;
 
-	for (size_t i = 0; run->profile.n_regions && i < run->ident.n_regions; i++) {
+	if (!run->profile.n_regions && !run->ident.n_slots)
+		return NULL;
+	for (size_t i = 0; i < run->ident.n_regions; i++) {
 		if (!may_write(&run->ident.regions[i]))
 			continue;
 		if (home)
@@ -225,7 +227,7 @@ static const struct bf_region *region_for(const struct bf_run *run, const struct
 	const struct bf_region *r = NULL;
 	unsigned slot;
 
-	if (bf_slot_other(ident, &slot))
+	if (bf_slot_target(ident, &slot))
 		r = bf_region_of_slot(ident, slot);
 	if (!r && bf_image_meta(run->image)->mcuboot && !region_at(ident, seg))
 		r = only_home(run);

@@ -78,7 +78,8 @@ struct bf_run {
 	struct bf_retry retry;
 	struct bf_auth *auth;
 	bool authenticated;
-	bool parted; /* sent away for a restart: the dialogue must be opened again */
+	size_t piece_cap, read_cap; /* on a line that loses long messages; 0: none */
+	bool parted;                /* sent away for a restart: the dialogue must be opened again */
 
 	struct bf_ident ident; /* before anything was changed */
 	struct bf_ident now;   /* as last asked */
@@ -95,7 +96,9 @@ struct bf_run {
 	bool started_in_loader;
 	bool reverting; /* the target is the previous firmware */
 	bool own_image; /* from a backup of this very pack */
-	bool silent;    /* after the restart it could not be asked; only with no_proof */
+	bool balances;  /* answers of the self-test */
+	struct bf_self_test own_test;
+	bool silent; /* after the restart it could not be asked; only with no_proof */
 	bool went_back;
 	bool no_proof;      /* allowed and needed */
 	bool held;          /* cancellation is being held back */
@@ -174,6 +177,7 @@ enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err); /* probe: what ca
 enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err); /* fills run->now, run->runs */
 const struct bf_slot *bf_slot_active(const struct bf_ident *ident, unsigned *ret_slot);
 const struct bf_slot *bf_slot_other(const struct bf_ident *ident, unsigned *ret_slot);
+const struct bf_slot *bf_slot_target(const struct bf_ident *ident, unsigned *ret_slot);
 const struct bf_region *bf_region_of_slot(const struct bf_ident *ident, unsigned slot);
 const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_TEXT]);
 
@@ -293,6 +297,10 @@ void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a seco
 enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err);
 /* Waits, keeping the pack's session alive. */
 enum bf_rc bf_run_pause(struct bf_run *run, bf_time duration, struct bf_err *err);
+/* Makes a request again whose answer was lost; only for what may be done twice. */
+enum bf_rc bf_run_repeat(struct bf_run *run, const char *what,
+			 enum bf_rc (*call)(struct bf_run *run, struct bf_err *err),
+			 struct bf_err *err);
 void bf_run_hold(struct bf_run *run);
 void bf_run_release(struct bf_run *run);
 static inline bool bf_run_can(const struct bf_run *run, unsigned caps)

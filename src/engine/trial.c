@@ -3,6 +3,30 @@
 #include "run.h"
 
 #define RESTART_DEFAULT BF_SEC(30)
+#define RESTARTS        3 /* requests in all, when they get lost */
+
+static bool still_pending(const struct bf_ident *now)
+{
+	const struct bf_slot *other = bf_slot_other(now, NULL);
+
+	return other && (other->flags & BF_SLOT_PENDING);
+}
+
+/* Marking twice marks once; where the bank state tells that the first was taken, it is not repeated. */
+static enum bf_rc mark(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	bool trial = bf_run_can(run, BF_CAP_TRIAL);
+	enum bf_rc rc =
+		ops->activate(run->proto, trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
+	struct bf_ident now = run->now;
+	struct bf_err unused;
+
+	if ((rc != BF_E_TIMEOUT && rc != BF_E_LINK) || !ops->state)
+		return rc;
+	bf_err_init(&unused);
+	return ops->state(run->proto, &now, &unused) == BF_OK && still_pending(&now) ? BF_OK : rc;
+}
 
 enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 {
@@ -10,12 +34,13 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 	bool trial = bf_run_can(run, BF_CAP_TRIAL);
 	enum bf_rc rc;
 
-	if (!ops->activate)
+	/* With one bank there is nothing to choose from at the restart. */
+	if (!ops->activate || !(trial || bf_run_can(run, BF_CAP_DUAL_BANK)))
 		return BF_OK;
 	/* Before the call: its answer may get lost after it has taken effect. */
 	run->depth = BF_DEPTH_ACTIVATED;
 	bf_journal_write(run);
-	rc = ops->activate(run->proto, trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
+	rc = bf_run_repeat(run, "marking the new firmware", mark, err);
 	if (rc == BF_E_NAK)
 		run->depth = BF_DEPTH_WRITTEN; /* the pack said no: nothing is marked */
 	if (rc)
@@ -43,14 +68,13 @@ static bool may_have_gone(enum bf_rc rc)
 }
 
 /* A restart whose answer was lost counts as sent: what answers afterwards tells. */
-static enum bf_rc restart_once(struct bf_run *run, bool *ret_lost, struct bf_err *err)
+static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_proto_ops *ops = run->proto->ops;
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc;
 
 	rc = ops->restart ? ops->restart(run->proto, err) : BF_OK;
-	*ret_lost = rc != BF_OK;
 	if (rc && !may_have_gone(rc))
 		return bf_while(err, "restarting the pack");
 	run->parted = true;
@@ -67,24 +91,17 @@ static enum bf_rc restart_once(struct bf_run *run, bool *ret_lost, struct bf_err
 	return bf_run_ask(run, err);
 }
 
-static bool still_pending(const struct bf_ident *now)
-{
-	const struct bf_slot *other = bf_slot_other(now, NULL);
-
-	return other && (other->flags & BF_SLOT_PENDING);
-}
-
 enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
 {
-	bool lost;
-	enum bf_rc rc = restart_once(run, &lost, err);
+	enum bf_rc rc = restart_once(run, err);
 
-	if (rc || !lost || !still_pending(&run->now))
-		return rc;
-	/* It was the request that got lost. */
-	if (bf_run_enter(run, err))
-		return err->rc;
-	return restart_once(run, &lost, err);
+	for (unsigned i = 1; i < RESTARTS && !rc && still_pending(&run->now); i++) {
+		/* It was the request that got lost: what was marked is still to come. */
+		rc = bf_run_enter(run, err);
+		if (!rc)
+			rc = restart_once(run, err);
+	}
+	return rc;
 }
 
 enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)

@@ -81,12 +81,17 @@ static int64_t moved_by(const struct bf_run *run)
 	return (int64_t)run->todo.whole.addr - run->todo.whole.segment->addr;
 }
 
+static enum bf_rc by_pack(struct bf_run *run, struct bf_err *err)
+{
+	return run->proto->ops->check(run->proto, &run->todo.whole, err);
+}
+
 static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
 {
 	enum bf_rc rc = BF_E_UNSUPPORTED;
 
 	if (bf_run_can(run, BF_CAP_CHECK) && run->proto->ops->check)
-		rc = run->proto->ops->check(run->proto, &run->todo.whole, err);
+		rc = bf_run_repeat(run, "checking in the pack", by_pack, err);
 	if (rc == BF_E_UNSUPPORTED && !bf_run_can(run, BF_CAP_SINK))
 		rc = by_memory(run, moved_by(run), err);
 	if (rc != BF_E_UNSUPPORTED)

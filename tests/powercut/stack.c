@@ -60,8 +60,8 @@ void stack_run(struct stack *s, const char *options)
 	struct bf_clock *clock = bf_vclock_new();
 	const struct bf_events events = { on_event, s };
 
-	snprintf(s->iface, sizeof(s->iface), "sim:state=%s%s%s", s->state, options[0] ? "," : "",
-		 options);
+	snprintf(s->iface, sizeof(s->iface), "%ssim:state=%s%s%s", s->prefix ? s->prefix : "",
+		 s->state, options[0] ? "," : "", options);
 	s->job.iface = s->iface;
 	s->notices[0] = s->file[0] = '\0';
 	bf_job_run(&s->job, clock, NULL, &events, &s->out);

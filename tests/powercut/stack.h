@@ -13,7 +13,8 @@ struct stack {
 	struct bf_outcome out;
 	struct bf_summary summary;
 	struct bf_ident ident; /* as last told */
-	char notices[4096];
+	char notices[16384];
+	const char *prefix; /* of the address, as "fault:drop=1%:"; NULL: none */
 	char file[512];
 };
 

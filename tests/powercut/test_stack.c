@@ -115,6 +115,62 @@ static void backup_then_verify(void **state)
 	stack_done(&s);
 }
 
+static void single_bank_is_backed_up_and_written(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	stack_run(&s, "link=can,quirk=singlebank");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_not_equal(s.file[0], 0);
+	stack_done(&s);
+}
+
+static void dead_pack_is_brought_back(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	stack_run(&s, "version=none");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	stack_done(&s);
+}
+
+/* One frame in a hundred is lost: blocks of 586 frames never pass whole, so they are cut down. */
+static void lossy_line_gets_there_in_small_pieces(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	s.prefix = "fault:seed=7,drop=1%:";
+	stack_run(&s, "link=can");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_non_null(strstr(s.notices, "at once"));
+	assert_non_null(strstr(s.notices, "pieces of"));
+	assert_true(s.summary.retries > 0);
+	stack_done(&s);
+}
+
+static void lossy_and_noisy_rs485(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	for (unsigned seed = 3; seed < 7; seed++) {
+		char prefix[64];
+
+		stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+		snprintf(prefix, sizeof(prefix), "fault:seed=%u,flip=1%%,drop=1%%:", seed);
+		s.prefix = prefix;
+		stack_run(&s, "link=rs485");
+		assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+		stack_done(&s);
+	}
+}
+
 /* ---- USB: the same phases, by capability ---- */
 
 static void dfu_needs_its_permissions(void **state)
@@ -171,6 +227,10 @@ int main(void)
 		cmocka_unit_test(crashing_firmware_ends_restored),
 		cmocka_unit_test(rollback_after_a_flash_is_foretold_as_impossible),
 		cmocka_unit_test(backup_then_verify),
+		cmocka_unit_test(single_bank_is_backed_up_and_written),
+		cmocka_unit_test(dead_pack_is_brought_back),
+		cmocka_unit_test(lossy_line_gets_there_in_small_pieces),
+		cmocka_unit_test(lossy_and_noisy_rs485),
 		cmocka_unit_test(dfu_needs_its_permissions),
 		cmocka_unit_test(dfuse_goes_where_the_profile_says),
 	};

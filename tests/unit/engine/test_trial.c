@@ -171,7 +171,7 @@ static void activation_that_is_refused_leaves_the_old_running(void **state)
 	bench_done(&b);
 }
 
-static void lost_activation_says_what_the_next_start_does(void **state)
+static void lost_activation_is_looked_up(void **state)
 {
 	struct bench b;
 
@@ -179,8 +179,30 @@ static void lost_activation_says_what_the_next_start_does(void **state)
 	start(&b);
 	b.pack.faults[0] = (struct pack_fault){ "activate", 1, BF_E_TIMEOUT, .after = true };
 	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "activate"), 1);
+	bench_done(&b);
+}
+
+static void line_dies(struct pack *pack, const char *op)
+{
+	if (strcmp(op, "state") == 0)
+		pack->silent = true;
+}
+
+static void activation_on_a_dying_line_says_what_the_next_start_does(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.faults[0] = (struct pack_fault){ "activate", 1, BF_E_TIMEOUT, .after = true };
+	b.pack.at_op = line_dies;
+	bench_run(&b);
 	assert_ended(&b, BF_E_TIMEOUT, BF_STATE_OLD);
 	assert_non_null(strstr(b.out.sentence, "starts on trial at the next restart"));
+	b.pack.silent = false;
+	b.pack.at_op = NULL;
 	bench_again(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	bench_done(&b);
@@ -262,7 +284,8 @@ int main(void)
 		cmocka_unit_test(failed_check_in_the_pack_starts_nothing),
 		cmocka_unit_test(pack_that_does_not_return_names_the_next_command),
 		cmocka_unit_test(activation_that_is_refused_leaves_the_old_running),
-		cmocka_unit_test(lost_activation_says_what_the_next_start_does),
+		cmocka_unit_test(lost_activation_is_looked_up),
+		cmocka_unit_test(activation_on_a_dying_line_says_what_the_next_start_does),
 		cmocka_unit_test(nothing_is_asked_of_another_pack_that_answers),
 		cmocka_unit_test(single_bank_gets_its_backup_written_back),
 		cmocka_unit_test(single_bank_that_reads_back_wrong_is_written_back),
