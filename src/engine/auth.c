@@ -51,6 +51,18 @@ enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+/* A pack that forgot its session may have forgotten the agreed rate with it. */
+enum bf_rc bf_run_enter_again(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc = bf_run_enter(run, err);
+
+	if (rc && run->rate != run->first_rate && run->proto->ops->default_rate) {
+		run->proto->ops->default_rate(run->proto);
+		run->rate = run->first_rate;
+	}
+	return rc;
+}
+
 /* With one bank the memory may be told, or opened, only in the boot loader; who the pack is was told before. */
 static enum bf_rc learn_memory(struct bf_run *run, struct bf_err *err)
 {

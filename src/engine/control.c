@@ -83,5 +83,8 @@ enum bf_rc bf_run_repeat(struct bf_run *run, const char *what,
 		rc = bf_run_pause(run, REPEAT_WAIT, err);
 		if (rc == BF_E_INTERRUPTED)
 			return rc;
+		/* Silence may be a session that ran out, and the agreed rate with it. */
+		if (attempt > 1 && run->authenticated)
+			(void)bf_run_enter_again(run, err);
 	}
 }

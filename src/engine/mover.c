@@ -181,18 +181,6 @@ static enum bf_rc transfer(struct mover *m, struct bf_err *err)
 	return rc;
 }
 
-/* A pack that forgot its session may have forgotten the agreed rate with it. */
-static enum bf_rc enter_again(struct bf_run *run, struct bf_err *err)
-{
-	enum bf_rc rc = bf_run_enter(run, err);
-
-	if (rc && run->rate != run->first_rate && run->proto->ops->default_rate) {
-		run->proto->ops->default_rate(run->proto);
-		run->rate = run->first_rate;
-	}
-	return rc;
-}
-
 /* The line was lost: the session may be gone, the last piece may or may not have been written. */
 static enum bf_rc rejoin(struct bf_run *run, struct bf_err *err)
 {
@@ -203,7 +191,7 @@ static enum bf_rc rejoin(struct bf_run *run, struct bf_err *err)
 		rc = bf_run_pause(run, REJOIN_WAIT, err);
 		if (rc == BF_E_INTERRUPTED)
 			return rc;
-		rc = enter_again(run, err);
+		rc = bf_run_enter_again(run, err);
 	}
 	if (rc)
 		return bf_while(err, "taking the dialogue up again");

@@ -202,6 +202,7 @@ void bf_check_show(struct bf_run *run, enum bf_event_kind kind, const struct bf_
 enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_run_enter(struct bf_run *run,
 			struct bf_err *err); /* writing session, authenticated */
+enum bf_rc bf_run_enter_again(struct bf_run *run, struct bf_err *err); /* after a loss */
 enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_rate(struct bf_run *run, struct bf_err *err);
 void bf_rate_leave(struct bf_run *run);

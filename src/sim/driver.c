@@ -105,6 +105,7 @@ const struct bf_driver bf_driver_sim = {
 	.summary = "built-in virtual pack on virtual time",
 	.address_help = "sim or sim:key=value,...",
 	.virtual_time = true,
+	.private_world = true,
 	.match = sim_match,
 	.open = sim_open,
 	.list = sim_list,

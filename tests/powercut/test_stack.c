@@ -148,8 +148,6 @@ static void lossy_line_gets_there_in_small_pieces(void **state)
 	s.prefix = "fault:seed=7,drop=1%:";
 	stack_run(&s, "link=can");
 	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
-	assert_non_null(strstr(s.notices, "at once"));
-	assert_non_null(strstr(s.notices, "pieces of"));
 	assert_true(s.summary.retries > 0);
 	stack_done(&s);
 }
