@@ -26,7 +26,6 @@ void bf_json_add(struct bf_json *array, struct bf_json *take_value);
 void bf_json_add_str(struct bf_json *array, const char *value);
 void bf_json_add_real(struct bf_json *array, double value);
 
-
 /* One line without a trailing newline; the caller frees. Reals carry at most 6 significant digits. */
 char *bf_json_line(const struct bf_json *json);
 

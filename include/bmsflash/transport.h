@@ -228,7 +228,7 @@ struct bf_driver {
 	const char *summary;      /* one line, no full stop */
 	const char *address_help; /* what an address looks like */
 	bool private_world; /* each opening is a world of its own: nothing to lock between runs */
-	bool virtual_time;        /* its wires bring a virtual clock of their own */
+	bool virtual_time;  /* its wires bring a virtual clock of their own */
 	/* True when this driver takes the address. Drivers are asked in the order of the table. */
 	bool (*match)(const char *address);
 	enum bf_rc (*open)(const struct bf_open_env *env, const char *address,

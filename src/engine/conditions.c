@@ -67,7 +67,7 @@ static enum bf_rc check_temperatures(struct reading *r)
 	const struct bf_limits *lim = &r->run->profile.limits;
 	struct bf_check cold = bf_check("temperature-lowest", BF_ALLOW_COLD);
 	struct bf_check hot = bf_check("temperature-highest", BF_ALLOW_HOT);
-	double low = INFINITY, high = -INFINITY;
+	double low = HUGE_VAL, high = -HUGE_VAL;
 
 	if (!r->m->n_temps)
 		return unknown(r, "temperature", BF_Q_TEMPERATURE);
@@ -101,7 +101,7 @@ static enum bf_rc check_spread(struct reading *r)
 {
 	const struct bf_limits *lim = &r->run->profile.limits;
 	struct bf_check check = bf_check("cell-spread", BF_ALLOW_CELL_SPREAD);
-	double low = INFINITY, high = -INFINITY;
+	double low = HUGE_VAL, high = -HUGE_VAL;
 
 	if (!r->m->n_cells)
 		return unknown(r, "cell-voltages", BF_Q_CELL_VOLTAGE);

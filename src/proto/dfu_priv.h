@@ -52,7 +52,7 @@ struct bf_dfu {
 		size_t out; /* length of the piece that is out, 0: none */
 	} write;
 
-	struct { /* DfuSe: an upload that can go on */
+	struct {              /* DfuSe: an upload that can go on */
 		bool open;    /* the device may be in dfuUPLOAD-IDLE: nothing but an upload fits */
 		bool follows; /* the next block number leads to addr */
 		uint32_t addr, block;

@@ -161,12 +161,7 @@ static void a_pack_without_banks_shows_its_running_digest(void **state)
 
 static void a_malformed_map_is_not_believed(void **state)
 {
-	static const char *const bad[] = { "62fd03"
-					   "02"
-					   "000007",
-					   "62fd03"
-					   "ff",
-					   "62fd03" };
+	static const char *const bad[] = { "62fd0302000007", "62fd03ff", "62fd03" };
 
 	(void)state;
 	for (size_t i = 0; i < BF_COUNT(bad); i++) {
