@@ -115,12 +115,17 @@ enum bf_rc bf_fail_dev(struct bf_err *err, enum bf_rc rc, unsigned code, const c
 enum bf_rc bf_while(struct bf_err *err, const char *fmt, ...)
 {
 	va_list ap;
+	char *step;
 
-	if (err->n_trail < BF_ERR_STEPS) {
-		va_start(ap, fmt);
-		vsnprintf(err->trail[err->n_trail++], sizeof(err->trail[0]), fmt, ap);
-		va_end(ap);
-	}
+	if (err->n_trail >= BF_ERR_STEPS)
+		return err->rc;
+	step = err->trail[err->n_trail];
+	va_start(ap, fmt);
+	vsnprintf(step, sizeof(err->trail[0]), fmt, ap);
+	va_end(ap);
+	/* Two levels that say the same are one step to the reader. */
+	if (!err->n_trail || strcmp(step, err->trail[err->n_trail - 1]) != 0)
+		err->n_trail++;
 	return err->rc;
 }
 

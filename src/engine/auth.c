@@ -2,8 +2,6 @@
 /* Who answers the pack's challenge, and entering the state in which it can be written. */
 #include "bmsflash/auth.h"
 
-#include <string.h>
-
 #include "run.h"
 
 enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
@@ -19,7 +17,6 @@ enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
 
 static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
 {
-	bf_while(err, "authenticating");
 	if (err->rc != BF_E_AUTH)
 		return err->rc;
 	if (!run->auth) {
@@ -63,26 +60,9 @@ enum bf_rc bf_run_enter_again(struct bf_run *run, struct bf_err *err)
 	return rc;
 }
 
-/* With one bank the memory may be told, or opened, only in the boot loader; who the pack is was told before. */
-static enum bf_rc learn_memory(struct bf_run *run, struct bf_err *err)
-{
-	struct bf_ident in_loader = { 0 };
-
-	if (run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK))
-		return BF_OK;
-	if (run->proto->ops->identify(run->proto, &in_loader, err))
-		return bf_while(err, "asking the boot loader for its memory");
-	memcpy(run->ident.regions, in_loader.regions, sizeof(in_loader.regions));
-	run->ident.n_regions = in_loader.n_regions;
-	run->ident.piece_max = in_loader.piece_max;
-	run->ident.in_flight = in_loader.in_flight;
-	run->ident.caps |= in_loader.caps;
-	return BF_OK;
-}
-
 enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err)
 {
 	if (bf_run_enter(run, err))
 		return err->rc;
-	return learn_memory(run, err);
+	return bf_run_learn(run, err);
 }

@@ -163,6 +163,21 @@ static void tell(struct backup *b, const struct bf_region *r, size_t len, const 
 					   .region = { r->name, r->addr, len, result } });
 }
 
+/* The pack chose the region's name, so nothing of it may be a path. */
+static void member_name(const struct backup *b, const struct bf_region *r, char dst[48])
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s", r->name[0] ? r->name : "region");
+	for (char *p = name; *p; p++) {
+		if (!isalnum((unsigned char)*p) && *p != '-')
+			*p = '_';
+	}
+	snprintf(dst, 48, "regions/%s.bin", name);
+	if (bf_archive_find(&b->archive, dst))
+		snprintf(dst, 48, "regions/%s-%zu.bin", name, b->archive.n);
+}
+
 static enum bf_rc save_region(struct backup *b, const struct bf_region *r, struct bf_err *err)
 {
 	BF_AUTO_MEM uint8_t *buf = malloc(r->size ? r->size : 1);
@@ -183,7 +198,7 @@ static enum bf_rc save_region(struct backup *b, const struct bf_region *r, struc
 		return rc;
 	if (r->kind == BF_REGION_APP)
 		len -= bf_trailing(buf, len, ERASED);
-	snprintf(file, sizeof(file), "regions/%s.bin", r->name);
+	member_name(b, r, file);
 	describe_region(b, r, file, buf, len);
 	bf_archive_add(&b->archive, file, bf_steal(&buf), len);
 	b->firmware = b->firmware || is_firmware(&b->run->ident, r);

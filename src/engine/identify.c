@@ -126,6 +126,33 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+/* Without a second bank the memory may be told, or opened, only in the boot loader; who the pack is was told
+ * before. */
+enum bf_rc bf_run_learn(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_ident in_loader = { 0 };
+
+	if (run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK))
+		return BF_OK;
+	if (run->proto->ops->identify(run->proto, &in_loader, err))
+		return bf_while(err, "asking the boot loader for its memory");
+	memcpy(run->ident.regions, in_loader.regions, sizeof(in_loader.regions));
+	run->ident.n_regions = in_loader.n_regions;
+	run->ident.piece_max = in_loader.piece_max;
+	run->ident.in_flight = in_loader.in_flight;
+	run->ident.caps |= in_loader.caps;
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_ready(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+
+	if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+		return err->rc;
+	return bf_run_learn(run, err);
+}
+
 /* A probe shows what the pack measures, where it does; a pack that does not is no failure. */
 enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
 {

@@ -334,6 +334,9 @@ static enum bf_rc plan_all(struct segment_plan *plans, size_t n, struct bf_err *
 
 	if (look(plans, n, &any, err))
 		return err->rc;
+	/* What checks the pack afterwards looks where this was put. */
+	run->todo.whole.addr = plans[0].addr;
+	run->todo.whole.slot = plans[0].region->slot;
 	run->todo.skipped = run->todo.bytes;
 	if (single && any && plans[0].n)
 		plans[0].differs[0] = true;

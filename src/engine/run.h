@@ -174,6 +174,9 @@ bool bf_line_listens(struct bf_run *run); /* bus: did anybody talk within a mome
 /* identify.c */
 enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err); /* probe: what can be told besides */
+enum bf_rc bf_ph_ready(struct bf_run *run, struct bf_err *err); /* for reading */
+/* After entering: the memory that only the boot loader tells of. */
+enum bf_rc bf_run_learn(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err); /* fills run->now, run->runs */
 const struct bf_slot *bf_slot_active(const struct bf_ident *ident, unsigned *ret_slot);
 const struct bf_slot *bf_slot_other(const struct bf_ident *ident, unsigned *ret_slot);

@@ -24,7 +24,7 @@ static enum bf_rc run_one(struct bf_run *run, const struct bf_phase *row, struct
 	enum bf_rc rc = bf_run_stop(run, err);
 
 	if (rc)
-		return bf_while(err, "before: %s", row->name);
+		return bf_while(err, "about to begin: %s", row->name);
 	if (row->hold)
 		bf_run_hold(run);
 	rc = row->run(run, err);

@@ -136,14 +136,13 @@ static int64_t running_moved_by(const struct bf_run *run)
 
 enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
 	char text[BF_VERSION_TEXT];
 	const char *runs = bf_ident_version(&run->ident, text);
 	bool same = false;
 	enum bf_rc rc = BF_OK;
 
 	if (!by_digest(run, &same)) {
-		if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+		if (bf_ph_ready(run, err))
 			return bf_while(err, "preparing the pack for reading");
 		rc = by_memory(run, running_moved_by(run), err);
 		if (rc && rc != BF_E_MISMATCH)

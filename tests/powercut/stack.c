@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "engine/run.h"
+
 static void note(struct stack *s, const char *text)
 {
 	size_t at = strlen(s->notices);
@@ -24,6 +26,8 @@ static void on_event(void *ctx, const struct bf_event *ev)
 		s->summary = *ev->summary;
 	else if (ev->kind == BF_EV_DEVICE)
 		s->ident = *ev->ident;
+	else if (ev->kind == BF_EV_REGION)
+		s->saved += ev->region.size;
 	else if (ev->kind == BF_EV_FILE)
 		snprintf(s->file, sizeof(s->file), "%s", ev->file.path);
 }
@@ -64,8 +68,41 @@ void stack_run(struct stack *s, const char *options)
 		 s->state, options[0] ? "," : "", options);
 	s->job.iface = s->iface;
 	s->notices[0] = s->file[0] = '\0';
+	s->saved = 0;
 	bf_job_run(&s->job, clock, NULL, &events, &s->out);
 	bf_clock_free(clock);
+}
+
+void stack_image(struct stack *s, const char *image)
+{
+	data(s->image, image);
+}
+
+void stack_trust(struct stack *s, const char *key)
+{
+	data(s->key, key);
+}
+
+uint8_t *stack_largest(struct stack *s, size_t *ret_len)
+{
+	struct bf_archive a = { 0 };
+	struct bf_archive_member *best = NULL;
+	uint8_t *bytes;
+
+	s->job.kind = BF_JOB_BACKUP;
+	stack_run(s, "link=usb,protocol=dfuse");
+	assert_stack_ended(s, BF_OK, BF_STATE_UNTOUCHED);
+	assert_int_equal(bf_archive_read(&a, s->file, &s->out.err), BF_OK);
+	for (size_t i = 0; i < a.n; i++) {
+		if (!best || a.members[i].len > best->len)
+			best = &a.members[i];
+	}
+	assert_non_null(best);
+	*ret_len = best->len;
+	bytes = best->data;
+	best->data = NULL;
+	bf_archive_done(&a);
+	return bytes;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)

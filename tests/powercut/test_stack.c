@@ -185,11 +185,24 @@ static void dfu_needs_its_permissions(void **state)
 	stack_done(&s);
 }
 
+static const char *write_profile(const struct stack *s, char path[128], const char *addr,
+				 const char *size)
+{
+	FILE *f;
+
+	snprintf(path, 128, "%s/dfuse.ini", s->folder);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "[region app]\nkind = app\naddress = %s\nsize = %s\nerase-unit = 0x800\n", addr,
+		size);
+	fclose(f);
+	return path;
+}
+
 static void dfuse_goes_where_the_profile_says(void **state)
 {
 	struct stack s;
 	char path[128];
-	FILE *f;
 
 	(void)state;
 	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
@@ -197,18 +210,96 @@ static void dfuse_goes_where_the_profile_says(void **state)
 	stack_run(&s, "link=usb,protocol=dfuse");
 	assert_stack_ended(&s, BF_E_INCOMPATIBLE, BF_STATE_OLD);
 	assert_non_null(strstr(s.out.err.next, "--profile"));
-	snprintf(path, sizeof(path), "%s/dfuse.ini", s.folder);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs("[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\n"
-	      "erase-unit = 0x800\n",
-	      f);
-	fclose(f);
-	s.job.profile = path;
+	s.job.profile = write_profile(&s, path, "0x08010000", "0x10000");
 	stack_run(&s, "link=usb,protocol=dfuse");
 	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_int_not_equal(s.file[0], 0); /* one bank: the backup came first */
+	/* It was moved there from address 0, and is read back where it is. */
+	assert_null(strstr(s.notices, "cannot show what it holds"));
+	assert_true(s.summary.verify > 0);
 	stack_done(&s);
+}
+
+/* 0x80 bytes of calibration at 08060000, code at 08010200, and nothing between the two. */
+static void files_with_addresses_go_where_they_say(void **state)
+{
+	static const char *const files[] = { "firmware/app-1.5.0.hex", "firmware/app-1.5.0.elf",
+					     "firmware/app-1.5.0.srec" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(files); i++) {
+		struct stack s;
+
+		stack_init(&s, files[i]);
+		stack_trust(&s, "minisign/release.pub");
+		stack_run(&s, "link=usb,protocol=dfuse");
+		assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+		assert_true(s.summary.verify > 0);
+		stack_run(&s, "link=usb,protocol=dfuse");
+		assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+		stack_done(&s);
+	}
+}
+
+static void raw_file_goes_to_the_address_that_was_given(void **state)
+{
+	const struct bf_claim_opts opts = { .has_addr = true, .addr = 0x08010000 };
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "firmware/app-1.5.0.bin");
+	stack_trust(&s, "minisign/release.pub");
+	s.job.claim_opts = &opts;
+	stack_run(&s, "link=usb,protocol=dfuse");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	stack_done(&s);
+}
+
+/* What lies in the hole of a file is not the file's business: it is the same before and after. */
+static void holes_of_a_file_are_kept(void **state)
+{
+	const struct bf_claim_opts opts = { .has_addr = true, .addr = 0x08040000 };
+	struct stack s;
+	size_t before, after;
+	uint8_t *old, *now;
+
+	(void)state;
+	stack_init(&s, "firmware/app-1.4.0.bin");
+	stack_trust(&s, "minisign/release.pub");
+	s.job.claim_opts = &opts;
+	/* Other bytes where the hole is: they do not start, so the old firmware runs on. */
+	stack_run(&s, "link=usb,protocol=dfuse");
+	old = stack_largest(&s, &before);
+	s.job.claim_opts = NULL;
+	stack_image(&s, "firmware/app-1.5.0.hex");
+	s.job.kind = BF_JOB_FLASH;
+	stack_run(&s, "link=usb,protocol=dfuse");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	now = stack_largest(&s, &after);
+	assert_true(before > 0x3a000 && before < 0x50000);
+	assert_true(after > 0x50000);
+	assert_memory_equal(old + 0x30000, now + 0x30000, before - 0x30000);
+	assert_memory_not_equal(old, now, 0xa000);
+	free(old);
+	free(now);
+	stack_done(&s);
+}
+
+static void usb_backup_needs_no_profile(void **state)
+{
+	static const char *const wires[] = { "link=usb,protocol=dfuse", "link=usb,protocol=dfu" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(wires); i++) {
+		struct stack s;
+
+		stack_init(&s, "mcuboot/app-1.3.0.signed.bin");
+		s.job.kind = BF_JOB_BACKUP;
+		stack_run(&s, wires[i]);
+		assert_stack_ended(&s, BF_OK, BF_STATE_UNTOUCHED);
+		assert_true(s.saved >= 42000);
+		stack_done(&s);
+	}
 }
 
 int main(void)
@@ -231,6 +322,10 @@ int main(void)
 		cmocka_unit_test(lossy_and_noisy_rs485),
 		cmocka_unit_test(dfu_needs_its_permissions),
 		cmocka_unit_test(dfuse_goes_where_the_profile_says),
+		cmocka_unit_test(files_with_addresses_go_where_they_say),
+		cmocka_unit_test(raw_file_goes_to_the_address_that_was_given),
+		cmocka_unit_test(holes_of_a_file_are_kept),
+		cmocka_unit_test(usb_backup_needs_no_profile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
