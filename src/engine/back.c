@@ -17,14 +17,14 @@ static void old_again(struct bf_run *run, struct bf_err *err)
 	bf_journal_drop(run);
 }
 
-/* Asks; a pack that does not answer is waited for once more, as after a restart loop. */
+/* Asks; a pack that does not answer is waited for once more: it may be swapping its banks back. */
 static bool ask_patiently(struct bf_run *run)
 {
 	struct bf_err err;
 
 	bf_err_init(&err);
 	if (run->proto->ops->await &&
-	    run->proto->ops->await(run->proto, bf_in(run->clock, BF_SEC(10)), &err))
+	    run->proto->ops->await(run->proto, bf_in(run->clock, bf_restart_patience(run)), &err))
 		return false;
 	return bf_run_ask(run, &err) == BF_OK;
 }

@@ -272,6 +272,8 @@ void bf_name_loop(const struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err);
 void bf_ph_back(struct bf_run *run, struct bf_err *err);
+/* How long a restart may take: the profile's word, and more for an image that takes long to swap. */
+bf_time bf_restart_patience(const struct bf_run *run);
 /* Restarts the pack and waits until it answers; fills run->now and run->runs. */
 enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err);
 /* One bank: the backup goes back to where it came from. */

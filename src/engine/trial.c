@@ -3,7 +3,13 @@
 #include "run.h"
 
 #define RESTART_DEFAULT BF_SEC(30)
+#define RESTART_LIMIT   BF_SEC(600)
 #define RESTARTS        3 /* requests in all, when they get lost */
+
+/* A swap moves each page of both banks: three erasures (22 ms) and three programmings (82 us a double word) in
+ * 2 KiB make 63 us a byte; slow flash takes twice that. */
+#define SWAP_BASE BF_SEC(10)
+#define SWAP_BYTE BF_US(150)
 
 static bool still_pending(const struct bf_ident *now)
 {
@@ -57,9 +63,28 @@ enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-static bf_time patience(const struct bf_run *run)
+/* What a boot loader that swaps may have to move at most. */
+static uint32_t swapped_bytes(const struct bf_run *run)
 {
-	return run->profile.restart_ms ? BF_MS(run->profile.restart_ms) : RESTART_DEFAULT;
+	const struct bf_region *region;
+	unsigned slot;
+
+	if (!bf_run_can(run, BF_CAP_DUAL_BANK))
+		return 0;
+	if (run->image)
+		return (uint32_t)bf_image_size(run->image);
+	region = bf_slot_target(&run->ident, &slot) ? bf_region_of_slot(&run->ident, slot) : NULL;
+	return region ? region->size : 0;
+}
+
+bf_time bf_restart_patience(const struct bf_run *run)
+{
+	bf_time told = run->profile.restart_ms ? BF_MS(run->profile.restart_ms) : RESTART_DEFAULT;
+	bf_time swap = SWAP_BASE + swapped_bytes(run) * SWAP_BYTE;
+
+	if (swap > RESTART_LIMIT)
+		swap = RESTART_LIMIT;
+	return swap > told ? swap : told;
 }
 
 static bool may_have_gone(enum bf_rc rc)
@@ -83,11 +108,12 @@ static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 	if (ops->default_rate)
 		ops->default_rate(run->proto);
 	run->rate = run->first_rate;
-	rc = ops->await ? ops->await(run->proto, bf_in(run->clock, patience(run)), err) : BF_OK;
+	rc = ops->await ? ops->await(run->proto, bf_in(run->clock, bf_restart_patience(run)), err)
+			: BF_OK;
 	run->sum.restart += bf_now(run->clock) - start;
 	if (rc)
 		return bf_while(err, "waiting up to %.0f s for the pack to come back",
-				(double)patience(run) / 1e6);
+				(double)bf_restart_patience(run) / 1e6);
 	return bf_run_ask(run, err);
 }
 

@@ -86,6 +86,35 @@ static void crashing_firmware_ends_restored(void **state)
 	stack_done(&s);
 }
 
+/* A third of a megabyte takes a quarter of a minute to swap, there and back. */
+static void large_images_are_waited_for(void **state)
+{
+	static const char *const images[] = { "mcuboot/gw-2.0.0.signed.bin",
+					      "mcuboot/gw-2.1.0.signed.bin" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(images); i++) {
+		struct stack s;
+
+		stack_init(&s, images[i]);
+		stack_run(&s, "link=can");
+		assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+		assert_true(s.summary.restart > BF_SEC(10));
+		stack_done(&s);
+	}
+}
+
+static void large_image_that_crashes_is_waited_for_on_its_way_back(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/gw-2.0.0.signed.bin");
+	stack_run(&s, "link=can,crash=trial");
+	assert_stack_ended(&s, BF_E_RESTORED, BF_STATE_OLD);
+	stack_done(&s);
+}
+
 static void rollback_after_a_flash_is_foretold_as_impossible(void **state)
 {
 	struct stack s;
@@ -314,6 +343,8 @@ int main(void)
 		cmocka_unit_test(server_that_drops_the_transfer),
 		cmocka_unit_test(failed_self_test_ends_restored),
 		cmocka_unit_test(crashing_firmware_ends_restored),
+		cmocka_unit_test(large_images_are_waited_for),
+		cmocka_unit_test(large_image_that_crashes_is_waited_for_on_its_way_back),
 		cmocka_unit_test(rollback_after_a_flash_is_foretold_as_impossible),
 		cmocka_unit_test(backup_then_verify),
 		cmocka_unit_test(single_bank_is_backed_up_and_written),
