@@ -52,7 +52,7 @@ static bool revert_by_restart(struct bf_run *run, struct bf_err *why)
 		 * revert to the new one. */
 		if (!ask_patiently(run))
 			return false;
-		if (i == 0 && run->runs == BF_RUNS_OLD && !why->n_likely)
+		if (i == 0 && run->runs == BF_RUNS_OLD)
 			bf_name_loop(run, why); /* it went before it was told to */
 		if (run->runs == BF_RUNS_OLD)
 			return true;

@@ -10,11 +10,9 @@
 #include "bmsflash/json.h"
 #include "run.h"
 
-#define READ_STEP  4096u
-#define READ_LEAST 64u
-#define READ_TRIES 8u    /* failures in a row at one place */
-#define HEAD       4096u /* enough for an MCUboot header */
-#define ERASED     0xFF
+#define READ_STEP 4096u
+#define HEAD      4096u /* enough for an MCUboot header */
+#define ERASED    0xFF
 
 struct backup {
 	struct bf_run *run;
@@ -23,44 +21,6 @@ struct backup {
 	uint64_t done, total;
 	bool firmware; /* what runs was read */
 };
-
-static bool worth_repeating(enum bf_rc rc)
-{
-	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || rc == BF_E_RESTART;
-}
-
-/* Reading changes nothing, so a lost answer is asked for again, in smaller bites: a long message is as weak
- * as all its frames together. */
-enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
-			 uint8_t *buf, size_t len, struct bf_err *err)
-{
-	unsigned failures = 0;
-
-	for (size_t at = 0; at < len;) {
-		size_t step = run->read_cap ? run->read_cap : READ_STEP;
-		size_t n = len - at < step ? len - at : step;
-		enum bf_rc rc = bf_run_stop(run, err);
-
-		if (rc)
-			return rc;
-		bf_alive(run, "reading");
-		rc = run->proto->ops->read(run->proto, region, addr + (uint32_t)at, buf + at, n,
-					   err);
-		if (!rc) {
-			at += n;
-			failures = 0;
-			continue;
-		}
-		if (!worth_repeating(rc) || ++failures > READ_TRIES)
-			return bf_while(err, "reading %zu bytes of '%s' at %08x", n, region->name,
-					addr + (uint32_t)at);
-		run->read_cap = n / 2 > READ_LEAST ? n / 2 : READ_LEAST;
-		run->retry.repeats[BF_RETRY_IDEMPOTENT]++;
-		bf_say(run, BF_EV_RETRY, "reading again, %zu bytes at once: %s", run->read_cap,
-		       err->cause);
-	}
-	return BF_OK;
-}
 
 /* As bf_read_range, counted. */
 static enum bf_rc fetch(struct backup *b, const struct bf_region *r, size_t from, size_t to,

@@ -74,13 +74,11 @@ static enum bf_rc compare_hashes(struct segment_plan *p, uint8_t *buf, struct bf
 
 	for (size_t i = 0; i < p->n; i += HASHES) {
 		size_t n = p->n - i < HASHES ? p->n - i : HASHES;
-		enum bf_rc rc = bf_run_stop(p->run, err);
+		enum bf_rc rc;
 
 		bf_alive(p->run, "comparing with what the pack holds");
-		if (rc)
-			return rc;
-		rc = p->run->proto->ops->hash_units(p->run->proto, unit_start(p, i),
-						    (uint32_t)n * p->unit, p->unit, got, n, err);
+		rc = bf_hash_units(p->run, unit_start(p, i), (uint32_t)n * p->unit, p->unit, got, n,
+				   err);
 		if (rc == BF_E_UNSUPPORTED || rc == BF_E_NAK) {
 			bf_say(p->run, BF_EV_NOTICE,
 			       "the pack does not hash its memory: the whole image is written");

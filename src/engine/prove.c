@@ -22,13 +22,17 @@ static bool looped(const struct bf_run *run)
 void bf_name_loop(const struct bf_run *run, struct bf_err *err)
 {
 	if (looped(run)) {
+		err->n_likely = 0; /* silence that a restart explains is no fault of the line */
 		bf_likely(err,
 			  "restart loop after the update: %u starts since power-on, the last "
 			  "by %s",
 			  run->now.boot_count, reason_text(run->now.reset_reason));
 		bf_likely(err, "the image is built for another variant or another boot loader");
+		return;
 	}
-	bf_likely(err, "the boot loader does not accept the image (key, counter or dependency)");
+	if (!err->n_likely)
+		bf_likely(err,
+			  "the boot loader does not accept the image (key, counter or dependency)");
 }
 
 static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)

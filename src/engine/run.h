@@ -79,6 +79,7 @@ struct bf_run {
 	struct bf_auth *auth;
 	bool authenticated;
 	size_t piece_cap, read_cap; /* on a line that loses long messages; 0: none */
+	bool restarted;             /* by itself, as far as a forgotten session tells */
 	bool parted;                /* sent away for a restart: the dialogue must be opened again */
 
 	struct bf_ident ident; /* before anything was changed */
@@ -224,6 +225,9 @@ enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err);
 /* The firmware of run->backup_path as the run's image. */
 enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err *err);
+/* read.c */
+enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
+			 uint8_t (*ret)[8], size_t n, struct bf_err *err);
 enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
 			 uint8_t *buf, size_t len, struct bf_err *err);
 

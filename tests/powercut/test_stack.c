@@ -112,7 +112,28 @@ static void large_image_that_crashes_is_waited_for_on_its_way_back(void **state)
 	stack_init(&s, "mcuboot/gw-2.0.0.signed.bin");
 	stack_run(&s, "link=can,crash=trial");
 	assert_stack_ended(&s, BF_E_RESTORED, BF_STATE_OLD);
+	assert_non_null(strstr(s.out.err.likely[0], "restart loop"));
 	stack_done(&s);
+}
+
+/* At the agreed rate, with a session and a key: all three are gone with the power. */
+static void pack_that_restarts_while_it_is_read_is_named(void **state)
+{
+	static const unsigned cuts[] = { 48, 60, 64, 70 };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(cuts); i++) {
+		struct stack s;
+		char options[64];
+
+		stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+		snprintf(options, sizeof(options), "link=can,cutmsg=%u,repower=500", cuts[i]);
+		stack_run(&s, options);
+		assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+		assert_non_null(strstr(s.notices, "restarted or lost its power"));
+		assert_int_equal(s.summary.line_rate, 1000000);
+		stack_done(&s);
+	}
 }
 
 static void rollback_after_a_flash_is_foretold_as_impossible(void **state)
@@ -345,6 +366,7 @@ int main(void)
 		cmocka_unit_test(crashing_firmware_ends_restored),
 		cmocka_unit_test(large_images_are_waited_for),
 		cmocka_unit_test(large_image_that_crashes_is_waited_for_on_its_way_back),
+		cmocka_unit_test(pack_that_restarts_while_it_is_read_is_named),
 		cmocka_unit_test(rollback_after_a_flash_is_foretold_as_impossible),
 		cmocka_unit_test(backup_then_verify),
 		cmocka_unit_test(single_bank_is_backed_up_and_written),
