@@ -59,15 +59,16 @@ enum bf_cap {
 	BF_CAP_MEASURE = 1 << 7, /* telemetry */
 	BF_CAP_AUTH = 1 << 8,    /* wants authentication before writing */
 	BF_CAP_SELF_TEST = 1 << 9,
-	BF_CAP_BALANCE = 1 << 10,   /* answers whether balancing works */
-	BF_CAP_RATES = 1 << 11,     /* can change the line's rate */
-	BF_CAP_CHECK = 1 << 12,     /* checks what was written by itself */
-	BF_CAP_SINK = 1 << 13,      /* image sink: begin / put / finish, no addresses */
-	BF_CAP_STEERED = 1 << 14,   /* the device says which offset comes next */
-	BF_CAP_DUAL_BANK = 1 << 15, /* the running firmware stays intact while writing */
-	BF_CAP_MCUBOOT = 1 << 16,   /* slots hold MCUboot images */
-	BF_CAP_COMPRESS = 1 << 17,
-	BF_CAP_RESUME = 1 << 18, /* a broken transfer can go on from what is in flash */
+	BF_CAP_BALANCE = 1 << 10,     /* answers whether balancing works */
+	BF_CAP_RATES = 1 << 11,       /* can change the line's rate */
+	BF_CAP_CHECK = 1 << 12,       /* checks what was written by itself */
+	BF_CAP_SINK = 1 << 13,        /* image sink: begin / put / finish, no addresses */
+	BF_CAP_STEERED = 1 << 14,     /* the device says which offset comes next */
+	BF_CAP_DUAL_BANK = 1 << 15,   /* the running firmware stays intact while writing */
+	BF_CAP_MCUBOOT = 1 << 16,     /* slots hold MCUboot images */
+	BF_CAP_COMPRESS = 1 << 17,    /* takes compressed pieces */
+	BF_CAP_RESUME = 1 << 18,      /* a broken transfer can go on from what is in flash */
+	BF_CAP_ERASE_AHEAD = 1 << 19, /* erases each unit that it is about to write by itself */
 };
 
 enum bf_slot_flag {
@@ -270,6 +271,7 @@ struct bf_proto { /* a protocol's instance embeds this first */
 	const struct bf_proto_ops *ops;
 	struct bf_proto_env env;
 	unsigned caps; /* as last identified */
+	int64_t saved; /* payload bytes that compression kept off the wire so far */
 };
 
 struct bf_proto *bf_proto_close(struct bf_proto *p); /* takes NULL, returns NULL */

@@ -99,6 +99,7 @@ struct bf_progress {
 struct bf_summary {
 	bf_time total, erase, transfer, wait_pack, wait_adapter, retries, backup, verify, restart;
 	uint64_t bytes_sent, bytes_skipped;
+	int64_t bytes_saved;     /* of bytes_sent, by compression */
 	double rate, wire_share; /* as in bf_progress */
 	uint32_t line_rate;
 	struct bf_wire_stats wire;

@@ -40,9 +40,9 @@ const char *bf_region_kind_name(enum bf_region_kind kind)
 const char *bf_cap_name(unsigned bit)
 {
 	static const char *const names[] = {
-		"read",    "hash",  "erase",     "trial",    "confirm", "revert", "counter",
-		"measure", "auth",  "self-test", "balance",  "rates",   "check",  "sink",
-		"steered", "banks", "mcuboot",   "compress", "resume",
+		"read",    "hash",  "erase",     "trial",    "confirm", "revert",      "counter",
+		"measure", "auth",  "self-test", "balance",  "rates",   "check",       "sink",
+		"steered", "banks", "mcuboot",   "compress", "resume",  "erase-ahead",
 	};
 
 	return bit < BF_COUNT(names) ? names[bit] : NULL;

@@ -109,6 +109,7 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 		return bf_fail(err, BF_E_LINK, "the pack asks for offset %zu again and again",
 			       next);
 	s->confirmed = next;
+	m->run->sum.bytes_saved = m->run->proto->saved;
 	if (next == expected)
 		return BF_OK;
 	while (s->out) { /* answers to what is now beside the point */
@@ -118,6 +119,8 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 			return rc;
 		s->confirmed = next <= s->len ? next : s->len;
 	}
+	/* A piece may have been cut by whoever carries it: what is compressed fits as it fits. */
+	m->run->sum.bytes_sent -= s->sent > s->confirmed ? s->sent - s->confirmed : 0;
 	s->sent = s->confirmed;
 	return BF_OK;
 }
@@ -211,6 +214,10 @@ static enum bf_rc rewind_to_unit(struct mover *m, struct bf_err *err)
 
 	if (!item->region)
 		return BF_OK;
+	if (item->erases_ahead && unit) {
+		m->done = m->done / unit * unit; /* it erases a unit when its first byte comes */
+		return BF_OK;
+	}
 	if (!item->erase_size || !unit) {
 		m->done = 0;
 		return item->erase_size ? bf_erase_range(m->run, item->erase_addr, item->erase_size,
@@ -270,6 +277,8 @@ enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t
 		.journal_at = bf_now(run->clock),
 	};
 
+	if (!item->target.len) /* blank, once it is erased */
+		return BF_OK;
 	for (;;) {
 		enum bf_rc rc = transfer(&m, err);
 		bf_time start = bf_now(run->clock);

@@ -134,12 +134,22 @@ static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 	return rc;
 }
 
+/* One bank is erased by the host: its first unit has to go before anything else is written. */
+static bool erases_ahead(const struct segment_plan *p, size_t from)
+{
+	return bf_run_can(p->run, BF_CAP_ERASE_AHEAD | BF_CAP_DUAL_BANK) &&
+	       (p->addr + from - p->base) % p->unit == 0;
+}
+
 static struct bf_item item_of(const struct segment_plan *p, size_t first, size_t last)
 {
 	size_t from, to, unused;
+	bool ahead, erase;
 
 	unit_span(p, first, &from, &unused);
 	unit_span(p, last, &unused, &to);
+	ahead = erases_ahead(p, from);
+	erase = bf_run_can(p->run, BF_CAP_ERASE) && !ahead;
 	return (struct bf_item){
 		.target = {
 			.image = p->run->image,
@@ -152,32 +162,73 @@ static struct bf_item item_of(const struct segment_plan *p, size_t first, size_t
 		},
 		.region = p->region,
 		.erase_addr = unit_start(p, first),
-		.erase_size = bf_run_can(p->run, BF_CAP_ERASE) ?
-				      (uint32_t)(last - first + 1) * p->unit :
-				      0,
+		.erase_size = erase ? (uint32_t)(last - first + 1) * p->unit : 0,
+		.erases_ahead = ahead,
 	};
+}
+
+/* What is blank once it is erased: not sent, where the host can have it erased. */
+static bool is_blank(const struct segment_plan *p, size_t i)
+{
+	size_t from, to;
+
+	if (!bf_run_can(p->run, BF_CAP_ERASE) || p->unit < NEAR)
+		return false;
+	unit_span(p, i, &from, &to);
+	return p->seg->data[from] == ERASED &&
+	       memcmp(p->seg->data + from, p->seg->data + from + 1, to - from - 1) == 0;
+}
+
+static void add_blank(struct segment_plan *p, size_t first, size_t last)
+{
+	struct bf_item item = item_of(p, first, last);
+
+	item.target.len = 0;
+	item.erases_ahead = false;
+	item.erase_size = (uint32_t)(last - first + 1) * p->unit;
+	bf_todo_add(&p->run->todo, &item);
+}
+
+static void add_data(struct segment_plan *p, size_t first, size_t last)
+{
+	struct bf_item item = item_of(p, first, last);
+
+	bf_todo_add(&p->run->todo, &item);
+	p->run->todo.skipped -= item.target.len;
+}
+
+/* The last unit of the run of units that begins at i: all to be written, or all to be blank. */
+static size_t run_end(const struct segment_plan *p, size_t i, bool blank)
+{
+	size_t last = i;
+
+	for (size_t k = i + 1; k < p->n; k++) {
+		bool more = p->differs[k] && is_blank(p, k) == blank;
+
+		if (more && (!blank || last + 1 == k))
+			last = k;
+		else if (p->differs[k] || blank || (k - last) * p->unit >= NEAR)
+			break;
+	}
+	return last;
 }
 
 static void add_items(struct segment_plan *p)
 {
-	struct bf_todo *todo = &p->run->todo;
+	for (size_t i = 0; i < p->n; i++) {
+		bool blank;
+		size_t last;
 
-	for (size_t i = 0; i < p->n;) {
-		size_t last = i, look;
-		struct bf_item item;
-
-		if (!p->differs[i]) {
-			i++;
+		if (!p->differs[i])
 			continue;
-		}
-		for (look = i + 1; look < p->n && (look - last - 1) * p->unit < NEAR; look++) {
-			if (p->differs[look])
-				last = look;
-		}
-		item = item_of(p, i, last);
-		bf_todo_add(todo, &item);
-		todo->skipped -= item.target.len;
-		i = last + 1;
+		/* The first unit is what makes the image start: it is always sent. */
+		blank = i > 0 && is_blank(p, i);
+		last = run_end(p, i, blank);
+		if (blank)
+			add_blank(p, i, last);
+		else
+			add_data(p, i, last);
+		i = last;
 	}
 }
 

@@ -35,6 +35,7 @@ struct bf_item {
 	struct bf_target target;
 	const struct bf_region *region;  /* NULL: an image sink */
 	uint32_t erase_addr, erase_size; /* whole erase units; size 0: the host erases nothing */
+	bool erases_ahead;               /* the device erases each unit as its first byte comes */
 };
 
 /* What must be where, in the order of addresses. */

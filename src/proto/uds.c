@@ -2,6 +2,8 @@
 /* UDS (ISO 14229-1) as bmsflash-uds(7) lays it out: the form that the engine reads. */
 #include "uds.h"
 
+#include "lz4_block.h"
+
 static enum bf_rc uds_open(const struct bf_proto_env *env, struct bf_proto **ret,
 			   struct bf_err *err);
 
@@ -10,6 +12,7 @@ static void uds_close(struct bf_proto *p)
 	struct uds *u = uds_of(p);
 
 	bf_link_close(u->link);
+	bf_packer_free(u->packer);
 	free(u);
 }
 

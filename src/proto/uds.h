@@ -7,7 +7,8 @@
 #include "bmsflash/proto.h"
 #include "uds_codec.h"
 
-#define UDS_MSG_MAX 65535
+#define UDS_MSG_MAX    65535
+#define UDS_PIECE_HEAD 2 /* SID and block counter count in maxNumberOfBlockLength */
 
 enum uds_transfer { UDS_IDLE, UDS_DOWNLOADING };
 
@@ -34,10 +35,19 @@ struct uds {
 	enum uds_transfer transfer;
 	uint8_t counter;
 	size_t piece_len;      /* of the piece that is out, 0: none */
+	int64_t piece_saved;   /* bytes that compression kept off the wire */
 	size_t piece_end;      /* what is confirmed once it is answered, from target.from */
 	enum bf_rc piece_sent; /* how sending it went */
 	struct bf_err piece_err;
 	uint32_t block_max; /* message length that the device takes, with SID and counter */
+
+	/* a compressed one, uds_pack.c */
+	uint32_t unpacked_max; /* of one block */
+	struct bf_packer *packer;
+	const uint8_t *plain; /* what is sent, of the target's image; NULL: not compressed */
+	size_t plain_len;
+	size_t packed_at, packed_len, packed_for; /* the block made ready; len 0: none */
+	uint8_t packed[UDS_MSG_MAX];
 
 	uint8_t rx[UDS_MSG_MAX];
 	size_t rx_len;
@@ -133,11 +143,29 @@ void bf_uds_abandon(struct bf_proto *p);
 void bf_uds_exit_quietly(struct uds *u);
 /* True for the refusals by which servers say that a transfer is lost and may begin again. */
 bool bf_uds_transfer_lost(const struct bf_err *err);
+struct uds_opening {
+	uint8_t sid;
+	uint8_t format; /* dataFormatIdentifier */
+	uint32_t addr, size;
+};
 /* 34 or 35; *ret: longest message of TransferData */
-enum bf_rc bf_uds_open_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint32_t size,
-				uint32_t *ret, struct bf_err *err);
+enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint32_t *ret,
+				struct bf_err *err);
 enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
 		       uint8_t *buf, size_t len, struct bf_err *err);
+
+/* ---- uds_pack.c ---- */
+enum bf_rc bf_uds_read_transfer_ways(struct uds *u, struct bf_ident *id, struct bf_err *err);
+/* The dataFormatIdentifier to ask for; not 0: blocks are packed from now on. */
+uint8_t bf_uds_pack_format(struct uds *u, const struct bf_target *target);
+void bf_uds_pack_refused(struct uds *u); /* it promised and does not: never again */
+/* Plain bytes to offer for one packed block, where plain_max fit unpacked. */
+uint32_t bf_uds_unpacked_max(const struct uds *u, uint32_t plain_max);
+/* Makes the block at this offset ready, while the one before is on its way. */
+void bf_uds_pack_ahead(struct uds *u, size_t offset, size_t most);
+/* Turns a piece into its block: data becomes the block, of *ret_len bytes, len what it stands for. */
+enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_len,
+			     struct bf_err *err);
 
 /* ---- uds_routines.c ---- */
 /* False when the server says that it has no such routine. */

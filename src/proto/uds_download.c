@@ -4,9 +4,7 @@
 
 #include <stdio.h>
 
-#define FORMAT_PLAIN  0x00 /* not compressed, not encrypted */
 #define FORMAT_4_4    0x44 /* four bytes of address, four of size */
-#define PIECE_HEAD    2    /* SID and block counter count in maxNumberOfBlockLength */
 #define FIRST_COUNTER 1
 
 void bf_uds_exit_quietly(struct uds *u)
@@ -109,7 +107,7 @@ enum bf_rc bf_uds_erase(struct bf_proto *p, uint32_t addr, uint32_t size, struct
 	return rc;
 }
 
-static enum bf_rc request_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint32_t size,
+static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *opening,
 				   struct bf_cur *ret, struct bf_err *err)
 {
 	uint8_t head[11];
@@ -123,13 +121,13 @@ static enum bf_rc request_transfer(struct uds *u, uint8_t sid, uint32_t addr, ui
 		.what = what,
 	};
 
-	bf_out_u8(&o, sid);
-	bf_out_u8(&o, FORMAT_PLAIN);
+	bf_out_u8(&o, opening->sid);
+	bf_out_u8(&o, opening->format);
 	bf_out_u8(&o, FORMAT_4_4);
-	bf_out_be32(&o, addr);
-	bf_out_be32(&o, size);
-	snprintf(what, sizeof(what), "%s %u bytes at 0x%08X", sid == UDS_DOWNLOAD ? "take" : "give",
-		 size, addr);
+	bf_out_be32(&o, opening->addr);
+	bf_out_be32(&o, opening->size);
+	snprintf(what, sizeof(what), "%s %u bytes at 0x%08X",
+		 opening->sid == UDS_DOWNLOAD ? "take" : "give", opening->size, opening->addr);
 	return bf_uds_ask(u, &ask, ret, err);
 }
 
@@ -140,22 +138,22 @@ static bool worth_another(enum bf_rc rc, const struct bf_err *err)
 	       bf_uds_refused(err, UDS_NRC_CONDITIONS);
 }
 
-enum bf_rc bf_uds_open_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint32_t size,
-				uint32_t *ret, struct bf_err *err)
+enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint32_t *ret,
+				struct bf_err *err)
 {
 	uint32_t cap = (uint32_t)u->link->max_msg;
 	uint32_t limit = uds_profile(u)->max_block;
 	uint32_t there;
 	struct bf_cur c;
-	enum bf_rc rc = request_transfer(u, sid, addr, size, &c, err);
+	enum bf_rc rc = request_transfer(u, o, &c, err);
 
 	if (rc && worth_another(rc, err)) {
 		bf_uds_exit_quietly(u);
-		rc = request_transfer(u, sid, addr, size, &c, err);
+		rc = request_transfer(u, o, &c, err);
 	}
 	if (rc)
 		return rc;
-	if (!bf_uds_read_block_len(&c, &there) || there <= PIECE_HEAD)
+	if (!bf_uds_read_block_len(&c, &there) || there <= UDS_PIECE_HEAD)
 		return bf_fail(err, BF_E_LINK,
 			       "the pack accepts a transfer, but tells no usable block length");
 	cap = limit && limit < cap ? limit : cap;
@@ -167,7 +165,7 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, uint8_t sid, uint32_t addr, uint3
 /* Whole write units, so that a transfer may begin again after any block. */
 static uint32_t piece_max(const struct uds *u)
 {
-	uint32_t most = u->block_max - PIECE_HEAD;
+	uint32_t most = u->block_max - UDS_PIECE_HEAD;
 	uint32_t unit = u->write_unit;
 
 	return unit && most > unit ? most - most % unit : most;
@@ -177,20 +175,49 @@ enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, stru
 			struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
+	struct uds_opening opening = { UDS_DOWNLOAD, 0, target->addr, (uint32_t)target->len };
 	enum bf_rc rc;
 
 	if (target->len == 0 || target->len > UINT32_MAX)
 		return bf_fail(err, BF_E_INTERNAL, "a transfer of %zu bytes", target->len);
 	rc = bf_uds_need_link(u, err);
-	if (!rc)
-		rc = bf_uds_open_transfer(u, UDS_DOWNLOAD, target->addr, (uint32_t)target->len,
-					  &u->block_max, err);
+	if (rc)
+		return rc;
+	opening.format = bf_uds_pack_format(u, target);
+	rc = bf_uds_open_transfer(u, &opening, &u->block_max, err);
+	if (rc && opening.format && bf_uds_refused(err, UDS_NRC_RANGE)) {
+		bf_uds_pack_refused(u);
+		opening.format = 0;
+		rc = bf_uds_open_transfer(u, &opening, &u->block_max, err);
+	}
 	if (rc)
 		return rc;
 	u->transfer = UDS_DOWNLOADING;
 	u->counter = FIRST_COUNTER;
 	u->piece_len = 0;
 	*ret = (struct bf_flow){ .piece_max = piece_max(u) };
+	if (u->plain)
+		ret->piece_max = bf_uds_unpacked_max(u, ret->piece_max);
+	return BF_OK;
+}
+
+static enum bf_rc send_block(struct uds *u, const uint8_t *data, size_t len, struct bf_err *err)
+{
+	const uint8_t head[] = { UDS_TRANSFER, u->counter };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.tail = data,
+		.tail_len = len,
+	};
+
+	u->proto.env.retry->requests[BF_RETRY_COUNTED]++;
+	bf_err_init(&u->piece_err);
+	u->piece_sent = bf_uds_send(u, &ask, &u->piece_err);
+	if (u->piece_sent && u->piece_sent != BF_E_TIMEOUT && u->piece_sent != BF_E_LINK) {
+		*err = u->piece_err;
+		return u->piece_sent;
+	}
 	return BF_OK;
 }
 
@@ -198,27 +225,21 @@ enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, stru
 enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
-	const uint8_t head[] = { UDS_TRANSFER, u->counter };
-	const struct uds_ask ask = {
-		.head = head,
-		.head_len = sizeof(head),
-		.tail = piece->data,
-		.tail_len = piece->len,
-	};
+	struct bf_piece now = *piece;
+	size_t len = piece->len;
 
 	if (u->transfer != UDS_DOWNLOADING || u->piece_len || piece->len == 0 ||
-	    piece->len > u->block_max - PIECE_HEAD)
+	    (!u->plain && len > u->block_max - UDS_PIECE_HEAD))
 		return bf_fail(err, BF_E_INTERNAL, "a block of %zu bytes out of turn, %u fit",
-			       piece->len, u->block_max - PIECE_HEAD);
-	p->env.retry->requests[BF_RETRY_COUNTED]++;
-	bf_err_init(&u->piece_err);
-	u->piece_sent = bf_uds_send(u, &ask, &u->piece_err);
-	if (u->piece_sent && u->piece_sent != BF_E_TIMEOUT && u->piece_sent != BF_E_LINK) {
-		*err = u->piece_err;
-		return u->piece_sent;
-	}
-	u->piece_len = piece->len;
-	u->piece_end = piece->offset + piece->len;
+			       piece->len, u->block_max - UDS_PIECE_HEAD);
+	if (u->plain && bf_uds_pack_piece(u, &now, &len, err))
+		return err->rc;
+	if (send_block(u, now.data, len, err))
+		return err->rc;
+	u->piece_len = now.len;
+	u->piece_end = now.offset + now.len;
+	u->piece_saved = (int64_t)now.len - (int64_t)len;
+	bf_uds_pack_ahead(u, u->piece_end, piece->len);
 	return BF_OK;
 }
 
@@ -266,6 +287,7 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 	u->piece_len = 0;
 	if (!rc) {
 		u->counter++;
+		p->saved += u->piece_saved;
 		*ret_next = u->piece_end;
 		return BF_OK;
 	}

@@ -228,9 +228,9 @@ static void fill_rates(const struct uds *u, struct bf_ident *id)
 
 enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_err *err)
 {
-	static enum bf_rc (*const steps[])(struct uds *, struct bf_ident *,
-					   struct bf_err *) = { read_texts, read_numbers, read_map,
-								read_slots };
+	static enum bf_rc (*const steps[])(struct uds *, struct bf_ident *, struct bf_err *) = {
+		read_texts, read_numbers, read_map, read_slots, bf_uds_read_transfer_ways
+	};
 	struct uds *u = uds_of(p);
 	struct bf_ident id = { .protocol = "uds", .in_flight = 1 };
 

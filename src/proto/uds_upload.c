@@ -43,7 +43,8 @@ static enum bf_rc read_transfer(struct uds *u, uint32_t addr, uint8_t *buf, size
 	uint8_t counter = 1;
 	uint32_t block_max;
 	size_t at = 0;
-	enum bf_rc rc = bf_uds_open_transfer(u, UDS_UPLOAD, addr, (uint32_t)len, &block_max, err);
+	const struct uds_opening opening = { UDS_UPLOAD, 0, addr, (uint32_t)len };
+	enum bf_rc rc = bf_uds_open_transfer(u, &opening, &block_max, err);
 
 	while (!rc && at < len) {
 		size_t left = len - at;

@@ -43,6 +43,7 @@ static const struct choice crashes[] = {
 };
 static const struct choice off_on[] = { { "0", 0 }, { "1", 1 }, { NULL, 0 } };
 static const struct choice flash_speed[] = { { "real", 0 }, { "instant", 1 }, { NULL, 0 } };
+static const struct choice erasers[] = { { "host", 0 }, { "ahead", 1 }, { NULL, 0 } };
 static const struct choice quirks[] = {
 	{ "nrc24", BF_QUIRK_NRC24 },
 	{ "nohash", BF_QUIRK_NOHASH },
@@ -50,6 +51,7 @@ static const struct choice quirks[] = {
 	{ "singlebank", BF_QUIRK_SINGLEBANK },
 	{ "slow", BF_QUIRK_SLOW },
 	{ "busy", BF_QUIRK_BUSY },
+	{ "nocompress", BF_QUIRK_NOCOMPRESS },
 	{ NULL, 0 },
 };
 
@@ -80,13 +82,15 @@ static const struct row rows[] = {
 	{ { "crash", "never|trial", "new firmware on trial hangs until the watchdog bites" },
 	  CHOICE, FIELD(crash), 0, 0, crashes },
 	{ { "seed", "N", "noise, seeds, chance" }, NUMBER, FIELD(seed), 0, 9e15, NULL },
-	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy", "a bad habit; may be given again" },
+	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy|nocompress", "a bad habit; may be given again" },
 	  BITS, FIELD(quirks), 0, 0, quirks },
 	{ { "auth", "0|1", "SecurityAccess wanted before writing" }, CHOICE, FIELD(auth), 0, 0, off_on },
 	{ { "echo", "0|1", "RS485: the tester hears itself" }, CHOICE, FIELD(echo), 0, 0, off_on },
 	{ { "turnaround", "US", "time before an answer, us" },
 	  NUMBER, FIELD(turnaround_us), 0, 1e6, NULL },
 	{ { "flash", "real|instant", "flash times" }, CHOICE, FIELD(flash_instant), 0, 0, flash_speed },
+	{ { "erase", "host|ahead", "who erases: the host, or the pack ahead of what it writes" },
+	  CHOICE, FIELD(erase_ahead), 0, 0, erasers },
 	{ { "cutop", "N", "power goes in the middle of flash operation N" },
 	  NUMBER, FIELD(cut_op), 0, 9e15, NULL },
 	{ { "cutmsg", "N", "power goes when request N is heard" }, NUMBER, FIELD(cut_msg), 0, 9e15, NULL },

@@ -12,12 +12,13 @@ enum bf_sim_protocol { BF_SIM_UDS, BF_SIM_DFU, BF_SIM_DFUSE };
 enum bf_sim_crash { BF_SIM_CRASH_NEVER, BF_SIM_CRASH_TRIAL };
 
 enum bf_sim_quirk {
-	BF_QUIRK_NRC24 = 1,      /* a repeated block counter drops the transfer with NRC 24 */
-	BF_QUIRK_NOHASH = 2,     /* no routine F0B4 */
-	BF_QUIRK_NOREAD = 4,     /* no upload, no ReadMemoryByAddress */
-	BF_QUIRK_SINGLEBANK = 8, /* one bank: the loader overwrites what runs */
-	BF_QUIRK_SLOW = 16,      /* answers after 40 ms, flash four times slower */
-	BF_QUIRK_BUSY = 32,      /* one request in eight is answered with NRC 21 */
+	BF_QUIRK_NRC24 = 1,       /* a repeated block counter drops the transfer with NRC 24 */
+	BF_QUIRK_NOHASH = 2,      /* no routine F0B4 */
+	BF_QUIRK_NOREAD = 4,      /* no upload, no ReadMemoryByAddress */
+	BF_QUIRK_SINGLEBANK = 8,  /* one bank: the loader overwrites what runs */
+	BF_QUIRK_SLOW = 16,       /* answers after 40 ms, flash four times slower */
+	BF_QUIRK_BUSY = 32,       /* one request in eight is answered with NRC 21 */
+	BF_QUIRK_NOCOMPRESS = 64, /* takes plain blocks alone */
 };
 
 struct bf_sim_opts {
@@ -39,6 +40,7 @@ struct bf_sim_opts {
 	bool echo;       /* RS485: the tester hears its own bytes */
 	uint32_t turnaround_us;
 	bool flash_instant;
+	bool erase_ahead;         /* erases by itself what it is about to write */
 	uint64_t cut_op, cut_msg; /* power goes at this flash operation or request; 0: never */
 	uint32_t repower_ms;      /* power comes back by itself so long after a cut; 0: never */
 	bool has_trust;

@@ -112,6 +112,17 @@ static void did_restart(struct bf_server *u, struct bf_out *o)
 	bf_out_be16(o, (uint16_t)bf_pack_starts_since_power(u->pack));
 }
 
+/* Flags (1: erases by itself), how much one block may unpack to, the data formats beside the plain one. */
+static void did_transfer(struct bf_server *u, struct bf_out *o)
+{
+	const struct bf_sim_opts *opts = bf_pack_opts(u->pack);
+
+	bf_out_u8(o, opts->erase_ahead);
+	bf_out_be16(o, BF_UNPACK_MOST);
+	if (!(opts->quirks & BF_QUIRK_NOCOMPRESS))
+		bf_out_u8(o, BF_SERVER_FORMAT_LZ4);
+}
+
 static void did_digest(struct bf_server *u, struct bf_out *o)
 {
 	const struct bf_mimage *m = bf_pack_running(u->pack);
@@ -174,13 +185,13 @@ static const struct {
 	uint16_t did;
 	did_fn *put;
 } dids[] = {
-	{ 0xF15A, did_fingerprint }, { 0xF180, did_boot_id },  { 0xF186, did_session },
-	{ 0xF187, did_model },       { 0xF189, did_version },  { 0xF18A, did_manufacturer },
-	{ 0xF18C, did_serial },      { 0xF191, did_hardware }, { 0xFD01, did_uuids },
-	{ 0xFD02, did_counter },     { 0xFD03, did_map },      { 0xFD04, did_restart },
-	{ 0xFD05, did_digest },      { 0xFD10, did_voltage },  { 0xFD11, did_current },
-	{ 0xFD12, did_soc },         { 0xFD13, did_temps },    { 0xFD14, did_cells },
-	{ 0xFD15, did_balancing },
+	{ 0xF15A, did_fingerprint }, { 0xF180, did_boot_id },   { 0xF186, did_session },
+	{ 0xF187, did_model },       { 0xF189, did_version },   { 0xF18A, did_manufacturer },
+	{ 0xF18C, did_serial },      { 0xF191, did_hardware },  { 0xFD01, did_uuids },
+	{ 0xFD02, did_counter },     { 0xFD03, did_map },       { 0xFD04, did_restart },
+	{ 0xFD05, did_digest },      { 0xFD06, did_transfer },  { 0xFD10, did_voltage },
+	{ 0xFD11, did_current },     { 0xFD12, did_soc },       { 0xFD13, did_temps },
+	{ 0xFD14, did_cells },       { 0xFD15, did_balancing },
 };
 
 static bool put_did(struct bf_server *u, uint16_t did)

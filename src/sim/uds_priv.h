@@ -3,6 +3,7 @@
 
 #include "bmsflash/bytes.h"
 #include "bmsflash/rng.h"
+#include "unpack.h"
 #include "uds.h"
 
 #define BF_SERVER_P2_US      BF_MS(50)
@@ -11,6 +12,7 @@
 #define BF_SERVER_LOCK_US    BF_SEC(10)
 #define BF_SERVER_NEW_RATE   BF_MS(500) /* a valid request must come so soon at a new rate */
 #define BF_SERVER_SEED_LEN   32u
+#define BF_SERVER_FORMAT_LZ4 0x10u /* dataFormatIdentifier: LZ4 blocks, not encrypted */
 
 enum bf_nrc { /* ISO 14229-1, Annex A.1 */
 	      NRC_NONE = 0,
@@ -54,6 +56,7 @@ struct bf_server_transfer {
 	bool begun;       /* a block was accepted: `last` counts */
 	uint8_t last;     /* counter of the last accepted block */
 	uint32_t last_len;
+	bool packed;
 	uint8_t carry[BF_FLASH_WORD]; /* bytes that do not fill a double word yet */
 	size_t carried;
 };
@@ -73,6 +76,7 @@ struct bf_server {
 	bool answer_after_start; /* 10 02 of a pack with one bank */
 
 	struct bf_server_transfer transfer;
+	struct bf_unpacker unpacker;
 	unsigned target_slot;
 
 	uint32_t rate, wanted_rate; /* wanted_rate 0: none agreed */

@@ -8,6 +8,15 @@
 #define FORMAT_44    0x44 /* four bytes each of address and size */
 #define OVERHEAD     2u   /* SID and block counter count as block length */
 
+static bool takes_format(const struct bf_server *u, uint8_t format,
+			 enum bf_server_direction direction)
+{
+	bool packs = direction == TRANSFER_DOWN &&
+		     !(bf_pack_opts(u->pack)->quirks & BF_QUIRK_NOCOMPRESS);
+
+	return format == FORMAT_PLAIN || (packs && format == BF_SERVER_FORMAT_LZ4);
+}
+
 static enum bf_nrc begin(struct bf_server *u, struct bf_cur *c, enum bf_server_direction direction,
 			 unsigned access)
 {
@@ -17,14 +26,17 @@ static enum bf_nrc begin(struct bf_server *u, struct bf_cur *c, enum bf_server_d
 	uint32_t addr = bf_cur_be32(c);
 	uint32_t size = bf_cur_be32(c);
 
-	if (data_format != FORMAT_PLAIN || format != FORMAT_44 || !size ||
+	if (!takes_format(u, data_format, direction) || format != FORMAT_44 || !size ||
 	    !bf_pack_allows(u->pack, addr, size, access))
 		return NRC_REQUEST_OUT_OF_RANGE;
 	if (direction == TRANSFER_DOWN && addr % BF_FLASH_WORD)
 		return NRC_REQUEST_OUT_OF_RANGE;
-	*t = (struct bf_server_transfer){
-		.direction = direction, .addr = addr, .size = size, .block_max = u->longest
-	};
+	*t = (struct bf_server_transfer){ .direction = direction,
+					  .addr = addr,
+					  .size = size,
+					  .block_max = u->longest,
+					  .packed = data_format == BF_SERVER_FORMAT_LZ4 };
+	u->unpacker.len = 0;
 	bf_out_u8(&u->out, 0x20); /* two bytes of length follow */
 	bf_out_be16(&u->out, (uint16_t)t->block_max);
 	return NRC_NONE;
@@ -53,6 +65,25 @@ static enum bf_nrc drop(struct bf_server *u, enum bf_nrc nrc)
 	return nrc;
 }
 
+/* A page is erased before its first byte is written, unless it is blank. */
+static enum bf_pack_work erase_ahead(struct bf_server *u, uint32_t at, size_t len,
+				     bf_time *ret_done)
+{
+	uint32_t page = (at + BF_FLASH_PAGE - 1) / BF_FLASH_PAGE * BF_FLASH_PAGE;
+	enum bf_pack_work work = BF_PACK_DONE;
+
+	for (; work == BF_PACK_DONE && page < at + len; page += BF_FLASH_PAGE) {
+		const uint8_t *p = bf_pack_view(u->pack, page, BF_FLASH_PAGE);
+		bool blank = true;
+
+		for (size_t i = 0; p && blank && i < BF_FLASH_PAGE; i++)
+			blank = p[i] == 0xFF;
+		if (!blank)
+			work = bf_pack_erase(u->pack, page, BF_FLASH_PAGE, u->now, ret_done);
+	}
+	return work;
+}
+
 /* Programs whole double words and carries the rest to the next block. */
 static enum bf_pack_work program(struct bf_server *u, const uint8_t *p, size_t len,
 				 bf_time *ret_done)
@@ -62,6 +93,10 @@ static enum bf_pack_work program(struct bf_server *u, const uint8_t *p, size_t l
 	enum bf_pack_work work = BF_PACK_DONE;
 	size_t whole;
 
+	if (bf_pack_opts(u->pack)->erase_ahead)
+		work = erase_ahead(u, t->addr + t->moved, len, ret_done);
+	if (work != BF_PACK_DONE)
+		return work;
 	t->moved += (uint32_t)len;
 	if (t->carried) {
 		size_t n = BF_FLASH_WORD - t->carried;
@@ -90,15 +125,18 @@ static enum bf_nrc take_block(struct bf_server *u, struct bf_cur *c)
 {
 	struct bf_server_transfer *t = &u->transfer;
 	size_t len = bf_cur_left(c);
+	const uint8_t *data = bf_cur_bytes(c, len);
 	bf_time free_at = bf_pack_idle_at(u->pack, u->now);
 	bf_time done;
 	enum bf_nrc nrc;
 
 	if (!len || len > t->block_max - OVERHEAD)
 		return NRC_INCORRECT_LENGTH;
+	if (t->packed && !bf_unpack(&u->unpacker, data, len, &data, &len))
+		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
 	if (len > t->size - t->moved)
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
-	nrc = bf_server_worked(program(u, bf_cur_bytes(c, len), len, &done));
+	nrc = bf_server_worked(program(u, data, len, &done));
 	u->done = free_at;
 	if (nrc != NRC_NONE)
 		return drop(u, nrc);

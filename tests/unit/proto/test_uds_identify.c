@@ -65,6 +65,8 @@ static void a_pack_that_tells_everything_is_known(void **state)
 		{ "22fd03", "62fd03" MAP },
 		{ "22fd04", "62fd04"
 			    "020005" },
+		{ "22fd06", "62fd06"
+			    "01400010" },
 		{ "3101f0b0", "7101f0b000"
 			      "02" SLOT0 SLOT1 },
 		{ NULL },
@@ -104,6 +106,8 @@ static void a_pack_that_tells_everything_is_known(void **state)
 				    BF_CAP_COUNTER | BF_CAP_MEASURE | BF_CAP_CONFIRM),
 			 BF_CAP_DUAL_BANK | BF_CAP_TRIAL | BF_CAP_READ | BF_CAP_MCUBOOT |
 				 BF_CAP_COUNTER | BF_CAP_MEASURE | BF_CAP_CONFIRM);
+	assert_true(id.caps & BF_CAP_COMPRESS);
+	assert_true(id.caps & BF_CAP_ERASE_AHEAD);
 	assert_false(id.caps & BF_CAP_RATES); /* this bus may not be changed */
 }
 

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Compressed downloads: whether, and the blocks of one, packed while the pack works on the one before. */
+#include "uds.h"
+
+#include "lz4_block.h"
+
+#define DID_TRANSFER   0xFD06 /* bmsflash-uds(7) */
+#define FORMAT_LZ4     0x10   /* compressionMethod 1, not encrypted */
+#define ERASES_AHEAD   0x01
+#define WORTH          0.97 /* a gain of less is none: packed blocks cost the pack time */
+#define UNPACKED_AHEAD 4    /* blocks' worth of plain bytes looked at for one packed block */
+#define UNPACKED_LEAST 64
+
+/* Flags, the most that a block may unpack to, and the formats that the server knows. */
+enum bf_rc bf_uds_read_transfer_ways(struct uds *u, struct bf_ident *id, struct bf_err *err)
+{
+	struct bf_cur c;
+	enum bf_rc rc = bf_uds_read_did(u, DID_TRANSFER, &c, err);
+	uint8_t flags;
+
+	u->unpacked_max = 0;
+	if (rc)
+		return err->dev_refused ? BF_OK : rc;
+	if (bf_cur_left(&c) < 3)
+		return BF_OK;
+	flags = bf_cur_u8(&c);
+	id->caps |= flags & ERASES_AHEAD ? BF_CAP_ERASE_AHEAD : 0;
+	u->unpacked_max = bf_cur_be16(&c);
+	while (bf_cur_left(&c)) {
+		if (bf_cur_u8(&c) == FORMAT_LZ4 && u->unpacked_max >= UNPACKED_LEAST)
+			id->caps |= BF_CAP_COMPRESS;
+	}
+	return BF_OK;
+}
+
+uint8_t bf_uds_pack_format(struct uds *u, const struct bf_target *target)
+{
+	u->plain = NULL;
+	if (!(u->proto.caps & BF_CAP_COMPRESS) || !target->segment)
+		return 0;
+	if (bf_pack_ratio(target->segment->data + target->from, target->len) > WORTH)
+		return 0;
+	if (!u->packer)
+		u->packer = bf_packer_new();
+	u->plain = target->segment->data + target->from;
+	u->plain_len = target->len;
+	u->packed_len = 0;
+	return FORMAT_LZ4;
+}
+
+void bf_uds_pack_refused(struct uds *u)
+{
+	u->proto.caps &= ~(unsigned)BF_CAP_COMPRESS;
+	u->plain = NULL;
+}
+
+static size_t whole_units(const struct uds *u, size_t n)
+{
+	size_t unit = u->write_unit;
+
+	return unit && n > unit ? n - n % unit : n;
+}
+
+uint32_t bf_uds_unpacked_max(const struct uds *u, uint32_t plain_max)
+{
+	size_t most = (size_t)plain_max * UNPACKED_AHEAD;
+
+	return (uint32_t)whole_units(u, most < u->unpacked_max ? most : u->unpacked_max);
+}
+
+void bf_uds_pack_ahead(struct uds *u, size_t offset, size_t most)
+{
+	struct bf_packing what = { .data = u->plain, .at = offset, .unit = u->write_unit };
+
+	if (!u->plain || offset >= u->plain_len || (u->packed_len && u->packed_at == offset))
+		return;
+	what.most = u->plain_len - offset < most ? u->plain_len - offset : most;
+	u->packed_at = offset;
+	u->packed_len = bf_pack_block(u->packer, &what, u->packed, u->block_max - UDS_PIECE_HEAD,
+				      &u->packed_for);
+}
+
+enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_len,
+			     struct bf_err *err)
+{
+	/* What was made ready may stand for more than is wanted now. */
+	if (u->packed_for > piece->len)
+		u->packed_len = 0;
+	bf_uds_pack_ahead(u, piece->offset, piece->len);
+	if (!u->packed_len)
+		return bf_fail(err, BF_E_INTERNAL, "nothing fits a compressed block of %u bytes",
+			       u->block_max - UDS_PIECE_HEAD);
+	piece->data = u->packed;
+	piece->len = u->packed_for;
+	*ret_len = u->packed_len;
+	return BF_OK;
+}
