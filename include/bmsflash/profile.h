@@ -42,7 +42,18 @@ struct bf_region {
 	unsigned alt;                    /* DFU: alternate setting that reaches it */
 };
 
-/* A telemetry value: which data identifier, where in it, how it scales. */
+/* Where the pack's conditions are read. */
+enum bf_telemetry {
+	BF_TELEMETRY_UDS,           /* data identifiers of the boot loader's protocol */
+	BF_TELEMETRY_MODBUS,        /* Modbus RTU registers on the same serial line */
+	BF_TELEMETRY_CAN_BROADCAST, /* frames 0x351, 0x355, 0x356 that the pack sends by itself */
+	BF_TELEMETRY_NONE,
+	BF_TELEMETRY_COUNT
+};
+
+enum bf_modbus_table { BF_MODBUS_HOLDING, BF_MODBUS_INPUT };
+
+/* A telemetry value: which data identifier or register, where in it, how it scales. */
 enum bf_quantity_kind {
 	BF_Q_PACK_VOLTAGE, /* V */
 	BF_Q_CURRENT,      /* A, charging positive */
@@ -55,9 +66,10 @@ enum bf_quantity_kind {
 
 struct bf_quantity_map {
 	enum bf_quantity_kind kind;
-	uint16_t did;
-	uint8_t offset; /* of the first element */
-	uint8_t width;  /* bytes per element, 1..4, big-endian */
+	uint16_t did;            /* 0: none */
+	int32_t modbus_register; /* address of the first, -1: none */
+	uint8_t offset;          /* of the first element */
+	uint8_t width;           /* bytes per element, 1..4, big-endian */
 	bool is_signed;
 	uint8_t count; /* elements; 0: as many as the answer holds */
 	double scale, add;
@@ -107,6 +119,14 @@ struct bf_profile {
 	uint32_t can_rates[BF_PROFILE_RATES];
 	uint32_t restart_ms; /* longest restart including the boot loader's work */
 	uint32_t window_ms;  /* bootloader window after power-on */
+
+	enum bf_telemetry telemetry;
+	uint32_t watch_s;     /* between two readings while writing */
+	uint32_t pause_max_s; /* longest pause while conditions are outside limits */
+	uint8_t modbus_node;
+	enum bf_modbus_table modbus_table;
+	uint32_t modbus_timeout_ms;
+	bool modbus_low_first; /* numbers of two registers: the low half comes first */
 
 	struct bf_quantity_map quantities[BF_PROFILE_QUANTITIES];
 	size_t n_quantities;

@@ -127,7 +127,16 @@ struct bf_measure {
 	double temp_c[BF_MAX_TEMPS];
 	size_t n_temps;
 	uint32_t balancing; /* bit per cell */
+	bool has_limits;    /* what the pack lets others do now */
+	double charge_v_max, charge_a_max, discharge_a_max;
 };
+
+/* Elements of a quantity in a record; returns how many, at most cap. */
+size_t bf_quantity_read(const struct bf_quantity_map *map, const uint8_t *record, size_t len,
+			double *ret, size_t cap);
+/* Adds what a record holds of a quantity; nothing when it is too short. */
+void bf_measure_put(struct bf_measure *m, const struct bf_quantity_map *q, const uint8_t *record,
+		    size_t len);
 
 /* ---- moving data ---- */
 

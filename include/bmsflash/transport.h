@@ -258,6 +258,20 @@ enum bf_rc bf_trace_wrap(struct bf_transport *take, const char *path, struct bf_
  * any transport; does nothing when it is not a trace. */
 void bf_trace_mute(struct bf_transport *t, bool mute);
 
+/*
+ * Lets somebody else hear the frames of a bus that pass these filters, as they go by to whoever reads
+ * them; they are kept flowing whatever filters are set later. heard() may be called from within recv.
+ * Consumes `take` whatever happens.
+ */
+struct bf_tap {
+	struct bf_filter filters[4];
+	size_t n_filters;
+	void (*heard)(void *ctx, const struct bf_frame *frame);
+	void *ctx;
+};
+enum bf_rc bf_tap_wrap(struct bf_transport *take, const struct bf_tap *tap,
+		       struct bf_transport **ret, struct bf_err *err);
+
 /* "seed=7,drop=1%,flip=0.5%,delay=2%:5ms,dup=1%,cut=120": each share is per read/write or frame;
  * cut=N disconnects after N messages. Consumes `take` whatever happens. */
 enum bf_rc bf_fault_wrap(struct bf_transport *take, const char *spec, struct bf_transport **ret,

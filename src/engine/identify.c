@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/meter.h"
 #include "run.h"
 
 static const struct bf_slot *slot_with(const struct bf_ident *ident, bool active,
@@ -156,16 +157,21 @@ enum bf_rc bf_ph_ready(struct bf_run *run, struct bf_err *err)
 /* A probe shows what the pack measures, where it does; a pack that does not is no failure. */
 enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_measure m = { 0 };
+	struct bf_measure m;
+	struct bf_err why;
 
-	if (!run->proto->ops->measure || !bf_run_can(run, BF_CAP_MEASURE))
-		return BF_OK;
-	if (run->proto->ops->measure(run->proto, &m, err)) {
-		if (err->rc == BF_E_INTERRUPTED)
+	bf_err_init(&why);
+	if ((!run->meter && bf_meter_missing(&run->profile, run->transport, &why)) ||
+	    bf_run_measure(run, &m, &why)) {
+		if (why.rc == BF_E_INTERRUPTED) {
+			*err = why;
 			return err->rc;
-		bf_say(run, BF_EV_NOTICE, "the pack does not tell its conditions: %s", err->cause);
+		}
+		bf_say(run, BF_EV_NOTICE, "the pack does not tell its conditions: %s", why.cause);
 		return BF_OK;
 	}
+	if (!bf_run_measures(run))
+		return BF_OK;
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_MEASURE, .measure = &m });
 	return BF_OK;
 }

@@ -148,7 +148,8 @@ static enum bf_rc pump(struct mover *m, struct stream *s, struct bf_err *err)
 
 		if (!rc && !s->out)
 			rc = bf_conditions_watch(m->run, err);
-		if (!rc)
+		/* When the pack's conditions are to be read, what is out comes in first. */
+		if (!rc && !(s->out && bf_watch_due(m->run)))
 			rc = fill_window(m, s, err);
 		if (!rc)
 			rc = take_answer(m, s, err);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/meter.h"
 #include "run.h"
 
 static enum bf_parity parity_of(char letter)
@@ -99,6 +100,8 @@ enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 		return bf_fail(err, BF_E_USAGE, "no interface was named: --if IFACE");
 	if (run->ports->open(&env, job->iface, &run->transport, err))
 		return bf_while(err, "opening '%s'", job->iface);
+	if (bf_meter_open(p, &run->transport, &run->meter, err))
+		return bf_while(err, "preparing to read the pack's conditions");
 	if (job->trace &&
 	    bf_trace_wrap(bf_steal(&run->transport), job->trace, &run->transport, err))
 		return bf_while(err, "writing the trace '%s'", job->trace);
@@ -116,13 +119,16 @@ void bf_ph_close(struct bf_run *run)
 {
 	bool held = run->held;
 
-	if (!run->transport)
+	if (!run->transport) {
+		run->meter = bf_meter_close(run->meter); /* opening stopped half-way */
 		return;
+	}
 	bf_summary_show(run);
 	bf_run_release(run);
 	if (bf_clock_is_virtual(run->clock))
 		run->closed_wall = bf_wall(run->clock);
 	run->transport = bf_transport_close(run->transport);
+	run->meter = bf_meter_close(run->meter);
 	run->clock = run->outer;
 	run->started = bf_now(run->clock);
 	run->deadline = BF_NEVER;

@@ -10,6 +10,10 @@
 
 /* ---- the engine's doors to the outside, so that tests can stand behind them ---- */
 
+struct bf_meter;
+struct bf_finding;
+struct bf_findings;
+
 struct bf_ports {
 	enum bf_rc (*open)(const struct bf_open_env *env, const char *address,
 			   struct bf_transport **ret, struct bf_err *err);
@@ -90,8 +94,9 @@ struct bf_run {
 	struct bf_todo todo;
 	uint32_t rate; /* of the line now, bit/s, 0 unknown */
 	uint32_t first_rate, agreed_rate;
-	unsigned next_watch; /* readings made while writing */
-	bf_time watched;
+	struct bf_meter *meter; /* NULL: conditions are not read */
+	bf_time watched;        /* when conditions were read last */
+	unsigned told_outside;  /* bits of enum bf_allow: outside limits while writing, and told */
 
 	enum bf_depth depth;
 	enum bf_runs runs;
@@ -186,14 +191,22 @@ const struct bf_slot *bf_slot_target(const struct bf_ident *ident, unsigned *ret
 const struct bf_region *bf_region_of_slot(const struct bf_ident *ident, unsigned slot);
 const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_TEXT]);
 
-/* compat.c, antirollback.c, conditions.c */
+/* compat.c, antirollback.c, conditions.c, watch.c, meter.c */
 enum bf_rc bf_ph_compatible(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_predict(struct bf_run *run,
 			 struct bf_err *err); /* rollback: may the old one start */
 enum bf_rc bf_ph_conditions(struct bf_run *run, struct bf_err *err);
-/* While writing: another reading when it is time. */
+/* What to do about findings that are outside, as err's next action. */
+void bf_conditions_advise(const struct bf_run *run, const struct bf_findings *f,
+			  const struct bf_finding *row, struct bf_err *err);
+/* While writing, with nothing on the wire: another reading when it is time, and a pause as long as the
+ * conditions are outside the limits. */
+bool bf_watch_due(const struct bf_run *run);
 enum bf_rc bf_conditions_watch(struct bf_run *run, struct bf_err *err);
+bool bf_run_measures(const struct bf_run *run);
+/* All is unknown where nothing can be read. */
+enum bf_rc bf_run_measure(struct bf_run *run, struct bf_measure *ret, struct bf_err *err);
 
 /* check.c: one safety check decided, shown and recorded */
 struct bf_check bf_check(const char *name, int allow);

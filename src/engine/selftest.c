@@ -165,11 +165,11 @@ static enum bf_rc test_itself(struct bf_run *run, struct bf_err *err)
 
 static enum bf_rc test_values(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_measure m = { 0 };
+	struct bf_measure m;
 
-	if (!bf_run_can(run, BF_CAP_MEASURE) || !run->proto->ops->measure)
+	if (!bf_run_measures(run))
 		return BF_OK;
-	if (run->proto->ops->measure(run->proto, &m, err))
+	if (bf_run_measure(run, &m, err))
 		return bf_while(err, "reading the cells after the update");
 	if (test_cells(run, &m, err))
 		return err->rc;

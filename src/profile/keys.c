@@ -19,6 +19,20 @@ static const struct bf_choice auth_methods[] = {
 	{ NULL },
 };
 
+static const struct bf_choice telemetries[] = {
+	{ "uds", BF_TELEMETRY_UDS },
+	{ "modbus", BF_TELEMETRY_MODBUS },
+	{ "can-broadcast", BF_TELEMETRY_CAN_BROADCAST },
+	{ "none", BF_TELEMETRY_NONE },
+	{ NULL },
+};
+
+static const struct bf_choice modbus_tables[] = {
+	{ "holding", BF_MODBUS_HOLDING },
+	{ "input", BF_MODBUS_INPUT },
+	{ NULL },
+};
+
 static const struct bf_choice parities[] = {
 	{ "none", 'N' },
 	{ "even", 'E' },
@@ -53,6 +67,7 @@ const struct bf_choice bf_quantity_kinds[] = {
 	{ NULL },
 };
 static_assert(BF_COUNT(bf_quantity_kinds) == BF_Q_KIND_COUNT + 1, "a name for every quantity");
+static_assert(BF_COUNT(telemetries) == BF_TELEMETRY_COUNT + 1, "a name for every source");
 static_assert(BF_COUNT(region_kinds) == BF_REGION_KIND_COUNT + 1, "a name for every kind");
 
 #define IN(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
@@ -184,6 +199,22 @@ const struct bf_key_row bf_key_rows[] = {
 	{ "limits", "steady-cell", BF_VALUE_REAL, LIMIT(steady_cell), 0, 10, "0.01", NULL,
 	  "how far a cell voltage may move between two readings, in V" },
 
+	{ "telemetry", "source", BF_VALUE_CHOICE, PROFILE(telemetry), 0, 0, "uds", telemetries,
+	  "where the pack's conditions are read" },
+	{ "telemetry", "watch-s", NUM, PROFILE(watch_s), 1, 3600, "10", NULL,
+	  "seconds between two readings while flash is written" },
+	{ "telemetry", "pause-max-s", NUM, PROFILE(pause_max_s), 0, 86400, "600", NULL,
+	  "longest pause in seconds while conditions are outside the limits; 0: no pause" },
+
+	{ "modbus", "node", NUM, PROFILE(modbus_node), 1, 247, "1", NULL,
+	  "address of the pack as a Modbus server" },
+	{ "modbus", "table", BF_VALUE_CHOICE, PROFILE(modbus_table), 0, 0, "input", modbus_tables,
+	  "registers that hold the telemetry: function 3 (holding) or 4 (input)" },
+	{ "modbus", "timeout-ms", NUM, PROFILE(modbus_timeout_ms), 10, 60000, "500", NULL,
+	  "how long an answer is waited for" },
+	{ "modbus", "low-first", BF_VALUE_BOOL, PROFILE(modbus_low_first), 0, 0, "no", NULL,
+	  "numbers of two registers come with their low half first" },
+
 	{ "self-test", "required", BF_VALUE_BOOL, PROFILE(self_test_required), 0, 0, "no", NULL,
 	  "a pack without its own self-test routine is not flashed" },
 	{ "self-test", "cell-percent", BF_VALUE_REAL, LIMIT(self_cell_percent), 0, 100, "0.5", NULL,
@@ -213,6 +244,8 @@ const struct bf_key_row bf_key_rows[] = {
 
 	{ "quantity", "did", NUM, QUANTITY(did), 0, 0xFFFF, "0", NULL,
 	  "data identifier; 0: the pack does not tell" },
+	{ "quantity", "register", BF_VALUE_PAD, QUANTITY(modbus_register), 0, 0xFFFF, "none", NULL,
+	  "address of the first Modbus register, counted from 0" },
 	{ "quantity", "offset", NUM, QUANTITY(offset), 0, 255, "0", NULL,
 	  "bytes of the answer before the first element" },
 	{ "quantity", "width", NUM, QUANTITY(width), 1, 4, "2", NULL,

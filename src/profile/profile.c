@@ -26,13 +26,13 @@ struct parser {
 /* ---- the default ---- */
 
 static const struct bf_quantity_map default_quantities[] = {
-	/* kind, DID, offset, width, signed, count, scale */
-	{ BF_Q_PACK_VOLTAGE, 0xFD10, 0, 4, false, 1, 0.001 },
-	{ BF_Q_CURRENT, 0xFD11, 0, 4, true, 1, 0.001 },
-	{ BF_Q_SOC, 0xFD12, 0, 2, false, 1, 0.1 },
-	{ BF_Q_TEMPERATURE, 0xFD13, 0, 2, true, 0, 0.1 },
-	{ BF_Q_CELL_VOLTAGE, 0xFD14, 0, 2, false, 0, 0.001 },
-	{ BF_Q_BALANCING, 0xFD15, 0, 4, false, 1, 1 },
+	/* kind, DID, register, offset, width, signed, count, scale */
+	{ BF_Q_PACK_VOLTAGE, 0xFD10, -1, 0, 4, false, 1, 0.001 },
+	{ BF_Q_CURRENT, 0xFD11, -1, 0, 4, true, 1, 0.001 },
+	{ BF_Q_SOC, 0xFD12, -1, 0, 2, false, 1, 0.1 },
+	{ BF_Q_TEMPERATURE, 0xFD13, -1, 0, 2, true, 0, 0.1 },
+	{ BF_Q_CELL_VOLTAGE, 0xFD14, -1, 0, 2, false, 0, 0.001 },
+	{ BF_Q_BALANCING, 0xFD15, -1, 0, 4, false, 1, 1 },
 };
 
 static void lay_defaults(enum bf_scope scope, void *base)
@@ -313,6 +313,26 @@ static enum bf_rc check_pairs(const struct parser *p)
 	return BF_OK;
 }
 
+/* A register has 16 bits, a request at most 125 of them (MODBUS Application Protocol 1.1b3, 6.3). */
+static enum bf_rc check_registers(const struct parser *p)
+{
+	for (size_t i = 0; i < p->work.n_quantities; i++) {
+		const struct bf_quantity_map *q = &p->work.quantities[i];
+		unsigned bytes = q->offset + (unsigned)q->count * q->width;
+
+		if (q->modbus_register < 0)
+			continue;
+		if (q->count && q->offset % 2 == 0 && q->width % 2 == 0 && bytes <= 250)
+			continue;
+		return bf_fail(
+			p->err, BF_E_USAGE,
+			"profile '%s': [quantity %s] at register %d needs a width of 2 or 4, "
+			"an even offset and a count, 125 registers at most",
+			p->name, bf_quantity_kinds[q->kind].name, (int)q->modbus_register);
+	}
+	return BF_OK;
+}
+
 static enum bf_rc check_whole(const struct parser *p)
 {
 	const struct bf_profile *w = &p->work;
@@ -333,18 +353,18 @@ static enum bf_rc check_whole(const struct parser *p)
 		return bf_fail(p->err, BF_E_USAGE,
 			       "profile '%s': node and tester in [rs485] are both 0x%02X", p->name,
 			       w->node);
-	if (check_can(p) || check_pairs(p))
+	if (check_can(p) || check_pairs(p) || check_registers(p))
 		return p->err->rc;
 	return check_regions(p);
 }
 
-/* did = 0 takes a quantity of the default away. */
+/* Neither identifier nor register: did = 0 takes a quantity of the default away. */
 static void drop_untold(struct bf_profile *w)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < w->n_quantities; i++) {
-		if (w->quantities[i].did)
+		if (w->quantities[i].did || w->quantities[i].modbus_register >= 0)
 			w->quantities[kept++] = w->quantities[i];
 	}
 	memset(&w->quantities[kept], 0, (BF_PROFILE_QUANTITIES - kept) * sizeof(w->quantities[0]));

@@ -143,35 +143,6 @@ void bf_uds_read_text(struct bf_cur *c, char *dst, size_t cap)
 	dst[n] = '\0';
 }
 
-static double element(const struct bf_quantity_map *map, const uint8_t *p)
-{
-	struct bf_cur c = bf_cur(p, map->width);
-	uint32_t raw = (uint32_t)bf_cur_be(&c, map->width);
-	unsigned unused = 32 - 8u * map->width;
-	double value = raw;
-
-	if (map->is_signed)
-		value = (int32_t)(raw << unused) / (int32_t)(1u << unused);
-	return value * map->scale + map->add;
-}
-
-size_t bf_uds_read_quantity(const struct bf_quantity_map *map, const uint8_t *record, size_t len,
-			    double *ret, size_t cap)
-{
-	size_t there;
-
-	if (map->width == 0 || map->width > 4 || len < map->offset)
-		return 0;
-	there = (len - map->offset) / map->width;
-	if (map->count && map->count < there)
-		there = map->count;
-	if (there > cap)
-		there = cap;
-	for (size_t i = 0; i < there; i++)
-		ret[i] = element(map, record + map->offset + i * map->width);
-	return there;
-}
-
 uint8_t bf_uds_rate_id(uint32_t rate, bool bus)
 {
 	static const struct {

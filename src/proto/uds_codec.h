@@ -75,9 +75,6 @@ bool bf_uds_read_map(struct bf_cur *c, struct bf_region *regions, size_t cap, si
 bool bf_uds_read_banks(struct bf_cur *c, struct bf_slot *slots, size_t cap, size_t *ret_n);
 /* The rest as text: printable ASCII, trailing blanks, 00 and FF removed. */
 void bf_uds_read_text(struct bf_cur *c, char *dst, size_t cap);
-/* Elements of a quantity in a data record; returns how many, at most cap. */
-size_t bf_uds_read_quantity(const struct bf_quantity_map *map, const uint8_t *record, size_t len,
-			    double *ret, size_t cap);
 
 /* ---- requests ---- */
 

@@ -251,42 +251,6 @@ enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 	return BF_OK;
 }
 
-static void store(const struct bf_quantity_map *q, const uint8_t *record, size_t len,
-		  struct bf_measure *m)
-{
-	double one = 0;
-	size_t n = bf_uds_read_quantity(q, record, len, &one, 1);
-
-	switch (q->kind) {
-	case BF_Q_PACK_VOLTAGE:
-		m->has_pack = n;
-		m->pack_v = one;
-		break;
-	case BF_Q_CURRENT:
-		m->has_current = n;
-		m->current_a = one;
-		break;
-	case BF_Q_SOC:
-		m->has_soc = n;
-		m->soc = one;
-		break;
-	case BF_Q_CELL_VOLTAGE:
-		m->n_cells += bf_uds_read_quantity(q, record, len, m->cell_v + m->n_cells,
-						   BF_MAX_CELLS - m->n_cells);
-		break;
-	case BF_Q_TEMPERATURE:
-		m->n_temps += bf_uds_read_quantity(q, record, len, m->temp_c + m->n_temps,
-						   BF_MAX_TEMPS - m->n_temps);
-		break;
-	case BF_Q_BALANCING:
-		m->has_balancing = n && one >= 0 && one <= UINT32_MAX;
-		m->balancing = m->has_balancing ? (uint32_t)one : 0;
-		break;
-	case BF_Q_KIND_COUNT:
-		break;
-	}
-}
-
 enum bf_rc bf_uds_measure(struct bf_proto *p, struct bf_measure *ret, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
@@ -303,7 +267,7 @@ enum bf_rc bf_uds_measure(struct bf_proto *p, struct bf_measure *ret, struct bf_
 				return bf_while(err, "measuring");
 		}
 		if (c.p)
-			store(q, c.p + c.pos, bf_cur_left(&c), &m);
+			bf_measure_put(&m, q, c.p + c.pos, bf_cur_left(&c));
 	}
 	*ret = m;
 	return BF_OK;

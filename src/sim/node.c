@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "inverter.h"
+
 static bf_time sooner(bf_time a, bf_time b)
 {
 	return a < b ? a : b;
@@ -49,6 +51,7 @@ void bf_bus_node_init(struct bf_bus_node *n, struct bf_pack *pack, uint32_t rate
 	memset(n, 0, sizeof(*n));
 	n->pack = pack;
 	n->rate = rate;
+	n->broadcast_at = bf_pack_opts(pack)->broadcast ? 0 : BF_NEVER;
 	n->port = (struct bf_server_port){ true, rate, bus_send_message, bus_set_rate };
 	n->lower = (struct bf_isotp_port){ bus_send_frame, bus_message };
 	bf_isotp_server_init(&n->isotp, &n->lower);
@@ -74,11 +77,29 @@ void bf_bus_node_frame(struct bf_bus_node *n, const struct bf_frame *f, bf_time 
 
 bf_time bf_bus_node_next(const struct bf_bus_node *n)
 {
-	return sooner(bf_server_next(n->uds), bf_isotp_server_next(&n->isotp));
+	return sooner(n->broadcast_at,
+		      sooner(bf_server_next(n->uds), bf_isotp_server_next(&n->isotp)));
+}
+
+/* The firmware talks to inverters, the loader does not. */
+static void broadcast(struct bf_bus_node *n, bf_time now)
+{
+	struct bf_frame frames[BF_INVERTER_FRAMES];
+	struct bf_pack_measure m;
+
+	n->broadcast_at = now + BF_INVERTER_PERIOD;
+	if (bf_pack_mode(n->pack) != BF_PACK_APP)
+		return;
+	bf_pack_measure(n->pack, now, &m);
+	bf_inverter_frames(&m, frames);
+	for (size_t i = 0; i < BF_COUNT(frames); i++)
+		n->send(n, &frames[i], now);
 }
 
 void bf_bus_node_run(struct bf_bus_node *n, bf_time now)
 {
+	if (n->broadcast_at <= now)
+		broadcast(n, now);
 	bf_isotp_server_run(&n->isotp, now);
 	bf_server_run(n->uds, now);
 }

@@ -17,6 +17,7 @@ struct bf_bus_node {
 	struct bf_isotp_server isotp;
 	struct bf_isotp_port lower;
 	uint32_t rate;
+	bf_time broadcast_at; /* BF_NEVER: it does not */
 	/* Carries a frame of the pack's; returns when it has left. */
 	bf_time (*send)(struct bf_bus_node *n, const struct bf_frame *f, bf_time now);
 };

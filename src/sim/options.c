@@ -74,9 +74,13 @@ static const struct row rows[] = {
 	{ { "vendor", "NAME", "vendor, as a domain name" }, TEXT, FIELD(vendor), 0, 0, NULL },
 	{ { "class", "NAME", "hardware class" }, TEXT, FIELD(class_name), 0, 0, NULL },
 	{ { "serial", "TEXT", "serial number" }, TEXT, FIELD(serial), 0, 0, NULL },
-	{ { "soc", "PERCENT", "state of charge" }, REAL, FIELD(soc), 0, 100, NULL },
+	{ { "soc", "PERCENT", "state of charge; soc@30s=5 makes it 5 after 30 s, as with the next three" }, REAL, FIELD(soc), 0, 100, NULL },
 	{ { "temp", "DEGREES", "temperature, degrees C" }, REAL, FIELD(temp), -100, 200, NULL },
 	{ { "current", "A", "current, charging positive" }, REAL, FIELD(current), -1000, 1000, NULL },
+	{ { "spread", "V", "how far one cell lies below the others" },
+	  REAL, FIELD(spread), 0, 1, NULL },
+	{ { "broadcast", "0|1", "CAN: frames 351, 355 and 356 for inverters, once a second" },
+	  CHOICE, FIELD(broadcast), 0, 0, off_on },
 	{ { "selftest", "pass|fail", "self-test of new firmware on trial" },
 	  CHOICE, FIELD(selftest_fail), 0, 0, pass_fail },
 	{ { "crash", "never|trial", "new firmware on trial hangs until the watchdog bites" },
@@ -201,20 +205,69 @@ static enum bf_rc unknown_key(const char *item, struct bf_err *err)
 	return BF_E_USAGE;
 }
 
+/* "2000" and "2s" are the same */
+static bool parse_time(const char *text, bf_time *ret)
+{
+	char *end;
+	double v = strtod(text, &end);
+	bool seconds = *end == 's';
+
+	if (end == text || end[seconds] || !(v >= 0 && v <= 1e9))
+		return false;
+	*ret = (bf_time)(v * (seconds ? 1e6 : 1e3));
+	return true;
+}
+
+/* Sets the value aside until its time: in order, the later of two for one time after the earlier. */
+static bool set_change(const struct row *r, const char *time, const char *value,
+		       struct bf_sim_opts *o)
+{
+	struct bf_sim_opts then = *o;
+	struct bf_sim_change change = { .member = r->offset };
+	size_t i = o->n_changes;
+
+	if (r->kind != REAL || i == BF_SIM_CHANGES || !parse_time(time, &change.at) ||
+	    !set_number(r, value, &then))
+		return false;
+	memcpy(&change.value, (char *)&then + r->offset, sizeof(change.value));
+	for (; i > 0 && o->changes[i - 1].at > change.at; i--)
+		o->changes[i] = o->changes[i - 1];
+	o->changes[i] = change;
+	o->n_changes++;
+	return true;
+}
+
+double bf_sim_opts_value(const struct bf_sim_opts *opts, size_t member, bf_time since)
+{
+	double v;
+
+	memcpy(&v, (const char *)opts + member, sizeof(v));
+	for (size_t i = 0; i < opts->n_changes && opts->changes[i].at <= since; i++) {
+		if (opts->changes[i].member == member)
+			v = opts->changes[i].value;
+	}
+	return v;
+}
+
 static enum bf_rc parse_item(char *item, struct bf_sim_opts *o, struct bf_err *err)
 {
-	char *eq = strchr(item, '=');
+	char *eq = strchr(item, '='), *when;
 
 	if (eq)
 		*eq = '\0';
+	when = strchr(item, '@');
+	if (when)
+		*when++ = '\0';
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
 		if (strcmp(rows[i].doc.key, item) != 0)
 			continue;
-		if (eq && set_value(&rows[i], eq + 1, o))
+		if (eq &&
+		    (when ? set_change(&rows[i], when, eq + 1, o) : set_value(&rows[i], eq + 1, o)))
 			return BF_OK;
 		return bf_fail(err, BF_E_USAGE,
-			       "key '%s' of the virtual pack wants %s (%s), not '%s'", item,
-			       rows[i].doc.values, rows[i].doc.help, eq ? eq + 1 : "");
+			       "key '%s' of the virtual pack wants %s (%s), not '%s'%s%s", item,
+			       rows[i].doc.values, rows[i].doc.help, eq ? eq + 1 : "",
+			       when ? " at " : "", when ? when : "");
 	}
 	return unknown_key(item, err);
 }

@@ -21,6 +21,14 @@ enum bf_sim_quirk {
 	BF_QUIRK_NOCOMPRESS = 64, /* takes plain blocks alone */
 };
 
+/* A measured value that becomes another one while the pack lives: "soc@2000=5". */
+struct bf_sim_change {
+	bf_time at;    /* since the first power-on */
+	size_t member; /* offset of the double in struct bf_sim_opts */
+	double value;
+};
+#define BF_SIM_CHANGES 16
+
 struct bf_sim_opts {
 	enum bf_sim_link link;
 	enum bf_sim_protocol protocol;
@@ -31,8 +39,12 @@ struct bf_sim_opts {
 	char slot1[24];   /* built-in image in slot 1; empty: erased */
 	uint32_t counter; /* lowest security counter that may start */
 	char vendor[64], class_name[64], serial[32];
-	double soc, temp, current; /* percent, degrees C, A */
-	bool selftest_fail;        /* the self-test fails while new firmware runs on trial */
+	double soc, temp, current;                    /* percent, degrees C, A */
+	double spread;                                /* V that one cell lies below the others */
+	struct bf_sim_change changes[BF_SIM_CHANGES]; /* in the order of their times */
+	size_t n_changes;
+	bool broadcast;     /* CAN: tells inverters its values once a second */
+	bool selftest_fail; /* the self-test fails while new firmware runs on trial */
 	enum bf_sim_crash crash;
 	uint64_t seed;
 	unsigned quirks; /* bits of enum bf_sim_quirk */
@@ -47,9 +59,13 @@ struct bf_sim_opts {
 	uint8_t trust[32]; /* one more Ed25519 key that the pack's loader trusts */
 };
 
+/* Keys of measured values take "@TIME" (ms, or s with an s): the value from then on. */
 void bf_sim_opts_default(struct bf_sim_opts *ret);
 /* "key=value,key=value"; empty text is fine. Lays the keys over *opts. BF_E_USAGE names the keys. */
 enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct bf_err *err);
+
+/* What the member (offset of a double) is so long after the first power-on. */
+double bf_sim_opts_value(const struct bf_sim_opts *opts, size_t member, bf_time since);
 
 /* A row of the table of keys, for help texts and tests; NULL after the last. */
 struct bf_sim_key {

@@ -161,6 +161,8 @@ void bf_pack_power(struct bf_pack *pack, bool on, bf_time now)
 	}
 	if (pack->mode != BF_PACK_OFF)
 		return;
+	if (!pack->starts)
+		pack->born = now;
 	pack->flash.dead = false;
 	pack->power_at = BF_NEVER;
 	pack->starts_since_power = 0;

@@ -7,6 +7,7 @@
 
 #include "bmsflash/rng.h"
 
+#define ODD_CELL     6          /* the one that the key `spread` pulls down, counted from 0 */
 #define NOISE_PERIOD BF_MS(250) /* the cell monitors' scan */
 
 /* Open-circuit voltage of an LFP cell at 0, 10 .. 100 %, mV. */
@@ -30,23 +31,33 @@ static int noise(const struct bf_pack *p, unsigned channel, bf_time now)
 	return (int)bf_rng_below(&rng, 3) - 1;
 }
 
+#define MEMBER(m) offsetof(struct bf_sim_opts, m)
+
+static double value(const struct bf_pack *p, size_t member, bf_time now)
+{
+	return bf_sim_opts_value(&p->opts, member, now - p->born);
+}
+
 void bf_pack_measure(const struct bf_pack *pack, bf_time now, struct bf_pack_measure *ret)
 {
-	unsigned mv = open_circuit(pack->opts.soc);
+	double soc = value(pack, MEMBER(soc), now), temp = value(pack, MEMBER(temp), now);
+	unsigned mv = open_circuit(soc);
 
 	*ret = (struct bf_pack_measure){
-		.current_ma = (int32_t)lround(pack->opts.current * 1000),
-		.soc_permille = (uint16_t)lround(pack->opts.soc * 10),
+		.current_ma = (int32_t)lround(value(pack, MEMBER(current), now) * 1000),
+		.soc_permille = (uint16_t)lround(soc * 10),
 	};
 	for (unsigned i = 0; i < BF_PACK_CELLS; i++) {
 		int cell = (int)mv + pack->cell_offset[i] - 4 + noise(pack, i, now);
 
+		if (i == ODD_CELL)
+			cell -= (int)lround(value(pack, MEMBER(spread), now) * 1000);
 		ret->cell_mv[i] = (uint16_t)cell;
 		ret->pack_mv += (uint32_t)cell;
 	}
 	for (unsigned i = 0; i < BF_PACK_TEMPS; i++)
-		ret->temp_dc[i] = (int16_t)(lround(pack->opts.temp * 10) + (int)i +
-					    noise(pack, BF_PACK_CELLS + i, now));
+		ret->temp_dc[i] =
+			(int16_t)(lround(temp * 10) + (int)i + noise(pack, BF_PACK_CELLS + i, now));
 }
 
 void bf_pack_ids(const struct bf_pack *pack, struct bf_pack_ids *ret)

@@ -34,6 +34,7 @@ struct bf_pack {
 	unsigned starts, starts_since_power;
 	uint64_t messages;
 
+	bf_time born;       /* first power-on: changes of what it measures count from here */
 	bf_time ready_at;   /* the boot loader hands over */
 	bf_time restart_at; /* a restart that was asked for */
 	enum bf_pack_reason restart_reason;

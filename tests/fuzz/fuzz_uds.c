@@ -28,7 +28,7 @@ static void as_quantity(const uint8_t *data, size_t size)
 	map.offset = data[1];
 	map.count = data[2] >> 1;
 	map.is_signed = data[2] & 1;
-	FUZZ_CHECK(bf_uds_read_quantity(&map, data, size, got, BF_MAX_CELLS) <= BF_MAX_CELLS);
+	FUZZ_CHECK(bf_quantity_read(&map, data, size, got, BF_MAX_CELLS) <= BF_MAX_CELLS);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -178,7 +178,7 @@ static void numbers_of_every_width_and_sign_are_scaled(void **state)
 						   .add = 10 };
 		double got = 0;
 
-		assert_int_equal(bf_uds_read_quantity(&q, ff, sizeof(ff), &got, 1), 1);
+		assert_int_equal(bf_quantity_read(&q, ff, sizeof(ff), &got, 1), 1);
 		assert_true(got == rows[i].want * 0.5 + 10);
 	}
 }
@@ -190,14 +190,14 @@ static void arrays_hold_what_is_there_and_no_more(void **state)
 	double got[4];
 
 	(void)state;
-	assert_int_equal(bf_uds_read_quantity(&q, bytes, 7, got, 4), 3);
-	assert_int_equal(bf_uds_read_quantity(&q, bytes, 6, got, 4), 2);
-	assert_int_equal(bf_uds_read_quantity(&q, bytes, 7, got, 2), 2);
-	assert_int_equal(bf_uds_read_quantity(&q, bytes, 0, got, 4), 0);
+	assert_int_equal(bf_quantity_read(&q, bytes, 7, got, 4), 3);
+	assert_int_equal(bf_quantity_read(&q, bytes, 6, got, 4), 2);
+	assert_int_equal(bf_quantity_read(&q, bytes, 7, got, 2), 2);
+	assert_int_equal(bf_quantity_read(&q, bytes, 0, got, 4), 0);
 	q.count = 1;
-	assert_int_equal(bf_uds_read_quantity(&q, bytes, 7, got, 4), 1);
+	assert_int_equal(bf_quantity_read(&q, bytes, 7, got, 4), 1);
 	q.width = 0;
-	assert_int_equal(bf_uds_read_quantity(&q, bytes, 7, got, 4), 0);
+	assert_int_equal(bf_quantity_read(&q, bytes, 7, got, 4), 0);
 }
 
 static void rates_have_the_numbers_of_the_standard(void **state)
