@@ -3,6 +3,7 @@
  * The pack's conditions while flash is written. Outside the limits writing pauses between two pieces, with
  * the session kept alive, until they are inside again, the user stops, or the profile's patience is over.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/judge.h"
@@ -123,6 +124,15 @@ static enum bf_rc give_up(struct bf_run *run, const struct patience *p, struct b
 	return err->rc;
 }
 
+static void stay_alive(const struct watch *w)
+{
+	const struct bf_check *c = &w->worst->check;
+	char text[256];
+
+	snprintf(text, sizeof(text), "writing pauses: %s is '%s'", c->name, c->got);
+	bf_alive(w->run, text);
+}
+
 static enum bf_rc pause_writing(struct watch *w, struct bf_err *err)
 {
 	struct bf_run *run = w->run;
@@ -140,7 +150,7 @@ static enum bf_rc pause_writing(struct watch *w, struct bf_err *err)
 			return err->rc;
 		seen = look(w);
 		if (seen == OUTSIDE)
-			bf_alive(run, w->worst->check.name);
+			stay_alive(w);
 	} while (seen != INSIDE);
 	bf_say(run, BF_EV_NOTICE, "writing goes on after a pause of %.0f s",
 	       (double)(bf_now(run->clock) - began) / 1e6);

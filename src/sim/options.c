@@ -74,7 +74,7 @@ static const struct row rows[] = {
 	{ { "vendor", "NAME", "vendor, as a domain name" }, TEXT, FIELD(vendor), 0, 0, NULL },
 	{ { "class", "NAME", "hardware class" }, TEXT, FIELD(class_name), 0, 0, NULL },
 	{ { "serial", "TEXT", "serial number" }, TEXT, FIELD(serial), 0, 0, NULL },
-	{ { "soc", "PERCENT", "state of charge; soc@30s=5 makes it 5 after 30 s, as with the next three" }, REAL, FIELD(soc), 0, 100, NULL },
+	{ { "soc", "PERCENT", "state of charge; soc@30s=5: 5 from then on, as the next 3" }, REAL, FIELD(soc), 0, 100, NULL },
 	{ { "temp", "DEGREES", "temperature, degrees C" }, REAL, FIELD(temp), -100, 200, NULL },
 	{ { "current", "A", "current, charging positive" }, REAL, FIELD(current), -1000, 1000, NULL },
 	{ { "spread", "V", "how far one cell lies below the others" },
