@@ -92,6 +92,16 @@ class Pty(common.Case):
         self.expect(run, 11)
         self.assertIn(str(holder.pid), run.result["error"]["cause"] + str(run.result["error"]["likely"]))
 
+    def test_12_nothing_answers(self):
+        master, slave = os.openpty()
+        try:
+            run = self.run_json("probe", "--if", os.ttyname(slave), "--timeout", "60s")
+        finally:
+            os.close(master)
+            os.close(slave)
+        self.expect(run, 12)
+        self.assertTrue(run.result["error"]["next"])
+
     def test_waiting_for_an_answer_uses_no_cpu(self):
         master, slave = os.openpty()
         try:

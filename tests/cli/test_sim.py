@@ -143,15 +143,6 @@ class ExitCodes(common.Case):
             with self.subTest(iface):
                 self.check(self.run_json("probe", "--if", iface), 10, "interface", "untouched")
 
-    def test_12_nothing_answers(self):
-        master, slave = os.openpty()
-        try:
-            run = self.run_json("probe", "--if", os.ttyname(slave), "--timeout", "2s")
-            self.assertIn(run.status, (12, 13), run.out + run.err)
-        finally:
-            os.close(master)
-            os.close(slave)
-
     def test_13_the_wire_is_cut_and_stays_cut(self):
         run = self.flash("fault:seed=1,cut=900:sim")
         error = self.check(run, 13, "link")
