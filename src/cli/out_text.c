@@ -435,9 +435,13 @@ void bf_out_text_outcome(struct bf_out_text *o, const struct bf_outcome *outcome
 
 void bf_out_text_log(void *ctx, enum bf_log_level level, const char *line)
 {
+	static const char *const names[] = {
+		[BF_LOG_WARN] = "warning",
+		[BF_LOG_INFO] = "info",
+		[BF_LOG_DEBUG] = "debug",
+	};
 	struct bf_out_text *o = ctx;
 
-	(void)level;
 	close_line(o);
-	fprintf(o->notes, "debug: %s\n", line);
+	fprintf(o->notes, "%s: %s\n", names[level], line);
 }
