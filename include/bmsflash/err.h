@@ -25,6 +25,7 @@ enum bf_rc {
 	BF_E_LINK,         /* the line works badly: damage, bus-off, lost bytes */
 	BF_E_GONE,         /* the interface disappeared while in use */
 	BF_E_IMAGE,        /* file unreadable, malformed, unsupported, too large */
+	BF_E_FILE,         /* a file of ours cannot be written */
 	BF_E_SIGNATURE,    /* no signature, not valid, or no trusted key */
 	BF_E_INCOMPATIBLE, /* made for other hardware */
 	BF_E_ROLLBACK,     /* version or security counter lower than allowed */

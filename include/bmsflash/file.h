@@ -8,8 +8,10 @@
 /* Reads a regular file of at most max bytes; *ret is freed by the caller. Larger: BF_E_IMAGE. */
 enum bf_rc bf_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len,
 			struct bf_err *err);
-/* Writes to a temporary name beside it, fsyncs, renames, fsyncs the folder. BF_E_IMAGE on failure. */
+/* Writes to a temporary name beside it, fsyncs, renames, fsyncs the folder. BF_E_FILE on failure. */
 enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct bf_err *err);
+/* Would bf_file_replace find a place to write? Asked before long work whose result goes there. */
+enum bf_rc bf_file_may_replace(const char *path, struct bf_err *err);
 /* Appends one line with O_APPEND in a single write and fsyncs. */
 enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf_err *err);
 /* mkdir -p with mode 0700 for what is missing */

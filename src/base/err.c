@@ -24,6 +24,8 @@ static const struct bf_rc_info rc_rows[] = {
 	[BF_E_IMAGE] = { "image",
 			 "file unreadable, malformed, unsupported, or too large for the pack",
 			 "image", 20, false },
+	[BF_E_FILE] = { "file", "a file that bmsflash writes cannot be written", "image", 20,
+			false },
 	[BF_E_SIGNATURE] = { "signature", "no signature, not valid, or no trusted key", "signature",
 			     21, false },
 	[BF_E_INCOMPATIBLE] = { "incompatible", "made for other hardware", "incompatible", 22,

@@ -73,12 +73,12 @@ static enum bf_rc write_all(int fd, const char *path, const uint8_t *p, size_t l
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return bf_fail_os(err, BF_E_IMAGE, errno, "cannot write '%s'", path);
+			return bf_fail_os(err, BF_E_FILE, errno, "cannot write '%s'", path);
 		p += n;
 		len -= (size_t)n;
 	}
 	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
-		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot bring '%s' to the disk", path);
+		return bf_fail_os(err, BF_E_FILE, errno, "cannot bring '%s' to the disk", path);
 	return BF_OK;
 }
 
@@ -94,6 +94,20 @@ static void sync_folder_of(const char *path)
 		(void)fsync(fd);
 }
 
+enum bf_rc bf_file_may_replace(const char *path, struct bf_err *err)
+{
+	BF_AUTO_MEM char *tmp = NULL;
+	BF_AUTO_FD int fd = -1;
+
+	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
+		abort();
+	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd < 0)
+		return bf_fail_os(err, BF_E_FILE, errno, "cannot create a file beside '%s'", path);
+	unlink(tmp);
+	return BF_OK;
+}
+
 enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct bf_err *err)
 {
 	BF_AUTO_MEM char *tmp = NULL;
@@ -103,7 +117,7 @@ enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct b
 		abort();
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
-		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot create a file beside '%s'", path);
+		return bf_fail_os(err, BF_E_FILE, errno, "cannot create a file beside '%s'", path);
 	if (write_all(fd, path, p, len, err)) {
 		unlink(tmp);
 		return err->rc;
@@ -112,7 +126,7 @@ enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct b
 		int e = errno;
 
 		unlink(tmp);
-		return bf_fail_os(err, BF_E_IMAGE, e, "cannot put the new '%s' in place", path);
+		return bf_fail_os(err, BF_E_FILE, e, "cannot put the new '%s' in place", path);
 	}
 	sync_folder_of(path);
 	return BF_OK;
@@ -123,7 +137,7 @@ enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf
 	BF_AUTO_FD int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 
 	if (fd < 0)
-		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot open '%s' to append", path);
+		return bf_fail_os(err, BF_E_FILE, errno, "cannot open '%s' to append", path);
 	return write_all(fd, path, p, len, err);
 }
 
@@ -140,7 +154,7 @@ enum bf_rc bf_dir_make(const char *path, struct bf_err *err)
 			continue;
 		*p = '\0';
 		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-			return bf_fail_os(err, BF_E_IMAGE, errno, "cannot make the folder '%s'",
+			return bf_fail_os(err, BF_E_FILE, errno, "cannot make the folder '%s'",
 					  copy);
 		*p = was;
 		if (was == '\0')

@@ -179,6 +179,12 @@ static void take_image(struct bf_run *run, struct bf_err *err)
 	bf_next(err, "bmsflash verify FILE tells what a file is; take the one made for this pack");
 }
 
+static void make_room(struct bf_run *run, struct bf_err *err)
+{
+	(void)run;
+	bf_next(err, "make room (df -h), or name another place");
+}
+
 static void report_defect(struct bf_run *run, struct bf_err *err)
 {
 	(void)run;
@@ -199,6 +205,8 @@ static const struct {
 	[BF_E_IFACE] = { NULL, look, false },
 	[BF_E_BUSY] = { "another program uses it", same_again, false },
 	[BF_E_IMAGE] = { NULL, take_image, false },
+	[BF_E_FILE] = { "the folder does not exist, is not yours, or the disk is full", make_room,
+			false },
 	[BF_E_SIGNATURE] = { NULL, take_key, false },
 	[BF_E_INCOMPATIBLE] = { "the image is for another pack", take_image, false },
 	[BF_E_ROLLBACK] = { "the pack was updated since this image was made", take_image, false },

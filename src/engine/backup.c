@@ -298,7 +298,11 @@ static enum bf_rc back_up(struct backup *b, struct bf_err *err)
 {
 	struct bf_run *run = b->run;
 
-	if (name_archive(run, err) || save_all(b, err))
+	if (name_archive(run, err))
+		return err->rc;
+	if (bf_file_may_replace(run->backup_path, err))
+		return bf_while(err, "looking for a place for the backup");
+	if (save_all(b, err))
 		return err->rc;
 	if (!b->archive.n && run->job->kind == BF_JOB_BACKUP)
 		return bf_fail(err, BF_E_UNSUPPORTED, "nothing of this pack can be read");

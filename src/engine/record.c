@@ -153,10 +153,10 @@ static enum bf_rc append(const struct bf_run *run, const struct bf_outcome *out,
 	size_t len;
 
 	if (fd < 0)
-		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot open the record '%s'", path);
+		return bf_fail_os(err, BF_E_FILE, errno, "cannot open the record '%s'", path);
 	/* Many stations of a line may share one record; each writes for a moment only. */
 	if (flock(fd, LOCK_EX) < 0)
-		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot lock the record '%s'", path);
+		return bf_fail_os(err, BF_E_FILE, errno, "cannot lock the record '%s'", path);
 	if (last_hash(path, prev, err))
 		return err->rc;
 	line = compose(run, out, prev);

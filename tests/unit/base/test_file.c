@@ -44,8 +44,11 @@ static void replace_into_a_missing_folder_says_which_file(void **state)
 	struct bf_err err;
 
 	(void)state;
-	assert_int_equal(bf_file_replace("no/such/file", "x", 1, &err), BF_E_IMAGE);
+	assert_int_equal(bf_file_replace("no/such/file", "x", 1, &err), BF_E_FILE);
 	assert_non_null(strstr(err.cause, "no/such/file"));
+	assert_int_equal(bf_file_may_replace("no/such/file", &err), BF_E_FILE);
+	assert_int_equal(bf_file_may_replace("here", &err), BF_OK);
+	assert_int_equal(system("test \"$(ls | wc -l)\" = 0"), 0);
 }
 
 static void read_refuses_folders_missing_files_and_giants(void **state)
@@ -85,7 +88,7 @@ static void folders_are_made_with_their_parents(void **state)
 	assert_int_equal(bf_dir_make("x/y/z", &err), BF_OK);
 	assert_int_equal(stat("x/y/z", &st), 0);
 	assert_int_equal(bf_file_replace("f", "", 0, &err), BF_OK);
-	assert_int_equal(bf_dir_make("f/g", &err), BF_E_IMAGE);
+	assert_int_equal(bf_dir_make("f/g", &err), BF_E_FILE);
 }
 
 #define IN_FOLDER(fn) cmocka_unit_test_setup_teardown(fn, enter_folder, leave_folder)
