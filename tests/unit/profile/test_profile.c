@@ -221,6 +221,50 @@ static void quantities_change_go_away_and_come_in_parts(void **state)
 	refused("[quantity]\ndid=1\n", "unknown quantity ''");
 }
 
+static void telemetry_may_come_from_registers(void **state)
+{
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	bf_profile_default(&p);
+	assert_int_equal(p.telemetry, BF_TELEMETRY_UDS);
+	assert_int_equal(p.watch_s, 10);
+	assert_int_equal(p.pause_max_s, 600);
+	assert_int_equal(p.quantities[0].modbus_register, -1);
+	assert_int_equal(parse("[telemetry]\nsource = modbus\nwatch-s = 5\npause-max-s = 60\n"
+			       "[modbus]\nnode = 3\ntable = holding\ntimeout-ms = 250\n"
+			       "low-first = yes\n"
+			       "[quantity soc]\ndid = 0\nregister = 0\nscale = 1\n"
+			       "[quantity current]\ndid = 0\n",
+			       &p, &err),
+			 BF_OK);
+	assert_int_equal(p.telemetry, BF_TELEMETRY_MODBUS);
+	assert_int_equal(p.watch_s, 5);
+	assert_int_equal(p.pause_max_s, 60);
+	assert_int_equal(p.modbus_node, 3);
+	assert_int_equal(p.modbus_table, BF_MODBUS_HOLDING);
+	assert_int_equal(p.modbus_timeout_ms, 250);
+	assert_true(p.modbus_low_first);
+	/* soc keeps its place without an identifier, current has neither */
+	assert_int_equal(p.n_quantities, 5);
+	assert_int_equal(p.quantities[1].kind, BF_Q_SOC);
+	assert_int_equal(p.quantities[1].modbus_register, 0);
+}
+
+static void registers_have_sixteen_bits_and_a_count(void **state)
+{
+	(void)state;
+	refused("[quantity soc]\nregister = 5\nwidth = 1\n", "[quantity soc] at register 5");
+	refused("[quantity soc]\nregister = 5\nwidth = 3\n", "width of 2 or 4");
+	refused("[quantity soc]\nregister = 5\noffset = 1\n", "even offset");
+	refused("[quantity temperature]\nregister = 5\n", "and a count");
+	refused("[quantity cell-voltage]\nregister = 5\ncount = 126\n", "125 registers");
+	refused("[quantity soc]\nregister = 65536\n", "allowed: 0 to 65535, or none");
+	refused("[telemetry]\nsource = bluetooth\n", "allowed: uds, modbus, can-broadcast or none");
+	refused("[modbus]\nnode = 248\n", "allowed: 1 to 247");
+}
+
 static void keys_that_contradict_each_other_are_refused(void **state)
 {
 	(void)state;
@@ -284,6 +328,8 @@ int main(void)
 		cmocka_unit_test(regions_must_fit_and_not_overlap),
 		cmocka_unit_test(at_most_sixteen_regions),
 		cmocka_unit_test(quantities_change_go_away_and_come_in_parts),
+		cmocka_unit_test(telemetry_may_come_from_registers),
+		cmocka_unit_test(registers_have_sixteen_bits_and_a_count),
 		cmocka_unit_test(keys_that_contradict_each_other_are_refused),
 		cmocka_unit_test(a_profile_that_is_nowhere_names_the_folders),
 		cmocka_unit_test(a_file_without_a_name_is_named_by_its_path),
