@@ -157,6 +157,11 @@ static void put_measure(struct bf_json *j, const struct bf_event *ev)
 	reals(j, "temperatures_c", m->temp_c, m->n_temps);
 	if (m->has_balancing)
 		bf_json_set_int(j, "balancing", m->balancing);
+	if (m->has_limits) {
+		bf_json_set_real(j, "charge_voltage_limit_v", m->charge_v_max);
+		bf_json_set_real(j, "charge_current_limit_a", m->charge_a_max);
+		bf_json_set_real(j, "discharge_current_limit_a", m->discharge_a_max);
+	}
 }
 
 static void put_check(struct bf_json *j, const struct bf_event *ev)

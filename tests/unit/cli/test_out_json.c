@@ -79,6 +79,21 @@ static void unknown_quantities_are_absent_not_zero(void **state)
 	assert_true(bf_json_real(j, "state_of_charge_percent", 0) > 55.4);
 	assert_int_equal(bf_json_len(bf_json_get(j, "cell_voltages_v")), 0);
 	assert_int_equal(bf_json_len(bf_json_get(j, "temperatures_c")), 1);
+	assert_null(bf_json_get(j, "charge_voltage_limit_v"));
+}
+
+static void limits_that_the_pack_broadcasts_are_shown(void **state)
+{
+	struct bf_measure m = {
+		.has_limits = true, .charge_v_max = 58.5, .charge_a_max = 25, .discharge_a_max = 50
+	};
+	struct bf_event ev = { .kind = BF_EV_MEASURE, .measure = &m };
+	BF_AUTO(bf_json) *j = line_of(&ev, NULL);
+
+	(void)state;
+	assert_true(bf_json_real(j, "charge_voltage_limit_v", 0) > 58.4);
+	assert_true(bf_json_real(j, "charge_current_limit_a", 0) > 24.9);
+	assert_true(bf_json_real(j, "discharge_current_limit_a", 0) > 49.9);
 }
 
 int main(void)
@@ -88,6 +103,7 @@ int main(void)
 		cmocka_unit_test(the_result_of_a_failure_carries_the_whole_record),
 		cmocka_unit_test(success_has_no_error),
 		cmocka_unit_test(unknown_quantities_are_absent_not_zero),
+		cmocka_unit_test(limits_that_the_pack_broadcasts_are_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

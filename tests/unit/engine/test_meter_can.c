@@ -135,7 +135,7 @@ static void what_cannot_be_meant_is_not_taken(void **state)
 	struct bench *b = *state;
 
 	/* too short, 29 bits, above 100 % */
-	fake_say(b->peer, "356#A0140000; 00000356#A01400000000; 355#6500", 300);
+	fake_say(b->peer, "356#A0140000; 00000356#A01400000000; 355#6500", BF_MS(1500));
 	assert_int_equal(reading(b), BF_OK);
 	assert_false(b->m.has_soc);
 	assert_false(b->m.has_pack);

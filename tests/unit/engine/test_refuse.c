@@ -117,6 +117,28 @@ static void cells_lie_apart(void **state)
 	refused_then_allowed(&b, BF_E_PREFLIGHT, "cell-spread", BF_ALLOW_CELL_SPREAD);
 }
 
+static void all_that_is_outside_is_shown_and_all_permissions_named(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.measure.soc = 5;
+	b.pack.measure.temp_c[0] = 60;
+	b.pack.measure.current_a = 3;
+	b.job.allow[BF_ALLOW_CURRENT] = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_PREFLIGHT, BF_STATE_OLD);
+	assert_int_equal(bf_rc_info(b.out.rc)->exit_status, 30);
+	assert_non_null(
+		strstr(b.out.err.cause, "state-of-charge: '5.0 %', allowed is '20 to 80 %'"));
+	assert_string_equal(b.out.err.next, "charge the pack to at least 20 %, or accept the risk: "
+					    "--allow low-soc --allow hot");
+	assert_string_equal(b.failed_check, "temperature-highest"); /* the last that was shown */
+	assert_string_equal(b.allowed_check, "current");
+	bench_done(&b);
+}
+
 static void value_that_is_not_required_may_be_unknown(void **state)
 {
 	struct bench b;
@@ -382,6 +404,7 @@ int main(void)
 		cmocka_unit_test(current_flows),
 		cmocka_unit_test(cells_move_between_two_readings),
 		cmocka_unit_test(cells_lie_apart),
+		cmocka_unit_test(all_that_is_outside_is_shown_and_all_permissions_named),
 		cmocka_unit_test(value_that_is_not_required_may_be_unknown),
 		cmocka_unit_test(required_value_may_not_be_unknown),
 		cmocka_unit_test(other_hardware_is_refused_with_both_sides),

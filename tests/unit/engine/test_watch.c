@@ -245,6 +245,22 @@ static void what_was_allowed_does_not_pause(void **state)
 	done(&b);
 }
 
+/* A half-written only bank is worse than a warm pack. */
+static void a_pack_with_one_bank_is_warned_about_and_not_paused(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b, "quirk=singlebank,temp@20s=50", "[telemetry]\nwatch-s = 1\n");
+	b.job.allow[BF_ALLOW_SINGLE_BANK] = b.job.allow[BF_ALLOW_NO_PROOF] = true;
+	run(&b);
+	assert_int_equal(b.out.rc, BF_OK);
+	assert_int_equal(b.warnings, 1);
+	assert_non_null(strstr(b.warning, "writing goes on"));
+	assert_int_equal(b.alive, 0);
+	done(&b);
+}
+
 static void broadcasts_are_watched_as_they_pass_by(void **state)
 {
 	struct bench b;
@@ -274,6 +290,7 @@ int main(void)
 		cmocka_unit_test(without_patience_it_ends_at_once),
 		cmocka_unit_test(a_pause_can_be_cancelled),
 		cmocka_unit_test(what_was_allowed_does_not_pause),
+		cmocka_unit_test(a_pack_with_one_bank_is_warned_about_and_not_paused),
 		cmocka_unit_test(broadcasts_are_watched_as_they_pass_by),
 	};
 
