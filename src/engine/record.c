@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The record: one line of JSON a run, appended under a lock. Each line carries the SHA-256 of the line
- * before it, so that a line cannot be changed or taken out without breaking the chain.
+ * before it, so that a line cannot be changed or taken out without breaking the chain. Half a line, left by a
+ * power cut, is closed by the next run and is no link of the chain: a whole line that was made half is
+ * missed by the one that follows it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,23 +26,39 @@ static void hash_line(const char *p, size_t len, char dst[2 * BF_SHA256_LEN + 1]
 	bf_hex(dst, 2 * BF_SHA256_LEN + 1, sha, sizeof(sha));
 }
 
-/* Hash of the last line of the file, empty when there is none. */
-static enum bf_rc last_hash(const char *path, char dst[2 * BF_SHA256_LEN + 1], struct bf_err *err)
+static bool is_whole(const char *line, size_t len)
+{
+	BF_AUTO(bf_json) *j = NULL;
+	struct bf_err unused;
+
+	bf_err_init(&unused);
+	return bf_json_parse(line, len, &j, &unused) == BF_OK;
+}
+
+/* Hash of the last whole line of the file, empty when there is none. *ret_torn: half a line follows it. */
+static enum bf_rc last_hash(const char *path, char dst[2 * BF_SHA256_LEN + 1], bool *ret_torn,
+			    struct bf_err *err)
 {
 	BF_AUTO_MEM uint8_t *text = NULL;
-	const char *start;
 	size_t len;
 
 	dst[0] = '\0';
 	if (bf_file_read(path, RECORD_MAX, &text, &len, err))
 		return err->rc;
-	while (len && text[len - 1] == '\n')
-		len--;
-	if (!len)
-		return BF_OK;
-	start = memrchr(text, '\n', len);
-	start = start ? start + 1 : (const char *)text;
-	hash_line(start, (size_t)((const char *)text + len - start), dst);
+	*ret_torn = len && text[len - 1] != '\n';
+	while (len) {
+		const char *start, *end = (const char *)text + len;
+
+		if (end[-1] == '\n')
+			end--;
+		start = memrchr(text, '\n', (size_t)(end - (const char *)text));
+		start = start ? start + 1 : (const char *)text;
+		if (is_whole(start, (size_t)(end - start))) {
+			hash_line(start, (size_t)(end - start), dst);
+			return BF_OK;
+		}
+		len = (size_t)(start - (const char *)text);
+	}
 	return BF_OK;
 }
 
@@ -150,6 +168,7 @@ static enum bf_rc append(const struct bf_run *run, const struct bf_outcome *out,
 	BF_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	BF_AUTO_MEM char *line = NULL;
 	char prev[2 * BF_SHA256_LEN + 1];
+	bool torn = false;
 	size_t len;
 
 	if (fd < 0)
@@ -157,7 +176,7 @@ static enum bf_rc append(const struct bf_run *run, const struct bf_outcome *out,
 	/* Many stations of a line may share one record; each writes for a moment only. */
 	if (flock(fd, LOCK_EX) < 0)
 		return bf_fail_os(err, BF_E_FILE, errno, "cannot lock the record '%s'", path);
-	if (last_hash(path, prev, err))
+	if (last_hash(path, prev, &torn, err) || (torn && bf_file_append(path, "\n", 1, err)))
 		return err->rc;
 	line = compose(run, out, prev);
 	len = strlen(line);
@@ -195,7 +214,7 @@ enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *e
 {
 	BF_AUTO_MEM uint8_t *text = NULL;
 	char prev[2 * BF_SHA256_LEN + 1] = "";
-	size_t len, lines = 0;
+	size_t len, lines = 0, whole = 0;
 
 	if (bf_file_read(path, RECORD_MAX, &text, &len, err))
 		return err->rc;
@@ -204,13 +223,16 @@ enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *e
 		const char *end = memchr(line, '\n', len - at);
 		size_t n = end ? (size_t)(end - line) : len - at;
 
+		at += n + 1;
+		if (!is_whole(line, n))
+			continue;
 		if (!chains(line, n, prev))
 			return bf_fail(err, BF_E_MISMATCH,
 				       "line %zu of '%s' does not follow the line before it",
 				       lines + 1, path);
 		hash_line(line, n, prev);
-		at += n + 1;
+		whole++;
 	}
-	*ret_lines = lines;
+	*ret_lines = whole;
 	return BF_OK;
 }
