@@ -182,6 +182,25 @@ class ExitCodes(common.Case):
         key = os.path.join(common.DATA, "auth", "technician.pem")
         self.expect(self.flash("sim:auth=1", V15, "--auth-key", key), 0)
 
+    def test_21_the_pack_does_not_trust_the_key_that_we_trust(self):
+        run = self.run_json("flash", "--if", "sim", "--key", common.OTHER_KEY, common.image("app-1.5.0.otherkey.bin"))
+        error = self.check(run, 21, "signature", "old-running")
+        self.assertEqual(error["device_code"], 1)
+
+    def test_32_a_refusal_is_named_with_the_packs_own_code(self):
+        profile = self.path("wrong.ini")
+        with open(profile, "w", encoding="utf-8") as f:
+            f.write("[routines]\nerase = 0x0301\n")
+        error = self.check(self.flash("sim", V15, "--profile", profile), 32, "refused", "old-running")
+        self.assertEqual((error["device_code"], error["device_code_name"]), (0x31, "requestOutOfRange"))
+
+    def test_33_no_previous_firmware_to_go_back_to(self):
+        self.check(self.run_json("rollback", "--if", "sim"), 33, "unsupported", "old-running")
+
+    def test_42_one_bank_and_the_power_gone_while_writing(self):
+        error = self.check(self.flash("sim:quirk=singlebank,cutop=60"), 42, "needs-recovery", "needs-recovery")
+        self.assertRegex(error["next"], r"^bmsflash (rollback|flash) --if ")
+
     def test_33_unsupported(self):
         run = self.run_json("backup", "--if", "sim:quirk=noread", "-o", self.path("x.tar"))
         self.check(run, 33, "unsupported", "untouched")
