@@ -253,10 +253,13 @@ static struct bf_json *wire_object(const struct bf_wire_stats *w)
 static struct bf_json *retry_object(const struct bf_retry *r)
 {
 	struct bf_json *j = bf_json_object();
-	uint64_t repeats = 0;
+	uint64_t requests = 0, repeats = 0;
 
-	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
+	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++) {
+		requests += r->requests[i];
 		repeats += r->repeats[i];
+	}
+	bf_json_set_int(j, "requests", (int64_t)requests);
 	bf_json_set_int(j, "repeats", (int64_t)repeats);
 	bf_json_set_int(j, "timeouts", (int64_t)r->timeouts);
 	bf_json_set_int(j, "damaged", (int64_t)r->damaged);

@@ -57,12 +57,19 @@ static enum bf_rc try_rate(struct bf_run *run, uint32_t rate, struct bf_err *err
 	return bf_fail(err, BF_E_LINK, "the line loses messages at %u bit/s", rate);
 }
 
+/* The rate that the user wants, 0: whatever works. A bus was given its rate when it was opened. */
+static uint32_t pin(const struct bf_run *run)
+{
+	return run->transport->ops->bus ? run->job->bitrate : run->job->baud;
+}
+
 static enum bf_rc pinned(struct bf_run *run, struct bf_err *err)
 {
-	if (run->job->baud == run->rate)
+	if (pin(run) == run->rate)
 		return BF_OK;
-	if (try_rate(run, run->job->baud, err)) {
-		bf_next(err, "let the rate be agreed: leave --baud out");
+	if (try_rate(run, pin(run), err)) {
+		bf_next(err, "let the rate be agreed: leave --%s out",
+			run->transport->ops->bus ? "bitrate" : "baud");
 		return err->rc;
 	}
 	return BF_OK;
@@ -100,7 +107,7 @@ enum bf_rc bf_ph_rate(struct bf_run *run, struct bf_err *err)
 	    run->proto->ops->connect(run->proto, BF_ENTRY_READ, err))
 		return bf_while(err, "preparing the pack for reading");
 	if (bf_run_can(run, BF_CAP_RATES) && run->proto->ops->set_rate) {
-		if (run->job->baud ? pinned(run, err) : climb(run, err))
+		if (pin(run) ? pinned(run, err) : climb(run, err))
 			return err->rc;
 	}
 	run->agreed_rate = run->rate;
