@@ -47,6 +47,19 @@ static bool slot_holds(const struct bf_run *run, const struct bf_slot *slot)
 	       memcmp(slot->digest, run->target_digest, slot->digest_len) == 0;
 }
 
+static bool is_confirmed(const struct bf_run *run, const struct bf_slot *active)
+{
+	return !(active->flags & BF_SLOT_TRIAL) || !bf_run_can(run, BF_CAP_CONFIRM);
+}
+
+/* A pack that runs the image and will go on doing so need not be fit for a change, nor allow one. */
+bool bf_when_changing(const struct bf_run *run)
+{
+	const struct bf_slot *active = bf_slot_active(&run->ident, NULL);
+
+	return !slot_holds(run, active) || run->ident.in_bootloader || !is_confirmed(run, active);
+}
+
 /* What the bank states tell: nothing needs to move when the image is in a slot already. */
 static void look_at_slots(struct bf_run *run)
 {
@@ -56,8 +69,7 @@ static void look_at_slots(struct bf_run *run)
 
 	if (slot_holds(run, active) && !run->ident.in_bootloader) {
 		todo->already_running = true;
-		todo->already_confirmed =
-			!(active->flags & BF_SLOT_TRIAL) || !bf_run_can(run, BF_CAP_CONFIRM);
+		todo->already_confirmed = is_confirmed(run, active);
 		run->runs = BF_RUNS_NEW;
 		/* An interrupted run started it: what follows is that run's end. */
 		if (!todo->already_confirmed)

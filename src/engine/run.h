@@ -264,6 +264,7 @@ enum bf_rc bf_archive_read(struct bf_archive *a, const char *path, struct bf_err
 /* plan.c, mover.c, verify.c */
 enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err);
 void bf_todo_done(struct bf_todo *todo);
+bool bf_when_changing(const struct bf_run *run); /* told by the bank states alone */
 bool bf_when_writing(const struct bf_run *run);
 bool bf_when_verifying(const struct bf_run *run);
 enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err); /* plan_memory.c */
