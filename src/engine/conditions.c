@@ -10,9 +10,20 @@
 
 static enum bf_rc measure(struct bf_run *run, struct bf_measure *ret, struct bf_err *err)
 {
-	if (bf_run_measure(run, ret, err))
-		return bf_while(err, "reading the pack's conditions");
-	return BF_OK;
+	struct bf_err why;
+
+	bf_err_init(&why);
+	if (!bf_run_measure(run, ret, &why))
+		return BF_OK;
+	/* A pack without firmware could not be given any if its firmware had to tell. */
+	if (why.rc == BF_E_TIMEOUT && run->ident.in_bootloader && run->meter->ops->by_application) {
+		bf_say(run, BF_EV_NOTICE, "no firmware runs that could tell conditions: %s",
+		       why.cause);
+		*ret = (struct bf_measure){ 0 };
+		return BF_OK;
+	}
+	*err = why;
+	return bf_while(err, "reading the pack's conditions");
 }
 
 /* " --allow low-soc --allow hot": everything that this reading would need. */

@@ -10,8 +10,9 @@
 struct bf_meter;
 
 struct bf_meter_ops {
-	unsigned wires; /* bits of enum bf_wire that it can be read over */
-	unsigned caps;  /* bits of enum bf_cap that the pack must have */
+	unsigned wires;      /* bits of enum bf_wire that it can be read over */
+	unsigned caps;       /* bits of enum bf_cap that the pack must have */
+	bool by_application; /* told by the firmware alone: a pack in its loader is silent */
 	/* May put itself between the wire and its user: *wire is replaced, and on failure closed and
 	 * NULL. */
 	enum bf_rc (*open)(const struct bf_profile *profile, struct bf_transport **wire,

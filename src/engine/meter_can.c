@@ -176,6 +176,7 @@ static void can_close(struct bf_meter *meter)
 
 const struct bf_meter_ops bf_meter_can = {
 	.wires = BF_WIRE_BUS,
+	.by_application = true,
 	.open = can_open,
 	.read = can_read,
 	.close = can_close,

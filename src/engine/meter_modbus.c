@@ -274,6 +274,7 @@ static enum bf_rc meter_open(const struct bf_profile *profile, struct bf_transpo
 
 const struct bf_meter_ops bf_meter_modbus = {
 	.wires = BF_WIRE_STREAM,
+	.by_application = true,
 	.open = meter_open,
 	.read = meter_read,
 	.close = meter_close,

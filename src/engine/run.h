@@ -96,6 +96,7 @@ struct bf_run {
 	uint32_t first_rate, agreed_rate;
 	struct bf_meter *meter; /* NULL: conditions are not read */
 	bf_time watched;        /* when conditions were read last */
+	unsigned untold;        /* readings in a row that failed while writing */
 	unsigned told_outside;  /* bits of enum bf_allow: outside limits while writing, and told */
 
 	enum bf_depth depth;

@@ -12,6 +12,8 @@
 
 #define REST BF_SEC(1) /* between two readings in a pause; also keeps the session (S3 is 5 s) */
 
+#define UNTOLD_MAX 6 /* doublings of the interval */
+
 enum look { INSIDE, OUTSIDE, UNTOLD };
 
 struct watch {
@@ -52,6 +54,14 @@ static unsigned note_outside(struct watch *w, const struct bf_finding *row)
 	return bit;
 }
 
+/* A pack that answers nothing but the transfer now is within its rights. */
+static void note_untold(struct bf_run *run, const struct bf_err *why)
+{
+	if (!run->untold++)
+		bf_say(run, BF_EV_NOTICE, "conditions cannot be watched while writing: %s",
+		       why->cause);
+}
+
 static enum look look(struct watch *w)
 {
 	struct bf_run *run = w->run;
@@ -62,9 +72,11 @@ static enum look look(struct watch *w)
 	w->worst = NULL;
 	w->found = (struct bf_findings){ 0 };
 	bf_err_init(&silent);
-	/* A server that answers nothing but the transfer now is within its rights. */
-	if (bf_run_measure(run, &m, &silent))
+	if (bf_run_measure(run, &m, &silent)) {
+		note_untold(run, &silent);
 		return UNTOLD;
+	}
+	run->untold = 0;
 	run->watched = bf_now(run->clock);
 	bf_judge_now(&run->profile, &m, &w->found);
 	for (size_t i = 0; i < w->found.n; i++) {
@@ -77,10 +89,13 @@ static enum look look(struct watch *w)
 	return w->worst ? OUTSIDE : INSIDE;
 }
 
+/* Silence costs a time-out each time: it is tried at twice the interval after each failure. */
 bool bf_watch_due(const struct bf_run *run)
 {
-	return bf_run_measures(run) &&
-	       bf_now(run->clock) - run->watched >= BF_SEC((bf_time)run->profile.watch_s);
+	unsigned times = run->untold < UNTOLD_MAX ? run->untold : UNTOLD_MAX;
+	bf_time gap = BF_SEC((bf_time)run->profile.watch_s) << times;
+
+	return bf_run_measures(run) && bf_now(run->clock) - run->watched >= gap;
 }
 
 /* Nothing is on the wire: a cancellation may be taken at once. */
@@ -171,6 +186,7 @@ enum bf_rc bf_conditions_watch(struct bf_run *run, struct bf_err *err)
 
 		if (rc) {
 			run->watched = -BF_SEC((bf_time)run->profile.watch_s);
+			run->untold = 0;
 			return bf_while(err, "watching the pack's conditions while writing");
 		}
 	}

@@ -278,6 +278,38 @@ static void broadcasts_are_watched_as_they_pass_by(void **state)
 	done(&b);
 }
 
+static void a_pack_without_firmware_need_not_broadcast(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b, "", "[telemetry]\nsource = can-broadcast\n");
+	snprintf(b.iface, sizeof(b.iface), "sim:link=can,broadcast=1,quirk=noread,version=none");
+	b.job.baud = 0;
+	run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_non_null(strstr(b.notice, "no firmware runs that could tell conditions"));
+	done(&b);
+}
+
+/* One bank: the firmware that broadcasts stops for the loader that writes. */
+static void silence_while_writing_is_told_once_and_tried_ever_more_rarely(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b, "", "[telemetry]\nsource = can-broadcast\nwatch-s = 1\n");
+	snprintf(b.iface, sizeof(b.iface),
+		 "sim:link=can,broadcast=1,quirk=noread,quirk=singlebank,quirk=slow");
+	b.job.baud = 0;
+	b.job.allow[BF_ALLOW_SINGLE_BANK] = b.job.allow[BF_ALLOW_NO_PROOF] = true;
+	run(&b);
+	assert_int_equal(b.out.rc, BF_OK);
+	assert_non_null(strstr(b.notice, "conditions cannot be watched while writing"));
+	assert_null(strstr(strstr(b.notice, "cannot be watched") + 1, "cannot be watched"));
+	done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +324,8 @@ int main(void)
 		cmocka_unit_test(what_was_allowed_does_not_pause),
 		cmocka_unit_test(a_pack_with_one_bank_is_warned_about_and_not_paused),
 		cmocka_unit_test(broadcasts_are_watched_as_they_pass_by),
+		cmocka_unit_test(a_pack_without_firmware_need_not_broadcast),
+		cmocka_unit_test(silence_while_writing_is_told_once_and_tried_ever_more_rarely),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
