@@ -20,6 +20,7 @@ struct watch {
 	struct bf_run *run;
 	struct bf_findings found;
 	const struct bf_finding *worst; /* the first that is outside */
+	unsigned known;                 /* conditions that the last whole reading told */
 };
 
 /* What is outside, and what was allowed to be. */
@@ -62,6 +63,19 @@ static void note_untold(struct bf_run *run, const struct bf_err *why)
 		       why->cause);
 }
 
+/* A cause that is no longer told is not over. */
+static bool tells_less(struct watch *w)
+{
+	unsigned known = 0;
+
+	for (size_t i = 0; i < w->found.n; i++)
+		known += w->found.rows[i].check.verdict != BF_VERDICT_UNKNOWN;
+	if (known < w->known)
+		return true;
+	w->known = known;
+	return false;
+}
+
 static enum look look(struct watch *w)
 {
 	struct bf_run *run = w->run;
@@ -79,6 +93,8 @@ static enum look look(struct watch *w)
 	run->untold = 0;
 	run->watched = bf_now(run->clock);
 	bf_judge_now(&run->profile, &m, &w->found);
+	if (tells_less(w))
+		return UNTOLD;
 	for (size_t i = 0; i < w->found.n; i++) {
 		const struct bf_finding *row = &w->found.rows[i];
 

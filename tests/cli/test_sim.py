@@ -47,6 +47,34 @@ class Jobs(common.Case):
                 self.expect(run, 0)
                 self.assertEqual(run.result["state"], "new-proven")
 
+    def test_conditions_from_broadcasts_with_the_limits_that_come_with_them(self):
+        profile = self.path("broadcast.ini")
+        with open(profile, "w", encoding="utf-8") as f:
+            f.write("[telemetry]\nsource = can-broadcast\n")
+        run = self.run_json("probe", "--if", self.pack("broadcast=1", "soc=61"), "--profile", profile)
+        self.expect(run, 0)
+        measure = run.of("measure")[0]
+        self.assertEqual(measure["state_of_charge_percent"], 61)
+        self.assertEqual(measure["charge_current_limit_a"], 25)
+        self.assertEqual(measure["cell_voltages_v"], [])
+        run = self.flash(V15, "--profile", profile, pack=self.pack("broadcast=1", "temp=45.1"))
+        self.expect(run, 30)
+        self.assertIn("--allow hot", run.result["error"]["next"])
+        run = self.flash(V15, "--profile", profile, pack=self.pack("broadcast=1"))
+        self.expect(run, 0)
+
+    def test_writing_pauses_while_conditions_are_outside_their_limits(self):
+        profile = self.path("slow.ini")
+        with open(profile, "w", encoding="utf-8") as f:
+            f.write("[telemetry]\nwatch-s = 1\npause-max-s = 30\n[rs485]\nbaud = 9600\n")
+        slow = ("link=rs485", "rate=9600", "quirk=noread")
+        words = ("--profile", profile, "--baud", "9600", "--allow", "no-backup")
+        run = self.flash(V15, *words, pack=self.pack(*slow, "temp@20s=50"))
+        self.expect(run, 30)
+        self.assertEqual(run.result["state"], "old-running")
+        self.assertEqual([c["name"] for c in run.of("check") if c["verdict"] == "fail"], ["temperature-highest"])
+        self.expect(self.flash(V15, *words, pack=self.pack(*slow, "temp@10s=50", "temp@20s=25")), 0)
+
     def test_both_framings_of_rs485(self):
         for framing in ("iso14230", "hdlc"):
             with self.subTest(framing):

@@ -67,8 +67,9 @@ static const struct {
 	{ COLD, 0.0, false, "temperature-lowest", BF_ALLOW_COLD, "0.0 degrees C (sensor 3)" },
 	{ COLD, 0.1, true, "temperature-lowest", 0, "0.1 degrees C (sensor 3)" },
 	{ COLD, -0.1, false, "temperature-lowest", BF_ALLOW_COLD, "-0.1 degrees C (sensor 3)" },
-	/* 0 degrees as a pack tells it in tenths of a kelvin: not above, whatever binary makes of it */
-	{ COLD, 2732 * 0.1 - 273.2, false, "temperature-lowest", BF_ALLOW_COLD, "0.0 degrees C" },
+	/* 0 degrees as a pack tells it in hundredths of a kelvin: a little above in binary, and still not above */
+	{ COLD, 27315 * 0.01 - 273.15, false, "temperature-lowest", BF_ALLOW_COLD,
+	  "0.0 degrees C" },
 	{ HOT, 45.0, false, "temperature-highest", BF_ALLOW_HOT, "45.0 degrees C (sensor 2)" },
 	{ HOT, 44.9, true, "temperature-highest", 0, "44.9 degrees C (sensor 2)" },
 	{ HOT, 3182 * 0.1 - 273.2, false, "temperature-highest", BF_ALLOW_HOT, "45.0 degrees C" },

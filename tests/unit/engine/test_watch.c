@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "engine/meter.h"
 #include "engine/run.h"
 
 struct bench {
@@ -310,6 +311,87 @@ static void silence_while_writing_is_told_once_and_tried_ever_more_rarely(void *
 	done(&b);
 }
 
+/* A meter that plays readings from a list. */
+struct script {
+	struct bf_meter meter;
+	const double *temps; /* below -100: not told */
+	unsigned n, at;
+};
+
+static enum bf_rc play(struct bf_meter *m, struct bf_transport *wire, struct bf_proto *proto,
+		       struct bf_measure *ret, struct bf_err *err)
+{
+	struct script *s = BF_CONTAINER_OF(m, struct script, meter);
+
+	(void)wire, (void)proto, (void)err;
+	assert_true(s->at < s->n);
+	*ret = (struct bf_measure){ .has_soc = true, .soc = 50, .n_temps = 1 };
+	ret->temp_c[0] = s->temps[s->at++];
+	if (ret->temp_c[0] < -100)
+		ret->n_temps = 0;
+	return BF_OK;
+}
+
+static void a_cause_that_is_no_longer_told_is_not_over(void **state)
+{
+	static const double temps[] = { 50, -999, -999, 50, -999, 30 };
+	static const struct bf_meter_ops ops = { .read = play };
+	static const struct bf_proto_ops nothing = { .name = "none" };
+	struct script s = { { &ops }, temps, BF_COUNT(temps), 0 };
+	struct bf_proto proto = { .ops = &nothing };
+	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+	struct bf_run *run = calloc(1, sizeof(*run));
+	const struct bf_job job = { 0 };
+	struct bf_err err;
+
+	(void)state;
+	assert_non_null(run);
+	bf_err_init(&err);
+	bf_profile_default(&run->profile);
+	run->meter = &s.meter;
+	run->proto = &proto;
+	run->job = &job;
+	run->clock = run->outer = clock;
+	run->deadline = BF_NEVER;
+	run->ident.caps = BF_CAP_DUAL_BANK;
+	bf_clock_hold(clock);
+	assert_true(bf_clock_until(clock, BF_SEC(10)));
+	assert_int_equal(bf_conditions_watch(run, &err), BF_OK);
+	assert_int_equal(s.at, s.n);
+	assert_int_equal(bf_now(clock), BF_SEC(15));
+	free(run);
+}
+
+static void the_interval_doubles_with_each_silence_up_to_a_limit(void **state)
+{
+	static const struct {
+		unsigned untold;
+		bf_time due;
+	} rows[] = {
+		{ 0, BF_SEC(10) },  { 1, BF_SEC(20) },   { 3, BF_SEC(80) },
+		{ 6, BF_SEC(640) }, { 60, BF_SEC(640) },
+	};
+	static const struct bf_meter_ops ops = { 0 };
+	struct bf_meter meter = { &ops };
+	struct bf_run *run = calloc(1, sizeof(*run));
+
+	(void)state;
+	assert_non_null(run);
+	run->meter = &meter;
+	run->profile.watch_s = 10;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		BF_AUTO(bf_clock) *clock = bf_vclock_new();
+
+		run->clock = clock;
+		run->untold = rows[i].untold;
+		assert_true(bf_clock_until(clock, rows[i].due - 1));
+		assert_false(bf_watch_due(run));
+		assert_true(bf_clock_until(clock, rows[i].due));
+		assert_true(bf_watch_due(run));
+	}
+	free(run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +407,8 @@ int main(void)
 		cmocka_unit_test(a_pack_with_one_bank_is_warned_about_and_not_paused),
 		cmocka_unit_test(broadcasts_are_watched_as_they_pass_by),
 		cmocka_unit_test(a_pack_without_firmware_need_not_broadcast),
+		cmocka_unit_test(a_cause_that_is_no_longer_told_is_not_over),
+		cmocka_unit_test(the_interval_doubles_with_each_silence_up_to_a_limit),
 		cmocka_unit_test(silence_while_writing_is_told_once_and_tried_ever_more_rarely),
 	};
 
