@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2034,SC2154,SC2317 # variables and callers are in suite and helpers.sh
+# USB: virtual packs in the kernel's virtual host controller, by bmsflash and by programs of others.
+# USB strings name no hardware in a form that an image could be compared with: --allow no-hardware.
+
+case_usb_driver() { program "$build/tests/vm/kernel_usb"; }
+
+case_usb_driver_and_pack() {
+	modprobe vhci_hcd
+	need "$sim"
+	BF_BENCH_USB=$sim program "$build/tests/unit/transport/test_usb_kernel"
+}
+
+case_usb_pack_is_listed() {
+	usb_pack protocol=dfu || return 1
+	"$bmsflash" probe >list.out 2>&1
+	must_say list.out 1209:0001 BX16-000001
+}
+
+# Each restart makes another device of it: another address, another bcdDevice.
+case_usb_flash_follows_the_pack_to_its_new_address() {
+	usb_pack protocol=dfu flash=instant || return 1
+	before=$(usb_device devnum)
+	flash usb --allow no-hardware && found_by_kernel 0150 || return 1
+	[ "$(usb_device devnum)" -gt "$before" ]
+}
+
+case_usb_read_back_equals_the_image() {
+	need dfu-util
+	usb_pack protocol=dfu flash=instant && flash usb --allow no-hardware || return 1
+	"$bmsflash" verify --if usb -k "$data/mcuboot/release.pub.pem" "$image" >verify.out 2>&1 || {
+		cat verify.out
+		return 1
+	}
+	poll "$bmsflash" backup --if usb -o usb.tar || return 1
+	tar -xf usb.tar
+	cmp "$image" regions/slot0.bin || { tar -tvf usb.tar; return 1; }
+}
+
+case_usb_flash_by_address() {
+	image=$data/firmware/app-1.5.0.hex
+	usb_pack protocol=dfuse flash=instant && flash usb --allow no-hardware,single-bank
+}
+
+case_usb_flash_by_address_without_firmware() {
+	image=$data/firmware/app-1.5.0.hex
+	usb_pack protocol=dfuse version=none flash=instant &&
+		flash usb --allow no-hardware,single-bank
+}
+
+case_usb_power_goes_in_the_middle_and_the_next_run_ends_it() {
+	usb_pack protocol=dfu cutmsg=60,repower=3000 || return 1
+	! update usb --allow no-hardware >flash.out 2>&1 || return 1
+	must_say flash.out '"status":' || return 1
+	poll found_by_kernel 0130 && flash usb --allow no-hardware
+}
+
+case_usb_unplugged_in_the_middle() {
+	usb_pack protocol=dfu state=pack.state && during usb --allow no-hardware || return 1
+	kill "$pack_pid"
+	ended 13 && must_say flash.out "disappeared" '"likely":' '"next":' || return 1
+	usb_pack protocol=dfu state=pack.state && flash usb --allow no-hardware
+}
+
+case_usb_not_permitted() {
+	usb_pack protocol=dfu || return 1
+	node=$(printf '/dev/bus/usb/%03d/%03d' "$(usb_device busnum)" "$(usb_device devnum)")
+	poll test -e "$node"
+	chmod 600 "$node"
+	refused 10 "no permission to use 'usb@" "$node" "60-bmsflash.rules" -- powerless probe --if usb
+}
+
+case_usb_held_by_another_program() {
+	usb_pack protocol=dfu || return 1
+	during usb --allow no-hardware || return 1
+	refused 11 -- "$bmsflash" probe --if usb
+	kill "$updating"
+	return 0
+}
+
+# ---- programs of others ----
+
+case_dfu_util_reads_the_running_image() {
+	need dfu-util
+	usb_pack protocol=dfu || return 1
+	dfu-util -E 3 -d 1209:0001,1209:0002 -U up.bin >dfu.out 2>&1
+	cmp up.bin "$data/mcuboot/app-1.3.0.signed.bin" || { tail -n 5 dfu.out; return 1; }
+}
+
+case_dfu_util_updates() {
+	need dfu-util
+	usb_pack protocol=dfu || return 1
+	# Its exit status is no proof: 74 when the reset makes another device of it, as is right.
+	dfu-util -E 3 -d 1209:0001,1209:0002 -R -D "$image" >dfu.out 2>&1
+	grep -q "^Done!" dfu.out || { tail -n 5 dfu.out; return 1; }
+	poll found_by_kernel 0150
+}
+
+case_dfu_util_updates_by_address() {
+	need dfu-util
+	usb_pack protocol=dfuse || return 1
+	dfu-util -e -d 0483:5740 >dfu.out 2>&1
+	poll found_by_kernel 2200 || return 1
+	dfu-util -d 0483:df11 -a 0 -s 0x08010200:leave -D "$data/firmware/app-1.5.0.bin" >dfu.out 2>&1
+	poll found_by_kernel 0150 || { tail -n 5 dfu.out; return 1; }
+}
+
+case_usbip_imports_the_pack() {
+	need usbip
+	modprobe vhci_hcd
+	pack --usb 3240 protocol=dfu || return 1
+	usbip list -r 127.0.0.1 2>&1 | grep -q '1209:0001' || return 1
+	usbip attach -r 127.0.0.1 -b 1-1 && poll found_by_kernel 0130 || return 1
+	usbip detach -p 0 2>/dev/null
+	sleep 1
+	! found_by_kernel 0130
+}
