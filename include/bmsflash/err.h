@@ -52,12 +52,29 @@ struct bf_rc_info {
 
 const struct bf_rc_info *bf_rc_info(enum bf_rc rc);
 
+/* What technicians meet most, recognised by name on what was really seen. */
+enum bf_pattern {
+	BF_PATTERN_NONE,
+	BF_PATTERN_AUTH,     /* the pack does not accept who we are */
+	BF_PATTERN_LOOP,     /* new firmware starts again and again */
+	BF_PATTERN_TRANSFER, /* data stopped getting through */
+	BF_PATTERN_COUNT
+};
+
+struct bf_pattern_info {
+	const char *name;  /* "transfer-timeout", as JSON has it; NULL: none */
+	const char *title; /* "transfer time-out" */
+};
+
+const struct bf_pattern_info *bf_pattern_info(enum bf_pattern pattern);
+
 #define BF_ERR_TEXT   320
 #define BF_ERR_STEPS  8
 #define BF_ERR_LIKELY 5
 
 struct bf_err {
 	enum bf_rc rc;
+	enum bf_pattern pattern;
 	int os;           /* errno of the operating system, 0 if none */
 	bool dev_refused; /* the two fields below hold the device's own answer */
 	unsigned dev_code;

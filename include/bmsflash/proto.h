@@ -199,6 +199,9 @@ struct bf_proto_env {
 	struct bf_retry *retry;
 	struct bf_auth *auth; /* may be NULL */
 	int node;             /* --node, -1: the profile's */
+	/* Not 0: recognise asks once and waits so long for the answer. A loader that shows up for a
+	 * moment after power-on is asked again and again. */
+	bf_time hurry;
 	/* Called while waiting in long operations, with what the device is doing; may be NULL. */
 	void (*alive)(void *ctx, const char *what);
 	void *alive_ctx;

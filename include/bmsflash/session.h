@@ -60,6 +60,7 @@ enum bf_event_kind {
 	BF_EV_REGION,    /* backup, verify: one region done: .region */
 	BF_EV_SELF_TEST, /* one rule of the self-test: .check */
 	BF_EV_SUMMARY,   /* figures of the run: .summary */
+	BF_EV_FINDING,   /* probe --doctor: .finding */
 	BF_EV_KIND_COUNT
 };
 
@@ -143,6 +144,7 @@ struct bf_event {
 			const char *result; /* "saved", "identical", "differs", "not readable" */
 		} region;
 		const struct bf_summary *summary;
+		const struct bf_finding *finding;
 	};
 };
 
@@ -177,7 +179,8 @@ struct bf_job {
 	bf_time timeout; /* whole job, 0: none */
 	bf_time wait;    /* how long to wait for a device to appear, 0: no waiting */
 	bool dry_run;
-	bool rescue;
+	bool rescue; /* flash: catch a loader that shows up for a moment after power-on */
+	bool doctor; /* probe: look at this computer instead of at a pack */
 	bool allow[BF_ALLOW_COUNT];
 	const char *tool_version;
 	const char *user; /* for the record */
@@ -217,3 +220,4 @@ enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *e
 const char *bf_job_name(enum bf_job_kind kind);
 const char *bf_state_name(enum bf_state state);
 const char *bf_verdict_name(enum bf_verdict verdict);
+const char *bf_severity_name(enum bf_severity severity);

@@ -213,6 +213,11 @@ struct bf_open_env {
 	const struct bf_log *log;   /* may be NULL */
 	struct bf_line line;        /* first settings of a serial line; baud 0: 115200 8N1 */
 	uint32_t bitrate, dbitrate; /* CAN: set these when not 0; 0: leave the interface as it is */
+	/* USB: a device that is not there yet may take so long to appear; 0: it must be there. When it
+	 * does not come: BF_E_NODEV. */
+	bf_time wait;
+	void (*alive)(void *ctx, const char *what); /* meanwhile; may be NULL */
+	void *alive_ctx;
 };
 
 /* One thing that could be given to --if. */
@@ -222,6 +227,33 @@ struct bf_candidate {
 	bool usable;    /* false: `why` tells (down, denied, busy) */
 	char why[256];
 };
+
+/* ---- diagnosis: what stands in the way on this machine ---- */
+
+enum bf_severity {
+	BF_SEVERITY_OK,      /* looked at, and as it should be */
+	BF_SEVERITY_NOTE,    /* worth knowing */
+	BF_SEVERITY_WARNING, /* works, but slower or less surely than it could */
+	BF_SEVERITY_PROBLEM, /* keeps this interface from working */
+	BF_SEVERITY_COUNT
+};
+
+struct bf_finding {
+	enum bf_severity severity;
+	const char *check; /* "latency-timer": the same word for the same thing, for scripts */
+	char subject[128]; /* what was looked at: "can0", "/dev/ttyUSB0", "this computer" */
+	char text[256];    /* what was found */
+	char mend[256]; /* the command that mends it; empty: nothing to mend, or nothing to type */
+};
+
+struct bf_diag {
+	const char *root; /* before /sys, /proc, /dev, /etc: "" but in tests */
+	void (*found)(void *ctx, const struct bf_finding *f);
+	void *ctx;
+};
+
+void bf_find(const struct bf_diag *diag, enum bf_severity severity, const char *check,
+	     const char *subject, const char *mend, const char *fmt, ...) BF_PRINTF(6, 7);
 
 struct bf_driver {
 	const char *name;         /* "rs485" */
@@ -235,6 +267,9 @@ struct bf_driver {
 			   struct bf_transport **ret, struct bf_err *err);
 	/* Calls found() for each candidate on this machine; sends nothing on any wire. May be NULL. */
 	void (*list)(void (*found)(void *ctx, const struct bf_candidate *c), void *ctx);
+	/* Reports what it sees of one address, or (NULL) of all interfaces of its kind; opens nothing
+	 * and sends nothing. May be NULL. */
+	void (*diagnose)(const struct bf_diag *diag, const char *address);
 };
 
 /* The drivers that were built in, in the order in which they are asked; ends with NULL. */

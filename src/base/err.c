@@ -61,6 +61,19 @@ const struct bf_rc_info *bf_rc_info(enum bf_rc rc)
 	return &rc_rows[rc];
 }
 
+static const struct bf_pattern_info pattern_rows[] = {
+	[BF_PATTERN_NONE] = { NULL, NULL },
+	[BF_PATTERN_AUTH] = { "authentication-rejected", "authentication rejected" },
+	[BF_PATTERN_LOOP] = { "restart-loop", "restart loop after an update" },
+	[BF_PATTERN_TRANSFER] = { "transfer-timeout", "transfer time-out" },
+};
+static_assert(BF_COUNT(pattern_rows) == BF_PATTERN_COUNT, "a row for every pattern");
+
+const struct bf_pattern_info *bf_pattern_info(enum bf_pattern pattern)
+{
+	return &pattern_rows[(unsigned)pattern < BF_PATTERN_COUNT ? pattern : BF_PATTERN_NONE];
+}
+
 void bf_err_init(struct bf_err *err)
 {
 	memset(err, 0, sizeof(*err));

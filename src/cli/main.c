@@ -107,6 +107,7 @@ static void run(struct program *p, struct bf_clock *clock)
 		.wait = o->wait,
 		.dry_run = o->dry_run,
 		.rescue = o->rescue,
+		.doctor = o->doctor,
 		.tool_version = BF_VERSION,
 		.user = user_name(),
 	};

@@ -293,6 +293,17 @@ static void put_summary(struct bf_json *j, const struct bf_event *ev)
 	bf_json_set(j, "retry", retry_object(&s->retry));
 }
 
+static void put_finding(struct bf_json *j, const struct bf_event *ev)
+{
+	const struct bf_finding *f = ev->finding;
+
+	bf_json_set_str(j, "severity", bf_severity_name(f->severity));
+	bf_json_set_str(j, "check", f->check);
+	bf_json_set_str(j, "subject", f->subject);
+	bf_json_set_str(j, "text", f->text);
+	text_or_null(j, "mend", f->mend);
+}
+
 typedef void put_fn(struct bf_json *j, const struct bf_event *ev);
 
 static put_fn *const put_rows[] = {
@@ -305,7 +316,7 @@ static put_fn *const put_rows[] = {
 	[BF_EV_NOTICE] = put_text,         [BF_EV_WARNING] = put_text,
 	[BF_EV_RETRY] = put_text,          [BF_EV_FILE] = put_file,
 	[BF_EV_REGION] = put_region,       [BF_EV_SELF_TEST] = put_check,
-	[BF_EV_SUMMARY] = put_summary,
+	[BF_EV_SUMMARY] = put_summary,     [BF_EV_FINDING] = put_finding,
 };
 static_assert(BF_COUNT(put_rows) == BF_EV_KIND_COUNT, "every event can be written");
 
@@ -353,6 +364,8 @@ static struct bf_json *error_object(const struct bf_err *err)
 	struct bf_json *j = bf_json_object();
 
 	bf_json_set_str(j, "code", bf_rc_info(err->rc)->name);
+	if (err->pattern)
+		bf_json_set_str(j, "pattern", bf_pattern_info(err->pattern)->name);
 	bf_json_set_str(j, "cause", err->cause);
 	strings(j, "trail", err->trail[0], sizeof(err->trail[0]), err->n_trail);
 	strings(j, "likely", err->likely[0], sizeof(err->likely[0]), err->n_likely);

@@ -386,6 +386,24 @@ static void say_summary(struct bf_out_text *o, const struct bf_event *ev)
 	note(o, "data: %s", line);
 }
 
+static void say_finding(struct bf_out_text *o, const struct bf_event *ev)
+{
+	static const enum paint paints[] = {
+		[BF_SEVERITY_OK] = PAINT_GOOD,
+		[BF_SEVERITY_NOTE] = PAINT_PLAIN,
+		[BF_SEVERITY_WARNING] = PAINT_WARN,
+		[BF_SEVERITY_PROBLEM] = PAINT_BAD,
+	};
+	const struct bf_finding *f = ev->finding;
+
+	if (o->quiet && f->severity < BF_SEVERITY_WARNING)
+		return;
+	result(o, "%s%-8s%s %s: %s", paint(o, paints[f->severity]), bf_severity_name(f->severity),
+	       paint(o, PAINT_PLAIN), f->subject, f->text);
+	if (f->mend[0])
+		result(o, "         to mend it: %s", f->mend);
+}
+
 static say_fn *const say_rows[] = {
 	[BF_EV_START] = say_start,         [BF_EV_IMAGE] = say_image,
 	[BF_EV_INTERFACE] = say_interface, [BF_EV_CANDIDATE] = say_candidate,
@@ -396,7 +414,7 @@ static say_fn *const say_rows[] = {
 	[BF_EV_NOTICE] = say_note,         [BF_EV_WARNING] = say_warning,
 	[BF_EV_RETRY] = say_retry,         [BF_EV_FILE] = say_file,
 	[BF_EV_REGION] = say_region,       [BF_EV_SELF_TEST] = say_self_test,
-	[BF_EV_SUMMARY] = say_summary,
+	[BF_EV_SUMMARY] = say_summary,     [BF_EV_FINDING] = say_finding,
 };
 static_assert(BF_COUNT(say_rows) == BF_EV_KIND_COUNT, "every event can be said");
 
@@ -408,6 +426,9 @@ void bf_out_text_event(void *ctx, const struct bf_event *ev)
 static void say_error(struct bf_out_text *o, const struct bf_err *err)
 {
 	close_line(o);
+	if (err->pattern)
+		fprintf(o->notes, "%s%s%s\n", paint(o, PAINT_BAD),
+			bf_pattern_info(err->pattern)->title, paint(o, PAINT_PLAIN));
 	fprintf(o->notes, "%sbmsflash: %s:%s %s\n", paint(o, PAINT_BAD), bf_rc_info(err->rc)->name,
 		paint(o, PAINT_PLAIN), err->cause);
 	for (unsigned i = 0; i < err->n_trail; i++)

@@ -24,7 +24,7 @@ struct bf_opts {
 	int64_t addr; /* -1: not given */
 	int64_t baud, bitrate, dbitrate;
 	bf_time timeout, wait;
-	bool json, dry_run, rescue;
+	bool json, dry_run, rescue, doctor;
 	int64_t verbose, quiet;
 	const char *progress;
 	const char *trace, *record, *expect_serial;

@@ -66,6 +66,19 @@ const char *bf_state_name(enum bf_state state)
 	return names[state];
 }
 
+const char *bf_severity_name(enum bf_severity severity)
+{
+	static const char *const names[] = {
+		[BF_SEVERITY_OK] = "ok",
+		[BF_SEVERITY_NOTE] = "note",
+		[BF_SEVERITY_WARNING] = "warning",
+		[BF_SEVERITY_PROBLEM] = "problem",
+	};
+	_Static_assert(BF_COUNT(names) == BF_SEVERITY_COUNT, "a name for every severity");
+
+	return names[severity];
+}
+
 const char *bf_verdict_name(enum bf_verdict verdict)
 {
 	static const char *const names[] = {
