@@ -28,7 +28,8 @@ static bool starts_at(const struct bf_dfu_device *dev, uint32_t addr)
 
 static bool runs_raw(const struct bf_dfu_device *dev)
 {
-	if (dev->form != &bf_dfu_form_se || bf_pack_mode(dev->pack) != BF_PACK_LOADER)
+	if (dev->form != &bf_dfu_form_se || bf_pack_in_window(dev->pack) ||
+	    bf_pack_mode(dev->pack) != BF_PACK_LOADER)
 		return false;
 	return starts_at(dev, BF_DFU_APP_ADDR + HEADER_SIZE) || starts_at(dev, BF_DFU_APP_ADDR);
 }
@@ -75,7 +76,7 @@ void bf_dfu_running_version(const struct bf_dfu_device *dev, unsigned ret[3])
 
 static void appear(struct bf_dfu_device *dev, bf_time now)
 {
-	bool bad = !dev->asked && dev->form == &bf_dfu_form_11;
+	bool bad = !dev->asked && dev->form == &bf_dfu_form_11 && !bf_pack_in_window(dev->pack);
 
 	dev->dfu_mode = !bf_dfu_runs_app(dev);
 	dev->present = true;

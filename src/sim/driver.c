@@ -69,9 +69,12 @@ static enum bf_rc sim_open(const struct bf_open_env *env, const char *address,
 		rc = bf_pack_new(&opts, &o.take_pack, err);
 	if (rc)
 		return bf_while(err, "opening '%s'", address);
-	bf_pack_power(o.take_pack, true, 0);
+	bf_pack_plug_in(o.take_pack, 0);
 	/* It was on long before anybody connected. */
-	bf_pack_run(o.take_pack, bf_pack_next(o.take_pack));
+	if (!opts.poweron_ms)
+		bf_pack_run(o.take_pack, bf_pack_next(o.take_pack));
+	if (bf_pack_in_window(o.take_pack))
+		bf_pack_run(o.take_pack, bf_pack_next(o.take_pack));
 	o.take_clock = bf_vclock_new();
 	rc = open_wire(&o, ret, err);
 	if (rc)

@@ -168,7 +168,7 @@ static enum bf_rc run(struct args *a, struct bf_err *err)
 	if (rc)
 		return rc;
 	s.pack = pack;
-	bf_pack_power(pack, true, bf_now(clock));
+	bf_pack_plug_in(pack, bf_now(clock));
 	rc = serve(a, &s, err);
 	if (rc == BF_E_INTERRUPTED || !rc)
 		return bf_pack_save(pack, err);

@@ -100,6 +100,10 @@ static const struct row rows[] = {
 	{ { "cutmsg", "N", "power goes when request N is heard" }, NUMBER, FIELD(cut_msg), 0, 9e15, NULL },
 	{ { "repower", "MS", "power comes back so long after a cut; 0: never" },
 	  NUMBER, FIELD(repower_ms), 0, 1e9, NULL },
+	{ { "poweron", "MS", "the pack is off and gets its power so late" },
+	  NUMBER, FIELD(poweron_ms), 0, 1e9, NULL },
+	{ { "window", "MS", "the loader waits so long for a request before it starts firmware" },
+	  NUMBER, FIELD(window_ms), 0, 1e6, NULL },
 	{ { "trust", "HEX", "one more Ed25519 public key that the loader trusts" },
 	  HEX32, FIELD(trust), 0, 0, NULL },
 };

@@ -55,6 +55,8 @@ struct bf_sim_opts {
 	bool erase_ahead;         /* erases by itself what it is about to write */
 	uint64_t cut_op, cut_msg; /* power goes at this flash operation or request; 0: never */
 	uint32_t repower_ms;      /* power comes back by itself so long after a cut; 0: never */
+	uint32_t poweron_ms;      /* power comes so late; 0: it is on */
+	uint32_t window_ms;       /* the loader listens so long before it starts firmware */
 	bool has_trust;
 	uint8_t trust[32]; /* one more Ed25519 key that the pack's loader trusts */
 };

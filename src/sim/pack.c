@@ -98,7 +98,7 @@ enum bf_rc bf_pack_new(const struct bf_sim_opts *opts, struct bf_pack **ret, str
 	bf_flash_init(&p->flash);
 	p->banks =
 		(struct bf_banks){ &p->flash, { BF_ADDR_SLOT0, BF_ADDR_SLOT1 }, BF_PACK_SLOT_SIZE };
-	p->restart_at = p->crash_at = p->power_at = BF_NEVER;
+	p->restart_at = p->crash_at = p->power_at = p->window_until = BF_NEVER;
 	set_trust(p);
 	set_flash_times(p);
 	for (size_t i = 0; i < BF_PACK_CELLS; i++)
@@ -131,7 +131,7 @@ void bf_pack_die(struct bf_pack *pack, bf_time now)
 {
 	pack->mode = BF_PACK_OFF;
 	pack->runs = false;
-	pack->restart_at = pack->crash_at = pack->power_at = BF_NEVER;
+	pack->restart_at = pack->crash_at = pack->power_at = pack->window_until = BF_NEVER;
 	if (pack->opts.repower_ms)
 		pack->power_at = now + BF_MS(pack->opts.repower_ms);
 }
@@ -142,7 +142,7 @@ static void start(struct bf_pack *p, enum bf_pack_reason reason, bf_time now)
 	p->starts_since_power++;
 	p->mode = BF_PACK_STARTING;
 	p->reason = reason;
-	p->restart_at = p->crash_at = BF_NEVER;
+	p->restart_at = p->crash_at = p->window_until = BF_NEVER;
 	p->confirmed_now = false;
 	p->busy_until = now;
 	bf_pack_boot(p);
@@ -168,6 +168,19 @@ void bf_pack_power(struct bf_pack *pack, bool on, bf_time now)
 	pack->starts_since_power = 0;
 	pack->stay_in_loader = false;
 	start(pack, BF_PACK_BY_POWER, now);
+}
+
+void bf_pack_plug_in(struct bf_pack *pack, bf_time now)
+{
+	if (pack->opts.poweron_ms)
+		pack->power_at = now + BF_MS(pack->opts.poweron_ms);
+	else
+		bf_pack_power(pack, true, now);
+}
+
+bool bf_pack_in_window(const struct bf_pack *pack)
+{
+	return pack->window_until != BF_NEVER;
 }
 
 void bf_pack_cut_at(struct bf_pack *pack, uint64_t op)
@@ -201,20 +214,53 @@ bf_time bf_pack_next(const struct bf_pack *pack)
 		at = pack->restart_at;
 	if (pack->crash_at < at)
 		at = pack->crash_at;
+	if (pack->window_until < at)
+		at = pack->window_until;
 	return pack->power_at < at ? pack->power_at : at;
 }
 
+static void start_firmware(struct bf_pack *p, bf_time now)
+{
+	p->mode = BF_PACK_APP;
+	if (p->trial && p->opts.crash == BF_SIM_CRASH_TRIAL)
+		p->crash_at = now + CRASH_AFTER_US;
+}
+
+/* A restart that was asked for needs no second chance: whoever asked knows how to ask for the loader. */
 static void become_ready(struct bf_pack *p)
 {
-	p->mode = p->runs ? BF_PACK_APP : BF_PACK_LOADER;
-	if (p->runs && p->trial && p->opts.crash == BF_SIM_CRASH_TRIAL)
-		p->crash_at = p->ready_at + CRASH_AFTER_US;
+	if (!p->runs) {
+		p->mode = BF_PACK_LOADER;
+		return;
+	}
+	if (!p->opts.window_ms || p->reason == BF_PACK_BY_REQUEST) {
+		start_firmware(p, p->ready_at);
+		return;
+	}
+	p->mode = BF_PACK_LOADER;
+	p->window_until = p->ready_at + BF_MS(p->opts.window_ms);
+	p->window_trial = p->trial;
+	p->runs = p->trial = false;
+}
+
+/* Nobody asked for the loader: to its servers the firmware is another start. */
+static void close_window(struct bf_pack *p)
+{
+	bf_time now = p->window_until;
+
+	p->window_until = BF_NEVER;
+	p->runs = true;
+	p->trial = p->window_trial;
+	p->starts++;
+	start_firmware(p, now);
 }
 
 void bf_pack_run(struct bf_pack *pack, bf_time now)
 {
 	if (pack->mode == BF_PACK_STARTING && pack->ready_at <= now)
 		become_ready(pack);
+	if (pack->window_until <= now)
+		close_window(pack);
 	if (pack->power_at <= now)
 		bf_pack_power(pack, true, now);
 	if (pack->restart_at <= now)
@@ -253,6 +299,7 @@ bool bf_pack_message(struct bf_pack *pack, bf_time now)
 {
 	if (pack->mode == BF_PACK_OFF)
 		return false;
+	pack->window_until = BF_NEVER; /* it was asked in time: the loader stays */
 	if (++pack->messages != pack->opts.cut_msg)
 		return true;
 	pack->flash.dead = true;

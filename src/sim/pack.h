@@ -49,6 +49,10 @@ const struct bf_sim_opts *bf_pack_opts(const struct bf_pack *pack);
 /* ---- power and time ---- */
 
 void bf_pack_power(struct bf_pack *pack, bool on, bf_time now);
+/* The first power, when the options want it: now, or opts->poweron_ms later. */
+void bf_pack_plug_in(struct bf_pack *pack, bf_time now);
+/* The loader waits for a request and will then start the firmware. */
+bool bf_pack_in_window(const struct bf_pack *pack);
 /* Power goes in the middle of flash operation `op`, counted from now; 0: never. */
 void bf_pack_cut_at(struct bf_pack *pack, uint64_t op);
 uint64_t bf_pack_ops(const struct bf_pack *pack); /* flash operations begun so far */

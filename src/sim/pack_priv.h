@@ -39,7 +39,9 @@ struct bf_pack {
 	bf_time restart_at; /* a restart that was asked for */
 	enum bf_pack_reason restart_reason;
 	bf_time crash_at, power_at;
-	bf_time busy_until; /* flash */
+	bf_time busy_until;   /* flash */
+	bf_time window_until; /* BF_NEVER: not in the loader's window */
+	bool window_trial;    /* what starts after it is on trial */
 };
 
 const struct bf_mimage *bf_pack_image(struct bf_pack *pack, unsigned slot);

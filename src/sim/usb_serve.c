@@ -200,7 +200,7 @@ enum bf_rc bf_sim_serve_usb(struct bf_pack *pack, struct bf_clock *clock, const 
 	s.vhci = strcmp(where, "vhci") == 0;
 	if (!s.vhci)
 		rc = listen_on(&s, where, err);
-	if (bf_pack_mode(pack) == BF_PACK_OFF)
+	if (bf_pack_mode(pack) == BF_PACK_OFF && bf_pack_next(pack) == BF_NEVER)
 		bf_pack_power(pack, true, bf_now(clock));
 	s.dev = bf_dfu_device_new(pack, bf_now(clock));
 	if (!rc)

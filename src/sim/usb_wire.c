@@ -288,7 +288,7 @@ enum bf_rc bf_sim_usb_open(struct bf_pack *take_pack, struct bf_clock *take_cloc
 			   struct bf_err *err)
 {
 	struct usb_wire *w = calloc(1, sizeof(*w));
-	bf_time deadline = bf_in(take_clock, APPEAR_US);
+	bf_time deadline = bf_in(take_clock, env->wait ? env->wait : APPEAR_US);
 	enum bf_rc rc;
 
 	if (!w)
@@ -298,15 +298,18 @@ enum bf_rc bf_sim_usb_open(struct bf_pack *take_pack, struct bf_clock *take_cloc
 	w->t.log = env->log;
 	snprintf(w->t.name, sizeof(w->t.name), "sim");
 	w->pack = take_pack;
-	if (bf_pack_mode(w->pack) == BF_PACK_OFF)
+	if (bf_pack_mode(w->pack) == BF_PACK_OFF && bf_pack_next(w->pack) == BF_NEVER)
 		bf_pack_power(w->pack, true, bf_now(take_clock));
 	w->dev = bf_dfu_device_new(w->pack, bf_now(take_clock));
 	w->source.next = source_next;
 	w->source.run = source_run;
 	bf_vclock_attach(take_clock, &w->source);
 	rc = await_device(w, true, deadline, err);
+	if (rc == BF_E_TIMEOUT)
+		rc = bf_fail(err, BF_E_NODEV, "no virtual USB device appeared within %.0f s",
+			     (double)(deadline / 1000000));
 	if (!rc)
-		rc = configure(w, deadline, err);
+		rc = configure(w, bf_in(take_clock, APPEAR_US), err);
 	if (rc) {
 		usb_close(&w->t);
 		return rc;
