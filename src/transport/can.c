@@ -134,6 +134,11 @@ static void driver_list(void (*found)(void *ctx, const struct bf_candidate *c), 
 	bf_can_list("/sys", &bf_can_link_kernel, found, ctx);
 }
 
+static void driver_diagnose(const struct bf_diag *diag, const char *address)
+{
+	bf_can_diagnose(diag, &bf_can_link_kernel, address);
+}
+
 /* ---- socket ---- */
 
 static void set_option(int fd, int level, int option, int value)
@@ -267,4 +272,5 @@ const struct bf_driver bf_driver_can = {
 	.match = driver_match,
 	.open = driver_open,
 	.list = driver_list,
+	.diagnose = driver_diagnose,
 };

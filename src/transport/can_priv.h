@@ -118,6 +118,8 @@ bool bf_can_passes(const struct bf_filter *filters, size_t n, const struct bf_fr
 bool bf_can_match(const char *sysfs, const char *address);
 void bf_can_list(const char *sysfs, const struct bf_can_link_ops *link,
 		 void (*found)(void *ctx, const struct bf_candidate *c), void *ctx);
+void bf_can_diagnose(const struct bf_diag *diag, const struct bf_can_link_ops *link,
+		     const char *address);
 /* Checks the interface, sets the rates that env asks for, and looks again. */
 enum bf_rc bf_can_prepare(const struct bf_can_link_ops *link, const struct bf_open_env *env,
 			  const char *name, struct bf_can_info *ret, struct bf_err *err);

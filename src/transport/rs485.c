@@ -471,4 +471,5 @@ const struct bf_driver bf_driver_rs485 = {
 	.match = rs485_match,
 	.open = rs485_open,
 	.list = bf_tty_list,
+	.diagnose = bf_tty_diagnose,
 };

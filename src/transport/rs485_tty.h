@@ -37,6 +37,7 @@ uint32_t bf_tty_real_baud(int fd);
 bool bf_tty_is_pty(const char *path);
 /* Calls found() for each serial port that libserialport enumerates. */
 void bf_tty_list(void (*found)(void *ctx, const struct bf_candidate *c), void *ctx);
+void bf_tty_diagnose(const struct bf_diag *diag, const char *address);
 /* " /dev/ttyUSB0, /dev/ttyACM0" into dst, "" when there is none. */
 void bf_tty_names(char *dst, size_t cap);
 

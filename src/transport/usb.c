@@ -13,6 +13,8 @@
 #define CANCEL_US BF_SEC(1)
 /* How often the bus is looked at while a device is away: the shortest loader windows are 500 ms. */
 #define RESCAN_US BF_MS(20)
+/* While nothing is there yet: a loader's window may be a few hundred milliseconds. */
+#define APPEAR_POLL BF_MS(10)
 /* After a reset a device that is still there after this time has come back as what it was. */
 #define SETTLE_US BF_MS(500)
 
@@ -440,13 +442,40 @@ static const struct bf_transport_ops usb_ops = {
 	.close = usb_close,
 };
 
+/* The one that is meant, as soon as it is there and may be opened: udev needs a moment to hand a new
+ * device to its group, and a loader may be there for a moment only. */
+static enum bf_rc open_when_there(struct usb_wire *u, const struct bf_usb_want *want,
+				  const struct bf_open_env *env, struct bf_err *err)
+{
+	bf_time until = bf_in(u->t.clock, env->wait);
+	enum bf_rc rc;
+	size_t at;
+
+	for (;;) {
+		rescan(u);
+		rc = bf_usb_pick(want, u->now, u->n_now, &at, err);
+		if (!rc)
+			rc = bf_usb_fail(err, open_device(u, &u->now[at]), &u->now[at],
+					 "opening it");
+		if (!rc || !env->wait || (rc != BF_E_IFACE && rc != BF_E_GONE))
+			return rc;
+		if (bf_now(u->t.clock) >= until)
+			break;
+		if (env->alive)
+			env->alive(env->alive_ctx, err->cause);
+		if (!bf_clock_until(u->t.clock, bf_in(u->t.clock, APPEAR_POLL)))
+			return bf_fail(err, BF_E_INTERRUPTED,
+				       "stopped while waiting for a USB device");
+	}
+	err->rc = BF_E_NODEV;
+	return bf_while(err, "waiting %.0f s for it to appear", (double)env->wait / 1e6);
+}
+
 enum bf_rc bf_usb_open(struct bf_usb_host *take, const struct bf_open_env *env, const char *address,
 		       struct bf_transport **ret, struct bf_err *err)
 {
 	struct usb_wire *u = calloc(1, sizeof(*u));
 	struct bf_usb_want want;
-	size_t at;
-	enum bf_rc rc;
 
 	if (!u)
 		abort();
@@ -461,12 +490,8 @@ enum bf_rc bf_usb_open(struct bf_usb_host *take, const struct bf_open_env *env, 
 			       "'%s' is no USB address; the forms are usb, usb:VID:PID, "
 			       "usb:VID:PID:SERIAL and usb@BUS-PORT",
 			       address);
-	rescan(u);
-	rc = bf_usb_pick(&want, u->now, u->n_now, &at, err);
-	if (!rc)
-		rc = bf_usb_fail(err, open_device(u, &u->now[at]), &u->now[at], "opening it");
-	if (rc)
-		return rc;
+	if (open_when_there(u, &want, env, err))
+		return err->rc;
 	*ret = bf_steal(&t);
 	return BF_OK;
 }

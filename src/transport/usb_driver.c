@@ -55,4 +55,5 @@ const struct bf_driver bf_driver_usb = {
 	.match = driver_match,
 	.open = driver_open,
 	.list = driver_list,
+	.diagnose = bf_usb_diagnose,
 };

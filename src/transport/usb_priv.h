@@ -119,6 +119,8 @@ struct bf_usb_host {
 	const struct bf_usb_host_ops *ops;
 };
 
+void bf_usb_diagnose(const struct bf_diag *diag, const char *address);
+
 enum bf_rc bf_usb_host_new(struct bf_usb_host **ret, struct bf_err *err);
 
 /* Opens the device at an address through this host, which is consumed whatever happens. */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What the drivers' diagnoses share: reading the system's own view below a root, and who holds what. */
+#pragma once
+
+#include "bmsflash/transport.h"
+
+#define BF_DIAG_PATH 512
+
+/* The first line of root + a path, without its newline. False (and empty): not there. */
+bool bf_diag_line(const struct bf_diag *diag, char *dst, size_t cap, const char *fmt, ...)
+	BF_PRINTF(4, 5);
+bool bf_diag_number(const struct bf_diag *diag, long *ret, const char *fmt, ...) BF_PRINTF(3, 4);
+bool bf_diag_exists(const struct bf_diag *diag, const char *fmt, ...) BF_PRINTF(2, 3);
+/* Does a line of this file contain the words? */
+bool bf_diag_mentions(const struct bf_diag *diag, const char *path, const char *words);
+/* Calls fn for each name in a folder, in order; returns how many. */
+size_t bf_diag_each(const struct bf_diag *diag, const char *folder,
+		    void (*fn)(void *ctx, const char *name), void *ctx);
+
+struct bf_diag_holder {
+	int pid;
+	char command[64];
+};
+/* The process that has this device open, or (path NULL) that runs under this command name. */
+bool bf_diag_who(const struct bf_diag *diag, const char *path, const char *command,
+		 struct bf_diag_holder *ret);
+
+/* Reports "permission" on a device node: whether this user may read and write it. False: may not. */
+bool bf_diag_permission(const struct bf_diag *diag, const char *node, const char *subject,
+			const char *mend_without_group);
+/* Reports "holder" on a device node; false: somebody has it. */
+bool bf_diag_holder(const struct bf_diag *diag, const char *node, const char *subject);
+/* Are the udev rules that come with bmsflash in place? */
+bool bf_diag_has_rules(const struct bf_diag *diag);
+extern const char bf_diag_install_rules[];
