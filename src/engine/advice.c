@@ -62,6 +62,8 @@ void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char
 	for (size_t i = 0; writes && job->keys && job->keys[i]; i++)
 		add_option(&out, "--key", job->keys[i]);
 	add_option(&out, "--auth-key", writes ? job->auth_key : NULL);
+	if (kind == BF_JOB_FLASH && job->rescue)
+		add_word(&out, "--rescue");
 	if (kind == BF_JOB_FLASH && job->images && job->images[0])
 		add_word(&out, job->images[0]);
 	/* A command that is cut short would be another command. */
@@ -131,6 +133,19 @@ static void advise_stream(const struct bf_run *run, struct bf_err *err)
 				  : run->transport->name);
 }
 
+/* The line was raised by agreement, and that was too much for it. */
+static void advise_rate(const struct bf_run *run, struct bf_err *err)
+{
+	bool stream = run->transport->ops->wire == BF_WIRE_STREAM;
+
+	if (!run->moving || !run->first_rate || run->rate <= run->first_rate)
+		return;
+	bf_likely(err,
+		  "the line was raised from %u to %u bit/s; a long cable or missing termination "
+		  "carries the lower rate: %s %u",
+		  run->first_rate, run->rate, stream ? "--baud" : "--bitrate", run->first_rate);
+}
+
 static void advise_line(const struct bf_run *run, struct bf_err *err)
 {
 	uint64_t lost = run->retry.timeouts, damaged = run->retry.damaged;
@@ -142,6 +157,7 @@ static void advise_line(const struct bf_run *run, struct bf_err *err)
 			  (unsigned long long)lost, (unsigned long long)damaged);
 	if (!run->transport)
 		return;
+	advise_rate(run, err);
 	switch (run->transport->ops->wire) {
 	case BF_WIRE_BUS:
 		advise_bus(run, err);
@@ -216,10 +232,23 @@ static const struct {
 	[BF_E_MISMATCH] = { NULL, same_again, false },
 };
 
+/* By what was really seen: the pack said no, or the data stopped getting through. The third of them, the
+ * restart loop, is named where the pack's own word about its restarts is at hand (prove.c). */
+static enum bf_pattern pattern_of(const struct bf_run *run, const struct bf_err *err)
+{
+	if (err->rc == BF_E_AUTH && run->proto)
+		return BF_PATTERN_AUTH;
+	if (run->moving && rows[err->rc].line && run->transport)
+		return BF_PATTERN_TRANSFER;
+	return BF_PATTERN_NONE;
+}
+
 void bf_advise(struct bf_run *run, struct bf_err *err)
 {
 	if ((unsigned)err->rc >= BF_RC_COUNT)
 		return;
+	if (!err->pattern)
+		err->pattern = pattern_of(run, err);
 	if (rows[err->rc].line)
 		advise_line(run, err);
 	if (rows[err->rc].likely && !err->n_likely)

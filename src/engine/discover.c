@@ -27,9 +27,8 @@ static void add_tried(struct bf_run *run, struct tried *tried, const char *what)
 	snprintf(tried->text + at, sizeof(tried->text) - at, "%s%s", at ? ", " : "", what);
 }
 
-/* Adds a protocol by asking; on success it stays open. */
-static enum bf_rc ask(struct bf_run *run, const struct bf_proto_ops *ops, bf_time patience,
-		      struct bf_err *err)
+enum bf_rc bf_find_ask(struct bf_run *run, const struct bf_proto_ops *ops, bf_time hurry,
+		       bf_time patience, struct bf_err *err)
 {
 	const struct bf_proto_env env = {
 		.transport = run->transport,
@@ -38,6 +37,7 @@ static enum bf_rc ask(struct bf_run *run, const struct bf_proto_ops *ops, bf_tim
 		.retry = &run->retry,
 		.auth = run->auth,
 		.node = run->job->node,
+		.hurry = hurry,
 		.alive = bf_alive,
 		.alive_ctx = run,
 	};
@@ -52,7 +52,7 @@ static enum bf_rc ask(struct bf_run *run, const struct bf_proto_ops *ops, bf_tim
 }
 
 /* Silence lets the search go on; anything else is about the wire, and ends it. */
-static bool is_silence(enum bf_rc rc)
+bool bf_find_is_silence(enum bf_rc rc)
 {
 	return rc == BF_E_NODEV || rc == BF_E_TIMEOUT || rc == BF_E_UNSUPPORTED;
 }
@@ -88,8 +88,8 @@ static enum bf_rc ask_all(struct bf_run *run, const struct bf_proto_ops *only, b
 	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p; p++) {
 		if (!((*p)->wires & run->transport->ops->wire) || (only && *p != only))
 			continue;
-		rc = ask(run, *p, patience, err);
-		if (!rc || !is_silence(rc))
+		rc = bf_find_ask(run, *p, 0, patience, err);
+		if (!rc || !bf_find_is_silence(rc))
 			return rc;
 		if (tried)
 			add_tried(run, tried, (*p)->name);
@@ -216,16 +216,16 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 
 	if (rc || bf_auth_choose(run, err))
 		return err->rc;
+	if (run->job->rescue)
+		return bf_rescue_find(run, only, err);
 	heard = bf_line_listens(run);
 	rc = search(run, only, &tried, err);
 	/* A pack that is about to be switched on: its window may be short, so only the first settings. */
 	while (rc == BF_E_NODEV && bf_now(run->clock) < until) {
-		bf_alive(run, run->job->rescue ? "switch the pack off and on now"
-					       : "waiting for a pack to appear");
+		bf_alive(run, "waiting for a pack to appear");
 		rc = bf_run_stop(run, err);
 		if (!rc)
-			rc = ask_all(run, only, run->job->rescue ? BF_MS(50) : RETRY_WAIT, NULL,
-				     err);
+			rc = ask_all(run, only, RETRY_WAIT, NULL, err);
 	}
 	if (rc == BF_E_NODEV)
 		return nothing(run, &tried, heard, err);

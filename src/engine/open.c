@@ -94,10 +94,15 @@ enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 		},
 		.bitrate = job->bitrate,
 		.dbitrate = job->dbitrate,
+		.wait = job->rescue ? bf_rescue_patience(run) : job->wait,
+		.alive = bf_alive,
+		.alive_ctx = run,
 	};
 
 	if (!job->iface)
 		return bf_fail(err, BF_E_USAGE, "no interface was named: --if IFACE");
+	if (job->rescue)
+		bf_say(run, BF_EV_NOTICE, "opening '%s' before power comes on", job->iface);
 	if (run->ports->open(&env, job->iface, &run->transport, err))
 		return bf_while(err, "opening '%s'", job->iface);
 	if (bf_meter_open(p, &run->transport, &run->meter, err))

@@ -30,9 +30,10 @@ static const struct bf_phase flash_rows[] = {
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, bf_when_changing,
 	  .weight = 1 },
 	{ "planning what to write", bf_ph_plan, .weight = 1 },
-	{ "backing up", bf_ph_backup, .when = bf_when_writing, .weight = 25, .writes = true },
+	{ "backing up", bf_ph_backup, .when = bf_when_writing, .weight = 25, .writes = true,
+	  .moves = true },
 	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50,
-	  .writes = true },
+	  .writes = true, .moves = true },
 	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3,
 	  .writes = true },
 	{ "marking the firmware to start", bf_ph_activate, bf_ph_back, .when = bf_when_starting,
@@ -81,7 +82,7 @@ static const struct bf_phase restore_rows[] = {
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1 },
 	{ "planning what to write", bf_ph_plan, .weight = 1 },
 	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50,
-	  .writes = true },
+	  .writes = true, .moves = true },
 	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3,
 	  .writes = true },
 	{ "marking the firmware to start", bf_ph_activate, bf_ph_back, .when = bf_when_starting,
@@ -103,7 +104,7 @@ static const struct bf_phase backup_rows[] = {
 	{ "identifying the pack", bf_ph_identify, .weight = 1 },
 	{ "preparing the pack for reading", bf_ph_ready },
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1 },
-	{ "backing up", bf_ph_backup, .weight = 50, .writes = true },
+	{ "backing up", bf_ph_backup, .weight = 50, .writes = true, .moves = true },
 };
 
 static const struct bf_phase verify_rows[] = {
@@ -130,12 +131,18 @@ static const struct bf_phase list_rows[] = {
 	{ "listing interfaces", bf_ph_candidates },
 };
 
+static const struct bf_phase doctor_rows[] = {
+	{ "looking at this computer", bf_ph_doctor },
+};
+
 #define TABLE(rows) (*ret_n = BF_COUNT(rows), (rows))
 
 const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n)
 {
 	switch (job->kind) {
 	case BF_JOB_PROBE:
+		if (job->doctor)
+			return TABLE(doctor_rows);
 		return job->iface ? TABLE(probe_rows) : TABLE(list_rows);
 	case BF_JOB_BACKUP:
 		return TABLE(backup_rows);

@@ -23,6 +23,7 @@ void bf_name_loop(const struct bf_run *run, struct bf_err *err)
 {
 	if (looped(run)) {
 		err->n_likely = 0; /* silence that a restart explains is no fault of the line */
+		err->pattern = BF_PATTERN_LOOP;
 		bf_likely(err,
 			  "restart loop after the update: %u starts since power-on, the last "
 			  "by %s",

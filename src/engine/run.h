@@ -127,6 +127,7 @@ struct bf_run {
 
 	struct bf_progress_mark mark;
 	const char *phase;
+	bool moving; /* in a phase that moves the data */
 	struct bf_summary sum;
 	bf_time alive_at;
 };
@@ -144,6 +145,7 @@ struct bf_phase {
 	unsigned weight;                        /* share of the job's percent */
 	bool writes;                            /* a dry run ends before the first of these */
 	bool hold; /* cancellation waits from here until the end of the run */
+	bool moves; /* carries the bulk of the data: when it stalls, it is the transfer that stalls */
 };
 
 const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n);
@@ -176,8 +178,19 @@ enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err);
 void bf_ph_close(struct bf_run *run);
 enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err);
 void bf_ph_part(struct bf_run *run);
+/* Adds a protocol by asking; on success it stays open. hurry: as in struct bf_proto_env. */
+enum bf_rc bf_find_ask(struct bf_run *run, const struct bf_proto_ops *ops, bf_time hurry,
+		       bf_time patience, struct bf_err *err);
+bool bf_find_is_silence(enum bf_rc rc);
 enum bf_rc bf_ph_candidates(struct bf_run *run, struct bf_err *err);
 bool bf_line_listens(struct bf_run *run); /* bus: did anybody talk within a moment */
+
+/* doctor.c */
+enum bf_rc bf_ph_doctor(struct bf_run *run, struct bf_err *err);
+
+/* rescue.c: a loader that is there for a moment after power-on */
+enum bf_rc bf_rescue_find(struct bf_run *run, const struct bf_proto_ops *only, struct bf_err *err);
+bf_time bf_rescue_patience(const struct bf_run *run);
 
 /* identify.c */
 enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err);

@@ -53,6 +53,7 @@ static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_
 							.phase = { rows[i].name, (unsigned)i + 1,
 								   (unsigned)n } });
 			ret_begun[i] = true;
+			run->moving = rows[i].moves;
 			rc = run_one(run, &rows[i], err);
 			if (rc) {
 				bf_advise(run, err);

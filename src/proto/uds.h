@@ -80,6 +80,7 @@ struct uds_ask {
 	size_t expect;  /* likely length of the answer where that is long; 0: short */
 	enum bf_retry_class rclass;
 	bool once;        /* a poll: not repeated and not counted */
+	bf_time patience; /* how long to wait for the answer; 0: as the server promised (P2) */
 	bool secret;      /* hidden from traces */
 	const char *what; /* completes "asking the pack to ..." */
 };

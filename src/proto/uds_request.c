@@ -127,7 +127,8 @@ enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cu
 			  struct bf_err *err)
 {
 	size_t min_len = ask->min_len ? ask->min_len : 1 + ask->match;
-	bf_time deadline = bf_in(uds_clock(u), u->p2 + SLACK + wire_time(u, u->tx_len));
+	bf_time patience = ask->patience ? ask->patience : u->p2 + SLACK;
+	bf_time deadline = bf_in(uds_clock(u), patience + wire_time(u, u->tx_len));
 	uint8_t nrc = 0;
 	enum bf_rc rc;
 

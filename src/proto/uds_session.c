@@ -53,6 +53,7 @@ static enum bf_rc poll_server(struct uds *u, struct bf_err *err)
 		.head_len = sizeof(head),
 		.match = 1,
 		.once = true,
+		.patience = u->proto.env.hurry,
 		.what = "say whether it is there",
 	};
 	enum bf_rc rc = bf_uds_ask(u, &ask, NULL, err);
@@ -70,7 +71,7 @@ static enum bf_rc seek(struct uds *u, bf_time deadline, struct bf_err *err)
 {
 	enum bf_rc rc = poll_server(u, err);
 
-	if (only_silence(rc) && bf_now(uds_clock(u)) < deadline)
+	if (only_silence(rc) && !u->proto.env.hurry && bf_now(uds_clock(u)) < deadline)
 		rc = poll_server(u, err);
 	return rc;
 }

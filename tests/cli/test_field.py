@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the field brings: packs that do not boot, computers that stand in the way, two programs on one port."""
+import os
+import select
+import subprocess
+import time
+
+import common
+
+V15 = common.image("app-1.5.0.signed.bin")
+
+
+class Patterns(common.Case):
+    def flash(self, iface, *words):
+        return self.run_json("flash", "--if", iface, "--key", common.KEY, V15, *words)
+
+    def check(self, run, status, pattern, title):
+        self.expect(run, status)
+        self.assertEqual(run.result["error"].get("pattern"), pattern)
+        text = self.run_it("flash", *self.words)
+        self.assertIn(title + "\n", text.err)
+
+    def test_a_wrong_key_is_authentication_rejected(self):
+        key = self.path("wrong.pem")
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True,
+                       stderr=subprocess.DEVNULL)
+        self.words = ["--if", "sim:auth=1", "--key", common.KEY, V15, "--auth-key", key]
+        self.check(self.flash("sim:auth=1", "--auth-key", key), 31, "authentication-rejected",
+                   "authentication rejected")
+
+    def test_firmware_that_crashes_is_a_restart_loop(self):
+        self.words = ["--if", "sim:crash=trial", "--key", common.KEY, V15]
+        self.check(self.flash("sim:crash=trial"), 41, "restart-loop", "restart loop after an update")
+
+    def test_a_line_that_falls_silent_is_a_transfer_time_out(self):
+        self.words = ["--if", "sim:cutmsg=180", "--key", common.KEY, V15]
+        self.check(self.flash("sim:cutmsg=180"), 13, "transfer-timeout", "transfer time-out")
+
+
+class Doctor(common.Case):
+    def test_it_works_without_an_interface_and_without_a_pack(self):
+        run = self.run_json("probe", "--doctor")
+        self.assertIn(run.status, (0, 10))
+        self.assertTrue(run.of("finding"))
+
+    def test_what_is_absent_is_a_problem_with_exit_10(self):
+        for iface in ("can77", "/dev/ttyUSB77", "usb:ffff:ffff"):
+            with self.subTest(iface):
+                run = self.run_json("probe", "--doctor", "--if", iface)
+                self.expect(run, 10)
+                self.assertTrue([f for f in run.of("finding") if f["severity"] == "problem"])
+
+    def test_a_missing_vcan_comes_with_the_command(self):
+        run = self.run_json("probe", "--doctor", "--if", "vcan77")
+        mends = [f["mend"] for f in run.of("finding") if f["subject"] == "vcan77"]
+        self.assertIn("type vcan", mends[0])
+
+    def test_the_virtual_pack_needs_nothing(self):
+        self.expect(self.run_json("probe", "--doctor", "--if", "sim"), 0)
+
+
+class Rescue(common.Case):
+    def test_it_says_when_to_switch_and_what_was_heard(self):
+        run = self.run_it("flash", "--rescue", "--if", "sim:poweron=5000,window=60", "--key", common.KEY, V15)
+        self.expect(run, 0)
+        self.assertIn("switch the pack off, then on now", run.err)
+        self.assertIn("nothing heard", run.err)
+        self.assertIn("caught the bootloader", run.err)
+
+    def test_exit_12_at_the_deadline_with_counts(self):
+        run = self.run_json("flash", "--rescue", "--wait", "2s", "--if", "sim:poweron=600000", "--key",
+                            common.KEY, V15)
+        self.expect(run, 12)
+        self.assertRegex(run.result["error"]["cause"], r"in 2 s: \d+ requests, nothing heard")
+
+
+@common.unittest.skipUnless(common.SIM, "no bmsflash-sim in this build")
+class Port(common.Case):
+    """A virtual pack on a pty: real time, two real processes."""
+
+    def setUp(self):
+        super().setUp()
+        self.pack = subprocess.Popen([common.SIM, "--pty"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                     env=self.env)
+        self.addCleanup(self.pack.stdout.close)
+        self.addCleanup(self.pack.wait)
+        self.addCleanup(self.pack.terminate)
+        self.port = self.pack.stdout.readline().decode().strip()
+
+    def start(self, *words):
+        job = subprocess.Popen([common.BIN, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               env=self.env)
+        self.addCleanup(job.stdout.close)
+        self.addCleanup(job.wait)
+        self.addCleanup(job.terminate)
+        return job
+
+    def wait_for(self, job, word, seconds=20):
+        text = ""
+        until = time.monotonic() + seconds
+        while word not in text and time.monotonic() < until:
+            if select.select([job.stdout], [], [], 0.1)[0]:
+                piece = os.read(job.stdout.fileno(), 4096).decode()
+                if not piece:
+                    break
+                text += piece
+        self.assertIn(word, text)
+
+    def test_a_second_run_on_a_port_names_the_first(self):
+        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200")
+        self.wait_for(first, "backing up")
+        run = self.run_json("probe", "--if", self.port)
+        self.expect(run, 11)
+        self.assertEqual(run.result["exit"], "busy")
+        self.assertIn("bmsflash backup", run.result["error"]["cause"])
+        self.assertIn(str(first.pid), run.result["error"]["cause"])
+        first.terminate()
+        first.wait()
+        self.expect(self.run_json("probe", "--if", self.port), 0)
+
+    def test_the_lock_goes_with_the_process_however_it_ends(self):
+        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200")
+        self.wait_for(first, "backing up")
+        first.kill()
+        first.wait()
+        self.expect(self.run_json("probe", "--if", self.port, "--wait", "8s"), 0)
+
+    def test_another_name_of_the_port_meets_the_same_lock(self):
+        link = self.path("port")
+        os.symlink(self.port, link)
+        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200")
+        self.wait_for(first, "backing up")
+        run = self.run_json("probe", "--if", link)
+        self.expect(run, 11)
+        self.assertIn(str(first.pid), run.result["error"]["cause"])
+
+    def test_an_unexpected_serial_number_is_refused(self):
+        run = self.run_json("probe", "--if", self.port, "--expect-serial", "BX16-000042")
+        self.expect(run, 22)
+        self.assertIn("BX16-000001", run.result["error"]["cause"])
+        self.expect(self.run_json("probe", "--if", self.port, "--expect-serial", "BX16-000001"), 0)
+
+
+common.main()
