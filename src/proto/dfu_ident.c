@@ -99,6 +99,7 @@ static enum bf_rc sink_regions(struct bf_dfu *d, struct bf_ident *id, struct bf_
 	for (size_t i = 0; i < d->desc.n_alts; i++) {
 		struct bf_region *r = &id->regions[id->n_regions++];
 		size_t size = 0;
+		enum bf_rc rc;
 
 		r->alt = d->desc.alts[i].setting;
 		r->kind = i == 0 ? BF_REGION_APP : BF_REGION_OTHER;
@@ -110,7 +111,14 @@ static enum bf_rc sink_regions(struct bf_dfu *d, struct bf_ident *id, struct bf_
 		r->size = profile_size(d->base.env.profile, r->alt);
 		if (r->size || !up || d->alt < 0)
 			continue;
-		if (bf_dfu_stream_size(d, r->alt, &size, err))
+		/* A device without good firmware has nothing to give back (errFIRMWARE): that is
+		 * the one which most needs to be written. */
+		rc = bf_dfu_stream_size(d, r->alt, &size, err);
+		if (rc && err->dev_refused) {
+			r->access &= (uint8_t)~BF_ACCESS_READ;
+			continue;
+		}
+		if (rc)
 			return bf_while(err, "finding the size of '%s'", r->name);
 		r->size = (uint32_t)size;
 	}
