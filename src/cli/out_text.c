@@ -301,6 +301,9 @@ static void say_progress(struct bf_out_text *o, const struct bf_event *ev)
 	note(o, "%s", line);
 }
 
+/* A little below the second after which silence looks like a hang. */
+#define ALIVE_GAP BF_MS(850)
+
 static void say_alive(struct bf_out_text *o, const struct bf_event *ev)
 {
 	if (o->quiet || o->progress == BF_PROGRESS_NONE)
@@ -311,7 +314,7 @@ static void say_alive(struct bf_out_text *o, const struct bf_event *ev)
 		o->line_open = true;
 		return;
 	}
-	if (ev->wall_us - o->last_line_us < BF_SEC(1))
+	if (ev->wall_us - o->last_line_us < ALIVE_GAP)
 		return;
 	o->last_line_us = ev->wall_us;
 	note(o, "%s", ev->text);

@@ -30,15 +30,16 @@ static void canonical(const char *address, char dst[PATH_MAX])
 static void lock_path(const struct bf_run *run, char *dst, size_t cap)
 {
 	char name[PATH_MAX];
-	char node[16] = "";
+	char node[24];
 
 	canonical(run->job->iface, name);
 	for (char *p = name; *p; p++) {
 		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '.')
 			*p = '_';
 	}
-	if (run->job->node >= 0)
-		snprintf(node, sizeof(node), "-node%02x", (unsigned)run->job->node);
+	/* The profile's node and the same one named by --node are one node. */
+	snprintf(node, sizeof(node), "-node%02x",
+		 run->job->node >= 0 ? (unsigned)run->job->node : run->profile.node);
 	snprintf(dst, cap, "%s/%.200s%s.lock", run->job->runtime_folder, name, node);
 }
 

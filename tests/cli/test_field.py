@@ -5,6 +5,7 @@ import os
 import select
 import subprocess
 import time
+import unittest
 
 import common
 
@@ -34,8 +35,8 @@ class Patterns(common.Case):
         self.check(self.flash("sim:crash=trial"), 41, "restart-loop", "restart loop after an update")
 
     def test_a_line_that_falls_silent_is_a_transfer_time_out(self):
-        self.words = ["--if", "sim:cutmsg=180", "--key", common.KEY, V15]
-        self.check(self.flash("sim:cutmsg=180"), 13, "transfer-timeout", "transfer time-out")
+        self.words = ["--if", "sim:cutmsg=120", "--key", common.KEY, V15]
+        self.check(self.flash("sim:cutmsg=120"), 13, "transfer-timeout", "transfer time-out")
 
 
 class Doctor(common.Case):
@@ -75,7 +76,7 @@ class Rescue(common.Case):
         self.assertRegex(run.result["error"]["cause"], r"in 2 s: \d+ requests, nothing heard")
 
 
-@common.unittest.skipUnless(common.SIM, "no bmsflash-sim in this build")
+@unittest.skipUnless(common.SIM, "built without the virtual pack")
 class Port(common.Case):
     """A virtual pack on a pty: real time, two real processes."""
 
@@ -87,6 +88,17 @@ class Port(common.Case):
         self.addCleanup(self.pack.wait)
         self.addCleanup(self.pack.terminate)
         self.port = self.pack.stdout.readline().decode().strip()
+
+    def test_a_window_after_power_on_is_caught_in_real_time(self):
+        pack = subprocess.Popen([common.SIM, "--pty", "poweron=1500", "window=250", "flash=instant"],
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env)
+        self.addCleanup(pack.stdout.close)
+        self.addCleanup(pack.wait)
+        self.addCleanup(pack.terminate)
+        port = pack.stdout.readline().decode().strip()
+        run = self.run_json("flash", "--rescue", "--wait", "20s", "--if", port, "--key", common.KEY, V15)
+        self.expect(run, 0)
+        self.assertTrue(run.of("device")[0]["in_bootloader"])
 
     def start(self, *words):
         job = subprocess.Popen([common.BIN, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -400,19 +400,51 @@ static void job_that_takes_too_long_stops_at_a_safe_place(void **state)
 	bench_done(&b);
 }
 
+static void chatter(struct pack *pack, const char *op)
+{
+	if (strcmp(op, "recognise") == 0)
+		pack->transport.stats.rx_bytes += 5;
+}
+
+static void rescue_tells_replies_that_are_no_answers_from_silence(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.job.rescue = true;
+	b.job.wait = BF_SEC(2);
+	b.pack.silent = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_NODEV, BF_STATE_UNTOUCHED);
+	assert_non_null(strstr(b.out.err.cause, "nothing heard"));
+	b.pack.at_op = chatter;
+	bench_again(&b);
+	b.pack.silent = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_NODEV, BF_STATE_UNTOUCHED);
+	assert_non_null(strstr(b.out.err.cause, "bytes heard, none of them a well-formed reply"));
+	assert_non_null(strstr(b.out.err.likely[0], "framing"));
+	bench_done(&b);
+}
+
 static void held_interface_names_its_holder(void **state)
 {
 	struct bench b;
-	struct bf_run other = { .lock_fd = -1 };
+	/* It took the node from the profile, this one from the command line. */
+	struct bf_run other = { .lock_fd = -1, .profile = { .node = 0x11 } };
+	struct bf_job theirs;
 	struct bf_err err;
 
 	(void)state;
 	start(&b);
 	b.job.runtime_folder = b.folder;
+	theirs = b.job;
+	b.job.node = 0x11;
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	/* The same files that a second process would meet. */
-	other.job = &b.job;
+	other.job = &theirs;
 	other.ports = &(const struct bf_ports){ .drivers = bf_drivers };
 	bf_err_init(&err);
 	assert_int_equal(bf_ph_lock(&other, &err), BF_OK);
@@ -454,6 +486,7 @@ int main(void)
 		cmocka_unit_test(absent_interface),
 		cmocka_unit_test(unknown_protocol_lists_the_known),
 		cmocka_unit_test(job_that_takes_too_long_stops_at_a_safe_place),
+		cmocka_unit_test(rescue_tells_replies_that_are_no_answers_from_silence),
 		cmocka_unit_test(held_interface_names_its_holder),
 	};
 

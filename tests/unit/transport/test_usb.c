@@ -403,12 +403,89 @@ static void a_closed_device_takes_no_transfer(void **state)
 	assert_int_equal(r->usb->device(r->t, &d, &r->err), BF_E_GONE);
 }
 
+/* ---- a device that is not there yet ---- */
+
+static enum bf_rc open_waiting(struct rig *r, bf_time wait)
+{
+	const struct bf_open_env env = { .clock = r->clock, .wait = wait };
+
+	r->clock->cancelled = false;
+	return bf_usb_open(&r->bus->host, &env, "usb", &r->t, &r->err);
+}
+
+static void before_it_appears(struct rig *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->clock = bf_vclock_new();
+	r->bus = fake_usb_new(r->clock, &r->freed);
+	add_scene(r->bus, 0, 0, app, app);
+}
+
+static void put_away(struct rig *r)
+{
+	r->t = bf_transport_close(r->t);
+	assert_true(r->freed);
+	r->clock = bf_clock_free(r->clock);
+}
+
+static void a_device_is_opened_as_soon_as_it_appears(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	before_it_appears(&r);
+	add_scene(r.bus, BF_SEC(7), 1, loader_at("1-2.4", 6), app);
+	assert_int_equal(open_waiting(&r, BF_SEC(60)), BF_OK);
+	assert_true(bf_now(r.clock) < BF_SEC(7) + BF_MS(25));
+	put_away(&r);
+}
+
+static void the_moment_that_udev_needs_is_waited_for(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	before_it_appears(&r);
+	add_scene(r.bus, BF_SEC(1), 1, loader_at("1-2.4", 6), app);
+	r.bus->denied_until = BF_MS(1300);
+	assert_int_equal(open_waiting(&r, BF_SEC(60)), BF_OK);
+	assert_true(bf_now(r.clock) >= BF_MS(1300) && bf_now(r.clock) < BF_MS(1325));
+	put_away(&r);
+}
+
+static void a_device_that_never_appears_is_no_device(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	before_it_appears(&r);
+	assert_int_equal(open_waiting(&r, BF_SEC(5)), BF_E_NODEV);
+	assert_true(bf_now(r.clock) >= BF_SEC(5) && bf_now(r.clock) < BF_MS(5050));
+	assert_non_null(strstr(r.err.trail[0], "5 s"));
+	put_away(&r);
+}
+
+static void without_a_wait_absence_is_said_at_once(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	before_it_appears(&r);
+	assert_int_equal(open_waiting(&r, 0), BF_E_IFACE);
+	assert_int_equal(bf_now(r.clock), 0);
+	put_away(&r);
+}
+
 #define RIG(f) cmocka_unit_test_setup_teardown(f, rig_up, rig_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG(the_open_device_is_named_by_its_port),
+		cmocka_unit_test(a_device_is_opened_as_soon_as_it_appears),
+		cmocka_unit_test(the_moment_that_udev_needs_is_waited_for),
+		cmocka_unit_test(a_device_that_never_appears_is_no_device),
+		cmocka_unit_test(without_a_wait_absence_is_said_at_once),
 		cmocka_unit_test(a_failed_open_frees_the_host),
 		RIG(a_control_request_out_carries_setup_and_data),
 		RIG(a_control_request_in_may_be_short),
