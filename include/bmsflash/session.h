@@ -144,7 +144,7 @@ struct bf_event {
 			const char *result; /* "saved", "identical", "differs", "not readable" */
 		} region;
 		const struct bf_summary *summary;
-		const struct bf_finding *finding;
+		const struct bf_diag_finding *finding;
 	};
 };
 

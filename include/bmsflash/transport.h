@@ -238,7 +238,7 @@ enum bf_severity {
 	BF_SEVERITY_COUNT
 };
 
-struct bf_finding {
+struct bf_diag_finding {
 	enum bf_severity severity;
 	const char *check; /* "latency-timer": the same word for the same thing, for scripts */
 	char subject[128]; /* what was looked at: "can0", "/dev/ttyUSB0", "this computer" */
@@ -248,7 +248,7 @@ struct bf_finding {
 
 struct bf_diag {
 	const char *root; /* before /sys, /proc, /dev, /etc: "" but in tests */
-	void (*found)(void *ctx, const struct bf_finding *f);
+	void (*found)(void *ctx, const struct bf_diag_finding *f);
 	void *ctx;
 };
 

@@ -295,7 +295,7 @@ static void put_summary(struct bf_json *j, const struct bf_event *ev)
 
 static void put_finding(struct bf_json *j, const struct bf_event *ev)
 {
-	const struct bf_finding *f = ev->finding;
+	const struct bf_diag_finding *f = ev->finding;
 
 	bf_json_set_str(j, "severity", bf_severity_name(f->severity));
 	bf_json_set_str(j, "check", f->check);

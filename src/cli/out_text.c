@@ -397,7 +397,7 @@ static void say_finding(struct bf_out_text *o, const struct bf_event *ev)
 		[BF_SEVERITY_WARNING] = PAINT_WARN,
 		[BF_SEVERITY_PROBLEM] = PAINT_BAD,
 	};
-	const struct bf_finding *f = ev->finding;
+	const struct bf_diag_finding *f = ev->finding;
 
 	if (o->quiet && f->severity < BF_SEVERITY_WARNING)
 		return;

@@ -43,13 +43,25 @@ static void add_option(struct bf_out *out, const char *name, const char *value)
 	add_word(out, value);
 }
 
+static void add_what_is_written(struct bf_out *out, const struct bf_job *job, enum bf_job_kind kind)
+{
+	for (size_t i = 0; job->keys && job->keys[i]; i++)
+		add_option(out, "--key", job->keys[i]);
+	add_option(out, "--auth-key", job->auth_key);
+	if (kind != BF_JOB_FLASH)
+		return;
+	if (job->rescue)
+		add_word(out, "--rescue");
+	if (job->images && job->images[0])
+		add_word(out, job->images[0]);
+}
+
 void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
 		     struct bf_err *err)
 {
 	const struct bf_job *job = run->job;
 	char text[sizeof(err->next)], node[16];
 	struct bf_out out = bf_out(text, sizeof(text) - 1);
-	bool writes = kind == BF_JOB_FLASH || kind == BF_JOB_ROLLBACK;
 
 	add_word(&out, "bmsflash");
 	add_word(&out, bf_job_name(kind));
@@ -59,13 +71,8 @@ void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char
 	add_option(&out, "--profile", job->profile);
 	snprintf(node, sizeof(node), "0x%x", (unsigned)job->node);
 	add_option(&out, "--node", job->node >= 0 ? node : NULL);
-	for (size_t i = 0; writes && job->keys && job->keys[i]; i++)
-		add_option(&out, "--key", job->keys[i]);
-	add_option(&out, "--auth-key", writes ? job->auth_key : NULL);
-	if (kind == BF_JOB_FLASH && job->rescue)
-		add_word(&out, "--rescue");
-	if (kind == BF_JOB_FLASH && job->images && job->images[0])
-		add_word(&out, job->images[0]);
+	if (kind == BF_JOB_FLASH || kind == BF_JOB_ROLLBACK)
+		add_what_is_written(&out, job, kind);
 	/* A command that is cut short would be another command. */
 	if (out.failed)
 		out.len = (size_t)snprintf(text, sizeof(text), "bmsflash probe");

@@ -8,10 +8,10 @@
 struct doctor {
 	struct bf_run *run;
 	unsigned count[BF_SEVERITY_COUNT];
-	struct bf_finding worst; /* the first problem */
+	struct bf_diag_finding worst; /* the first problem */
 };
 
-static void found(void *ctx, const struct bf_finding *f)
+static void found(void *ctx, const struct bf_diag_finding *f)
 {
 	struct doctor *doc = ctx;
 

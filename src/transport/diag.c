@@ -18,7 +18,7 @@ const char bf_diag_install_rules[] =
 void bf_find(const struct bf_diag *diag, enum bf_severity severity, const char *check,
 	     const char *subject, const char *mend, const char *fmt, ...)
 {
-	struct bf_finding f = { .severity = severity, .check = check };
+	struct bf_diag_finding f = { .severity = severity, .check = check };
 	va_list ap;
 
 	snprintf(f.subject, sizeof(f.subject), "%s", subject);

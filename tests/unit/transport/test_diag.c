@@ -15,11 +15,11 @@
 struct computer {
 	char root[64];
 	struct bf_diag diag;
-	struct bf_finding seen[40];
+	struct bf_diag_finding seen[40];
 	size_t n;
 };
 
-static void note(void *ctx, const struct bf_finding *f)
+static void note(void *ctx, const struct bf_diag_finding *f)
 {
 	struct computer *c = ctx;
 
@@ -87,7 +87,7 @@ static void point(struct computer *c, const char *path, const char *target)
 	assert_int_equal(symlink(target, full), 0);
 }
 
-static const struct bf_finding *find(const struct computer *c, const char *check)
+static const struct bf_diag_finding *find(const struct computer *c, const char *check)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		if (strcmp(c->seen[i].check, check) == 0)
@@ -99,7 +99,7 @@ static const struct bf_finding *find(const struct computer *c, const char *check
 static void expect(const struct computer *c, const char *check, enum bf_severity severity,
 		   const char *words, const char *mend)
 {
-	const struct bf_finding *f = find(c, check);
+	const struct bf_diag_finding *f = find(c, check);
 
 	if (!f)
 		fail_msg("no finding '%s'", check);
