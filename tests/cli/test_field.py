@@ -35,8 +35,8 @@ class Patterns(common.Case):
         self.check(self.flash("sim:crash=trial"), 41, "restart-loop", "restart loop after an update")
 
     def test_a_line_that_falls_silent_is_a_transfer_time_out(self):
-        self.words = ["--if", "sim:cutmsg=120", "--key", common.KEY, V15]
-        self.check(self.flash("sim:cutmsg=120"), 13, "transfer-timeout", "transfer time-out")
+        self.words = ["--if", "sim:cutmsg=80", "--key", common.KEY, V15]
+        self.check(self.flash("sim:cutmsg=80"), 13, "transfer-timeout", "transfer time-out")
 
 
 class Doctor(common.Case):
