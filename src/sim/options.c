@@ -199,7 +199,7 @@ static enum bf_rc unknown_key(const char *item, struct bf_err *err)
 	char keys[256] = "";
 	size_t n = 0;
 
-	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+	for (size_t i = 0; i < BF_COUNT(rows) && n < sizeof(keys); i++) {
 		int w = snprintf(keys + n, sizeof(keys) - n, "%s%s", i ? ", " : "",
 				 rows[i].doc.key);
 
