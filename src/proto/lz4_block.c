@@ -54,11 +54,15 @@ static int pack_exactly(struct bf_packer *k, const struct bf_packing *what, size
 	return LZ4_compress_HC_continue(k->stream, src, (char *)dst, (int)n, cap);
 }
 
-size_t bf_pack_block(struct bf_packer *k, const struct bf_packing *what, uint8_t *dst, size_t cap,
-		     size_t *ret_taken)
+static int to_int(size_t n)
 {
-	int room = cap < INT_MAX ? (int)cap : INT_MAX;
-	int taken = what->most < INT_MAX ? (int)what->most : INT_MAX;
+	return n < INT_MAX ? (int)n : INT_MAX;
+}
+
+size_t bf_lz4_pack(struct bf_packer *k, const struct bf_packing *what, uint8_t *dst, size_t cap,
+		   size_t *ret_taken)
+{
+	int room = to_int(cap), taken = to_int(what->most);
 	const char *src = refer_to(k, what);
 	int n = LZ4_compress_HC_continue_destSize(k->stream, src, (char *)dst, &taken, room);
 	size_t whole;
@@ -82,7 +86,7 @@ size_t bf_pack_block(struct bf_packer *k, const struct bf_packing *what, uint8_t
 	return whole ? (size_t)n : 0;
 }
 
-double bf_pack_ratio(const uint8_t *data, size_t len)
+double bf_lz4_ratio(const uint8_t *data, size_t len)
 {
 	int n = (int)(len < SAMPLE_MAX ? len : SAMPLE_MAX);
 	int cap = LZ4_compressBound(n);

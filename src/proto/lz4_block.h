@@ -23,8 +23,8 @@ struct bf_packing {
 
 /* Packs as much from data[at] on as fits into cap. Returns the block's length and how many bytes it stands
  * for, 0 when nothing fits. */
-size_t bf_pack_block(struct bf_packer *k, const struct bf_packing *what, uint8_t *dst, size_t cap,
-		     size_t *ret_taken);
+size_t bf_lz4_pack(struct bf_packer *k, const struct bf_packing *what, uint8_t *dst, size_t cap,
+		   size_t *ret_taken);
 
 /* About what share of its length the data packs to. */
-double bf_pack_ratio(const uint8_t *data, size_t len);
+double bf_lz4_ratio(const uint8_t *data, size_t len);

@@ -38,7 +38,7 @@ uint8_t bf_uds_pack_format(struct uds *u, const struct bf_target *target)
 	u->plain = NULL;
 	if (!(u->proto.caps & BF_CAP_COMPRESS) || !target->segment)
 		return 0;
-	if (bf_pack_ratio(target->segment->data + target->from, target->len) > WORTH)
+	if (bf_lz4_ratio(target->segment->data + target->from, target->len) > WORTH)
 		return 0;
 	if (!u->packer)
 		u->packer = bf_packer_new();
@@ -76,8 +76,8 @@ void bf_uds_pack_ahead(struct uds *u, size_t offset, size_t most)
 		return;
 	what.most = u->plain_len - offset < most ? u->plain_len - offset : most;
 	u->packed_at = offset;
-	u->packed_len = bf_pack_block(u->packer, &what, u->packed, u->block_max - UDS_PIECE_HEAD,
-				      &u->packed_for);
+	u->packed_len = bf_lz4_pack(u->packer, &what, u->packed, u->block_max - UDS_PIECE_HEAD,
+				    &u->packed_for);
 }
 
 enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_len,

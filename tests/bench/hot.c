@@ -168,7 +168,7 @@ static void run_pack(struct work *w)
 	const struct bf_packing what = { .data = w->data, .at = 65536, .most = 16384, .unit = 8 };
 	size_t taken;
 
-	(void)bf_pack_block(w->packer, &what, w->wire, MESSAGE - 2, &taken);
+	(void)bf_lz4_pack(w->packer, &what, w->wire, MESSAGE - 2, &taken);
 }
 
 static const struct path paths[] = {

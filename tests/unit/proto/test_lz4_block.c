@@ -49,7 +49,7 @@ static void blocks_fill_the_room_and_cover_all_the_data_in_whole_units(void **st
 		size_t taken, n;
 
 		what.most = LEN - what.at;
-		n = bf_pack_block(k, &what, dst, sizeof(dst), &taken);
+		n = bf_lz4_pack(k, &what, dst, sizeof(dst), &taken);
 		assert_in_range(n, 1, sizeof(dst));
 		assert_in_range(taken, 1, what.most);
 		if (taken < what.most) {
@@ -75,7 +75,7 @@ static void what_went_before_is_referred_to(void **state)
 
 	(void)state;
 	memcpy(data + 4096, data, 4096);
-	assert_true(bf_pack_block(k, &what, dst, sizeof(dst), &taken) < 64);
+	assert_true(bf_lz4_pack(k, &what, dst, sizeof(dst), &taken) < 64);
 	assert_int_equal(taken, 4096);
 }
 
@@ -88,9 +88,9 @@ static void noise_still_travels(void **state)
 	size_t taken;
 
 	(void)state;
-	assert_in_range(bf_pack_block(k, &what, dst, sizeof(dst), &taken), 4000, 4093);
+	assert_in_range(bf_lz4_pack(k, &what, dst, sizeof(dst), &taken), 4000, 4093);
 	assert_in_range(taken, 4000, 4088);
-	assert_true(bf_pack_ratio(data, LEN) > 0.99);
+	assert_true(bf_lz4_ratio(data, LEN) > 0.99);
 }
 
 static void a_room_too_small_for_one_unit_is_said(void **state)
@@ -102,7 +102,7 @@ static void a_room_too_small_for_one_unit_is_said(void **state)
 	size_t taken = 77;
 
 	(void)state;
-	assert_int_equal(bf_pack_block(k, &what, dst, sizeof(dst), &taken), 0);
+	assert_int_equal(bf_lz4_pack(k, &what, dst, sizeof(dst), &taken), 0);
 	assert_int_equal(taken, 0);
 }
 
@@ -111,8 +111,8 @@ static void the_ratio_is_foretold(void **state)
 	BF_AUTO_MEM uint8_t *data = words();
 
 	(void)state;
-	assert_true(bf_pack_ratio(data, LEN) < 0.5);
-	assert_true(bf_pack_ratio(data, 0) >= 1);
+	assert_true(bf_lz4_ratio(data, LEN) < 0.5);
+	assert_true(bf_lz4_ratio(data, 0) >= 1);
 }
 
 int main(void)

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* What makes an update fast, each by what it saves on virtual time. */
+#include <stdio.h>
+
+#include "powercut/stack.h"
+
+#define GW_OLD "mcuboot/gw-2.0.0.signed.bin"
+#define GW_NEW "mcuboot/gw-2.1.0.signed.bin"
+
+static bf_time moving(const struct stack *s)
+{
+	return s->summary.transfer + s->summary.wait_pack;
+}
+
+/* One flash of a new pack: what its transfer took. */
+static bf_time flash(struct stack *s, const char *image, const char *options)
+{
+	stack_init(s, image);
+	stack_run(s, options);
+	assert_stack_ended(s, BF_OK, BF_STATE_NEW_PROVEN);
+	stack_done(s);
+	return moving(s);
+}
+
+static void compression_saves_a_third_on_every_wire(void **state)
+{
+	static const char *const wires[] = { "link=can", "link=canfd", "link=rs485" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(wires); i++) {
+		char options[96];
+		struct stack s;
+		bf_time plain, packed;
+
+		snprintf(options, sizeof(options), "%s,flash=instant,quirk=nocompress", wires[i]);
+		plain = flash(&s, GW_NEW, options);
+		assert_int_equal(s.summary.bytes_saved, 0);
+		snprintf(options, sizeof(options), "%s,flash=instant", wires[i]);
+		packed = flash(&s, GW_NEW, options);
+		assert_int_equal(s.summary.bytes_sent, 331108);
+		assert_in_range(s.summary.bytes_saved, 331108 * 30 / 100, 331108 / 2);
+		assert_true(packed < plain * 70 / 100);
+		assert_true(s.summary.wire_share <= 1);
+	}
+}
+
+static void compressed_blocks_survive_a_line_that_loses_frames(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 3; seed++) {
+		char prefix[32];
+
+		stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+		snprintf(prefix, sizeof(prefix), "fault:seed=%u,drop=0.3%%:", seed);
+		s.prefix = prefix;
+		stack_run(&s, "link=can");
+		assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+		stack_done(&s);
+	}
+}
+
+static void a_pack_that_erases_ahead_is_not_told_to(void **state)
+{
+	struct stack s;
+	bf_time host, ahead;
+
+	(void)state;
+	(void)flash(&s, GW_NEW, "rate=1000000,quirk=nocompress");
+	host = s.summary.erase + moving(&s);
+	assert_true(s.summary.erase > BF_SEC(3));
+	(void)flash(&s, GW_NEW, "rate=1000000,quirk=nocompress,erase=ahead");
+	ahead = s.summary.erase + moving(&s);
+	assert_int_equal(s.summary.erase, 0);
+	assert_true(ahead < host - BF_SEC(3));
+}
+
+/* What was there before is erased page by page: the second update meets the first one's old firmware. */
+static void erasing_ahead_takes_what_was_there(void **state)
+{
+	struct stack s;
+	char image[256];
+
+	(void)state;
+	stack_init(&s, GW_OLD);
+	stack_run(&s, "erase=ahead");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	snprintf(image, sizeof(image), "%s/" GW_NEW, getenv("BF_TEST_DATA"));
+	s.images[0] = image;
+	stack_run(&s, "erase=ahead");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(s.summary.erase, 0);
+	stack_done(&s);
+}
+
+static void a_torn_transfer_goes_on_at_a_unit_that_is_erased_again(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 3; seed++) {
+		char prefix[32];
+
+		stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+		snprintf(prefix, sizeof(prefix), "fault:seed=%u,drop=0.3%%:", seed);
+		s.prefix = prefix;
+		stack_run(&s, "link=can,erase=ahead,quirk=nrc24");
+		assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+		stack_done(&s);
+	}
+}
+
+static void a_pack_with_one_bank_is_erased_by_the_host(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	(void)flash(&s, "mcuboot/app-1.5.0.signed.bin", "erase=ahead,quirk=singlebank");
+	assert_true(s.summary.erase > 0);
+}
+
+static void the_same_image_again_sends_nothing_and_takes_less_than_a_second(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, GW_NEW);
+	stack_run(&s, "");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	stack_run(&s, "");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(s.summary.bytes_sent, 0);
+	assert_int_equal(s.summary.bytes_skipped, 331108);
+	assert_true(s.summary.total < BF_SEC(1));
+	stack_done(&s);
+}
+
+static void a_bit_rate_that_was_given_is_kept(void **state)
+{
+	struct stack s;
+
+	(void)state;
+	stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+	s.job.bitrate = 500000;
+	stack_run(&s, "link=can");
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(s.summary.line_rate, 500000);
+	stack_done(&s);
+}
+
+/* Frames of this image average 117.9 bits, so that 7 bytes in 111 bits is out of reach by 6 %. */
+static void plain_blocks_fill_the_wire(void **state)
+{
+	static const struct {
+		const char *options;
+		double least; /* share of the limit without stuff bits */
+	} rows[] = {
+		{ "link=can,rate=1000000,flash=instant,quirk=nocompress", 0.915 },
+		{ "link=rs485,flash=instant,quirk=nocompress", 0.90 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct stack s;
+
+		(void)flash(&s, GW_NEW, rows[i].options);
+		assert_true(s.summary.wire_share > rows[i].least && s.summary.wire_share < 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(compression_saves_a_third_on_every_wire),
+		cmocka_unit_test(compressed_blocks_survive_a_line_that_loses_frames),
+		cmocka_unit_test(a_pack_that_erases_ahead_is_not_told_to),
+		cmocka_unit_test(erasing_ahead_takes_what_was_there),
+		cmocka_unit_test(a_torn_transfer_goes_on_at_a_unit_that_is_erased_again),
+		cmocka_unit_test(a_pack_with_one_bank_is_erased_by_the_host),
+		cmocka_unit_test(the_same_image_again_sends_nothing_and_takes_less_than_a_second),
+		cmocka_unit_test(a_bit_rate_that_was_given_is_kept),
+		cmocka_unit_test(plain_blocks_fill_the_wire),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
