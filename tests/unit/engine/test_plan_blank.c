@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The plan for an image with blank areas, and for packs that erase by themselves. */
+#include "../unit.h"
+
+#include "engine/run.h"
+
+#define UNIT 2048u
+#define ADDR 0x08010000u
+#define LEN  (16 * UNIT)
+
+struct plan {
+	struct bf_proto_ops ops;
+	struct bf_proto proto;
+	struct bf_run run;
+	uint8_t data[LEN];
+};
+
+static void plan_init(struct plan *p, unsigned caps)
+{
+	memset(p, 0, sizeof(*p));
+	memset(p->data, 0x5A, sizeof(p->data));
+	p->proto.ops = &p->ops;
+	p->run.proto = &p->proto;
+	p->run.ident.caps = caps;
+	p->run.ident.n_regions = 1;
+	p->run.ident.regions[0] =
+		(struct bf_region){ .kind = BF_REGION_APP,
+				    .access = BF_ACCESS_READ | BF_ACCESS_ERASE | BF_ACCESS_WRITE,
+				    .addr = ADDR,
+				    .size = 2 * LEN,
+				    .erase_unit = UNIT,
+				    .write_unit = 8 };
+}
+
+static void blank(struct plan *p, unsigned first, unsigned n)
+{
+	memset(p->data + first * UNIT, 0xFF, n * UNIT);
+}
+
+static void make(struct plan *p, size_t len)
+{
+	uint8_t sha[BF_SHA256_LEN];
+	struct bf_err err;
+
+	bf_err_init(&err);
+	bf_sha256(sha, p->data, len);
+	assert_int_equal(
+		bf_image_from_backup("p.tar", "app", ADDR, p->data, len, sha, &p->run.image, &err),
+		BF_OK);
+	p->run.todo.bytes = len;
+	if (bf_todo_memory(&p->run, &err))
+		fail_msg("%s", err.cause);
+}
+
+static void plan_done(struct plan *p)
+{
+	bf_todo_done(&p->run.todo);
+	bf_image_free(p->run.image);
+}
+
+static void expect_item(const struct plan *p, size_t i, uint32_t unit, size_t len,
+			uint32_t erase_units)
+{
+	const struct bf_item *item = &p->run.todo.items[i];
+
+	assert_int_equal(item->erase_addr, ADDR + unit * UNIT);
+	assert_int_equal(item->target.addr, ADDR + unit * UNIT);
+	assert_int_equal(item->target.from, unit * UNIT);
+	assert_int_equal(item->target.len, len);
+	assert_int_equal(item->erase_size, erase_units * UNIT);
+}
+
+static void blank_units_are_erased_and_not_sent(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE | BF_CAP_DUAL_BANK);
+	blank(&p, 3, 5);
+	blank(&p, 15, 1);
+	make(&p, LEN);
+	assert_int_equal(p.run.todo.n, 4);
+	expect_item(&p, 0, 0, 3 * UNIT, 3);
+	expect_item(&p, 1, 3, 0, 5);
+	expect_item(&p, 2, 8, 7 * UNIT, 7);
+	expect_item(&p, 3, 15, 0, 1);
+	assert_int_equal(p.run.todo.skipped, 6 * UNIT);
+	plan_done(&p);
+}
+
+static void a_first_unit_that_is_blank_is_sent_all_the_same(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE | BF_CAP_DUAL_BANK);
+	blank(&p, 0, 16);
+	make(&p, LEN);
+	assert_int_equal(p.run.todo.n, 2);
+	expect_item(&p, 0, 0, UNIT, 1);
+	expect_item(&p, 1, 1, 0, 15);
+	plan_done(&p);
+}
+
+static void a_last_unit_that_is_blank_as_far_as_it_goes_is_not_sent(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE | BF_CAP_DUAL_BANK);
+	blank(&p, 15, 1);
+	make(&p, LEN - 1000);
+	assert_int_equal(p.run.todo.n, 2);
+	expect_item(&p, 1, 15, 0, 1);
+	assert_int_equal(p.run.todo.skipped, UNIT - 1000);
+	plan_done(&p);
+}
+
+static void what_nobody_erases_is_sent_whole(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_DUAL_BANK);
+	blank(&p, 3, 5);
+	make(&p, LEN);
+	assert_int_equal(p.run.todo.n, 1);
+	expect_item(&p, 0, 0, LEN, 0);
+	plan_done(&p);
+}
+
+static void a_pack_that_erases_ahead_is_told_to_erase_blank_units_alone(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE | BF_CAP_DUAL_BANK | BF_CAP_ERASE_AHEAD);
+	blank(&p, 3, 5);
+	make(&p, LEN);
+	assert_int_equal(p.run.todo.n, 3);
+	expect_item(&p, 0, 0, 3 * UNIT, 0);
+	expect_item(&p, 1, 3, 0, 5);
+	expect_item(&p, 2, 8, 8 * UNIT, 0);
+	assert_true(p.run.todo.items[0].erases_ahead);
+	assert_false(p.run.todo.items[1].erases_ahead);
+	plan_done(&p);
+}
+
+static void one_bank_is_erased_by_the_host_and_its_head_comes_last(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE | BF_CAP_ERASE_AHEAD);
+	blank(&p, 3, 13);
+	make(&p, LEN);
+	assert_true(p.run.todo.head_last);
+	assert_int_equal(p.run.todo.n, 3);
+	expect_item(&p, 0, 0, UNIT, 1);
+	expect_item(&p, 1, 1, 2 * UNIT, 2);
+	expect_item(&p, 2, 3, 0, 13);
+	plan_done(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(blank_units_are_erased_and_not_sent),
+		cmocka_unit_test(a_first_unit_that_is_blank_is_sent_all_the_same),
+		cmocka_unit_test(a_last_unit_that_is_blank_as_far_as_it_goes_is_not_sent),
+		cmocka_unit_test(what_nobody_erases_is_sent_whole),
+		cmocka_unit_test(a_pack_that_erases_ahead_is_told_to_erase_blank_units_alone),
+		cmocka_unit_test(one_bank_is_erased_by_the_host_and_its_head_comes_last),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
