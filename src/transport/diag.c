@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char bf_diag_install_rules[] =
-	"sudo cp 60-bmsflash.rules /etc/udev/rules.d/ && sudo udevadm control --reload && sudo "
-	"udevadm trigger";
+const char bf_diag_install_rules[] = "sudo cp data/60-bmsflash.rules /etc/udev/rules.d/ && sudo "
+				     "udevadm control --reload && sudo "
+				     "udevadm trigger";
 
 void bf_find(const struct bf_diag *diag, enum bf_severity severity, const char *check,
 	     const char *subject, const char *mend, const char *fmt, ...)
