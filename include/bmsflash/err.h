@@ -76,6 +76,7 @@ struct bf_err {
 	enum bf_rc rc;
 	enum bf_pattern pattern;
 	int os;           /* errno of the operating system, 0 if none */
+	bool dev_forgot;  /* the device lost our session: enter again, then ask again */
 	bool dev_refused; /* the two fields below hold the device's own answer */
 	unsigned dev_code;
 	char dev_name[64];

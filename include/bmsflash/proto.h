@@ -37,6 +37,7 @@ struct bf_retry {
 	uint64_t requests[BF_RETRY_CLASS_COUNT];
 	uint64_t repeats[BF_RETRY_CLASS_COUNT];
 	uint64_t timeouts, damaged, busy, pending; /* what was met on the way */
+	uint64_t reopened;                         /* sessions that the device had forgotten */
 	bf_time lost_us;                           /* time spent on attempts that failed */
 };
 

@@ -230,13 +230,15 @@ static const struct {
 	[BF_E_IMAGE] = { NULL, take_image, false },
 	[BF_E_FILE] = { "the folder does not exist, is not yours, or the disk is full", make_room,
 			false },
-	[BF_E_SIGNATURE] = { NULL, take_key, false },
+	[BF_E_SIGNATURE] = { "the pack and this computer do not trust the same keys", take_key,
+			     false },
 	[BF_E_INCOMPATIBLE] = { "the image is for another pack", take_image, false },
 	[BF_E_ROLLBACK] = { "the pack was updated since this image was made", take_image, false },
 	[BF_E_AUTH] = { "the wrong key, or one that this pack does not know", look, false },
 	[BF_E_NAK] = { "the pack is in a state that does not permit it", look, false },
-	[BF_E_UNSUPPORTED] = { NULL, look, false },
-	[BF_E_MISMATCH] = { NULL, same_again, false },
+	[BF_E_UNSUPPORTED] = { "the pack's boot loader was built without it", look, false },
+	[BF_E_MISMATCH] = { "messages damaged on the way, worn flash or a weak supply", same_again,
+			    true },
 };
 
 /* By what was really seen: the pack said no, or the data stopped getting through. The third of them, the

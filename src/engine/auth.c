@@ -30,10 +30,19 @@ static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
 	return err->rc;
 }
 
+/* What is told of the memory while firmware runs can be written while firmware runs. */
+static bool writes_beside(const struct bf_run *run)
+{
+	return run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK);
+}
+
 enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_proto_ops *ops = run->proto->ops;
 
+	/* Before the call: a pack that does not write beside its firmware leaves it for its loader. */
+	if (!writes_beside(run) && !run->ident.in_bootloader)
+		run->left_app = true;
 	if (ops->connect && ops->connect(run->proto, BF_ENTRY_WRITE, err))
 		return bf_while(err, "entering the bootloader");
 	if (bf_run_can(run, BF_CAP_AUTH) && ops->authenticate) {

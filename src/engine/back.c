@@ -23,10 +23,7 @@ static bool ask_patiently(struct bf_run *run)
 	struct bf_err err;
 
 	bf_err_init(&err);
-	if (run->proto->ops->await &&
-	    run->proto->ops->await(run->proto, bf_in(run->clock, bf_restart_patience(run)), &err))
-		return false;
-	return bf_run_ask(run, &err) == BF_OK;
+	return bf_run_await(run, bf_in(run->clock, bf_restart_patience(run)), &err) == BF_OK;
 }
 
 static void mark_for_revert(struct bf_run *run)
@@ -75,8 +72,21 @@ static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 	return bf_run_restart(run, err);
 }
 
+/* By now the old firmware is the target, where the backup tells its version or digest. */
+static bool runs_backup(const struct bf_run *run, struct bf_err *err)
+{
+	bool told = run->has_target_version || run->target_digest_len;
+
+	if (run->runs == BF_RUNS_NEW || (run->runs == BF_RUNS_OLD && !told))
+		return true;
+	bf_fail(err, BF_E_MISMATCH, "after the restart %s",
+		run->runs == BF_RUNS_LOADER ? "no firmware runs" : "other firmware runs");
+	return false;
+}
+
 bool bf_write_back(struct bf_run *run, struct bf_err *err)
 {
+	enum bf_runs before = run->runs;
 	struct bf_err why;
 
 	if (!run->has_backup || bf_run_can(run, BF_CAP_DUAL_BANK) || run->job->restore_from)
@@ -86,10 +96,11 @@ bool bf_write_back(struct bf_run *run, struct bf_err *err)
 	bf_err_init(&why);
 	/* The comparison must be with what is really there now. */
 	run->resumed = true;
-	if (write_backup(run, &why) || run->runs == BF_RUNS_LOADER) {
+	if (write_backup(run, &why) || !runs_backup(run, &why)) {
 		bf_say(run, BF_EV_WARNING, "the old firmware could not be written back: %s",
 		       why.cause);
-		run->runs = BF_RUNS_LOADER;
+		/* Untouched so far: what was written last may well run. */
+		run->runs = run->depth == BF_DEPTH_STARTED ? before : BF_RUNS_LOADER;
 		return false;
 	}
 	run->runs = BF_RUNS_OLD;

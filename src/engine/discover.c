@@ -13,6 +13,7 @@
 #define ASK_FIRST  BF_MS(600) /* at the settings of the profile: a busy pack may be slow */
 #define ASK_SWEEP  BF_MS(150) /* at each of the others */
 #define RETRY_WAIT BF_MS(250)
+#define COME_BACK  BF_SEC(10) /* from the loader to firmware that was not touched */
 
 struct tried {
 	char text[192];
@@ -232,9 +233,26 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 	return rc ? bf_while(err, "looking for a bootloader on '%s'", run->job->iface) : BF_OK;
 }
 
+/* Firmware that was left for the loader is seen to be back, or the outcome says that it is not. */
+static void see_it_back(struct bf_run *run)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	enum bf_runs runs = run->runs;
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (!ops->await || ops->await(run->proto, bf_in(run->clock, COME_BACK), &err) == BF_OK)
+		(void)bf_run_ask(run, &err);
+	run->runs = runs;
+}
+
 void bf_ph_part(struct bf_run *run)
 {
+	bool begun = run->depth != BF_DEPTH_NONE && run->runs == BF_RUNS_LOADER;
+
 	if (run->proto && run->proto->ops->leave && !run->parted)
 		run->proto->ops->leave(run->proto);
+	if (run->proto && run->left_app && !begun)
+		see_it_back(run);
 	run->proto = bf_proto_close(run->proto);
 }

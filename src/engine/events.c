@@ -87,6 +87,10 @@ void bf_alive(void *ctx, const char *what)
 		       "stopping now would leave the pack between two firmwares: the run ends at "
 		       "the next safe point");
 	}
+	if (run->retry.reopened != run->told_reopened) {
+		run->told_reopened = run->retry.reopened;
+		bf_say_restarted(run);
+	}
 	if (now - run->alive_at < ALIVE_GAP)
 		return;
 	run->alive_at = now;

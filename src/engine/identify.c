@@ -100,6 +100,7 @@ enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err)
 			       "another pack answers now: serial number '%s', before it was '%s'",
 			       now.serial, run->ident.serial);
 	run->now = now;
+	run->left_app = run->left_app && now.in_bootloader;
 	if (now.in_bootloader)
 		run->runs = BF_RUNS_LOADER;
 	else
@@ -137,6 +138,7 @@ enum bf_rc bf_run_learn(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	if (run->proto->ops->identify(run->proto, &in_loader, err))
 		return bf_while(err, "asking the boot loader for its memory");
+	run->left_app = run->left_app && in_loader.in_bootloader;
 	memcpy(run->ident.regions, in_loader.regions, sizeof(in_loader.regions));
 	run->ident.n_regions = in_loader.n_regions;
 	run->ident.piece_max = in_loader.piece_max;

@@ -9,17 +9,19 @@
 #define STALLS      6 /* failures in a row without a byte confirmed */
 #define JOURNAL_GAP BF_SEC(2)
 #define REJOIN_WAIT BF_MS(250)
-#define REJOINS     4
-#define PIECE_MIN   64 /* bytes: below that a line is not worth it */
+#define REJOIN_TIME BF_SEC(15) /* for a pack that lost its power to start again */
+#define RATE_BYTES  32768      /* moved without a failure: the rate is not what is wrong */
+#define PIECE_MIN   64         /* bytes: below that a line is not worth it */
 
 struct mover {
 	struct bf_run *run;
 	const struct bf_item *item;
 	const struct bf_proto_ops *ops;
-	uint64_t base;   /* bytes of the job before this item */
-	size_t done;     /* confirmed, from the item's start */
-	size_t best;     /* ... at most, before going back */
-	unsigned stalls; /* failures since something new was confirmed */
+	uint64_t base;    /* bytes of the job before this item */
+	size_t done;      /* confirmed, from the item's start */
+	size_t best;      /* ... at most, before going back */
+	unsigned stalls;  /* failures since something new was confirmed */
+	size_t failed_at; /* best, at the failure before this one */
 	size_t piece_max;
 	bf_time journal_at;
 };
@@ -185,25 +187,45 @@ static enum bf_rc transfer(struct mover *m, struct bf_err *err)
 	return rc;
 }
 
-/* The line was lost: the session may be gone, the last piece may or may not have been written. */
-static enum bf_rc rejoin(struct bf_run *run, struct bf_err *err)
+static void say_rate(struct bf_run *run)
 {
+	bf_say(run, BF_EV_NOTICE, "the line goes on at %u bit/s", run->rate);
+}
+
+/* One failure in much is the line's own; failures close together may be the rate's. Where changing it fails
+ * with both ends back at the old one, the old one it is. */
+static enum bf_rc suit_rate(struct mover *m, uint32_t before, struct bf_err *err)
+{
+	struct bf_run *run = m->run;
+	bool often = m->best - m->failed_at < RATE_BYTES;
 	uint32_t lower = bf_rate_lower(run);
+	uint32_t want = often ? lower : run->agreed_rate;
+	enum bf_rc rc = BF_OK;
+
+	m->failed_at = m->best;
+	if (want && want != run->rate && run->proto->ops->set_rate && run->rate == before)
+		rc = bf_rate_change(run, want, err);
+	if (run->rate != before)
+		say_rate(run);
+	return rc == BF_E_LINK ? BF_OK : rc;
+}
+
+/* The line was lost: the session may be gone, the last piece may or may not have been written. */
+static enum bf_rc rejoin(struct mover *m, struct bf_err *err)
+{
+	struct bf_run *run = m->run;
+	bf_time until = bf_in(run->clock, REJOIN_TIME);
+	uint32_t before = run->rate;
 	enum bf_rc rc = BF_E_LINK;
 
-	for (unsigned i = 0; i < REJOINS && rc; i++) {
-		rc = bf_run_pause(run, REJOIN_WAIT, err);
-		if (rc == BF_E_INTERRUPTED)
-			return rc;
+	while (rc && bf_now(run->clock) < until) {
+		if (bf_run_pause(run, REJOIN_WAIT, err) == BF_E_INTERRUPTED)
+			return err->rc;
 		rc = bf_run_enter_again(run, err);
+		if (rc == BF_E_GONE || rc == BF_E_INTERRUPTED)
+			break;
 	}
-	if (rc)
-		return bf_while(err, "taking the dialogue up again");
-	if (lower && lower < run->rate && bf_rate_change(run, lower, err))
-		return err->rc;
-	if (lower)
-		bf_say(run, BF_EV_NOTICE, "the line goes on at %u bit/s", run->rate);
-	return BF_OK;
+	return rc ? bf_while(err, "taking the dialogue up again") : suit_rate(m, before, err);
 }
 
 /* Back to the start of an erase unit: half-written units are erased again. */
@@ -243,28 +265,36 @@ static void shorten(struct mover *m)
 	bf_say(m->run, BF_EV_NOTICE, "pieces of %zu bytes from here on", half);
 }
 
+/* From the start, where the device has forgotten, or knows better than we do. */
+static enum bf_rc go_back(struct mover *m, bool lost, struct bf_err *err)
+{
+	enum bf_retry_class rclass = m->ops->piece_class;
+
+	if (rclass == BF_RETRY_APPEND_ONLY || rclass == BF_RETRY_STEERED) {
+		m->done = 0;
+		return BF_OK;
+	}
+	return lost ? rewind_to_unit(m, err) : BF_OK;
+}
+
 static enum bf_rc recover(struct mover *m, struct bf_err *err)
 {
 	const struct bf_err why = *err;
-	enum bf_retry_class rclass = m->ops->piece_class;
+	bool lost = why.rc == BF_E_TIMEOUT || why.rc == BF_E_LINK || why.dev_forgot;
 	enum bf_rc rc = BF_OK;
 
-	if (why.rc != BF_E_RESTART && why.rc != BF_E_TIMEOUT && why.rc != BF_E_LINK)
+	if (why.rc != BF_E_RESTART && !lost)
 		return why.rc;
 	if (++m->stalls > STALLS)
 		return bf_while(err, "after %u failures in a row", m->stalls);
 	bf_say(m->run, BF_EV_RETRY, "going on from offset %zu: %s", m->done, why.cause);
-	if (why.rc != BF_E_RESTART) {
-		rc = rejoin(m->run, err);
-		shorten(m);
+	if (lost) {
+		rc = rejoin(m, err);
+		if (!why.dev_forgot)
+			shorten(m);
 	}
-	/* From the start, where the device has forgotten, or knows better than we do. */
-	if (!rc && (rclass == BF_RETRY_APPEND_ONLY || rclass == BF_RETRY_STEERED))
-		m->done = 0;
-	else if (!rc && why.rc != BF_E_RESTART)
-		rc = rewind_to_unit(m, err);
-	m->run->retry.repeats[rclass]++;
-	return rc;
+	m->run->retry.repeats[m->ops->piece_class]++;
+	return rc ? rc : go_back(m, lost, err);
 }
 
 enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,

@@ -41,6 +41,8 @@ static enum bf_state state_after_failure(const struct bf_run *run)
 {
 	if (!changes(run))
 		return BF_STATE_UNTOUCHED;
+	if (run->left_app)
+		return BF_STATE_RECOVERY;
 	switch (run->runs) {
 	case BF_RUNS_UNKNOWN:
 		return run->depth == BF_DEPTH_NONE ? BF_STATE_UNTOUCHED : BF_STATE_RECOVERY;
@@ -56,7 +58,14 @@ static enum bf_state state_after_failure(const struct bf_run *run)
 
 static void recovery_command(const struct bf_run *run, struct bf_err *err)
 {
-	if (run->has_backup)
+	/* With two banks, or where the new firmware may well run, the same command asks what runs and goes
+	 * on, or back, from there. */
+	bool unknown = run->depth == BF_DEPTH_WRITTEN ||
+		       (run->depth == BF_DEPTH_STARTED && run->runs == BF_RUNS_UNKNOWN);
+	bool again =
+		run->job->kind == BF_JOB_FLASH && (unknown || bf_run_can(run, BF_CAP_DUAL_BANK));
+
+	if (run->has_backup && !again)
 		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
 	else if (run->job->restore_from)
 		bf_next_command(run, BF_JOB_ROLLBACK, run->job->restore_from, err);
@@ -70,7 +79,7 @@ static void recovery_command(const struct bf_run *run, struct bf_err *err)
 static void settle_code(const struct bf_run *run, struct bf_outcome *out)
 {
 	struct bf_err *err = &out->err;
-	bool ours = run->depth > BF_DEPTH_NONE;
+	bool ours = run->depth > BF_DEPTH_NONE || run->left_app;
 
 	if (out->state == BF_STATE_RECOVERY && err->rc != BF_E_INTERRUPTED && ours)
 		err->rc = BF_E_RECOVERY;
@@ -164,16 +173,27 @@ static void say_success(const struct bf_run *run, struct bf_outcome *out)
 	}
 }
 
+/* All was done, and then the firmware did not come back. */
+static void not_back(struct bf_err *err)
+{
+	bf_fail(err, BF_E_RECOVERY, "the pack did not come back from its boot loader");
+	bf_likely(err, "it lost its power or its line at the very end");
+	bf_likely(err, "it starts its firmware only after it was switched off and on");
+}
+
 void bf_outcome_fill(struct bf_run *run, enum bf_rc rc, const struct bf_err *err,
 		     struct bf_outcome *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	bf_err_init(&ret->err);
-	if (!rc) {
+	if (!rc && !(run->left_app && changes(run))) {
 		say_success(run, ret);
 		return;
 	}
-	ret->err = *err;
+	if (rc)
+		ret->err = *err;
+	else
+		not_back(&ret->err);
 	ret->state = state_after_failure(run);
 	settle_code(run, ret);
 	say_failure(run, ret);

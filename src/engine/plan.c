@@ -67,6 +67,9 @@ static void look_at_slots(struct bf_run *run)
 	const struct bf_slot *other = bf_slot_other(&run->ident, NULL);
 	struct bf_todo *todo = &run->todo;
 
+	/* On the way back the bank states are those of before: what is there is compared. */
+	if (run->went_back)
+		return;
 	if (slot_holds(run, active) && !run->ident.in_bootloader) {
 		todo->already_running = true;
 		todo->already_confirmed = is_confirmed(run, active);

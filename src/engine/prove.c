@@ -12,8 +12,7 @@ static const char *reason_text(unsigned reason)
 	return reason < BF_COUNT(texts) ? texts[reason] : texts[0];
 }
 
-/* Started more than once since our restart, or thrown out by watchdog or crash. */
-static bool looped(const struct bf_run *run)
+bool bf_looped(const struct bf_run *run)
 {
 	return run->now.reset_reason == 3 || run->now.reset_reason == 4 ||
 	       (run->ident.boot_count && run->now.boot_count > run->ident.boot_count + 2);
@@ -21,7 +20,7 @@ static bool looped(const struct bf_run *run)
 
 void bf_name_loop(const struct bf_run *run, struct bf_err *err)
 {
-	if (looped(run)) {
+	if (bf_looped(run)) {
 		err->n_likely = 0; /* silence that a restart explains is no fault of the line */
 		err->pattern = BF_PATTERN_LOOP;
 		bf_likely(err,

@@ -2,7 +2,8 @@
 /* The fastest rate that works: agreed by going up the ladder and testing, left again at the end. */
 #include "run.h"
 
-#define PINGS 16 /* in a row without loss: what a rate must show before it is trusted */
+#define PINGS 16 /* in a row, none lost that was not lost before: then a rate is trusted */
+#define TRIES 2  /* of a change whose request may have got lost */
 
 /* The fastest that the device offers below `limit` and above `floor`. */
 static uint32_t best_below(const struct bf_run *run, uint32_t limit, uint32_t floor)
@@ -27,9 +28,14 @@ uint32_t bf_rate_lower(const struct bf_run *run)
 	return run->first_rate;
 }
 
+/* BF_E_LINK: both ends are back at the old rate. */
 enum bf_rc bf_rate_change(struct bf_run *run, uint32_t rate, struct bf_err *err)
 {
-	if (run->proto->ops->set_rate(run->proto, rate, err))
+	enum bf_rc rc = BF_E_LINK;
+
+	for (unsigned i = 0; i < TRIES && rc == BF_E_LINK; i++)
+		rc = run->proto->ops->set_rate(run->proto, rate, err);
+	if (rc)
 		return bf_while(err, "changing the line to %u bit/s", rate);
 	run->rate = rate;
 	return BF_OK;
@@ -45,7 +51,7 @@ static enum bf_rc try_rate(struct bf_run *run, uint32_t rate, struct bf_err *err
 		return err->rc;
 	if (bf_linktest(run, PINGS, &t, err))
 		return err->rc;
-	if (!t.lost) {
+	if (t.lost <= bf_linktest_may_lose(run, t.sent)) {
 		bf_say(run, BF_EV_NOTICE, "line agreed at %u bit/s, answers take %.1f ms", rate,
 		       (double)t.mean / 1000);
 		return BF_OK;
@@ -101,25 +107,17 @@ static enum bf_rc climb(struct bf_run *run, struct bf_err *err)
 
 enum bf_rc bf_ph_rate(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_linktest t;
-
 	if (!run->authenticated && run->proto->ops->connect &&
 	    run->proto->ops->connect(run->proto, BF_ENTRY_READ, err))
 		return bf_while(err, "preparing the pack for reading");
+	if (bf_linktest(run, PINGS, &run->line_before, err))
+		return err->rc;
+	bf_linktest_show(run, &run->line_before);
 	if (bf_run_can(run, BF_CAP_RATES) && run->proto->ops->set_rate) {
 		if (pin(run) ? pinned(run, err) : climb(run, err))
 			return err->rc;
 	}
 	run->agreed_rate = run->rate;
-	if (run->rate != run->first_rate)
-		return BF_OK;
-	if (bf_linktest(run, PINGS, &t, err))
-		return err->rc;
-	if (t.lost) {
-		bf_say(run, BF_EV_WARNING,
-		       "%u of %u test messages were lost: look at cable, termination and ground",
-		       t.lost, t.sent);
-	}
 	return BF_OK;
 }
 

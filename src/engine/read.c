@@ -38,14 +38,19 @@ static enum bf_rc enter(struct bf_run *run, struct bf_err *err)
 	return rc;
 }
 
+void bf_say_restarted(struct bf_run *run)
+{
+	run->restarted = true;
+	bf_say(run, BF_EV_WARNING,
+	       "the pack restarted or lost its power meanwhile: it has forgotten the session");
+}
+
 /* A pack that answers at its first rate only has lost more than a message. */
 static void name_restart(struct bf_run *run, uint32_t rate)
 {
 	struct bf_err unused;
 
-	run->restarted = true;
-	bf_say(run, BF_EV_WARNING,
-	       "the pack restarted or lost its power meanwhile: it has forgotten the session");
+	bf_say_restarted(run);
 	bf_err_init(&unused);
 	if (rate != run->rate)
 		(void)bf_rate_change(run, rate, &unused);

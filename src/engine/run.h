@@ -61,6 +61,12 @@ struct bf_progress_mark {
 	double base, weight; /* percent of the job before this phase, and of this phase */
 };
 
+/* Small exchanges in a row. */
+struct bf_linktest {
+	unsigned sent, lost;
+	bf_time best, worst, mean; /* turnaround */
+};
+
 struct bf_run {
 	const struct bf_job *job;
 	const struct bf_ports *ports;
@@ -84,16 +90,18 @@ struct bf_run {
 	struct bf_auth *auth;
 	bool authenticated;
 	size_t piece_cap, read_cap; /* on a line that loses long messages; 0: none */
-	bool restarted;             /* by itself, as far as a forgotten session tells */
-	bool parted;                /* sent away for a restart: the dialogue must be opened again */
+	uint64_t told_reopened;
+	bool restarted; /* by itself, as far as a forgotten session tells */
+	bool parted;    /* sent away for a restart: the dialogue must be opened again */
 
-	struct bf_ident ident; /* before anything was changed */
-	struct bf_ident now;   /* as last asked */
-	struct bf_measure before;
+	struct bf_ident ident;           /* before anything was changed */
+	struct bf_ident now;             /* as last asked */
+	struct bf_measure before, after; /* the update */
 	bool has_before;
 	struct bf_todo todo;
 	uint32_t rate; /* of the line now, bit/s, 0 unknown */
 	uint32_t first_rate, agreed_rate;
+	struct bf_linktest line_before; /* at the first rate, before anything was changed */
 	struct bf_meter *meter; /* NULL: conditions are not read */
 	bf_time watched;        /* when conditions were read last */
 	unsigned untold;        /* readings in a row that failed while writing */
@@ -108,6 +116,7 @@ struct bf_run {
 	struct bf_self_test own_test;
 	bool silent; /* after the restart it could not be asked; only with no_proof */
 	bool went_back;
+	bool left_app;      /* asked into its boot loader, where no firmware runs meanwhile */
 	bool no_proof;      /* allowed and needed */
 	bool held;          /* cancellation is being held back */
 	bool told_held;     /* ... and the user was told */
@@ -241,11 +250,11 @@ void bf_rate_leave(struct bf_run *run);
 uint32_t bf_rate_lower(const struct bf_run *run); /* the next rate down, 0: none */
 enum bf_rc bf_rate_change(struct bf_run *run, uint32_t rate, struct bf_err *err);
 
-struct bf_linktest {
-	unsigned sent, lost;
-	bf_time best, worst, mean; /* turnaround */
-};
 enum bf_rc bf_linktest(struct bf_run *run, unsigned n, struct bf_linktest *ret, struct bf_err *err);
+/* How many of n exchanges may get lost on a line that is no worse than it was. */
+unsigned bf_linktest_may_lose(const struct bf_run *run, unsigned n);
+/* What the wire tells of itself, and what is likely wrong with it. */
+void bf_linktest_show(struct bf_run *run, const struct bf_linktest *t);
 
 /* backup.c, archive.c, restore.c */
 enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err);
@@ -300,6 +309,8 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err);
+/* Started more than once since our restart, or thrown out by watchdog or crash. */
+bool bf_looped(const struct bf_run *run);
 /* The old firmware is back unasked: why, as far as restarts tell. */
 void bf_name_loop(const struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err);
@@ -309,6 +320,8 @@ void bf_ph_back(struct bf_run *run, struct bf_err *err);
 bf_time bf_restart_patience(const struct bf_run *run);
 /* Restarts the pack and waits until it answers; fills run->now and run->runs. */
 enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err);
+/* Waits until it answers and has told what it runs. */
+enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err);
 /* One bank: the backup goes back to where it came from. */
 bool bf_write_back(struct bf_run *run, struct bf_err *err);
 
@@ -329,6 +342,7 @@ void bf_emit(struct bf_run *run, struct bf_event ev);
 void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...) BF_PRINTF(3, 4);
 void bf_progress_begin(struct bf_run *run, const char *phase, double base, double weight);
 void bf_progress(struct bf_run *run, uint64_t done, uint64_t total);
+void bf_say_restarted(struct bf_run *run);  /* read.c */
 void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a second */
 
 /* control.c: stopping and waiting */

@@ -5,7 +5,9 @@
 
 #include "run.h"
 
-#define PINGS 8
+#define PINGS      8
+#define MORE_PINGS 40        /* when the first look is bad */
+#define STAY       BF_SEC(4) /* longer than firmware on trial takes to make up its mind */
 
 static enum bf_rc decide(struct bf_run *run, struct bf_check *check, bool ok, struct bf_err *err)
 {
@@ -17,8 +19,11 @@ static enum bf_rc decide(struct bf_run *run, struct bf_check *check, bool ok, st
 		run->overrides |= 1u << check->allow;
 	if (ok || allowed)
 		return BF_OK;
-	return bf_fail(err, BF_E_MISMATCH, "self-test '%s' failed: '%s', allowed is '%s'",
-		       check->name, check->got, check->limit);
+	bf_fail(err, BF_E_MISMATCH, "self-test '%s' failed: '%s', allowed is '%s'", check->name,
+		check->got, check->limit);
+	bf_likely(err, "the new firmware does not fit this pack's hardware or calibration");
+	bf_likely(err, "that part of the pack is faulty and the old firmware does not look at it");
+	return err->rc;
 }
 
 static void unknown(struct bf_run *run, const char *name)
@@ -89,21 +94,45 @@ static enum bf_rc test_temperatures(struct bf_run *run, const struct bf_measure 
 static enum bf_rc test_line(struct bf_run *run, const char *name, struct bf_err *err)
 {
 	struct bf_check check = bf_check(name, -1);
+	unsigned n = PINGS, may_lose = bf_linktest_may_lose(run, n);
 	struct bf_linktest t;
-	/* A line that lost messages before is no fault of the new firmware. */
-	unsigned may_lose = run->retry.timeouts + run->retry.damaged ? PINGS / 4 : 0;
 
-	if (bf_linktest(run, PINGS, &t, err))
+	if (bf_linktest(run, n, &t, err))
 		return err->rc;
+	/* Few tell little: a line that lost messages before is no fault of the new firmware. */
+	if (t.lost > may_lose) {
+		n = MORE_PINGS;
+		may_lose = bf_linktest_may_lose(run, n);
+		if (bf_linktest(run, n, &t, err))
+			return err->rc;
+	}
 	snprintf(check.got, sizeof(check.got), "%u of %u lost at %u bit/s", t.lost, t.sent,
 		 run->rate);
 	snprintf(check.limit, sizeof(check.limit), "at most %u lost", may_lose);
 	return decide(run, &check, t.lost <= may_lose, err);
 }
 
+/* Both ends are back at the default rate. On a line that loses messages that proves nothing. */
+static enum bf_rc lost_rate(struct bf_run *run, uint32_t rate, struct bf_err *err)
+{
+	struct bf_check check = bf_check("link-agreed-rate", -1);
+
+	if (err->rc != BF_E_LINK)
+		return err->rc;
+	if (bf_linktest_may_lose(run, PINGS)) {
+		bf_say(run, BF_EV_NOTICE, "%s", err->cause);
+		unknown(run, check.name);
+		return BF_OK;
+	}
+	snprintf(check.got, sizeof(check.got), "no answer at %u bit/s", rate);
+	snprintf(check.limit, sizeof(check.limit), "works, as before the update");
+	return decide(run, &check, false, err);
+}
+
 static enum bf_rc test_link(struct bf_run *run, struct bf_err *err)
 {
 	uint32_t agreed = run->agreed_rate;
+	enum bf_rc rc;
 
 	if (!run->proto->ops->ping)
 		return BF_OK;
@@ -111,9 +140,13 @@ static enum bf_rc test_link(struct bf_run *run, struct bf_err *err)
 		return err->rc;
 	if (!agreed || agreed == run->first_rate || !run->proto->ops->set_rate)
 		return BF_OK;
-	if (bf_rate_change(run, agreed, err) || test_line(run, "link-agreed-rate", err))
+	if (bf_rate_change(run, agreed, err))
+		return lost_rate(run, agreed, err);
+	if (test_line(run, "link-agreed-rate", err))
 		return err->rc;
-	return bf_rate_change(run, run->first_rate, err);
+	/* Where it does not go back, both ends stay: the last phase tries again. */
+	rc = bf_rate_change(run, run->first_rate, err);
+	return rc == BF_E_LINK ? BF_OK : rc;
 }
 
 static enum bf_rc ask_balancing(struct bf_run *run, struct bf_err *err)
@@ -163,17 +196,48 @@ static enum bf_rc test_itself(struct bf_run *run, struct bf_err *err)
 	return decide(run, &check, st->passed, err);
 }
 
+static enum bf_rc ask_values(struct bf_run *run, struct bf_err *err)
+{
+	return bf_run_measure(run, &run->after, err);
+}
+
 static enum bf_rc test_values(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_measure m;
-
 	if (!bf_run_measures(run))
 		return BF_OK;
-	if (bf_run_measure(run, &m, err))
+	if (bf_run_repeat(run, "reading the cells after the update", ask_values, err))
 		return bf_while(err, "reading the cells after the update");
-	if (test_cells(run, &m, err))
+	if (test_cells(run, &run->after, err))
 		return err->rc;
-	return test_temperatures(run, &m, err);
+	return test_temperatures(run, &run->after, err);
+}
+
+/* Firmware that can be asked nothing is left running: getting ready to ask would take it into the loader. */
+static bool has_answers(const struct bf_run *run)
+{
+	return run->rate || bf_run_measures(run) ||
+	       (run->ident.caps & (BF_CAP_BALANCE | BF_CAP_SELF_TEST));
+}
+
+/* Where nobody confirms, firmware on trial judges itself; one that gives up restarts into the old. */
+static enum bf_rc watch_it_stay(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	bf_time until = bf_in(run->clock, STAY);
+	struct bf_check check = bf_check("stays-running", -1);
+
+	if (bf_run_can(run, BF_CAP_CONFIRM) || run->no_proof)
+		return BF_OK;
+	if (bf_run_pause(run, STAY, err))
+		return err->rc;
+	if (ops->await && ops->await(run->proto, until + STAY, err))
+		return bf_while(err, "looking whether the new firmware stays");
+	if (bf_run_ask(run, err))
+		return bf_while(err, "looking whether the new firmware stays");
+	snprintf(check.got, sizeof(check.got), "%s",
+		 run->runs == BF_RUNS_NEW ? "runs" : "gave up by itself");
+	snprintf(check.limit, sizeof(check.limit), "runs for %.0f s", (double)STAY / 1e6);
+	return decide(run, &check, run->runs == BF_RUNS_NEW, err);
 }
 
 enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err)
@@ -182,6 +246,8 @@ enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err)
 
 	if (run->silent)
 		return BF_OK;
+	if (!has_answers(run))
+		return watch_it_stay(run, err);
 	if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
 		return bf_while(err, "preparing the pack for its self-test");
 	if (test_values(run, err) || test_balancing(run, err) || test_itself(run, err))

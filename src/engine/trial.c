@@ -5,6 +5,7 @@
 #define RESTART_DEFAULT BF_SEC(30)
 #define RESTART_LIMIT   BF_SEC(600)
 #define RESTARTS        3 /* requests in all, when they get lost */
+#define AWAIT_PACE      BF_MS(250)
 
 /* A swap moves each page of both banks: three erasures (22 ms) and three programmings (82 us a double word) in
  * 2 KiB make 63 us a byte; slow flash takes twice that. */
@@ -28,10 +29,16 @@ static enum bf_rc mark(struct bf_run *run, struct bf_err *err)
 	struct bf_ident now = run->now;
 	struct bf_err unused;
 
-	if ((rc != BF_E_TIMEOUT && rc != BF_E_LINK) || !ops->state)
+	if (!rc || rc == BF_E_INTERRUPTED || rc == BF_E_GONE || !ops->state)
 		return rc;
 	bf_err_init(&unused);
-	return ops->state(run->proto, &now, &unused) == BF_OK && still_pending(&now) ? BF_OK : rc;
+	if (ops->state(run->proto, &now, &unused))
+		return rc;
+	if (still_pending(&now))
+		return BF_OK;
+	if (rc == BF_E_NAK)
+		run->depth = BF_DEPTH_WRITTEN; /* the pack said no, and nothing is marked */
+	return rc;
 }
 
 enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
@@ -47,8 +54,8 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 	run->depth = BF_DEPTH_ACTIVATED;
 	bf_journal_write(run);
 	rc = bf_run_repeat(run, "marking the new firmware", mark, err);
-	if (rc == BF_E_NAK)
-		run->depth = BF_DEPTH_WRITTEN; /* the pack said no: nothing is marked */
+	if (rc == BF_E_NAK && !ops->state)
+		run->depth = BF_DEPTH_WRITTEN;
 	if (rc)
 		return bf_while(err, trial ? "marking the new firmware for a trial start"
 					   : "marking the new firmware for the next start");
@@ -92,6 +99,29 @@ static bool may_have_gone(enum bf_rc rc)
 	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || rc == BF_E_GONE;
 }
 
+static enum bf_rc await_once(struct bf_run *run, bf_time deadline, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	enum bf_rc rc = ops->await ? ops->await(run->proto, deadline, err) : BF_OK;
+
+	return rc ? rc : bf_run_ask(run, err);
+}
+
+/* It may answer once and be gone again, or the wire with it: all that is "not back yet". */
+enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err)
+{
+	for (;;) {
+		enum bf_rc rc = await_once(run, deadline, err);
+		bf_time again = bf_in(run->clock, AWAIT_PACE);
+
+		if (!rc || (!may_have_gone(rc) && rc != BF_E_NODEV) || again >= deadline)
+			return rc;
+		bf_alive(run, "waiting for the pack to come back");
+		if (!bf_clock_until(run->clock, again))
+			return bf_fail(err, BF_E_INTERRUPTED, "stopped while waiting for the pack");
+	}
+}
+
 /* A restart whose answer was lost counts as sent: what answers afterwards tells. */
 static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 {
@@ -108,20 +138,27 @@ static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 	if (ops->default_rate)
 		ops->default_rate(run->proto);
 	run->rate = run->first_rate;
-	rc = ops->await ? ops->await(run->proto, bf_in(run->clock, bf_restart_patience(run)), err)
-			: BF_OK;
+	rc = bf_run_await(run, bf_in(run->clock, bf_restart_patience(run)), err);
 	run->sum.restart += bf_now(run->clock) - start;
 	if (rc)
 		return bf_while(err, "waiting up to %.0f s for the pack to come back",
 				(double)bf_restart_patience(run) / 1e6);
-	return bf_run_ask(run, err);
+	return BF_OK;
+}
+
+/* One bank: a loader that answers may never have heard the request, and asking it again does no harm. */
+static bool not_yet(const struct bf_run *run)
+{
+	return still_pending(&run->now) ||
+	       (run->runs == BF_RUNS_LOADER && !bf_run_can(run, BF_CAP_DUAL_BANK) &&
+		run->proto->ops->restart);
 }
 
 enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
 {
 	enum bf_rc rc = restart_once(run, err);
 
-	for (unsigned i = 1; i < RESTARTS && !rc && still_pending(&run->now); i++) {
+	for (unsigned i = 1; i < RESTARTS && !rc && not_yet(run); i++) {
 		/* It was the request that got lost: what was marked is still to come. */
 		rc = bf_run_enter(run, err);
 		if (!rc)
@@ -177,6 +214,19 @@ static bool needs_confirmation(const struct bf_run *run)
 	return !active || (active->flags & BF_SLOT_TRIAL) || !(active->flags & BF_SLOT_CONFIRMED);
 }
 
+/* Firmware that crashed meanwhile may have left the confirmation to the old one. A pack that cannot be asked
+ * now has proven it before. */
+static bool still_new(struct bf_run *run)
+{
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (run->silent || run->no_proof || !run->now.n_slots)
+		return true;
+	return bf_run_repeat(run, "asking what runs", bf_run_ask, &err) != BF_OK ||
+	       run->runs == BF_RUNS_NEW;
+}
+
 enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 {
 	enum bf_rc rc;
@@ -191,6 +241,11 @@ enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 			return bf_fail(err, BF_E_NAK,
 				       "the pack took the confirmation and does not show it");
 		}
+	}
+	if (!still_new(run)) {
+		bf_fail(err, BF_E_MISMATCH, "the pack went back to its old firmware by itself");
+		bf_name_loop(run, err);
+		return err->rc;
 	}
 	run->depth = BF_DEPTH_CONFIRMED;
 	bf_journal_drop(run);

@@ -4,6 +4,8 @@
 
 #include "run.h"
 
+#define MENDS 2 /* times that what differs is written again */
+
 static enum bf_rc differs(uint32_t addr, size_t len, struct bf_err *err)
 {
 	bf_fail(err, BF_E_MISMATCH,
@@ -102,12 +104,42 @@ static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err)
+static enum bf_rc timed_verify(struct bf_run *run, struct bf_err *err)
 {
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc = verify(run, err);
 
 	run->sum.verify += bf_now(run->clock) - start;
+	return rc;
+}
+
+/* A pack calls an image that came damaged "not signed", too. False: nothing was found to mend. */
+static bool mend(struct bf_run *run, struct bf_err *err)
+{
+	if (bf_run_can(run, BF_CAP_SINK) || run->todo.already_written)
+		return false;
+	run->resumed = true; /* compare with what is really there */
+	bf_todo_done(&run->todo);
+	return !bf_ph_plan(run, err) && run->todo.n && !bf_ph_write(run, err);
+}
+
+enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc = timed_verify(run, err);
+
+	for (unsigned i = 0; i < MENDS && (rc == BF_E_MISMATCH || rc == BF_E_SIGNATURE); i++) {
+		struct bf_err other;
+
+		bf_err_init(&other);
+		bf_say(run, BF_EV_RETRY, "writing again what differs: %s", err->cause);
+		if (!mend(run, &other)) {
+			if (other.rc)
+				*err = other;
+			return err->rc;
+		}
+		bf_err_init(err);
+		rc = timed_verify(run, err);
+	}
 	return rc;
 }
 

@@ -7,8 +7,9 @@
 #include "bmsflash/proto.h"
 #include "uds_codec.h"
 
-#define UDS_MSG_MAX    65535
-#define UDS_PIECE_HEAD 2 /* SID and block counter count in maxNumberOfBlockLength */
+#define UDS_MSG_MAX         65535
+#define UDS_PIECE_HEAD      2 /* SID and block counter count in maxNumberOfBlockLength */
+#define UDS_SESSION_DEFAULT 0x01
 
 enum uds_transfer { UDS_IDLE, UDS_DOWNLOADING };
 
@@ -16,6 +17,8 @@ struct uds {
 	struct bf_proto proto;
 	struct bf_link *link; /* NULL until a framing was found */
 	uint8_t session;      /* that we believe in */
+	bool unlocked;        /* ... and that it is unlocked */
+	bool reentering;
 	bf_time p2, p2_star;
 	bf_time last_sent;
 	unsigned strays; /* requests given up whose answer may still come */

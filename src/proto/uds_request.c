@@ -52,7 +52,23 @@ static enum bf_rc rc_of(uint8_t nrc)
 	return BF_E_NAK;
 }
 
-static enum bf_rc refused(const struct uds_ask *ask, uint8_t nrc, struct bf_err *err)
+/* We opened a session and the server is in another one: S3 ran out, or it restarted. */
+static bool forgot(const struct uds *u, const struct uds_ask *ask, uint8_t nrc)
+{
+	bool ours = u->session > UDS_SESSION_DEFAULT && ask->head[0] != UDS_SESSION;
+
+	switch (nrc) {
+	case UDS_NRC_SERVICE_SESSION:
+	case UDS_NRC_SUBFUNCTION_SESSION:
+		return ours;
+	case UDS_NRC_SECURITY:
+		return ours && u->unlocked && ask->head[0] != UDS_SECURITY;
+	}
+	return false;
+}
+
+static enum bf_rc refused(const struct uds *u, const struct uds_ask *ask, uint8_t nrc,
+			  struct bf_err *err)
 {
 	const struct bf_refusal *row = bf_uds_refusals;
 
@@ -62,6 +78,7 @@ static enum bf_rc refused(const struct uds_ask *ask, uint8_t nrc, struct bf_err 
 		    "the pack refused to %s: %s (7F %02X %02X %s)", ask->what,
 		    row->name ? row->text : "with a code that no standard defines", ask->head[0],
 		    nrc, row->name ? row->name : "unknown");
+	err->dev_forgot = forgot(u, ask, nrc);
 	if (row->name && row->next[0])
 		bf_next(err, "%s", row->next);
 	return err->rc;
@@ -154,7 +171,7 @@ enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cu
 				       ask->what, u->rx_len, u->rx_len ? u->rx[0] : 0);
 		case UDS_ANSWER_NEGATIVE:
 			if (nrc != UDS_NRC_PENDING)
-				return refused(ask, nrc, err);
+				return refused(u, ask, nrc, err);
 			deadline = pending_deadline(u, ask);
 			break;
 		}
@@ -267,6 +284,41 @@ static void fence(struct uds *u)
 		u->strays = 0;
 }
 
+static enum bf_rc ask_once(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
+			   struct bf_err *err)
+{
+	enum bf_rc rc = build(u, ask, err);
+
+	if (rc)
+		return rc;
+	if (!ask->once)
+		u->proto.env.retry->requests[ask->rclass]++;
+	return bf_uds_finish(u, ask, resend(u, ask, err), ret, err);
+}
+
+/* The server refused for want of our session and has done nothing: with the session back it may be asked
+ * again, whatever was asked. */
+static enum bf_rc reenter(struct uds *u, const struct uds_ask *ask)
+{
+	bool writing = u->session == uds_profile(u)->session_programming;
+	bool unlocked = u->unlocked;
+	struct bf_err quiet;
+	enum bf_rc rc;
+
+	bf_err_init(&quiet);
+	bf_log(u->proto.env.log, BF_LOG_INFO, "uds: the pack lost the session; it is opened again");
+	u->reentering = true;
+	rc = bf_uds_connect(&u->proto, writing ? BF_ENTRY_WRITE : BF_ENTRY_READ, &quiet);
+	if (!rc && unlocked)
+		rc = bf_uds_authenticate(&u->proto, &quiet);
+	u->reentering = false;
+	if (rc)
+		return rc;
+	u->proto.env.retry->reopened++;
+	bf_uds_alive(u, ask->what);
+	return BF_OK;
+}
+
 enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
 		      struct bf_err *err)
 {
@@ -280,12 +332,10 @@ enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *r
 			       ask->what);
 	if (u->strays && !ask->once)
 		fence(u);
-	rc = build(u, ask, err);
-	if (rc)
+	rc = ask_once(u, ask, ret, err);
+	if (!rc || !err->dev_forgot || u->transfer != UDS_IDLE || u->reentering)
 		return rc;
-	if (!ask->once)
-		u->proto.env.retry->requests[ask->rclass]++;
-	return bf_uds_finish(u, ask, resend(u, ask, err), ret, err);
+	return reenter(u, ask) ? rc : ask_once(u, ask, ret, err);
 }
 
 enum bf_rc bf_uds_optional(enum bf_rc rc, struct bf_err *err)

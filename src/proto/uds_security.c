@@ -143,5 +143,6 @@ enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err)
 	/* The answer to the key was lost: a new seed tells whether it was accepted. */
 	if (rc == BF_E_TIMEOUT || rc == BF_E_LINK)
 		rc = unlock(u, err);
+	u->unlocked = !rc;
 	return rc ? bf_while(err, "unlocking the pack") : BF_OK;
 }

@@ -2,7 +2,6 @@
 /* Finding a server, its sessions, restarting it and waiting for it to come back. */
 #include "uds.h"
 
-#define SESSION_DEFAULT 0x01
 /* S3 is 5 s; the standard's tester speaks every 2 s. */
 #define KEEPALIVE_AFTER BF_SEC(2)
 #define POLL_PACE       BF_MS(100)
@@ -221,7 +220,7 @@ static enum bf_rc enter_programming(struct uds *u, struct bf_err *err)
 	bf_uds_alive(u, "restart into its loader");
 	u->restarted_at = bf_now(uds_clock(u));
 	u->silence_seen = true;
-	u->session = SESSION_DEFAULT;
+	u->session = UDS_SESSION_DEFAULT;
 	rc = bf_uds_await(&u->proto, bf_in(uds_clock(u), BF_MS(uds_profile(u)->restart_ms)), err);
 	if (!rc)
 		rc = enter_extended(u, err);
@@ -233,7 +232,7 @@ enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err
 	struct uds *u = uds_of(p);
 	enum bf_rc rc = bf_uds_need_link(u, err);
 
-	u->fingerprinted = false;
+	u->fingerprinted = u->unlocked = false;
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
 	if (!rc)
@@ -265,7 +264,7 @@ enum bf_rc bf_uds_keepalive(struct bf_proto *p, struct bf_err *err)
 	bf_time now = bf_now(uds_clock(u));
 	enum bf_rc rc;
 
-	if (!u->link || u->session == SESSION_DEFAULT || u->piece_len ||
+	if (!u->link || u->session == UDS_SESSION_DEFAULT || u->piece_len ||
 	    now - u->last_sent < KEEPALIVE_AFTER)
 		return BF_OK;
 	rc = u->link->ops->send(u->link, msg, sizeof(msg), bf_in(uds_clock(u), BF_SEC(1)), err);
@@ -292,7 +291,8 @@ enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
 	u->silence_seen = rc != BF_OK;
 	u->restarted_at = bf_now(uds_clock(u));
 	u->session_before = u->session;
-	u->session = SESSION_DEFAULT;
+	u->unlocked = false;
+	u->session = UDS_SESSION_DEFAULT;
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
 	u->p2 = BF_MS(uds_profile(u)->p2_ms);
@@ -321,7 +321,7 @@ static enum bf_rc ask_restarted(struct uds *u, bool *ret, struct bf_err *err)
 		u->silence_seen = true;
 	if (rc)
 		return rc;
-	if (bf_cur_u8(&c) != u->session_before || u->session_before == SESSION_DEFAULT)
+	if (bf_cur_u8(&c) != u->session_before || u->session_before == UDS_SESSION_DEFAULT)
 		*ret = true;
 	return BF_OK;
 }
@@ -363,11 +363,11 @@ void bf_uds_leave(struct bf_proto *p)
 	struct uds *u = uds_of(p);
 	struct bf_err quiet;
 
-	if (!u->link || u->session == SESSION_DEFAULT)
+	if (!u->link || u->session == UDS_SESSION_DEFAULT)
 		return;
 	bf_uds_abandon(p);
 	bf_clock_hold(uds_clock(u));
-	enter(u, SESSION_DEFAULT, "close the session", BF_RETRY_DESTRUCTIVE, &quiet);
+	enter(u, UDS_SESSION_DEFAULT, "close the session", BF_RETRY_DESTRUCTIVE, &quiet);
 	bf_clock_release(uds_clock(u));
-	u->session = SESSION_DEFAULT;
+	u->session = UDS_SESSION_DEFAULT;
 }

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include "judge.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OLD_VERSION "1.3.0"
+#define NEW_VERSION "1.5.0"
+
+struct court {
+	struct world world;
+	struct truth after; /* with power switched off and on again */
+	struct verdict *verdict;
+};
+
+/* The first objection stands. */
+static bool wrong(struct court *c, const char *fmt, ...) BF_PRINTF(2, 3);
+
+static bool wrong(struct court *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (c->verdict->wrong[0])
+		return true;
+	va_start(ap, fmt);
+	vsnprintf(c->verdict->wrong, sizeof(c->verdict->wrong), fmt, ap);
+	va_end(ap);
+	return true;
+}
+
+static bool runs(const struct truth *t, const char *version)
+{
+	return t->app && strcmp(t->version, version) == 0;
+}
+
+/* ---- the error record ---- */
+
+static void judge_words(struct court *c)
+{
+	const struct bf_outcome *out = &c->world.out;
+	const struct bf_err *err = &out->err;
+
+	if (!out->sentence[0])
+		wrong(c, "no last line");
+	if (!out->rc)
+		return;
+	if (out->rc == BF_E_INTERNAL || out->rc == BF_E_USAGE)
+		wrong(c, "ended as '%s': %s", bf_rc_info(out->rc)->name, err->cause);
+	if (!err->cause[0] || !err->next[0] || !err->n_likely)
+		wrong(c, "'%s' without %s: %s", bf_rc_info(out->rc)->name,
+		      !err->cause[0]  ? "a cause"
+		      : !err->next[0] ? "a next step"
+				      : "a likely cause",
+		      err->cause);
+}
+
+/* The exit code and the state tell the same story. */
+static void judge_code(struct court *c)
+{
+	const struct bf_outcome *out = &c->world.out;
+	bool ok = true;
+
+	switch (out->state) {
+	case BF_STATE_NEW_PROVEN:
+		ok = out->rc == BF_OK;
+		break;
+	case BF_STATE_RECOVERY:
+		ok = out->rc == BF_E_RECOVERY;
+		break;
+	case BF_STATE_OLD:
+	case BF_STATE_UNTOUCHED:
+		ok = out->rc != BF_OK && out->rc != BF_E_RECOVERY;
+		break;
+	case BF_STATE_UNPROVEN:
+		ok = false;
+		break;
+	}
+	if (out->rc == BF_E_RESTORED && out->state != BF_STATE_OLD)
+		ok = false;
+	if (!ok)
+		wrong(c, "code '%s' with state '%s'", bf_rc_info(out->rc)->name,
+		      bf_state_name(out->state));
+}
+
+/* ---- the pack ---- */
+
+static void judge_firmware(struct court *c, const struct truth *t, const char *when)
+{
+	const struct scenario *sc = c->world.sc;
+
+	if (!t->app)
+		return;
+	if (!t->sound)
+		wrong(c, "%s the pack runs an image that is not whole or not signed", when);
+	if (sc->other_key && !runs(t, OLD_VERSION))
+		wrong(c, "%s the pack runs what a foreign key has signed", when);
+	if (sc->hopeless && runs(t, NEW_VERSION) && t->confirmed)
+		wrong(c, "%s new firmware that fails its self-test stays", when);
+}
+
+static void judge_new(struct court *c)
+{
+	const struct truth *t = &c->world.at_close;
+
+	if (t->known && t->powered && (!runs(t, NEW_VERSION) || !t->confirmed))
+		wrong(c, "new proven, but '%s' runs%s", t->version,
+		      t->confirmed ? "" : " on trial");
+	if (!runs(&c->after, NEW_VERSION) || !c->after.confirmed)
+		wrong(c, "new proven, but after a restart '%s' runs%s", c->after.version,
+		      c->after.confirmed ? "" : " on trial");
+}
+
+/* Marked for a trial is told; such a pack may have started it by itself when its power went. */
+static void judge_old(struct court *c)
+{
+	const struct truth *t = &c->world.at_close;
+	bool trial = strstr(c->world.out.sentence, "trial") != NULL;
+
+	if (t->app && !runs(t, OLD_VERSION))
+		wrong(c, "old running, but '%s' runs", t->version);
+	if (t->known && t->powered && !t->app)
+		wrong(c, "old running, but nothing runs");
+	if (!runs(&c->after, OLD_VERSION) && !(trial && runs(&c->after, NEW_VERSION)))
+		wrong(c, "old running, but after a restart '%s' runs%s", c->after.version,
+		      c->after.confirmed ? "" : " on trial");
+}
+
+static void judge_truth(struct court *c)
+{
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (truth_after_power(c->world.plain, &c->after, &err)) {
+		wrong(c, "cannot look at the pack: %s", err.cause);
+		return;
+	}
+	judge_firmware(c, &c->world.at_close, "at the end");
+	judge_firmware(c, &c->after, "after a restart");
+	if (c->world.sc->two_banks && !c->after.app)
+		wrong(c, "two banks and none starts");
+}
+
+/* ---- what comes next ---- */
+
+/* The kind of the printed command, and the archive that it names. */
+static enum bf_job_kind next_command(const struct bf_err *err, char *from, size_t cap)
+{
+	const char *at = strstr(err->next, "--from ");
+
+	from[0] = '\0';
+	if (at)
+		snprintf(from, cap, "%.*s", (int)strcspn(at + 7, " "), at + 7);
+	if (strstr(err->next, "bmsflash rollback"))
+		return BF_JOB_ROLLBACK;
+	return strstr(err->next, "bmsflash probe") ? BF_JOB_PROBE : BF_JOB_FLASH;
+}
+
+static void say(const struct court *c, const char *what)
+{
+	const struct bf_outcome *out = &c->world.out;
+
+	wrong((struct court *)(uintptr_t)c, "%s: '%s', '%s', %s", what, bf_rc_info(out->rc)->name,
+	      bf_state_name(out->state), out->err.cause);
+}
+
+static bool may_fail(const struct scenario *sc)
+{
+	return sc->hopeless || sc->crashes;
+}
+
+static void follow_recovery(struct court *c)
+{
+	char from[512];
+	enum bf_job_kind kind = next_command(&c->world.out.err, from, sizeof(from));
+
+	if (from[0] == '\'')
+		memmove(from, from + 1, strcspn(from + 1, "'")), from[strcspn(from, "'")] = '\0';
+	world_run(&c->world, kind, from[0] ? from : NULL, false);
+	if (c->world.out.rc && !(may_fail(c->world.sc) && c->world.out.state == BF_STATE_OLD))
+		say(c, "the next command does not recover");
+	judge_truth(c);
+	if (kind != BF_JOB_PROBE && (!c->after.app || !c->after.confirmed))
+		wrong(c, "the next command says it recovered, but '%s' runs", c->after.version);
+}
+
+/* The same command once more, on a good line. */
+static void follow_again(struct court *c)
+{
+	const struct scenario *sc = c->world.sc;
+
+	world_run(&c->world, BF_JOB_FLASH, NULL, false);
+	judge_words(c);
+	judge_code(c);
+	judge_truth(c);
+	if (may_fail(sc) || sc->other_key) {
+		if (c->world.out.state != BF_STATE_OLD &&
+		    !(sc->crashes && c->world.out.state == BF_STATE_NEW_PROVEN))
+			say(c, "once more, with firmware that must not stay");
+		return;
+	}
+	if (c->world.out.rc)
+		say(c, "once more, on a good line");
+	judge_new(c);
+}
+
+static void judge_run(struct court *c)
+{
+	judge_words(c);
+	judge_code(c);
+	judge_truth(c);
+	switch (c->world.out.state) {
+	case BF_STATE_NEW_PROVEN:
+		c->verdict->ending = ENDED_NEW;
+		judge_new(c);
+		return;
+	case BF_STATE_OLD:
+		c->verdict->ending = ENDED_OLD;
+		judge_old(c);
+		break;
+	case BF_STATE_UNTOUCHED:
+		c->verdict->ending = ENDED_UNTOUCHED;
+		if (!runs(&c->after, OLD_VERSION))
+			wrong(c, "nothing changed, but '%s' runs", c->after.version);
+		break;
+	case BF_STATE_RECOVERY:
+		c->verdict->ending = ENDED_RECOVERY;
+		follow_recovery(c);
+		return;
+	case BF_STATE_UNPROVEN:
+		break;
+	}
+	follow_again(c);
+}
+
+void judge(const struct scenario *sc, const char *data, bool verbose, struct verdict *ret)
+{
+	struct court *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		abort();
+	*ret = (struct verdict){ 0 };
+	c->verdict = ret;
+	if (world_init(&c->world, sc, data)) {
+		c->world.verbose = verbose;
+		world_run(&c->world, BF_JOB_FLASH, NULL, true);
+		judge_run(c);
+	} else {
+		wrong(c, "no room for files");
+	}
+	world_done(&c->world);
+	free(c);
+}

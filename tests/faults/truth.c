@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "truth.h"
+
+#include <string.h>
+
+#include "sim/pack.h"
+
+#define SETTLE BF_SEC(30) /* longer than any start, swap or watchdog of the model */
+
+/* Stands before the wire's own table, to be there when it is closed. */
+struct spy {
+	struct bf_transport_ops ops; /* first */
+	const struct bf_transport_ops *own;
+	struct bf_pack *pack;
+	struct truth *at_close;
+};
+
+static void look(struct bf_pack *pack, struct truth *ret)
+{
+	const struct bf_mimage *runs = bf_pack_running(pack);
+	enum bf_pack_mode mode = bf_pack_mode(pack);
+
+	*ret = (struct truth){
+		.known = mode != BF_PACK_STARTING,
+		.powered = mode != BF_PACK_OFF,
+		.app = mode == BF_PACK_APP && runs,
+	};
+	if (!ret->app)
+		return;
+	ret->sound = runs->present && runs->sound && !runs->other_hw;
+	ret->confirmed = !bf_pack_on_trial(pack);
+	bf_mimage_version(runs, ret->version);
+}
+
+static void spy_close(struct bf_transport *t)
+{
+	const struct spy *spy = (const struct spy *)(const void *)t->ops;
+	const struct bf_transport_ops *own = spy->own;
+
+	look(spy->pack, spy->at_close);
+	t->ops = own;
+	free((void *)(uintptr_t)spy);
+	bf_transport_close(t);
+}
+
+enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct truth *at_close,
+		      struct bf_transport **ret, struct bf_err *err)
+{
+	enum bf_rc rc = bf_transport_open(env, address, ret, err);
+	struct spy *spy;
+
+	if (rc)
+		return rc;
+	spy = calloc(1, sizeof(*spy));
+	if (!spy)
+		abort();
+	spy->own = (*ret)->ops;
+	spy->ops = *spy->own;
+	spy->ops.close = spy_close;
+	spy->pack = bf_sim_pack(*ret);
+	spy->at_close = at_close;
+	(*ret)->ops = &spy->ops;
+	return BF_OK;
+}
+
+enum bf_rc truth_after_power(const char *options, struct truth *ret, struct bf_err *err)
+{
+	BF_AUTO(bf_pack) *pack = NULL;
+	struct bf_sim_opts opts;
+	bf_time now = 0;
+	enum bf_rc rc;
+
+	bf_sim_opts_default(&opts);
+	rc = bf_sim_opts_parse(options, &opts, err);
+	if (rc)
+		return rc;
+	opts.cut_op = opts.cut_msg = 0;
+	rc = bf_pack_new(&opts, &pack, err);
+	if (rc)
+		return rc;
+	bf_pack_power(pack, true, 0);
+	while ((now = bf_pack_next(pack)) <= SETTLE)
+		bf_pack_run(pack, now);
+	look(pack, ret);
+	return BF_OK;
+}

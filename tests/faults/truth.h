@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What the virtual pack really runs, asked of the model and not over the wire. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bmsflash/transport.h"
+
+struct truth {
+	bool known; /* the pack was looked at, and was not just starting */
+	bool powered, app;
+	bool sound; /* what runs has the right digest and a signature that the pack trusts */
+	bool confirmed;
+	char version[32]; /* empty: no firmware runs */
+};
+
+/* Opens "sim:..." and looks at the pack the moment the wire is closed, before its state is saved. */
+enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct truth *at_close,
+		      struct bf_transport **ret, struct bf_err *err);
+/* The same pack with its power switched off and on, from its state file; the file stays as it is. */
+enum bf_rc truth_after_power(const char *options, struct truth *ret, struct bf_err *err);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* One pack and one computer: runs jobs of the whole stack in a folder of their own. */
+#pragma once
+
+#include "bmsflash/session.h"
+#include "scenario.h"
+#include "truth.h"
+
+struct world {
+	const struct scenario *sc;
+	bool verbose;
+	char folder[64], profile[96], image[256], key[256], other[256], auth[256];
+	char plain[320]; /* keys of "sim:" without cuts */
+	char address[640];
+	const char *images[2], *keys[3];
+	struct bf_job job;
+	struct bf_outcome out;
+	struct truth at_close;
+};
+
+bool world_init(struct world *w, const struct scenario *sc, const char *data);
+/* faulty: with the scenario's faults and cuts. from: rollback's archive, or NULL. */
+void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool faulty);
+void world_done(struct world *w);
