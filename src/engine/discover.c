@@ -241,8 +241,11 @@ static void see_it_back(struct bf_run *run)
 	struct bf_err err;
 
 	bf_err_init(&err);
-	if (!ops->await || ops->await(run->proto, bf_in(run->clock, COME_BACK), &err) == BF_OK)
-		(void)bf_run_ask(run, &err);
+	(void)bf_run_await(run, bf_in(run->clock, COME_BACK), &err);
+	/* A loader that takes the end of the dialogue for no wish to go. */
+	if (run->left_app && run->runs == BF_RUNS_LOADER && ops->restart &&
+	    !ops->restart(run->proto, &err))
+		(void)bf_run_await(run, bf_in(run->clock, COME_BACK), &err);
 	run->runs = runs;
 }
 

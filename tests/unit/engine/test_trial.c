@@ -154,7 +154,7 @@ static void pack_that_does_not_return_names_the_next_command(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
 	assert_int_equal(bf_rc_info(b.out.rc)->exit_status, 42);
-	assert_non_null(strstr(b.out.sentence, "bmsflash rollback --if fake0 --from "));
+	assert_non_null(strstr(b.out.sentence, "bmsflash flash --if fake0 "));
 	bench_done(&b);
 }
 
