@@ -141,7 +141,7 @@ struct bf_event {
 			const char *name;
 			uint32_t addr;
 			size_t size;
-			const char *result; /* "saved", "identical", "differs", "not readable" */
+			const char *result; /* "saved", "identical", "differs", "not readable", "restored" */
 		} region;
 		const struct bf_summary *summary;
 		const struct bf_diag_finding *finding;

@@ -399,6 +399,8 @@ static enum bf_rc check_words_fit(struct parser *p)
 	if (p->n_images && !cmd->takes_images)
 		return bad(p, "'%s' takes no file, but '%s' was given", cmd->name,
 			   p->opts->images[0]);
+	if (cmd->job == BF_JOB_VERIFY && !p->n_images && !p->opts->iface && p->opts->record)
+		return BF_OK; /* the record itself is checked */
 	if (p->n_images < cmd->min_images)
 		return bad(p, "'%s' needs an image file: bmsflash %s %s", cmd->name, cmd->name,
 			   cmd->args);

@@ -162,6 +162,12 @@ static void say_success(const struct bf_run *run, struct bf_outcome *out)
 				 run->backup_path);
 		break;
 	case BF_JOB_VERIFY:
+		if (bf_job_checks_record(run->job)) {
+			snprintf(s, cap,
+				 "The record is whole: %zu line%s, each names the one before.",
+				 run->record_lines, run->record_lines == 1 ? "" : "s");
+			break;
+		}
 		snprintf(s, cap, "%s",
 			 run->job->iface ? "The image is good, and the pack runs it."
 					 : "Every image is good.");

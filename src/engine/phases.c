@@ -85,6 +85,8 @@ static const struct bf_phase restore_rows[] = {
 	  .writes = true, .moves = true },
 	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3,
 	  .writes = true },
+	{ "restoring configuration and calibration", bf_ph_restore_data, .weight = 5,
+	  .writes = true },
 	{ "marking the firmware to start", bf_ph_activate, bf_ph_back, .when = bf_when_starting,
 	  .writes = true, .hold = true },
 	{ "restarting the pack", bf_ph_restart, .when = bf_when_starting, .weight = 10,
@@ -127,6 +129,10 @@ static const struct bf_phase probe_rows[] = {
 	{ "asking for conditions", bf_ph_look, .weight = 1 },
 };
 
+static const struct bf_phase record_rows[] = {
+	{ "checking the record", bf_ph_record },
+};
+
 static const struct bf_phase list_rows[] = {
 	{ "listing interfaces", bf_ph_candidates },
 };
@@ -147,7 +153,7 @@ const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n)
 	case BF_JOB_BACKUP:
 		return TABLE(backup_rows);
 	case BF_JOB_VERIFY:
-		return TABLE(verify_rows);
+		return bf_job_checks_record(job) ? TABLE(record_rows) : TABLE(verify_rows);
 	case BF_JOB_FLASH:
 		return TABLE(flash_rows);
 	case BF_JOB_ROLLBACK:

@@ -236,3 +236,18 @@ enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *e
 	*ret_lines = whole;
 	return BF_OK;
 }
+
+bool bf_job_checks_record(const struct bf_job *job)
+{
+	return job->kind == BF_JOB_VERIFY && job->record && (!job->images || !job->images[0]);
+}
+
+enum bf_rc bf_ph_record(struct bf_run *run, struct bf_err *err)
+{
+	if (bf_record_check(run->job->record, &run->record_lines, err) == BF_E_MISMATCH) {
+		bf_likely(err, "a line of the record was changed, taken out or put in");
+		bf_next(err, "compare '%s' with a copy of it that was kept elsewhere",
+			run->job->record);
+	}
+	return err->rc;
+}

@@ -11,13 +11,7 @@
 #include "bmsflash/json.h"
 #include "run.h"
 
-struct restore {
-	struct bf_archive archive;
-	struct bf_json *manifest;
-	const struct bf_json *firmware; /* its row in the manifest */
-};
-
-static void restore_done(struct restore *r)
+void bf_restore_done(struct bf_restore *r)
 {
 	bf_archive_done(&r->archive);
 	bf_json_free(r->manifest);
@@ -36,7 +30,7 @@ static bool row_is_good(const struct bf_archive *a, const struct bf_json *row)
 	return strcmp(bf_hex(text, sizeof(text), got, sizeof(got)), sha) == 0;
 }
 
-static enum bf_rc check_rows(struct restore *r, const char *path, struct bf_err *err)
+static enum bf_rc check_rows(struct bf_restore *r, const char *path, struct bf_err *err)
 {
 	const struct bf_json *rows = bf_json_get(r->manifest, "regions");
 
@@ -57,7 +51,7 @@ static enum bf_rc check_rows(struct restore *r, const char *path, struct bf_err 
 	return BF_OK;
 }
 
-static enum bf_rc load(const char *path, struct restore *r, struct bf_err *err)
+enum bf_rc bf_restore_open(const char *path, struct bf_restore *r, struct bf_err *err)
 {
 	const struct bf_archive_member *m;
 	const char *format;
@@ -80,14 +74,14 @@ static enum bf_rc load(const char *path, struct restore *r, struct bf_err *err)
 
 enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err)
 {
-	struct restore r = { 0 };
-	enum bf_rc rc = load(run->job->restore_from, &r, err);
+	struct bf_restore r = { 0 };
+	enum bf_rc rc = bf_restore_open(run->job->restore_from, &r, err);
 
-	restore_done(&r);
+	bf_restore_done(&r);
 	return rc ? bf_while(err, "checking the backup '%s'", run->job->restore_from) : BF_OK;
 }
 
-static enum bf_rc match(const struct bf_run *run, const struct restore *r, struct bf_err *err)
+static enum bf_rc match(const struct bf_run *run, const struct bf_restore *r, struct bf_err *err)
 {
 	const struct bf_json *id = bf_json_get(r->manifest, "identity");
 	const char *serial = id ? bf_json_str(id, "serial") : NULL;
@@ -135,7 +129,7 @@ static bool by_keys(struct bf_run *run, const struct bf_archive_member *m, struc
 	       !bf_image_verify(claim, run->ring, ret, &err);
 }
 
-static enum bf_rc make_image(struct bf_run *run, const char *path, const struct restore *r,
+static enum bf_rc make_image(struct bf_run *run, const char *path, const struct bf_restore *r,
 			     struct bf_image **ret, struct bf_err *err)
 {
 	const struct bf_archive_member *m =
@@ -157,9 +151,9 @@ static enum bf_rc make_image(struct bf_run *run, const char *path, const struct 
 
 enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err *err)
 {
-	struct restore r = { 0 };
+	struct bf_restore r = { 0 };
 	struct bf_image *image = NULL;
-	enum bf_rc rc = load(path, &r, err);
+	enum bf_rc rc = bf_restore_open(path, &r, err);
 
 	if (!rc)
 		rc = match(run, &r, err);
@@ -175,17 +169,11 @@ enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err 
 							   bf_image_meta(image),
 							   bf_image_size(image) } });
 	}
-	restore_done(&r);
+	bf_restore_done(&r);
 	return rc;
 }
 
 enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err)
 {
-	if (bf_restore_image(run, run->job->restore_from, err))
-		return err->rc;
-	/* Settings may have been changed for good reason since; the archive keeps them for a person. */
-	bf_say(run, BF_EV_NOTICE,
-	       "the firmware is restored; configuration and calibration stay as "
-	       "the pack has them");
-	return BF_OK;
+	return bf_restore_image(run, run->job->restore_from, err);
 }

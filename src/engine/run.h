@@ -8,6 +8,8 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/session.h"
 
+struct bf_json;
+
 /* ---- the engine's doors to the outside, so that tests can stand behind them ---- */
 
 struct bf_meter;
@@ -127,6 +129,7 @@ struct bf_run {
 
 	char backup_path[512];
 	bool has_backup;
+	size_t record_lines; /* verify --record: whole ones */
 	bool resumed; /* a journal of an interrupted run was found */
 	char journal_path[512];
 	struct bf_version target_version; /* what shall run */
@@ -259,6 +262,8 @@ void bf_linktest_show(struct bf_run *run, const struct bf_linktest *t);
 /* backup.c, archive.c, restore.c */
 enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err);
+/* Configuration and calibration, where the pack lets itself be given them (restore_data.c). */
+enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err);
 /* The firmware of run->backup_path as the run's image. */
 enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err *err);
@@ -277,6 +282,14 @@ struct bf_archive {
 	struct bf_archive_member *members;
 	size_t n;
 };
+struct bf_restore {
+	struct bf_archive archive;
+	struct bf_json *manifest;
+	const struct bf_json *firmware; /* its row in the manifest */
+};
+/* Reads an archive and checks the hash of every region in it. */
+enum bf_rc bf_restore_open(const char *path, struct bf_restore *r, struct bf_err *err);
+void bf_restore_done(struct bf_restore *r);
 void bf_archive_add(struct bf_archive *a, const char *name, uint8_t *take_data, size_t len);
 void bf_archive_done(struct bf_archive *a);
 const struct bf_archive_member *bf_archive_find(const struct bf_archive *a, const char *name);
@@ -329,6 +342,8 @@ bool bf_write_back(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err); /* look for an interrupted run */
 void bf_journal_write(struct bf_run *run);                        /* failure: a warning */
 void bf_journal_drop(struct bf_run *run);
+enum bf_rc bf_ph_record(struct bf_run *run, struct bf_err *err); /* verify --record alone */
+bool bf_job_checks_record(const struct bf_job *job);
 void bf_record_write(struct bf_run *run, const struct bf_outcome *outcome);
 
 /* outcome.c, summary.c, wirelimit.c */

@@ -39,7 +39,7 @@ void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struc
 	rows = bf_phases_of(job, &n);
 	rc = bf_phases_run(run, rows, n, &err);
 	bf_outcome_fill(run, rc, &err, ret);
-	if (job->record)
+	if (job->record && !bf_job_checks_record(job))
 		bf_record_write(run, ret);
 	done(run);
 	free(run);

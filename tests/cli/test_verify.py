@@ -64,6 +64,20 @@ class Verify(common.Case):
                               stderr=subprocess.PIPE, env=self.env, check=True)
         self.assertLess(int(done.stderr.decode().split()[-1]), 16 * 1024)
 
+    def test_the_chain_of_a_record_is_checked(self):
+        record = self.path("packs.rec")
+        for _ in range(3):
+            self.run_it("verify", "--key", common.KEY, "--record", record, common.image("app-1.5.0.signed.bin"))
+        self.expect(self.run_it("verify", "--record", record), 0)
+        with open(record, encoding="utf-8") as f:
+            lines = f.readlines()
+        self.assertEqual(len(lines), 3)
+        with open(record, "w", encoding="utf-8") as f:
+            f.writelines([lines[0], lines[2]])
+        run = self.run_json("verify", "--record", record)
+        self.expect(run, 40)
+        self.assertIn("line 2", run.result["error"]["cause"])
+
 
 class Minisign(common.Case):
     """Files of other formats, signed by the minisign program itself."""

@@ -4,6 +4,10 @@
 
 #include <stdio.h>
 
+#include "bmsflash/bytes.h"
+#include "bmsflash/crc.h"
+#include "bmsflash/file.h"
+
 static void flash_over(const char *options)
 {
 	struct stack s;
@@ -163,6 +167,64 @@ static void backup_then_verify(void **state)
 	stack_run(&s, "");
 	assert_stack_ended(&s, BF_OK, BF_STATE_UNTOUCHED);
 	stack_done(&s);
+}
+
+/* Somebody changed a setting in the pack's memory. */
+static void spoil(const struct stack *s, const char *what)
+{
+	BF_AUTO_MEM uint8_t *bytes = NULL;
+	struct bf_err err;
+	uint8_t *at;
+	size_t len;
+
+	bf_err_init(&err);
+	assert_int_equal(bf_file_read(s->state, 1 << 24, &bytes, &len, &err), BF_OK);
+	at = memmem(bytes, len, what, strlen(what));
+	assert_non_null(at);
+	memset(at, '#', strlen(what));
+	bf_put_le32(bytes + len - 4, bf_crc(&bf_crc32_ieee, bytes, len - 4));
+	assert_int_equal(bf_file_replace(s->state, bytes, len, &err), BF_OK);
+}
+
+static bool pack_holds(const struct stack *s, const char *what)
+{
+	BF_AUTO_MEM uint8_t *bytes = NULL;
+	struct bf_err err;
+	size_t len;
+
+	bf_err_init(&err);
+	assert_int_equal(bf_file_read(s->state, 1 << 24, &bytes, &len, &err), BF_OK);
+	return memmem(bytes, len, what, strlen(what)) != NULL;
+}
+
+static void rollback_from_a_backup_restores_the_configuration(void **state)
+{
+	static const char *const packs[] = { "link=can", "link=rs485",
+					     "link=can,quirk=singlebank" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(packs); i++) {
+		struct stack s;
+		char archive[512], cut[96];
+
+		stack_init(&s, "mcuboot/app-1.3.0.signed.bin");
+		s.job.kind = BF_JOB_BACKUP;
+		stack_run(&s, packs[i]);
+		assert_stack_ended(&s, BF_OK, BF_STATE_UNTOUCHED);
+		snprintf(archive, sizeof(archive), "%s", s.file);
+		spoil(&s, "over_voltage_mv=3650");
+		s.job.kind = BF_JOB_ROLLBACK;
+		s.job.restore_from = archive;
+		/* The first try loses the pack's power in the middle of the page. */
+		snprintf(cut, sizeof(cut), "%s,cutop=6", packs[i]);
+		stack_run(&s, cut);
+		assert_int_not_equal(s.out.rc, BF_OK);
+		stack_run(&s, packs[i]);
+		assert_stack_ended(&s, BF_OK, BF_STATE_OLD);
+		assert_true(pack_holds(&s, "over_voltage_mv=3650"));
+		assert_false(pack_holds(&s, "####"));
+		stack_done(&s);
+	}
 }
 
 static void single_bank_is_backed_up_and_written(void **state)
@@ -370,6 +432,7 @@ int main(void)
 		cmocka_unit_test(pack_that_restarts_while_it_is_read_is_named),
 		cmocka_unit_test(rollback_after_a_flash_is_foretold_as_impossible),
 		cmocka_unit_test(backup_then_verify),
+		cmocka_unit_test(rollback_from_a_backup_restores_the_configuration),
 		cmocka_unit_test(single_bank_is_backed_up_and_written),
 		cmocka_unit_test(dead_pack_is_brought_back),
 		cmocka_unit_test(lossy_line_gets_there_in_small_pieces),
