@@ -141,7 +141,8 @@ struct bf_event {
 			const char *name;
 			uint32_t addr;
 			size_t size;
-			const char *result; /* "saved", "identical", "differs", "not readable", "restored" */
+			/* "saved", "identical", "differs", "not readable", "restored" */
+			const char *result;
 		} region;
 		const struct bf_summary *summary;
 		const struct bf_diag_finding *finding;
