@@ -59,7 +59,7 @@ static void name_restart(struct bf_run *run, uint32_t rate)
 static enum bf_rc take_up(struct bf_run *run, bool refused, struct bf_err *err)
 {
 	uint32_t rate = run->rate;
-	struct bf_err why;
+	struct bf_err why = { 0 };
 	enum bf_rc rc = BF_E_LINK;
 
 	for (unsigned i = 0; i < REJOINS && rc; i++) {

@@ -10,8 +10,11 @@ static double element(const struct bf_quantity_map *map, const uint8_t *p)
 	unsigned unused = 32 - 8u * map->width;
 	double value = raw;
 
-	if (map->is_signed)
-		value = (int32_t)(raw << unused) / (int32_t)(1u << unused);
+	if (map->is_signed) {
+		int32_t extended = (int32_t)(raw << unused) >> unused; /* arithmetic, as GCC has it */
+
+		value = extended;
+	}
 	return value * map->scale + map->add;
 }
 

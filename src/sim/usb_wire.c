@@ -307,7 +307,7 @@ enum bf_rc bf_sim_usb_open(struct bf_pack *take_pack, struct bf_clock *take_cloc
 	rc = await_device(w, true, deadline, err);
 	if (rc == BF_E_TIMEOUT)
 		rc = bf_fail(err, BF_E_NODEV, "no virtual USB device appeared within %.0f s",
-			     (double)(deadline / 1000000));
+			     (double)deadline / 1e6);
 	if (!rc)
 		rc = configure(w, bf_in(take_clock, APPEAR_US), err);
 	if (rc) {
