@@ -11,7 +11,8 @@ static double element(const struct bf_quantity_map *map, const uint8_t *p)
 	double value = raw;
 
 	if (map->is_signed) {
-		int32_t extended = (int32_t)(raw << unused) >> unused; /* arithmetic, as GCC has it */
+		int32_t extended =
+			(int32_t)(raw << unused) >> unused; /* arithmetic, as GCC has it */
 
 		value = extended;
 	}
