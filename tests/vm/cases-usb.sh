@@ -28,13 +28,15 @@ case_usb_flash_follows_the_pack_to_its_new_address() {
 case_usb_read_back_equals_the_image() {
 	need dfu-util
 	usb_pack protocol=dfu flash=instant && flash usb --allow no-hardware || return 1
-	"$bmsflash" verify --if usb -k "$data/mcuboot/release.pub.pem" "$image" >verify.out 2>&1 || {
-		cat verify.out
-		return 1
-	}
-	poll "$bmsflash" backup --if usb -o usb.tar || return 1
+	"$bmsflash" backup --if usb -o usb.tar >backup.out 2>&1 || { tail -n 5 backup.out; return 1; }
 	tar -xf usb.tar
-	cmp "$image" regions/slot0.bin || { tar -tvf usb.tar; return 1; }
+	for region in regions/*.bin; do
+		! cmp -s "$image" "$region" || break
+	done
+	cmp "$image" "$region" || { tar -tvf usb.tar; return 1; }
+	poll found_by_kernel 0150
+	dfu-util -E 3 -d 1209:0001,1209:0002 -U up.bin >dfu.out 2>&1
+	cmp up.bin "$image" || { tail -n 5 dfu.out; return 1; }
 }
 
 case_usb_flash_by_address() {
@@ -51,14 +53,15 @@ case_usb_flash_by_address_without_firmware() {
 case_usb_power_goes_in_the_middle_and_the_next_run_ends_it() {
 	usb_pack protocol=dfu cutmsg=60,repower=3000 || return 1
 	! update usb --allow no-hardware >flash.out 2>&1 || return 1
-	must_say flash.out '"status":' || return 1
+	must_say flash.out disappeared '"status":' || return 1
 	poll found_by_kernel 0130 && flash usb --allow no-hardware
 }
 
 case_usb_unplugged_in_the_middle() {
 	usb_pack protocol=dfu state=pack.state && during usb --allow no-hardware || return 1
 	kill "$pack_pid"
-	ended 13 && must_say flash.out "disappeared" '"likely":' '"next":' || return 1
+	# DFU does not tell what the pack still has: 42, and the command that restores the backup.
+	ended 13 42 && must_say flash.out "disappeared" '"likely":' '"next":' || return 1
 	usb_pack protocol=dfu state=pack.state && flash usb --allow no-hardware
 }
 

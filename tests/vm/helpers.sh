@@ -90,8 +90,13 @@ vcan_up() {
 	ip link set vcan0 mtu 72 up
 }
 
+gone_from_kernel() {
+	! found_by_kernel '*'
+}
+
 usb_pack() { # keys
 	modprobe vhci_hcd
+	poll gone_from_kernel # the pack of the case before
 	pack --usb vhci "$@" && poll found_by_kernel "${usb_id:-*}"
 }
 
