@@ -104,10 +104,10 @@ struct bf_run {
 	uint32_t rate; /* of the line now, bit/s, 0 unknown */
 	uint32_t first_rate, agreed_rate;
 	struct bf_linktest line_before; /* at the first rate, before anything was changed */
-	struct bf_meter *meter; /* NULL: conditions are not read */
-	bf_time watched;        /* when conditions were read last */
-	unsigned untold;        /* readings in a row that failed while writing */
-	unsigned told_outside;  /* bits of enum bf_allow: outside limits while writing, and told */
+	struct bf_meter *meter;         /* NULL: conditions are not read */
+	bf_time watched;                /* when conditions were read last */
+	unsigned untold;                /* readings in a row that failed while writing */
+	unsigned told_outside; /* bits of enum bf_allow: outside limits while writing, and told */
 
 	enum bf_depth depth;
 	enum bf_runs runs;
@@ -130,7 +130,7 @@ struct bf_run {
 	char backup_path[512];
 	bool has_backup;
 	size_t record_lines; /* verify --record: whole ones */
-	bool resumed; /* a journal of an interrupted run was found */
+	bool resumed;        /* a journal of an interrupted run was found */
 	char journal_path[512];
 	struct bf_version target_version; /* what shall run */
 	bool has_target_version;
