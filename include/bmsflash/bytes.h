@@ -90,6 +90,8 @@ void bf_out_bytes(struct bf_out *o, const void *p, size_t n);
 
 /* Lower-case hex of n bytes into dst (cap at least 2n+1); returns dst. */
 char *bf_hex(char *dst, size_t cap, const void *p, size_t n);
+/* Value of one hex digit in either case, -1 for anything else. */
+int bf_hex_digit(char c);
 /* Strict hex text to bytes; true when the whole text is an even number of hex digits that fits. */
 bool bf_unhex(const char *text, uint8_t *dst, size_t cap, size_t *ret_len);
 /* Length of the leading run of `value` from the end backwards: how many trailing bytes equal it. */

@@ -172,7 +172,7 @@ char *bf_hex(char *dst, size_t cap, const void *p, size_t n)
 	return dst;
 }
 
-static int nibble(char c)
+int bf_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -190,8 +190,8 @@ bool bf_unhex(const char *text, uint8_t *dst, size_t cap, size_t *ret_len)
 	if (n % 2 || n / 2 > cap)
 		return false;
 	for (size_t i = 0; i < n; i += 2) {
-		int hi = nibble(text[i]);
-		int lo = nibble(text[i + 1]);
+		int hi = bf_hex_digit(text[i]);
+		int lo = bf_hex_digit(text[i + 1]);
 
 		if (hi < 0 || lo < 0)
 			return false;

@@ -94,16 +94,29 @@ static void sync_folder_of(const char *path)
 		(void)fsync(fd);
 }
 
+/* A new file with a name of its own in the folder of path; the caller frees the name. */
+static enum bf_rc create_beside(const char *path, char **ret_name, int *ret_fd, struct bf_err *err)
+{
+	BF_AUTO_MEM char *name = NULL;
+	int fd;
+
+	if (asprintf(&name, "%s.XXXXXX", path) < 0)
+		abort();
+	fd = mkostemp(name, O_CLOEXEC);
+	if (fd < 0)
+		return bf_fail_os(err, BF_E_FILE, errno, "cannot create a file beside '%s'", path);
+	*ret_fd = fd;
+	*ret_name = bf_steal(&name);
+	return BF_OK;
+}
+
 enum bf_rc bf_file_may_replace(const char *path, struct bf_err *err)
 {
 	BF_AUTO_MEM char *tmp = NULL;
 	BF_AUTO_FD int fd = -1;
 
-	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
-		abort();
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0)
-		return bf_fail_os(err, BF_E_FILE, errno, "cannot create a file beside '%s'", path);
+	if (create_beside(path, &tmp, &fd, err))
+		return err->rc;
 	unlink(tmp);
 	return BF_OK;
 }
@@ -113,11 +126,8 @@ enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct b
 	BF_AUTO_MEM char *tmp = NULL;
 	BF_AUTO_FD int fd = -1;
 
-	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
-		abort();
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0)
-		return bf_fail_os(err, BF_E_FILE, errno, "cannot create a file beside '%s'", path);
+	if (create_beside(path, &tmp, &fd, err))
+		return err->rc;
 	if (write_all(fd, path, p, len, err)) {
 		unlink(tmp);
 		return err->rc;

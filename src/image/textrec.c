@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "bmsflash/bytes.h"
+
 static bool is_space(uint8_t c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
@@ -33,17 +35,6 @@ size_t bf_textrec_column(const struct bf_textrec *rec, size_t i)
 	return rec->skip + 2 * i + 1;
 }
 
-static int digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 static enum bf_rc refuse_digit(const struct bf_textrec *rec, size_t at, struct bf_err *err)
 {
 	uint8_t c = rec->text[at];
@@ -60,8 +51,8 @@ enum bf_rc bf_textrec_decode(struct bf_textrec *rec, size_t skip, struct bf_err 
 	rec->skip = skip;
 	rec->n = 0;
 	for (size_t at = skip; at < rec->text_len; at += 2) {
-		int high = digit(rec->text[at]);
-		int low = at + 1 < rec->text_len ? digit(rec->text[at + 1]) : 0;
+		int high = bf_hex_digit((char)rec->text[at]);
+		int low = at + 1 < rec->text_len ? bf_hex_digit((char)rec->text[at + 1]) : 0;
 
 		if (high < 0 || low < 0)
 			return refuse_digit(rec, high < 0 ? at : at + 1, err);

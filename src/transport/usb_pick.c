@@ -6,18 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- addresses ---- */
+#include "bmsflash/bytes.h"
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/* ---- addresses ---- */
 
 /* One to four hex digits up to `end`. */
 static bool hex16(const char *p, const char *end, uint16_t *ret)
@@ -27,7 +18,7 @@ static bool hex16(const char *p, const char *end, uint16_t *ret)
 	if (p == end || end - p > 4)
 		return false;
 	for (; p < end; p++) {
-		int digit = hex_value(*p);
+		int digit = bf_hex_digit(*p);
 
 		if (digit < 0)
 			return false;
