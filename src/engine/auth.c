@@ -4,6 +4,8 @@
 
 #include "run.h"
 
+#define ENTRIES 2 /* more, into a loader that was left again before it had told its memory */
+
 enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
 {
 	enum bf_rc rc = BF_OK;
@@ -42,7 +44,7 @@ enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 
 	/* Before the call: a pack that does not write beside its firmware leaves it for its loader. */
 	if (!writes_beside(run) && !run->ident.in_bootloader)
-		run->left_app = true;
+		run->left_app = run->took_loader = true;
 	if (ops->connect && ops->connect(run->proto, BF_ENTRY_WRITE, err))
 		return bf_while(err, "entering the bootloader");
 	if (bf_run_can(run, BF_CAP_AUTH) && ops->authenticate) {
@@ -69,9 +71,18 @@ enum bf_rc bf_run_enter_again(struct bf_run *run, struct bf_err *err)
 	return rc;
 }
 
+/* A pack that lost its power meanwhile runs its firmware again, and has told that firmware's memory. One that
+ * writes beside its only firmware says the same twice. */
 enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err)
 {
-	if (bf_run_enter(run, err))
-		return err->rc;
-	return bf_run_learn(run, err);
+	for (unsigned i = 0;; i++) {
+		uint64_t reopened = run->retry.reopened;
+
+		if (bf_run_enter(run, err) || bf_run_learn(run, err))
+			return err->rc;
+		if (!run->took_loader || i == ENTRIES)
+			return BF_OK;
+		if (run->left_app && run->retry.reopened == reopened)
+			return BF_OK;
+	}
 }

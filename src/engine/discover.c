@@ -255,6 +255,9 @@ void bf_ph_part(struct bf_run *run)
 
 	if (run->proto && run->proto->ops->leave && !run->parted)
 		run->proto->ops->leave(run->proto);
+	/* It was seen to run, and may have been taken into its loader again with a forgotten session. */
+	if (run->took_loader && run->depth == BF_DEPTH_NONE)
+		run->left_app = true;
 	if (run->proto && run->left_app && !begun)
 		see_it_back(run);
 	run->proto = bf_proto_close(run->proto);

@@ -3,7 +3,7 @@
 #include "run.h"
 
 #define PINGS 16 /* in a row, none lost that was not lost before: then a rate is trusted */
-#define TRIES 2  /* of a change whose request may have got lost */
+#define TRIES 3  /* of a change whose request may have got lost */
 
 /* The fastest that the device offers below `limit` and above `floor`. */
 static uint32_t best_below(const struct bf_run *run, uint32_t limit, uint32_t floor)

@@ -119,6 +119,7 @@ struct bf_run {
 	bool silent; /* after the restart it could not be asked; only with no_proof */
 	bool went_back;
 	bool left_app;      /* asked into its boot loader, where no firmware runs meanwhile */
+	bool took_loader;   /* ... at some time */
 	bool no_proof;      /* allowed and needed */
 	bool held;          /* cancellation is being held back */
 	bool told_held;     /* ... and the user was told */

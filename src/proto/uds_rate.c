@@ -11,6 +11,8 @@
 #define SWITCH_TIME BF_MS(10) /* for the server to change over */
 #define FALL_BACK   BF_MS(500) /* bmsflash-uds(7): it returns by itself when it hears nothing valid */
 #define TRIES       3
+#define BUSY_PACE   BF_MS(100) /* "busy, repeat request" */
+#define BUSY_TIMES  8
 
 static bool is_stream(const struct uds *u)
 {
@@ -88,12 +90,30 @@ static enum bf_rc ask_rate(struct uds *u, uint32_t rate, struct bf_err *err)
 	return bf_uds_ask(u, &ask, NULL, err);
 }
 
+/* The server goes without a word. What it says, it says at the old rate, and it is a refusal; anything else
+ * is for the proof at the new rate to tell. */
 static enum bf_rc say_go(struct uds *u, struct bf_err *err)
 {
-	const uint8_t msg[] = { UDS_LINK_CONTROL, GO | UDS_SUPPRESS };
+	static const uint8_t head[] = { UDS_LINK_CONTROL, GO | UDS_SUPPRESS };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 1,
+		.once = true,
+		.patience = SWITCH_TIME,
+		.what = "change its rate now",
+	};
 
-	u->last_sent = bf_now(uds_clock(u));
-	return u->link->ops->send(u->link, msg, sizeof(msg), bf_in(uds_clock(u), BF_SEC(1)), err);
+	for (unsigned i = 0;; i++) {
+		if (bf_uds_send(u, &ask, err))
+			return err->rc;
+		if (!bf_uds_collect(u, &ask, NULL, err) || !err->dev_refused)
+			return BF_OK;
+		if (!bf_uds_refused(err, UDS_NRC_BUSY) || i == BUSY_TIMES)
+			return err->rc;
+		u->proto.env.retry->busy++;
+		bf_clock_until(uds_clock(u), bf_in(uds_clock(u), BUSY_PACE));
+	}
 }
 
 static enum bf_rc prove(struct uds *u, struct bf_err *err)

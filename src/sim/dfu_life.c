@@ -95,6 +95,8 @@ static void appear(struct bf_dfu_device *dev, bf_time now)
 	dev->pointer = BF_FLASH_BASE;
 	if (bf_pack_on_trial(dev->pack))
 		dev->proof_at = now + PROOF_US;
+	if (!dev->dfu_mode && bf_pack_mode(dev->pack) == BF_PACK_LOADER)
+		bf_pack_start_raw(dev->pack);
 }
 
 static void follow_pack(struct bf_dfu_device *dev, bf_time now)

@@ -130,7 +130,7 @@ const struct bf_sim_opts *bf_pack_opts(const struct bf_pack *pack)
 void bf_pack_die(struct bf_pack *pack, bf_time now)
 {
 	pack->mode = BF_PACK_OFF;
-	pack->runs = false;
+	pack->runs = pack->raw = false;
 	pack->restart_at = pack->crash_at = pack->power_at = pack->window_until = BF_NEVER;
 	if (pack->opts.repower_ms)
 		pack->power_at = now + BF_MS(pack->opts.repower_ms);
@@ -143,7 +143,7 @@ static void start(struct bf_pack *p, enum bf_pack_reason reason, bf_time now)
 	p->mode = BF_PACK_STARTING;
 	p->reason = reason;
 	p->restart_at = p->crash_at = p->window_until = BF_NEVER;
-	p->confirmed_now = false;
+	p->confirmed_now = p->raw = false;
 	p->busy_until = now;
 	bf_pack_boot(p);
 	p->ready_at = now + BOOT_US + VALIDATE_US + bf_flash_take_time(&p->flash);
@@ -219,9 +219,16 @@ bf_time bf_pack_next(const struct bf_pack *pack)
 	return pack->power_at < at ? pack->power_at : at;
 }
 
+static void tell_start(struct bf_pack *p)
+{
+	if (p->watch)
+		p->watch->started(p->watch->ctx, p);
+}
+
 static void start_firmware(struct bf_pack *p, bf_time now)
 {
 	p->mode = BF_PACK_APP;
+	tell_start(p);
 	if (p->trial && p->opts.crash == BF_SIM_CRASH_TRIAL)
 		p->crash_at = now + CRASH_AFTER_US;
 }
@@ -305,6 +312,22 @@ bool bf_pack_message(struct bf_pack *pack, bf_time now)
 	pack->flash.dead = true;
 	bf_pack_die(pack, now);
 	return false;
+}
+
+void bf_pack_start_raw(struct bf_pack *pack)
+{
+	pack->raw = true;
+	tell_start(pack);
+}
+
+bool bf_pack_runs_raw(const struct bf_pack *pack)
+{
+	return pack->raw;
+}
+
+void bf_pack_set_watch(struct bf_pack *pack, const struct bf_pack_watch *watch)
+{
+	pack->watch = watch;
 }
 
 struct bf_pack_kept *bf_pack_kept(struct bf_pack *pack)

@@ -128,6 +128,15 @@ enum bf_verdict bf_pack_verdict(struct bf_pack *pack, unsigned slot);
 /* What runs, or NULL in the loader. */
 const struct bf_mimage *bf_pack_running(const struct bf_pack *pack);
 bool bf_pack_on_trial(const struct bf_pack *pack);
+/* A loader that looks at no signature (DfuSe) has started what lies in the first slot. */
+void bf_pack_start_raw(struct bf_pack *pack);
+bool bf_pack_runs_raw(const struct bf_pack *pack);
+/* Told of each start of firmware, before it has done anything. Borrowed; NULL: nobody. */
+struct bf_pack_watch {
+	void (*started)(void *ctx, struct bf_pack *pack);
+	void *ctx;
+};
+void bf_pack_set_watch(struct bf_pack *pack, const struct bf_pack_watch *watch);
 uint32_t bf_pack_counter(const struct bf_pack *pack);
 /* BF_PACK_FAILED: no bootable image there / nothing to confirm / none that may start. */
 enum bf_pack_work bf_pack_activate(struct bf_pack *pack, bool permanent, bf_time now,

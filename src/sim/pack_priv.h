@@ -30,6 +30,8 @@ struct bf_pack {
 	enum bf_pack_reason reason;
 	bool stay_in_loader;
 	bool runs, trial, confirmed_now;
+	bool raw; /* what runs was started by its vector table alone */
+	const struct bf_pack_watch *watch;
 	struct bf_mimage running;
 	unsigned starts, starts_since_power;
 	uint64_t messages;

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "sim/dfu_device.h"
 #include "sim/pack.h"
+#include "sim/pack_priv.h"
 
 #define SETTLE BF_SEC(30) /* longer than any start, swap or watchdog of the model */
 
@@ -17,13 +19,14 @@ struct spy {
 
 static void look(struct bf_pack *pack, struct truth *ret)
 {
-	const struct bf_mimage *runs = bf_pack_running(pack);
+	bool raw = bf_pack_runs_raw(pack);
+	const struct bf_mimage *runs = raw ? bf_pack_image(pack, 0) : bf_pack_running(pack);
 	enum bf_pack_mode mode = bf_pack_mode(pack);
 
 	*ret = (struct truth){
 		.known = mode != BF_PACK_STARTING,
 		.powered = mode != BF_PACK_OFF,
-		.app = mode == BF_PACK_APP && runs,
+		.app = raw || (mode == BF_PACK_APP && runs),
 	};
 	if (!ret->app)
 		return;
@@ -63,11 +66,28 @@ enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct
 	return BF_OK;
 }
 
+static void settle(struct bf_pack *pack)
+{
+	bf_time now;
+
+	while ((now = bf_pack_next(pack)) <= SETTLE)
+		bf_pack_run(pack, now);
+}
+
+/* A USB device goes on where the pack's own loader ends. */
+static void settle_usb(struct bf_pack *pack)
+{
+	BF_AUTO(bf_dfu_device) *dev = bf_dfu_device_new(pack, 0);
+	bf_time now;
+
+	while ((now = bf_dfu_device_next(dev)) <= SETTLE)
+		bf_dfu_device_run(dev, now);
+}
+
 enum bf_rc truth_after_power(const char *options, struct truth *ret, struct bf_err *err)
 {
 	BF_AUTO(bf_pack) *pack = NULL;
 	struct bf_sim_opts opts;
-	bf_time now = 0;
 	enum bf_rc rc;
 
 	bf_sim_opts_default(&opts);
@@ -79,8 +99,10 @@ enum bf_rc truth_after_power(const char *options, struct truth *ret, struct bf_e
 	if (rc)
 		return rc;
 	bf_pack_power(pack, true, 0);
-	while ((now = bf_pack_next(pack)) <= SETTLE)
-		bf_pack_run(pack, now);
+	if (opts.link == BF_SIM_USB)
+		settle_usb(pack);
+	else
+		settle(pack);
 	look(pack, ret);
 	return BF_OK;
 }

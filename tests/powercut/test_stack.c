@@ -140,6 +140,26 @@ static void pack_that_restarts_while_it_is_read_is_named(void **state)
 	}
 }
 
+/* It runs its firmware again, and has told that firmware's memory instead of the loader's. */
+static void pack_with_one_bank_that_restarts_on_its_way_into_the_loader_is_sent_there_again(
+	void **state)
+{
+	(void)state;
+	for (unsigned msg = 28; msg < 48; msg++) {
+		struct stack s;
+		char options[80];
+
+		stack_init(&s, "mcuboot/app-1.5.0.signed.bin");
+		snprintf(options, sizeof(options),
+			 "link=can,quirk=singlebank,cutmsg=%u,repower=185", msg);
+		stack_run(&s, options);
+		if (s.out.state != BF_STATE_NEW_PROVEN)
+			fail_msg("%s: %s: %s", options, bf_state_name(s.out.state),
+				 s.out.err.cause);
+		stack_done(&s);
+	}
+}
+
 static void rollback_after_a_flash_is_foretold_as_impossible(void **state)
 {
 	struct stack s;
@@ -430,6 +450,8 @@ int main(void)
 		cmocka_unit_test(large_images_are_waited_for),
 		cmocka_unit_test(large_image_that_crashes_is_waited_for_on_its_way_back),
 		cmocka_unit_test(pack_that_restarts_while_it_is_read_is_named),
+		cmocka_unit_test(
+			pack_with_one_bank_that_restarts_on_its_way_into_the_loader_is_sent_there_again),
 		cmocka_unit_test(rollback_after_a_flash_is_foretold_as_impossible),
 		cmocka_unit_test(backup_then_verify),
 		cmocka_unit_test(rollback_from_a_backup_restores_the_configuration),

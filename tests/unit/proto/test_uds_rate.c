@@ -77,6 +77,29 @@ static void a_refused_rate_changes_nothing(void **state)
 	assert_string_equal(k->log, "3e00 8702038400 ");
 }
 
+static void a_pack_that_is_busy_when_it_should_go_is_told_again(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "870103", "c701" }, { "8783", "7f8721", 2 }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->set_rate(k->p, 38400, &k->err), BF_OK);
+	assert_string_equal(k->log, "3e00 870103 8783 8783 8783 3e00 ");
+	assert_int_equal(k->w->line.baud, 38400);
+	assert_int_equal(k->retry.busy, 2);
+}
+
+static void a_pack_that_refuses_to_go_is_not_left_alone_at_its_rate(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "870103", "c701" }, { "8783", "7f8722" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->set_rate(k->p, 38400, &k->err), BF_E_NAK);
+	assert_int_equal(k->w->line.baud, 115200);
+	pack_expect(k, k->p->ops->ping(k->p, &k->err), BF_OK);
+}
+
 static void a_bus_that_may_not_be_changed_is_known_before_the_pack_moves(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "87*", "c701" }, { NULL } };
@@ -128,6 +151,8 @@ int main(void)
 		cmocka_unit_test(a_line_that_stays_dead_is_told_so),
 		cmocka_unit_test(the_way_back_is_gone_even_when_cancelled),
 		cmocka_unit_test(a_refused_rate_changes_nothing),
+		cmocka_unit_test(a_pack_that_is_busy_when_it_should_go_is_told_again),
+		cmocka_unit_test(a_pack_that_refuses_to_go_is_not_left_alone_at_its_rate),
 		cmocka_unit_test(a_bus_that_may_not_be_changed_is_known_before_the_pack_moves),
 		cmocka_unit_test(a_bus_changes_its_bit_rate),
 		cmocka_unit_test(the_rate_that_is_there_already_costs_nothing),
