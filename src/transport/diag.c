@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "diag.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "who.h"
 
 const char bf_diag_install_rules[] = "sudo cp data/60-bmsflash.rules /etc/udev/rules.d/ && sudo "
 				     "udevadm control --reload && sudo "
@@ -131,64 +131,14 @@ size_t bf_diag_each(const struct bf_diag *diag, const char *folder,
 	return seen;
 }
 
-/* ---- processes ---- */
-
-struct search {
-	const struct bf_diag *diag;
-	const char *pid, *path, *command;
-	bool found;
-	struct bf_diag_holder *ret;
-};
-
-static void look_at_descriptor(void *ctx, const char *name)
-{
-	struct search *s = ctx;
-	char link[BF_DIAG_PATH], target[256];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "%s/proc/%s/fd/%s", s->diag->root, s->pid, name);
-	n = readlink(link, target, sizeof(target) - 1);
-	target[n > 0 ? n : 0] = '\0';
-	s->found |= strcmp(target, s->path) == 0;
-}
-
-static void look_at_process(void *ctx, const char *pid)
-{
-	struct search *s = ctx;
-	char command[64], folder[64];
-	bool own = !*s->diag->root && strtol(pid, NULL, 10) == getpid();
-
-	if (s->found || own || !isdigit((unsigned char)pid[0]))
-		return;
-	bf_diag_line(s->diag, command, sizeof(command), "/proc/%s/comm", pid);
-	if (s->path) {
-		s->pid = pid;
-		snprintf(folder, sizeof(folder), "/proc/%.20s/fd", pid);
-		bf_diag_each(s->diag, folder, look_at_descriptor, s);
-	} else {
-		s->found = strcmp(command, s->command) == 0;
-	}
-	if (!s->found)
-		return;
-	s->ret->pid = (int)strtol(pid, NULL, 10);
-	snprintf(s->ret->command, sizeof(s->ret->command), "%s", command);
-}
-
-bool bf_diag_who(const struct bf_diag *diag, const char *path, const char *command,
-		 struct bf_diag_holder *ret)
-{
-	struct search s = { .diag = diag, .path = path, .command = command, .ret = ret };
-
-	bf_diag_each(diag, "/proc", look_at_process, &s);
-	return s.found;
-}
+/* ---- who has it open ---- */
 
 bool bf_diag_holder(const struct bf_diag *diag, const char *node, const char *subject)
 {
-	struct bf_diag_holder h;
+	struct bf_who h;
 	char mend[64];
 
-	if (!bf_diag_who(diag, node, NULL, &h)) {
+	if (!bf_who_has(diag->root, node, BF_WHO_OTHERS, &h)) {
 		bf_find(diag, BF_SEVERITY_OK, "holder", subject, NULL,
 			"no other program of yours has it open");
 		return true;
@@ -209,17 +159,6 @@ static bool may_use(const struct bf_diag *diag, const char *path, const struct s
 	return access(path, R_OK | W_OK) == 0;
 }
 
-static void group_name(gid_t gid, char *dst, size_t cap)
-{
-	struct group entry, *found = NULL;
-	char buf[1024];
-
-	if (getgrgid_r(gid, &entry, buf, sizeof(buf), &found) == 0 && found)
-		snprintf(dst, cap, "%s", found->gr_name);
-	else
-		snprintf(dst, cap, "%u", gid);
-}
-
 bool bf_diag_permission(const struct bf_diag *diag, const char *node, const char *subject,
 			const char *mend_without_group)
 {
@@ -237,7 +176,7 @@ bool bf_diag_permission(const struct bf_diag *diag, const char *node, const char
 			"you may read and write it");
 		return true;
 	}
-	group_name(st.st_gid, group, sizeof(group));
+	bf_who_group(st.st_gid, group, sizeof(group));
 	if (st.st_gid == 0 || (st.st_mode & 0060) != 0060) {
 		bf_find(diag, BF_SEVERITY_PROBLEM, "permission", subject, mend_without_group,
 			"no permission (mode %04o, group '%s'): no udev rule gives it to you",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the drivers' diagnoses share: reading the system's own view below a root, and who holds what. */
+/* What the drivers' diagnoses share: reading the system's own view below a root. */
 #pragma once
 
 #include "bmsflash/transport.h"
@@ -16,14 +16,6 @@ bool bf_diag_mentions(const struct bf_diag *diag, const char *path, const char *
 /* Calls fn for each name in a folder, in order; returns how many. */
 size_t bf_diag_each(const struct bf_diag *diag, const char *folder,
 		    void (*fn)(void *ctx, const char *name), void *ctx);
-
-struct bf_diag_holder {
-	int pid;
-	char command[64];
-};
-/* The process that has this device open, or (path NULL) that runs under this command name. */
-bool bf_diag_who(const struct bf_diag *diag, const char *path, const char *command,
-		 struct bf_diag_holder *ret);
 
 /* Reports "permission" on a device node: whether this user may read and write it. False: may not. */
 bool bf_diag_permission(const struct bf_diag *diag, const char *node, const char *subject,

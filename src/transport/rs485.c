@@ -412,15 +412,16 @@ static void ask_low_latency(struct rs485 *r)
 		       r->t.name, r->latency_timer_ms, knob);
 }
 
-static void warn_of_meddlers(const struct rs485 *r)
+static void warn_of_services(const struct rs485 *r)
 {
-	const char *meddler = r->pty ? NULL : bf_tty_meddler();
+	struct bf_who who;
 
-	if (meddler)
-		bf_log(r->t.log, BF_LOG_INFO,
-		       "'%s' is running and may speak on serial ports by itself; the udev rules "
-		       "of bmsflash keep it off",
-		       meddler);
+	for (size_t i = 0; !r->pty && i < BF_COUNT(bf_tty_services); i++) {
+		if (bf_who_runs("", bf_tty_services[i].command, &who))
+			bf_log(r->t.log, BF_LOG_INFO,
+			       "'%s' is running (pid %d): %s; bmsflash probe --doctor tells more",
+			       who.command, who.pid, bf_tty_services[i].harm);
+	}
 }
 
 static enum bf_rc rs485_open(const struct bf_open_env *env, const char *address,
@@ -446,7 +447,7 @@ static enum bf_rc rs485_open(const struct bf_open_env *env, const char *address,
 	if (bf_tty_claim(tty, address, err) || rs485_set_line(&r->t, &env->line, err))
 		return bf_while(err, "opening '%s'", address);
 	ask_low_latency(r);
-	warn_of_meddlers(r);
+	warn_of_services(r);
 	r->counts_errors = bf_tty_errors(tty->fd, &r->errors, &r->lost);
 	rs485_discard(&r->t); /* what was said before we listened is nobody's answer */
 	*ret = bf_steal(&owner);

@@ -16,31 +16,22 @@ struct doctor {
 
 /* ---- services that open every new port ---- */
 
-static const struct {
-	const char *command, *check, *mend, *harm;
-	bool kept_off; /* by the udev rules of bmsflash */
-} services[] = {
-	{ "ModemManager", "modem-manager", "sudo systemctl stop ModemManager",
-	  "it opens every new serial port and sends AT commands into the pack", true },
-	{ "brltty", "brltty", "sudo systemctl stop brltty-udev.service brltty.service",
-	  "it takes adapters with FTDI, CP210x and CH340 chips for braille displays", false },
-};
-
 static void look_at_services(const struct bf_diag *d)
 {
 	bool rules = bf_diag_has_rules(d);
-	struct bf_diag_holder h;
+	struct bf_who h;
 
-	for (size_t i = 0; i < BF_COUNT(services); i++) {
-		if (!bf_diag_who(d, NULL, services[i].command, &h))
+	for (size_t i = 0; i < BF_COUNT(bf_tty_services); i++) {
+		const struct bf_tty_service *s = &bf_tty_services[i];
+
+		if (!bf_who_runs(d->root, s->command, &h))
 			continue;
-		if (rules && services[i].kept_off)
-			bf_find(d, BF_SEVERITY_OK, services[i].check, "this computer", NULL,
-				"%s runs, and the udev rules keep it off", services[i].command);
+		if (rules && s->kept_off)
+			bf_find(d, BF_SEVERITY_OK, s->check, "this computer", NULL,
+				"%s runs, and the udev rules keep it off", s->command);
 		else
-			bf_find(d, BF_SEVERITY_WARNING, services[i].check, "this computer",
-				services[i].mend, "%s runs (pid %d): %s", services[i].command,
-				h.pid, services[i].harm);
+			bf_find(d, BF_SEVERITY_WARNING, s->check, "this computer", s->mend,
+				"%s runs (pid %d): %s", s->command, h.pid, s->harm);
 	}
 }
 

@@ -156,7 +156,7 @@ static void describe(struct sp_port *sp, char *dst, size_t cap)
 
 static void judge(const char *path, struct bf_candidate *c)
 {
-	struct bf_tty_holder holder;
+	struct bf_who holder;
 	struct bf_err err;
 
 	if (access(path, R_OK | W_OK) < 0) {
@@ -165,8 +165,9 @@ static void judge(const char *path, struct bf_candidate *c)
 		snprintf(c->why, sizeof(c->why), "%s", err.cause);
 		return;
 	}
-	if (bf_tty_find_holder(path, -1, &holder)) {
-		snprintf(c->why, sizeof(c->why), "held by %s (pid %d)", holder.command, holder.pid);
+	if (bf_who_has("", path, BF_WHO_ANYBODY, &holder)) {
+		snprintf(c->why, sizeof(c->why), "in use by '%s' (pid %d)", holder.command,
+			 holder.pid);
 		return;
 	}
 	c->usable = true;

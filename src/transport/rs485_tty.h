@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "bmsflash/transport.h"
+#include "who.h"
 
 struct bf_tty;
 
@@ -43,15 +44,15 @@ void bf_tty_names(char *dst, size_t cap);
 
 /* ---- who else uses it (rs485_hold.c) ---- */
 
-struct bf_tty_holder {
-	int pid; /* 0: none found */
-	char command[64];
-	char unit[96]; /* systemd unit, empty if none */
+/* Services that open serial ports by themselves. */
+struct bf_tty_service {
+	const char *command, *check, *mend, *harm;
+	bool kept_off; /* by the udev rules of bmsflash */
 };
+extern const struct bf_tty_service bf_tty_services[2];
 
-/* The process that has the device open, or wrote a living lock file. own_fd (-1: none) is skipped. */
-bool bf_tty_find_holder(const char *path, int own_fd, struct bf_tty_holder *ret);
-bool bf_tty_legacy_lock(const char *folder, const char *path, struct bf_tty_holder *ret);
+/* The process that wrote the UUCP lock file of a device, while it lives. */
+bool bf_tty_lock_file(const char *folder, const char *path, struct bf_who *ret);
 /* Refuses a device that somebody else uses, then claims it: flock and TIOCEXCL. */
 enum bf_rc bf_tty_claim(struct bf_tty *tty, const char *name, struct bf_err *err);
 void bf_tty_release(struct bf_tty *tty);
@@ -60,9 +61,6 @@ enum bf_rc bf_tty_check_lock_file(const char *path, const char *name, struct bf_
 /* Says why a device could not be opened. */
 enum bf_rc bf_tty_explain_open(const char *path, const char *name, int os_errno,
 			       struct bf_err *err);
-
-/* A running service that opens serial ports by itself, NULL if none. */
-const char *bf_tty_meddler(void);
 
 /* ---- the wire behind it (rs485_wire.c) ---- */
 

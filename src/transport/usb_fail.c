@@ -2,72 +2,7 @@
 /* What went wrong with a USB device, for a technician. */
 #include "usb_priv.h"
 
-#include <dirent.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-static bool holds(const char *pid, const char *node)
-{
-	char folder[300], link[600], target[64];
-	struct dirent *d;
-	bool found = false;
-	DIR *dir;
-
-	snprintf(folder, sizeof(folder), "/proc/%s/fd", pid);
-	dir = opendir(folder);
-	if (!dir)
-		return false; /* another user's: not ours to look into */
-	while (!found && (d = readdir(dir))) {
-		ssize_t n;
-
-		snprintf(link, sizeof(link), "%s/%s", folder, d->d_name);
-		n = readlink(link, target, sizeof(target) - 1);
-		target[n > 0 ? n : 0] = '\0';
-		found = !strcmp(target, node);
-	}
-	closedir(dir);
-	return found;
-}
-
-static void command_of(const char *pid, char *dst, size_t cap)
-{
-	char path[300];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
-	dst[0] = '\0';
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (!fgets(dst, (int)cap, f))
-		dst[0] = '\0';
-	fclose(f);
-	dst[strcspn(dst, "\n")] = '\0';
-}
-
-/* "dfu-util (pid 4711)": another process that has the device open; false when none is visible. */
-static bool holder(const char *node, char *dst, size_t cap)
-{
-	char own[16], command[64];
-	struct dirent *d;
-	bool found = false;
-	DIR *proc = opendir("/proc");
-
-	if (!proc)
-		return false;
-	snprintf(own, sizeof(own), "%d", (int)getpid());
-	while (!found && (d = readdir(proc))) {
-		if (d->d_name[0] < '1' || d->d_name[0] > '9' || !strcmp(d->d_name, own) ||
-		    !holds(d->d_name, node))
-			continue;
-		command_of(d->d_name, command, sizeof(command));
-		snprintf(dst, cap, "%s (pid %.16s)", command, d->d_name);
-		found = true;
-	}
-	closedir(proc);
-	return found;
-}
+#include "who.h"
 
 static enum bf_rc denied(struct bf_err *err, const struct bf_usb_seen *s)
 {
@@ -89,13 +24,19 @@ static enum bf_rc denied(struct bf_err *err, const struct bf_usb_seen *s)
 
 static enum bf_rc busy(struct bf_err *err, const struct bf_usb_seen *s)
 {
-	char node[40], who[96];
+	struct bf_who who;
+	char node[40];
 
 	bf_usb_node(node, sizeof(node), s->bus, s->address);
-	if (!holder(node, who, sizeof(who)))
-		snprintf(who, sizeof(who), "another program or a kernel driver");
-	bf_fail(err, BF_E_BUSY, "'usb@%s' (%s) is held by %s", s->path, node, who);
-	bf_next(err, "end that program and try again; sudo fuser -v %s names it", node);
+	if (bf_who_has("", node, BF_WHO_OTHERS, &who)) {
+		bf_fail(err, BF_E_BUSY, "'usb@%s' (%s) is in use by '%s' (pid %d)", s->path, node,
+			who.command, who.pid);
+		bf_next(err, "close it, or: kill %d", who.pid);
+		return err->rc;
+	}
+	bf_fail(err, BF_E_BUSY, "'usb@%s' (%s) is in use by another program or a kernel driver",
+		s->path, node);
+	bf_next(err, "sudo fuser -v %s (names the program)", node);
 	return err->rc;
 }
 

@@ -370,24 +370,24 @@ static void a_lock_file_counts_while_its_writer_lives(void **state)
 {
 	char folder[] = "/tmp/bmsflash-lock-XXXXXX";
 	char file[128];
-	struct bf_tty_holder holder;
+	struct bf_who holder;
 	FILE *f;
 
 	(void)state;
 	assert_non_null(mkdtemp(folder));
 	snprintf(file, sizeof(file), "%s/LCK..ttyUSB0", folder);
-	assert_false(bf_tty_legacy_lock(folder, "/dev/ttyUSB0", &holder));
+	assert_false(bf_tty_lock_file(folder, "/dev/ttyUSB0", &holder));
 	f = fopen(file, "w");
 	assert_non_null(f);
 	fprintf(f, "%10d\n", getpid());
 	fclose(f);
-	assert_true(bf_tty_legacy_lock(folder, "/dev/ttyUSB0", &holder));
+	assert_true(bf_tty_lock_file(folder, "/dev/ttyUSB0", &holder));
 	assert_int_equal(holder.pid, getpid());
 	f = fopen(file, "w");
 	assert_non_null(f);
 	fprintf(f, "%10d\n", 0x7FFFFFF0); /* above any pid_max */
 	fclose(f);
-	assert_false(bf_tty_legacy_lock(folder, "/dev/ttyUSB0", &holder));
+	assert_false(bf_tty_lock_file(folder, "/dev/ttyUSB0", &holder));
 	unlink(file);
 	rmdir(folder);
 }

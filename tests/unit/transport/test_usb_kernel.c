@@ -230,7 +230,7 @@ static void a_second_program_finds_the_interface_held(void **state)
 	close(pipe_fd[1]);
 	print_message("# %s\n", text);
 	assert_int_equal(status, 0);
-	assert_non_null(strstr(text, "held by test_usb_kernel (pid "));
+	assert_non_null(strstr(text, "in use by 'test_usb_kernel' (pid "));
 }
 
 static void without_permission_the_rule_is_named(void **state)
