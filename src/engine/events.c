@@ -56,6 +56,7 @@ void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
 	bf_time now = bf_now(run->clock);
 	double limit = bf_wire_limit(run->transport, run->rate);
 	double part = total ? (double)done / (double)total : 1;
+	double packed = run->moving ? bf_sum_on_wire(&run->sum) : 1;
 	struct bf_progress p;
 
 	if (done < mark->bytes) /* the transfer went back to a confirmed place */
@@ -69,7 +70,7 @@ void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
 		.done = done,
 		.total = total,
 		.rate = mark->rate,
-		.wire_share = limit > 0 ? mark->rate / limit : -1,
+		.wire_share = limit > 0 ? mark->rate * packed / limit : -1,
 		.eta = mark->rate > 0 ? (bf_time)((double)(total - done) / mark->rate * 1e6) : -1,
 		.percent = mark->base + mark->weight * part,
 	};

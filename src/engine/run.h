@@ -352,6 +352,7 @@ void bf_outcome_fill(struct bf_run *run, enum bf_rc rc, const struct bf_err *err
 		     struct bf_outcome *ret);
 void bf_summary_show(struct bf_run *run);
 double bf_wire_limit(struct bf_transport *t, uint32_t rate); /* payload bytes/s, 0 unknown */
+double bf_sum_on_wire(const struct bf_summary *s); /* part of the bytes that compression left */
 
 /* events.c */
 void bf_emit(struct bf_run *run, struct bf_event ev);

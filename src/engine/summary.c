@@ -25,8 +25,7 @@ static bf_time adapter_wait(const struct bf_run *run)
 	return r.latency_timer_ms > 1 ? (bf_time)answers * BF_MS(r.latency_timer_ms) : 0;
 }
 
-/* The part of the payload bytes that compression left. */
-static double on_wire(const struct bf_summary *s)
+double bf_sum_on_wire(const struct bf_summary *s)
 {
 	return s->bytes_sent ? 1 - (double)s->bytes_saved / (double)s->bytes_sent : 1;
 }
@@ -35,7 +34,8 @@ static double on_wire(const struct bf_summary *s)
  * same, and not the pack's. */
 static void share_out(struct bf_summary *s, double limit)
 {
-	bf_time wire = limit > 0 ? (bf_time)((double)s->bytes_sent * on_wire(s) / limit * 1e6) : 0;
+	bf_time wire =
+		limit > 0 ? (bf_time)((double)s->bytes_sent * bf_sum_on_wire(s) / limit * 1e6) : 0;
 	bf_time missing = wire > s->transfer ? wire - s->transfer : 0;
 
 	if (missing > s->wait_pack)
@@ -60,7 +60,7 @@ void bf_summary_show(struct bf_run *run)
 	s->wait_adapter = adapter_wait(run);
 	s->line_rate = run->agreed_rate ? run->agreed_rate : run->rate;
 	s->rate = moving > 0 ? (double)s->bytes_sent / ((double)moving / 1e6) : 0;
-	s->wire_share = limit > 0 ? s->rate * on_wire(s) / limit : -1;
+	s->wire_share = limit > 0 ? s->rate * bf_sum_on_wire(s) / limit : -1;
 	share_out(s, limit);
 	s->virtual_time = bf_clock_is_virtual(run->clock);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_SUMMARY, .summary = s });

@@ -47,6 +47,14 @@ class Jobs(common.Case):
                 self.expect(run, 0)
                 self.assertEqual(run.result["state"], "new-proven")
 
+    def test_no_wire_carries_more_than_it_can_compressed_or_not(self):
+        for link in ("can", "canfd", "rs485"):
+            with self.subTest(link):
+                run = self.flash(V15, pack=f"sim:link={link}")
+                shares = [e["wire_share"] for e in run.of("progress") if "wire_share" in e]
+                self.assertGreater(max(shares), 0.2)
+                self.assertLessEqual(max(shares), 1.0)
+
     def test_conditions_from_broadcasts_with_the_limits_that_come_with_them(self):
         profile = self.path("broadcast.ini")
         with open(profile, "w", encoding="utf-8") as f:
