@@ -11,13 +11,11 @@
 
 #include <string.h>
 
-#include "wrap.h"
-
 #define MILLION 1000000u
 
 struct bf_fault *bf_fault_of(struct bf_transport *t)
 {
-	return BF_CONTAINER_OF(t, struct bf_fault, t);
+	return BF_CONTAINER_OF(t, struct bf_fault, w.t);
 }
 
 static bool hit(struct bf_fault *f, uint32_t ppm)
@@ -37,39 +35,41 @@ struct bf_fate bf_fault_draw(struct bf_fault *f)
 	fate.delay = hit(f, f->spec.delay) ? f->spec.delay_us : 0;
 	f->messages++;
 	if (fate.drop || fate.flip || fate.dup || fate.trunc || fate.delay)
-		bf_log(f->t.log, BF_LOG_DEBUG, "fault: message %llu:%s%s%s%s%s",
+		bf_log(f->w.t.log, BF_LOG_DEBUG, "fault: message %llu:%s%s%s%s%s",
 		       (unsigned long long)f->messages, fate.drop ? " drop" : "",
 		       fate.flip ? " flip" : "", fate.dup ? " dup" : "", fate.trunc ? " trunc" : "",
 		       fate.delay ? " delay" : "");
 	return fate;
 }
 
-enum bf_rc bf_fault_finish(struct bf_fault *f, enum bf_rc rc)
+static void add_errors(struct bf_wrap *w, const char *doing, enum bf_rc rc)
 {
-	f->t.stats = f->inner->stats;
-	f->t.stats.line_errors += f->line_errors;
-	return rc;
+	(void)doing, (void)rc;
+	w->t.stats.line_errors += bf_fault_of(&w->t)->line_errors;
 }
 
-enum bf_rc bf_fault_check_cut(struct bf_fault *f, struct bf_err *err)
+enum bf_rc bf_fault_check_cut(struct bf_wrap *w, struct bf_err *err)
 {
+	const struct bf_fault *f = bf_fault_of(&w->t);
+
 	if (!f->spec.cut || f->messages < f->spec.cut)
 		return BF_OK;
 	return bf_fail(err, BF_E_GONE, "'%s' was cut by the fault injector after %llu messages",
-		       f->t.name, (unsigned long long)f->spec.cut);
+		       w->t.name, (unsigned long long)f->spec.cut);
 }
 
 enum bf_rc bf_fault_wait(struct bf_fault *f, bf_time at, bf_time deadline, struct bf_err *err)
 {
 	bf_time end = at < deadline ? at : deadline;
 
-	if (bf_now(f->t.clock) >= at)
+	if (bf_now(f->w.t.clock) >= at)
 		return BF_OK;
-	if (!bf_clock_until(f->t.clock, end))
-		return bf_fail(err, BF_E_INTERRUPTED, "stopped while waiting for '%s'", f->t.name);
-	if (bf_now(f->t.clock) >= at)
+	if (!bf_clock_until(f->w.t.clock, end))
+		return bf_fail(err, BF_E_INTERRUPTED, "stopped while waiting for '%s'",
+			       f->w.t.name);
+	if (bf_now(f->w.t.clock) >= at)
 		return BF_OK;
-	return bf_fail(err, BF_E_TIMEOUT, "nothing came from '%s' in time", f->t.name);
+	return bf_fail(err, BF_E_TIMEOUT, "nothing came from '%s' in time", f->w.t.name);
 }
 
 static void flip_bit(struct bf_fault *f, uint8_t *p, size_t len)
@@ -99,7 +99,7 @@ static enum bf_rc stream_write(struct bf_transport *t, const uint8_t *p, size_t 
 
 	if (!copy)
 		return bf_fail(err, BF_E_INTERNAL, "no memory for a write of %zu bytes", len);
-	if (bf_fault_check_cut(f, err))
+	if (bf_fault_check_cut(&f->w, err))
 		return err->rc;
 	fate = bf_fault_draw(f);
 	if (len)
@@ -112,10 +112,10 @@ static enum bf_rc stream_write(struct bf_transport *t, const uint8_t *p, size_t 
 		return err->rc;
 	if (fate.drop)
 		return BF_OK;
-	rc = f->inner->ops->stream->write(f->inner, copy, len, deadline, err);
+	rc = f->w.inner->ops->stream->write(f->w.inner, copy, len, deadline, err);
 	if (!rc && fate.dup)
-		rc = f->inner->ops->stream->write(f->inner, copy, len, deadline, err);
-	return bf_fault_finish(f, rc);
+		rc = f->w.inner->ops->stream->write(f->w.inner, copy, len, deadline, err);
+	return bf_wrap_after(&f->w, "write", rc);
 }
 
 /* Fills the held message from the wire; it stays empty when the message was dropped. */
@@ -125,8 +125,9 @@ static enum bf_rc stream_fetch(struct bf_fault *f, bf_time deadline, struct bf_e
 	struct bf_fate fate;
 	size_t len;
 
-	if (f->inner->ops->stream->read(f->inner, h->bytes, sizeof(h->bytes), &len, deadline, err))
-		return bf_fault_finish(f, err->rc);
+	if (f->w.inner->ops->stream->read(f->w.inner, h->bytes, sizeof(h->bytes), &len, deadline,
+					  err))
+		return bf_wrap_after(&f->w, "read", err->rc);
 	fate = bf_fault_draw(f);
 	if (fate.flip)
 		flip_bit(f, h->bytes, len);
@@ -135,9 +136,9 @@ static enum bf_rc stream_fetch(struct bf_fault *f, bf_time deadline, struct bf_e
 	h->len = len;
 	h->pos = 0;
 	h->again = fate.dup;
-	h->ready_at = bf_in(f->t.clock, fate.delay);
+	h->ready_at = bf_in(f->w.t.clock, fate.delay);
 	h->full = !fate.drop && len > 0;
-	return bf_fault_finish(f, BF_OK);
+	return bf_wrap_after(&f->w, "read", BF_OK);
 }
 
 static enum bf_rc stream_read(struct bf_transport *t, uint8_t *p, size_t cap, size_t *ret_len,
@@ -147,7 +148,7 @@ static enum bf_rc stream_read(struct bf_transport *t, uint8_t *p, size_t cap, si
 	struct bf_fault_held *h = &f->held;
 	size_t n;
 
-	if (bf_fault_check_cut(f, err))
+	if (bf_fault_check_cut(&f->w, err))
 		return err->rc;
 	while (!h->full) {
 		if (stream_fetch(f, deadline, err))
@@ -167,39 +168,12 @@ static enum bf_rc stream_read(struct bf_transport *t, uint8_t *p, size_t cap, si
 	return BF_OK;
 }
 
-static enum bf_rc stream_drain(struct bf_transport *t, bf_time deadline, struct bf_err *err)
-{
-	struct bf_fault *f = bf_fault_of(t);
-
-	if (bf_fault_check_cut(f, err))
-		return err->rc;
-	return bf_fault_finish(f, f->inner->ops->stream->drain(f->inner, deadline, err));
-}
-
 static void stream_discard(struct bf_transport *t)
 {
 	struct bf_fault *f = bf_fault_of(t);
 
 	f->held.full = false;
-	f->inner->ops->stream->discard(f->inner);
-}
-
-static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *line,
-				  struct bf_err *err)
-{
-	struct bf_fault *f = bf_fault_of(t);
-
-	if (bf_fault_check_cut(f, err))
-		return err->rc;
-	return f->inner->ops->stream->set_line(f->inner, line, err);
-}
-
-static void stream_report(struct bf_transport *t, struct bf_line_report *ret)
-{
-	struct bf_fault *f = bf_fault_of(t);
-
-	f->inner->ops->stream->report(f->inner, ret);
-	bf_fault_finish(f, BF_OK);
+	f->w.inner->ops->stream->discard(f->w.inner);
 }
 
 /* ---- bus ---- */
@@ -220,7 +194,7 @@ static enum bf_rc bus_send(struct bf_transport *t, const struct bf_frame *frame,
 	struct bf_fate fate;
 	enum bf_rc rc;
 
-	if (bf_fault_check_cut(f, err))
+	if (bf_fault_check_cut(&f->w, err))
 		return err->rc;
 	fate = bf_fault_draw(f);
 	if (fate.trunc)
@@ -229,11 +203,11 @@ static enum bf_rc bus_send(struct bf_transport *t, const struct bf_frame *frame,
 		return err->rc;
 	f->line_errors += fate.flip;
 	if (fate.drop || fate.flip)
-		return bf_fault_finish(f, BF_OK);
-	rc = f->inner->ops->bus->send(f->inner, &copy, deadline, err);
+		return bf_wrap_after(&f->w, "send", BF_OK);
+	rc = f->w.inner->ops->bus->send(f->w.inner, &copy, deadline, err);
 	if (!rc && fate.dup)
-		rc = f->inner->ops->bus->send(f->inner, &copy, deadline, err);
-	return bf_fault_finish(f, rc);
+		rc = f->w.inner->ops->bus->send(f->w.inner, &copy, deadline, err);
+	return bf_wrap_after(&f->w, "send", rc);
 }
 
 static enum bf_rc bus_fetch(struct bf_fault *f, bf_time deadline, struct bf_err *err)
@@ -241,18 +215,18 @@ static enum bf_rc bus_fetch(struct bf_fault *f, bf_time deadline, struct bf_err 
 	struct bf_fault_held *h = &f->held;
 	struct bf_fate fate;
 
-	if (f->inner->ops->bus->recv(f->inner, &h->frame, deadline, err))
-		return bf_fault_finish(f, err->rc);
+	if (f->w.inner->ops->bus->recv(f->w.inner, &h->frame, deadline, err))
+		return bf_wrap_after(&f->w, "recv", err->rc);
 	fate = bf_fault_draw(f);
 	if (fate.trunc)
 		shorten_frame(f, &h->frame);
 	f->line_errors += fate.flip;
 	h->again = fate.dup;
-	h->ready_at = bf_in(f->t.clock, fate.delay);
+	h->ready_at = bf_in(f->w.t.clock, fate.delay);
 	h->full = !fate.drop && !fate.flip;
 	if (fate.delay)
 		h->frame.at = h->ready_at;
-	return bf_fault_finish(f, BF_OK);
+	return bf_wrap_after(&f->w, "recv", BF_OK);
 }
 
 static enum bf_rc bus_recv(struct bf_transport *t, struct bf_frame *ret, bf_time deadline,
@@ -261,7 +235,7 @@ static enum bf_rc bus_recv(struct bf_transport *t, struct bf_frame *ret, bf_time
 	struct bf_fault *f = bf_fault_of(t);
 	struct bf_fault_held *h = &f->held;
 
-	if (bf_fault_check_cut(f, err))
+	if (bf_fault_check_cut(&f->w, err))
 		return err->rc;
 	while (!h->full) {
 		if (bus_fetch(f, deadline, err))
@@ -275,76 +249,24 @@ static enum bf_rc bus_recv(struct bf_transport *t, struct bf_frame *ret, bf_time
 	return BF_OK;
 }
 
-static enum bf_rc bus_filter(struct bf_transport *t, const struct bf_filter *filters, size_t n,
-			     struct bf_err *err)
-{
-	struct bf_fault *f = bf_fault_of(t);
-
-	if (bf_fault_check_cut(f, err))
-		return err->rc;
-	return f->inner->ops->bus->filter(f->inner, filters, n, err);
-}
-
-static enum bf_rc bus_set_bitrate(struct bf_transport *t, uint32_t bitrate, uint32_t dbitrate,
-				  struct bf_err *err)
-{
-	struct bf_fault *f = bf_fault_of(t);
-
-	if (bf_fault_check_cut(f, err))
-		return err->rc;
-	return f->inner->ops->bus->set_bitrate(f->inner, bitrate, dbitrate, err);
-}
-
-static void bus_report(struct bf_transport *t, struct bf_bus_report *ret)
-{
-	struct bf_fault *f = bf_fault_of(t);
-
-	f->inner->ops->bus->report(f->inner, ret);
-	bf_fault_finish(f, BF_OK);
-}
-
 /* ---- wrapping ---- */
 
 static void fault_close(struct bf_transport *t)
 {
 	struct bf_fault *f = bf_fault_of(t);
 
-	bf_transport_close(f->inner);
+	bf_transport_close(f->w.inner);
 	free(f);
 }
 
-static void wrap_ops(struct bf_fault *f)
-{
-	const struct bf_transport_ops *in = f->inner->ops;
-
-	f->ops = (struct bf_transport_ops){
-		.name = in->name,
-		.wire = in->wire,
-		.stream = in->stream ? &f->stream : NULL,
-		.bus = in->bus ? &f->bus : NULL,
-		.usb = in->usb ? &f->usb : NULL,
-		.close = fault_close,
-	};
-	if (in->stream)
-		f->stream = (struct bf_stream_ops){
-			.write = BF_KEEP(in->stream, write, stream_write),
-			.read = BF_KEEP(in->stream, read, stream_read),
-			.drain = BF_KEEP(in->stream, drain, stream_drain),
-			.discard = BF_KEEP(in->stream, discard, stream_discard),
-			.set_line = BF_KEEP(in->stream, set_line, stream_set_line),
-			.report = BF_KEEP(in->stream, report, stream_report),
-		};
-	if (in->bus)
-		f->bus = (struct bf_bus_ops){
-			.send = BF_KEEP(in->bus, send, bus_send),
-			.recv = BF_KEEP(in->bus, recv, bus_recv),
-			.filter = BF_KEEP(in->bus, filter, bus_filter),
-			.set_bitrate = BF_KEEP(in->bus, set_bitrate, bus_set_bitrate),
-			.report = BF_KEEP(in->bus, report, bus_report),
-		};
-	if (in->usb)
-		bf_fault_wrap_usb(f);
-}
+static const struct bf_wrap_ops fault_ops = {
+	.stream = { .write = stream_write, .read = stream_read, .discard = stream_discard },
+	.bus = { .send = bus_send, .recv = bus_recv },
+	.usb = { .control = bf_fault_usb_control, .bulk = bf_fault_usb_bulk },
+	.close = fault_close,
+	.before = bf_fault_check_cut,
+	.after = add_errors,
+};
 
 enum bf_rc bf_fault_wrap(struct bf_transport *take, const char *spec, struct bf_transport **ret,
 			 struct bf_err *err)
@@ -360,13 +282,7 @@ enum bf_rc bf_fault_wrap(struct bf_transport *take, const char *spec, struct bf_
 		abort();
 	f->spec = parsed;
 	f->rng.state = parsed.seed;
-	f->inner = bf_steal(&inner);
-	wrap_ops(f);
-	f->t.ops = &f->ops;
-	f->t.clock = f->inner->clock;
-	f->t.log = f->inner->log;
-	f->t.stats = f->inner->stats;
-	memcpy(f->t.name, f->inner->name, sizeof(f->t.name));
-	*ret = &f->t;
+	bf_wrap_init(&f->w, bf_steal(&inner), &fault_ops);
+	*ret = &f->w.t;
 	return BF_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "bmsflash/rng.h"
 #include "bmsflash/transport.h"
+#include "wrap.h"
 
 /* Shares are in parts per million of messages. */
 struct bf_fault_spec {
@@ -37,12 +38,7 @@ struct bf_fault_held {
 };
 
 struct bf_fault {
-	struct bf_transport t;
-	struct bf_transport *inner; /* owned */
-	struct bf_transport_ops ops;
-	struct bf_stream_ops stream;
-	struct bf_bus_ops bus;
-	struct bf_usb_ops usb;
+	struct bf_wrap w;
 	struct bf_fault_spec spec;
 	struct bf_rng rng;
 	uint64_t messages;
@@ -52,9 +48,11 @@ struct bf_fault {
 
 struct bf_fault *bf_fault_of(struct bf_transport *t);
 struct bf_fate bf_fault_draw(struct bf_fault *f);
-/* Takes over the wire's counters; returns rc. */
-enum bf_rc bf_fault_finish(struct bf_fault *f, enum bf_rc rc);
-enum bf_rc bf_fault_check_cut(struct bf_fault *f, struct bf_err *err);
+enum bf_rc bf_fault_check_cut(struct bf_wrap *w, struct bf_err *err);
 enum bf_rc bf_fault_wait(struct bf_fault *f, bf_time at, bf_time deadline, struct bf_err *err);
 size_t bf_fault_shortened(struct bf_fault *f, size_t len);
-void bf_fault_wrap_usb(struct bf_fault *f);
+enum bf_rc bf_fault_usb_control(struct bf_transport *t, const struct bf_usb_setup *setup,
+				uint8_t *data, size_t len, size_t *ret_len, bf_time deadline,
+				struct bf_err *err);
+enum bf_rc bf_fault_usb_bulk(struct bf_transport *t, uint8_t endpoint, uint8_t *data, size_t len,
+			     size_t *ret_len, bf_time deadline, struct bf_err *err);

@@ -30,29 +30,24 @@
 #define USB_IN 0x80 /* USB 2.0, 9.3: direction bit */
 
 struct trace {
-	struct bf_transport t;
-	struct bf_transport *inner; /* owned */
-	struct bf_transport_ops ops;
-	struct bf_stream_ops stream;
-	struct bf_bus_ops bus;
-	struct bf_usb_ops usb;
+	struct bf_wrap w;
 	FILE *file;
 	bool muted;
 };
 
 static struct trace *trace_of(struct bf_transport *t)
 {
-	return BF_CONTAINER_OF(t, struct trace, t);
+	return BF_CONTAINER_OF(t, struct trace, w.t);
 }
 
 /* ---- lines ---- */
 
 static void put_stamp(struct trace *tr, bf_time at)
 {
-	int64_t wall = bf_wall(tr->t.clock) - (bf_now(tr->t.clock) - at);
+	int64_t wall = bf_wall(tr->w.t.clock) - (bf_now(tr->w.t.clock) - at);
 
 	fprintf(tr->file, "(%010lld.%06lld) %s ", (long long)(wall / 1000000),
-		(long long)(wall % 1000000), tr->t.name);
+		(long long)(wall % 1000000), tr->w.t.name);
 }
 
 static void put_hex(struct trace *tr, const uint8_t *p, size_t len)
@@ -67,7 +62,7 @@ static void put_hex(struct trace *tr, const uint8_t *p, size_t len)
 
 static void put_bytes(struct trace *tr, const char *head, const uint8_t *p, size_t len)
 {
-	put_stamp(tr, bf_now(tr->t.clock));
+	put_stamp(tr, bf_now(tr->w.t.clock));
 	fprintf(tr->file, "%s ", head);
 	put_hex(tr, p, len);
 	fputc('\n', tr->file);
@@ -90,20 +85,18 @@ static void BF_PRINTF(2, 3) put_note(struct trace *tr, const char *fmt, ...)
 	va_list ap;
 
 	fputs("# ", tr->file);
-	put_stamp(tr, bf_now(tr->t.clock));
+	put_stamp(tr, bf_now(tr->w.t.clock));
 	va_start(ap, fmt);
 	vfprintf(tr->file, fmt, ap);
 	va_end(ap);
 	fputc('\n', tr->file);
 }
 
-/* After each call: the counters are the wire's; a failure is worth a line. */
-static enum bf_rc finish(struct trace *tr, const char *doing, enum bf_rc rc)
+/* A failure is worth a line. */
+static void note_failure(struct bf_wrap *w, const char *doing, enum bf_rc rc)
 {
-	tr->t.stats = tr->inner->stats;
 	if (rc)
-		put_note(tr, "%s: %s", doing, bf_rc_info(rc)->name);
-	return rc;
+		put_note(trace_of(&w->t), "%s: %s", doing, bf_rc_info(rc)->name);
 }
 
 /* ---- stream ---- */
@@ -114,7 +107,8 @@ static enum bf_rc stream_write(struct bf_transport *t, const uint8_t *p, size_t 
 	struct trace *tr = trace_of(t);
 
 	put_bytes(tr, ">", p, len);
-	return finish(tr, "write", tr->inner->ops->stream->write(tr->inner, p, len, deadline, err));
+	return bf_wrap_after(&tr->w, "write",
+			     tr->w.inner->ops->stream->write(tr->w.inner, p, len, deadline, err));
 }
 
 static enum bf_rc stream_read(struct bf_transport *t, uint8_t *p, size_t cap, size_t *ret_len,
@@ -122,20 +116,13 @@ static enum bf_rc stream_read(struct bf_transport *t, uint8_t *p, size_t cap, si
 {
 	struct trace *tr = trace_of(t);
 	size_t len;
-	enum bf_rc rc = tr->inner->ops->stream->read(tr->inner, p, cap, &len, deadline, err);
+	enum bf_rc rc = tr->w.inner->ops->stream->read(tr->w.inner, p, cap, &len, deadline, err);
 
 	if (!rc) {
 		put_bytes(tr, "<", p, len);
 		*ret_len = len;
 	}
-	return finish(tr, "read", rc);
-}
-
-static enum bf_rc stream_drain(struct bf_transport *t, bf_time deadline, struct bf_err *err)
-{
-	struct trace *tr = trace_of(t);
-
-	return finish(tr, "drain", tr->inner->ops->stream->drain(tr->inner, deadline, err));
+	return bf_wrap_after(&tr->w, "read", rc);
 }
 
 static void stream_discard(struct bf_transport *t)
@@ -143,7 +130,7 @@ static void stream_discard(struct bf_transport *t)
 	struct trace *tr = trace_of(t);
 
 	put_note(tr, "discard");
-	tr->inner->ops->stream->discard(tr->inner);
+	tr->w.inner->ops->stream->discard(tr->w.inner);
 }
 
 static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *line,
@@ -152,18 +139,9 @@ static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *
 	static const char parity[] = {
 		[BF_PARITY_NONE] = 'N', [BF_PARITY_EVEN] = 'E', [BF_PARITY_ODD] = 'O'
 	};
-	struct trace *tr = trace_of(t);
 
-	put_note(tr, "line %u 8%c%u", line->baud, parity[line->parity], line->stop_bits);
-	return finish(tr, "line", tr->inner->ops->stream->set_line(tr->inner, line, err));
-}
-
-static void stream_report(struct bf_transport *t, struct bf_line_report *ret)
-{
-	struct trace *tr = trace_of(t);
-
-	tr->inner->ops->stream->report(tr->inner, ret);
-	finish(tr, "report", BF_OK);
+	put_note(trace_of(t), "line %u 8%c%u", line->baud, parity[line->parity], line->stop_bits);
+	return bf_wrap_set_line(t, line, err);
 }
 
 /* ---- bus ---- */
@@ -174,44 +152,26 @@ static enum bf_rc bus_send(struct bf_transport *t, const struct bf_frame *frame,
 	struct trace *tr = trace_of(t);
 
 	put_frame(tr, frame, bf_now(t->clock), 'T');
-	return finish(tr, "send", tr->inner->ops->bus->send(tr->inner, frame, deadline, err));
+	return bf_wrap_after(&tr->w, "send",
+			     tr->w.inner->ops->bus->send(tr->w.inner, frame, deadline, err));
 }
 
 static enum bf_rc bus_recv(struct bf_transport *t, struct bf_frame *ret, bf_time deadline,
 			   struct bf_err *err)
 {
 	struct trace *tr = trace_of(t);
-	enum bf_rc rc = tr->inner->ops->bus->recv(tr->inner, ret, deadline, err);
+	enum bf_rc rc = tr->w.inner->ops->bus->recv(tr->w.inner, ret, deadline, err);
 
 	if (!rc)
 		put_frame(tr, ret, ret->at, 'R');
-	return finish(tr, "recv", rc);
-}
-
-static enum bf_rc bus_filter(struct bf_transport *t, const struct bf_filter *filters, size_t n,
-			     struct bf_err *err)
-{
-	struct trace *tr = trace_of(t);
-
-	return finish(tr, "filter", tr->inner->ops->bus->filter(tr->inner, filters, n, err));
+	return bf_wrap_after(&tr->w, "recv", rc);
 }
 
 static enum bf_rc bus_set_bitrate(struct bf_transport *t, uint32_t bitrate, uint32_t dbitrate,
 				  struct bf_err *err)
 {
-	struct trace *tr = trace_of(t);
-
-	put_note(tr, "bitrate %u,%u", bitrate, dbitrate);
-	return finish(tr, "bitrate",
-		      tr->inner->ops->bus->set_bitrate(tr->inner, bitrate, dbitrate, err));
-}
-
-static void bus_report(struct bf_transport *t, struct bf_bus_report *ret)
-{
-	struct trace *tr = trace_of(t);
-
-	tr->inner->ops->bus->report(tr->inner, ret);
-	finish(tr, "report", BF_OK);
+	put_note(trace_of(t), "bitrate %u,%u", bitrate, dbitrate);
+	return bf_wrap_set_bitrate(t, bitrate, dbitrate, err);
 }
 
 /* ---- usb ---- */
@@ -230,13 +190,13 @@ static enum bf_rc usb_control(struct bf_transport *t, const struct bf_usb_setup 
 		 setup->value, setup->index, in ? '<' : '>');
 	if (!in)
 		put_bytes(tr, head, data, len);
-	rc = tr->inner->ops->usb->control(tr->inner, setup, data, len, &moved, deadline, err);
+	rc = tr->w.inner->ops->usb->control(tr->w.inner, setup, data, len, &moved, deadline, err);
 	if (!rc) {
 		if (in)
 			put_bytes(tr, head, data, moved);
 		*ret_len = moved;
 	}
-	return finish(tr, head, rc);
+	return bf_wrap_after(&tr->w, head, rc);
 }
 
 static enum bf_rc usb_bulk(struct bf_transport *t, uint8_t endpoint, uint8_t *data, size_t len,
@@ -251,56 +211,32 @@ static enum bf_rc usb_bulk(struct bf_transport *t, uint8_t endpoint, uint8_t *da
 	snprintf(head, sizeof(head), "EP%02X %c", endpoint, in ? '<' : '>');
 	if (!in)
 		put_bytes(tr, head, data, len);
-	rc = tr->inner->ops->usb->bulk(tr->inner, endpoint, data, len, &moved, deadline, err);
+	rc = tr->w.inner->ops->usb->bulk(tr->w.inner, endpoint, data, len, &moved, deadline, err);
 	if (!rc) {
 		if (in)
 			put_bytes(tr, head, data, moved);
 		*ret_len = moved;
 	}
-	return finish(tr, head, rc);
+	return bf_wrap_after(&tr->w, head, rc);
 }
 
 static enum bf_rc usb_claim(struct bf_transport *t, uint8_t interface, uint8_t alt,
 			    struct bf_err *err)
 {
-	struct trace *tr = trace_of(t);
-
-	put_note(tr, "claim interface %u, setting %u", interface, alt);
-	return finish(tr, "claim", tr->inner->ops->usb->claim(tr->inner, interface, alt, err));
-}
-
-static enum bf_rc usb_string(struct bf_transport *t, uint8_t index, char *dst, size_t cap,
-			     bf_time deadline, struct bf_err *err)
-{
-	struct trace *tr = trace_of(t);
-
-	return finish(tr, "string",
-		      tr->inner->ops->usb->string(tr->inner, index, dst, cap, deadline, err));
-}
-
-static enum bf_rc usb_device(struct bf_transport *t, struct bf_usb_device *ret, struct bf_err *err)
-{
-	struct trace *tr = trace_of(t);
-
-	return finish(tr, "device", tr->inner->ops->usb->device(tr->inner, ret, err));
+	put_note(trace_of(t), "claim interface %u, setting %u", interface, alt);
+	return bf_wrap_claim(t, interface, alt, err);
 }
 
 static enum bf_rc usb_reset(struct bf_transport *t, bf_time deadline, struct bf_err *err)
 {
-	struct trace *tr = trace_of(t);
-
-	put_note(tr, "reset");
-	return finish(tr, "reset", tr->inner->ops->usb->reset(tr->inner, deadline, err));
+	put_note(trace_of(t), "reset");
+	return bf_wrap_reset(t, deadline, err);
 }
 
 static enum bf_rc usb_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
 {
-	struct trace *tr = trace_of(t);
-	enum bf_rc rc;
-
-	put_note(tr, "reopen");
-	rc = tr->inner->ops->usb->reopen(tr->inner, deadline, err);
-	return finish(tr, "reopen", rc);
+	put_note(trace_of(t), "reopen");
+	return bf_wrap_reopen(t, deadline, err);
 }
 
 /* ---- wrapping ---- */
@@ -313,50 +249,28 @@ static void trace_close(struct bf_transport *t)
 	if (fclose(tr->file) != 0 || failed)
 		bf_log(t->log, BF_LOG_WARN, "the trace of '%s' is not complete: %s", t->name,
 		       strerror(errno));
-	bf_transport_close(tr->inner);
+	bf_transport_close(tr->w.inner);
 	free(tr);
 }
 
-static void wrap_ops(struct trace *tr)
-{
-	const struct bf_transport_ops *in = tr->inner->ops;
-
-	tr->ops = (struct bf_transport_ops){
-		.name = in->name,
-		.wire = in->wire,
-		.stream = in->stream ? &tr->stream : NULL,
-		.bus = in->bus ? &tr->bus : NULL,
-		.usb = in->usb ? &tr->usb : NULL,
-		.close = trace_close,
-	};
-	if (in->stream)
-		tr->stream = (struct bf_stream_ops){
-			.write = BF_KEEP(in->stream, write, stream_write),
-			.read = BF_KEEP(in->stream, read, stream_read),
-			.drain = BF_KEEP(in->stream, drain, stream_drain),
-			.discard = BF_KEEP(in->stream, discard, stream_discard),
-			.set_line = BF_KEEP(in->stream, set_line, stream_set_line),
-			.report = BF_KEEP(in->stream, report, stream_report),
-		};
-	if (in->bus)
-		tr->bus = (struct bf_bus_ops){
-			.send = BF_KEEP(in->bus, send, bus_send),
-			.recv = BF_KEEP(in->bus, recv, bus_recv),
-			.filter = BF_KEEP(in->bus, filter, bus_filter),
-			.set_bitrate = BF_KEEP(in->bus, set_bitrate, bus_set_bitrate),
-			.report = BF_KEEP(in->bus, report, bus_report),
-		};
-	if (in->usb)
-		tr->usb = (struct bf_usb_ops){
-			.control = BF_KEEP(in->usb, control, usb_control),
-			.bulk = BF_KEEP(in->usb, bulk, usb_bulk),
-			.claim = BF_KEEP(in->usb, claim, usb_claim),
-			.string = BF_KEEP(in->usb, string, usb_string),
-			.device = BF_KEEP(in->usb, device, usb_device),
-			.reset = BF_KEEP(in->usb, reset, usb_reset),
-			.reopen = BF_KEEP(in->usb, reopen, usb_reopen),
-		};
-}
+static const struct bf_wrap_ops trace_ops = {
+	.stream = {
+		.write = stream_write,
+		.read = stream_read,
+		.discard = stream_discard,
+		.set_line = stream_set_line,
+	},
+	.bus = { .send = bus_send, .recv = bus_recv, .set_bitrate = bus_set_bitrate },
+	.usb = {
+		.control = usb_control,
+		.bulk = usb_bulk,
+		.claim = usb_claim,
+		.reset = usb_reset,
+		.reopen = usb_reopen,
+	},
+	.close = trace_close,
+	.after = note_failure,
+};
 
 static FILE *open_file(const char *path)
 {
@@ -388,15 +302,9 @@ enum bf_rc bf_trace_wrap(struct bf_transport *take, const char *path, struct bf_
 	if (!tr)
 		abort();
 	tr->file = file;
-	tr->inner = bf_steal(&inner);
-	wrap_ops(tr);
-	tr->t.ops = &tr->ops;
-	tr->t.clock = tr->inner->clock;
-	tr->t.log = tr->inner->log;
-	tr->t.stats = tr->inner->stats;
-	memcpy(tr->t.name, tr->inner->name, sizeof(tr->t.name));
-	fprintf(file, "# bmsflash %s trace of %s\n", BF_VERSION, tr->t.name);
-	*ret = &tr->t;
+	bf_wrap_init(&tr->w, bf_steal(&inner), &trace_ops);
+	fprintf(file, "# bmsflash %s trace of %s\n", BF_VERSION, tr->w.t.name);
+	*ret = &tr->w.t;
 	return BF_OK;
 }
 
