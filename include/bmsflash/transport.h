@@ -259,8 +259,7 @@ struct bf_driver {
 	const char *name;         /* "rs485" */
 	const char *summary;      /* one line, no full stop */
 	const char *address_help; /* what an address looks like */
-	bool private_world; /* each opening is a world of its own: nothing to lock between runs */
-	bool virtual_time;  /* its wires bring a virtual clock of their own */
+	bool is_virtual; /* each opening is a world of its own, on its own virtual clock */
 	/* True when this driver takes the address. Drivers are asked in the order of the table. */
 	bool (*match)(const char *address);
 	enum bf_rc (*open)(const struct bf_open_env *env, const char *address,
@@ -282,6 +281,8 @@ const struct bf_driver *const *bf_drivers(void);
 enum bf_rc bf_transport_open(const struct bf_open_env *env, const char *address,
 			     struct bf_transport **ret, struct bf_err *err);
 
+/* The address behind "fault:...:", however many of them; address itself where there is none. */
+const char *bf_address_bare(const char *address);
 /* Would this address open a wire on virtual time? Looks at the words alone. */
 bool bf_address_is_virtual(const char *address);
 

@@ -15,7 +15,8 @@
 #include "bmsflash/file.h"
 #include "run.h"
 
-/* ttyUSB0, /dev/ttyUSB0 and /dev/serial/by-id/... are one interface and must meet in one lock. */
+/* ttyUSB0, /dev/ttyUSB0 and /dev/serial/by-id/... are one interface and must meet in one lock, and so
+ * must an interface and the same one behind the fault injector. */
 static void canonical(const char *address, char dst[PATH_MAX])
 {
 	char dev[PATH_MAX];
@@ -32,7 +33,7 @@ static void lock_path(const struct bf_run *run, char *dst, size_t cap)
 	char name[PATH_MAX];
 	char node[24];
 
-	canonical(run->job->iface, name);
+	canonical(bf_address_bare(run->job->iface), name);
 	for (char *p = name; *p; p++) {
 		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '.')
 			*p = '_';
@@ -50,8 +51,8 @@ static bool needs_none(const struct bf_run *run)
 	if (!run->job->iface || !run->job->runtime_folder)
 		return true;
 	for (; *d; d++) {
-		if ((*d)->match && (*d)->match(run->job->iface))
-			return (*d)->private_world;
+		if ((*d)->match && (*d)->match(bf_address_bare(run->job->iface)))
+			return (*d)->is_virtual;
 	}
 	return false;
 }

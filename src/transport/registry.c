@@ -97,15 +97,19 @@ enum bf_rc bf_transport_open(const struct bf_open_env *env, const char *address,
 	return open_plain(env, address, ret, err);
 }
 
-bool bf_address_is_virtual(const char *address)
+const char *bf_address_bare(const char *address)
 {
-	const struct bf_driver *driver;
-
 	while (strncmp(address, FAULT_PREFIX, strlen(FAULT_PREFIX)) == 0) {
 		address += strlen(FAULT_PREFIX);
 		address += bf_fault_spec_len(address);
 		address += *address == ':';
 	}
-	driver = driver_for(address);
-	return driver && driver->virtual_time;
+	return address;
+}
+
+bool bf_address_is_virtual(const char *address)
+{
+	const struct bf_driver *driver = driver_for(bf_address_bare(address));
+
+	return driver && driver->is_virtual;
 }

@@ -683,7 +683,7 @@ static bool match_shared(const char *address)
 }
 
 static const struct bf_driver fake_driver = {
-	.name = "fake", .list = list_one, .private_world = true, .match = match_shared
+	.name = "fake", .list = list_one, .is_virtual = true, .match = match_shared
 };
 
 static const struct bf_driver *const *door_drivers(void)

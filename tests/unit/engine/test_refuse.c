@@ -434,6 +434,7 @@ static void held_interface_names_its_holder(void **state)
 	/* It took the node from the profile, this one from the command line. */
 	struct bf_run other = { .lock_fd = -1, .profile = { .node = 0x11 } };
 	struct bf_job theirs;
+	char spoilt[64];
 	struct bf_err err;
 
 	(void)state;
@@ -443,7 +444,9 @@ static void held_interface_names_its_holder(void **state)
 	b.job.node = 0x11;
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
-	/* The same files that a second process would meet. */
+	/* The same files that a second process would meet, even one that injects faults. */
+	snprintf(spoilt, sizeof(spoilt), "fault:drop=1%%,delay=1%%:5ms:%s", theirs.iface);
+	theirs.iface = spoilt;
 	other.job = &theirs;
 	other.ports = &(const struct bf_ports){ .drivers = bf_drivers };
 	bf_err_init(&err);
