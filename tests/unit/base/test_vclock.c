@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit.h"
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "bmsflash/clock.h"
@@ -91,6 +92,18 @@ static void the_real_clock_reports_ready_descriptors(void **state)
 	close(p[1]);
 }
 
+/* Left to itself the kernel may be 50 us late, half of the error that a separation time may have. */
+static void the_real_clock_wants_to_be_woken_on_time(void **state)
+{
+	BF_AUTO(bf_clock) *clock = NULL;
+
+	(void)state;
+	assert_int_equal(prctl(PR_SET_TIMERSLACK, 50000UL, 0UL, 0UL, 0UL), 0);
+	clock = bf_clock_real_new(-1);
+	assert_non_null(clock);
+	assert_int_equal(prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +111,7 @@ int main(void)
 		cmocka_unit_test(cancellation_comes_at_its_time_and_not_while_held),
 		cmocka_unit_test(the_real_clock_is_woken_by_its_cancel_descriptor),
 		cmocka_unit_test(the_real_clock_reports_ready_descriptors),
+		cmocka_unit_test(the_real_clock_wants_to_be_woken_on_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,10 +25,50 @@ static void frame_bits_follow_the_standard(void **state)
 	assert_in_range(bf_can_bits(&f), plain + 14, plain + (34 + 64 - 1) / 4);
 	f.flags = BF_FRAME_EXT;
 	assert_in_range(bf_can_bits(&f), plain + 20, plain + 20 + (54 + 64 - 1) / 4);
-	f = (struct bf_frame){ .id = 0x7E0, .len = 64, .flags = BF_FRAME_FD };
-	assert_true(bf_can_time(&f, 500000, 2000000) > 1000);
+}
+
+static unsigned fd_bits(unsigned id, unsigned len, uint8_t fill, uint8_t flags, unsigned *ret_data)
+{
+	struct bf_frame f = { .id = id, .len = (uint8_t)len };
+
+	f.flags = (uint8_t)(BF_FRAME_FD | BF_FRAME_BRS | flags);
+	memset(f.data, fill, len);
+	return bf_can_fd_bits(&f, ret_data);
+}
+
+/* Counted by hand from the figures of ISO 11898-1. */
+static void fd_frame_bits_follow_the_standard(void **state)
+{
+	unsigned data;
+
+	(void)state;
+	/* 17 to BRS, 13 from the checksum's delimiter on; ESI, DLC, 64 bytes, 32 of checksum */
+	assert_int_equal(fd_bits(0x555, 64, 0x55, 0, &data), 30);
+	assert_int_equal(data, 5 + 512 + 32);
+	/* the DLC's four ones and the first bit of AA make five */
+	assert_int_equal(fd_bits(0x555, 64, 0xAA, 0, &data), 30);
+	assert_int_equal(data, 5 + 512 + 32 + 1);
+	/* a stuff bit for every fifth zero; 0 and eleven zeros of identifier and RRS, IDE: two more */
+	assert_int_equal(fd_bits(0, 64, 0, 0, &data), 30 + 2);
+	assert_int_equal(data, 5 + 512 + 32 + 102);
+	/* the one due after the last data bit is the first fixed one; short checksum up to 16 bytes */
+	assert_int_equal(fd_bits(0x555, 5, 0, 0, &data), 30);
+	assert_int_equal(data, 5 + 40 + 27 + 7);
+	/* 29 bits of identifier: SRR, IDE and 18 bits more, RRS for RRS and IDE */
+	assert_int_equal(fd_bits(0x15555555, 16, 0x55, BF_FRAME_EXT, &data), 30 + 19);
+	assert_int_equal(data, 5 + 128 + 27);
+}
+
+static void fd_frames_take_their_time_at_both_rates(void **state)
+{
+	struct bf_frame f = { .id = 0x555, .len = 64, .flags = BF_FRAME_FD };
+
+	(void)state;
+	memset(f.data, 0x55, 64);
+	/* without BRS: 30 and 549 bits, and one of stuff after res, BRS, ESI */
+	assert_in_range(bf_can_time(&f, 500000, 2000000), 2 * (30 + 549), 2 * (30 + 549) + 4);
 	f.flags |= BF_FRAME_BRS;
-	assert_in_range(bf_can_time(&f, 500000, 2000000), 300, 450);
+	assert_int_equal(bf_can_time(&f, 500000, 2000000), 60 + 275);
 }
 
 static void the_answer_comes_after_both_frames_and_the_turnaround(void **state)
@@ -217,6 +257,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frame_bits_follow_the_standard),
+		cmocka_unit_test(fd_frame_bits_follow_the_standard),
+		cmocka_unit_test(fd_frames_take_their_time_at_both_rates),
 		cmocka_unit_test(the_answer_comes_after_both_frames_and_the_turnaround),
 		cmocka_unit_test(fd_requests_get_fd_answers),
 		cmocka_unit_test(a_classic_bus_takes_no_fd_frames),
