@@ -16,6 +16,11 @@ void bf_sha256(uint8_t out[BF_SHA256_LEN], const void *p, size_t len);
 void bf_sha512(uint8_t out[BF_SHA512_LEN], const void *p, size_t len);
 void bf_blake2b512(uint8_t out[64], const void *p, size_t len);
 
+/* Keyed BLAKE2b-256 (RFC 7693): only who has the key can make it. */
+#define BF_MAC_LEN     32
+#define BF_MAC_KEY_LEN 32
+void bf_mac(uint8_t out[BF_MAC_LEN], const uint8_t key[BF_MAC_KEY_LEN], const void *p, size_t len);
+
 /* Running SHA-256 for data that comes in pieces. */
 struct bf_sha256_ctx {
 	uint64_t opaque[16];

@@ -10,6 +10,8 @@ enum bf_rc bf_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret
 			struct bf_err *err);
 /* Writes to a temporary name beside it, fsyncs, renames, fsyncs the folder. BF_E_FILE on failure. */
 enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct bf_err *err);
+/* As bf_file_replace, but a file that is there already stays as it is: BF_OK too. Readable by its user alone. */
+enum bf_rc bf_file_create(const char *path, const void *p, size_t len, struct bf_err *err);
 /* Would bf_file_replace find a place to write? Asked before long work whose result goes there. */
 enum bf_rc bf_file_may_replace(const char *path, struct bf_err *err);
 /* Appends one line with O_APPEND in a single write and fsyncs. */

@@ -30,6 +30,12 @@ void bf_blake2b512(uint8_t out[64], const void *p, size_t len)
 	crypto_generichash(out, 64, p, len, NULL, 0);
 }
 
+void bf_mac(uint8_t out[BF_MAC_LEN], const uint8_t key[BF_MAC_KEY_LEN], const void *p, size_t len)
+{
+	ready();
+	crypto_generichash(out, BF_MAC_LEN, p, len, key, BF_MAC_KEY_LEN);
+}
+
 static crypto_hash_sha256_state *state_of(struct bf_sha256_ctx *ctx)
 {
 	return (crypto_hash_sha256_state *)(void *)ctx->opaque;

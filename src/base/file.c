@@ -142,6 +142,23 @@ enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct b
 	return BF_OK;
 }
 
+enum bf_rc bf_file_create(const char *path, const void *p, size_t len, struct bf_err *err)
+{
+	BF_AUTO_MEM char *tmp = NULL;
+	BF_AUTO_FD int fd = -1;
+	enum bf_rc rc;
+
+	if (create_beside(path, &tmp, &fd, err))
+		return err->rc;
+	rc = write_all(fd, path, p, len, err);
+	/* Some file systems have no second names. */
+	if (!rc && link(tmp, path) < 0 && errno != EEXIST && rename(tmp, path) < 0)
+		rc = bf_fail_os(err, BF_E_FILE, errno, "cannot put the new '%s' in place", path);
+	unlink(tmp);
+	sync_folder_of(path);
+	return rc;
+}
+
 enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf_err *err)
 {
 	BF_AUTO_FD int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);

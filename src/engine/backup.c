@@ -219,6 +219,12 @@ static enum bf_rc write_archive(struct backup *b, struct bf_err *err)
 	bf_json_set(j, "regions", bf_steal(&b->regions));
 	text = bf_json_line(j);
 	bf_archive_add(&all, "manifest.json", (uint8_t *)text, strlen(text));
+	if (bf_seal_add(run, &all, err)) {
+		bf_say(run, BF_EV_WARNING,
+		       "the backup has no seal, restoring it will want --allow foreign-archive: %s",
+		       err->cause);
+		bf_err_init(err);
+	}
 	for (size_t i = 0; i < b->archive.n; i++) {
 		struct bf_archive_member *m = &b->archive.members[i];
 

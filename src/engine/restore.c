@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An archive back into the pack that it came from. Its firmware becomes an image again in one of two ways:
- * verified by a trusted key as any other, or, where that fails, because this very pack held it: the hash
- * in the manifest and the pack's identity are checked.
+ * verified by a trusted key as any other, or, where that fails, because this very pack held it: the archive is
+ * sealed by who made it (seal.c), the hash in the manifest and the pack's identity are checked.
  */
 #include <stdio.h>
 #include <string.h>
@@ -72,11 +72,58 @@ enum bf_rc bf_restore_open(const char *path, struct bf_restore *r, struct bf_err
 	return check_rows(r, path, err);
 }
 
+static const struct bf_archive_member *firmware_of(const struct bf_restore *r)
+{
+	return bf_archive_find(&r->archive, bf_json_str(r->firmware, "file"));
+}
+
+static bool by_keys(struct bf_run *run, const struct bf_archive_member *m, struct bf_image **ret)
+{
+	const struct bf_claim_opts opts = { 0 };
+	struct bf_claim *claim = NULL;
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (!run->ring || !bf_keyring_count(run->ring))
+		return false;
+	return !bf_claim_parse(m->data, m->len, m->name, NULL, 0, &opts, &claim, &err) &&
+	       !bf_image_verify(claim, run->ring, ret, &err);
+}
+
+/* More than one region: with the firmware go configuration or calibration, which no maker signs. */
+static bool holds_data(const struct bf_restore *r)
+{
+	return bf_json_len(bf_json_get(r->manifest, "regions")) > 1;
+}
+
+static enum bf_rc check_origin(struct bf_run *run, const struct bf_restore *r, struct bf_err *err)
+{
+	struct bf_check check = bf_check("archive-origin", BF_ALLOW_FOREIGN_ARCHIVE);
+	BF_AUTO(bf_image) *image = NULL;
+	bool ours = bf_seal_holds(run, &r->archive);
+	bool is_signed = by_keys(run, firmware_of(r), &image);
+
+	snprintf(check.limit, sizeof(check.limit), "sealed by this user on this computer");
+	snprintf(check.got, sizeof(check.got), "%s",
+		 ours            ? check.limit
+		 : !is_signed    ? "made elsewhere, firmware signed by no trusted key"
+		 : holds_data(r) ? "made elsewhere, configuration is never signed"
+				 : "made elsewhere, firmware signed by a trusted key");
+	if (!bf_check_decide(run, &check, ours || (is_signed && !holds_data(r)), BF_E_SIGNATURE,
+			     err))
+		return BF_OK;
+	bf_likely(err, "it was made on another computer, or by another user (with sudo, for one)");
+	bf_likely(err, "it was changed after it was made");
+	return err->rc;
+}
+
 enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_restore r = { 0 };
 	enum bf_rc rc = bf_restore_open(run->job->restore_from, &r, err);
 
+	if (!rc)
+		rc = check_origin(run, &r, err);
 	bf_restore_done(&r);
 	return rc ? bf_while(err, "checking the backup '%s'", run->job->restore_from) : BF_OK;
 }
@@ -116,31 +163,29 @@ static void set_target(struct bf_run *run, const struct bf_json *row)
 		run->target_digest_len = len;
 }
 
-static bool by_keys(struct bf_run *run, const struct bf_archive_member *m, struct bf_image **ret)
+/* What this run has read itself, or one that it takes up, needs no seal. */
+static bool is_trusted(const struct bf_run *run, const char *path, const struct bf_restore *r)
 {
-	const struct bf_claim_opts opts = { 0 };
-	struct bf_claim *claim = NULL;
-	struct bf_err err;
-
-	bf_err_init(&err);
-	if (!run->ring || !bf_keyring_count(run->ring))
-		return false;
-	return !bf_claim_parse(m->data, m->len, m->name, NULL, 0, &opts, &claim, &err) &&
-	       !bf_image_verify(claim, run->ring, ret, &err);
+	return bf_seal_holds(run, &r->archive) || strcmp(path, run->backup_path) == 0 ||
+	       run->job->allow[BF_ALLOW_FOREIGN_ARCHIVE];
 }
 
 static enum bf_rc make_image(struct bf_run *run, const char *path, const struct bf_restore *r,
 			     struct bf_image **ret, struct bf_err *err)
 {
-	const struct bf_archive_member *m =
-		bf_archive_find(&r->archive, bf_json_str(r->firmware, "file"));
+	const struct bf_archive_member *m = firmware_of(r);
 	const char *name = bf_json_str(r->firmware, "name");
 	uint8_t sha[BF_SHA256_LEN];
 	size_t len;
 
-	run->own_image = true;
+	run->own_image = is_trusted(run, path, r);
 	if (by_keys(run, m, ret))
 		return BF_OK;
+	if (!run->own_image)
+		return bf_fail(err, BF_E_SIGNATURE,
+			       "the firmware in '%s' is signed by no trusted key, and the archive "
+			       "is not sealed by this user",
+			       path);
 	if (!bf_unhex(bf_json_str(r->firmware, "sha256"), sha, sizeof(sha), &len) ||
 	    len != sizeof(sha))
 		return bf_fail(err, BF_E_IMAGE, "the manifest of '%s' has a bad hash", path);

@@ -298,6 +298,10 @@ enum bf_rc bf_archive_write(const struct bf_archive *a, const char *path, int64_
 			    struct bf_err *err);
 enum bf_rc bf_archive_read(struct bf_archive *a, const char *path, struct bf_err *err);
 
+/* seal.c: the seal of the manifest, the archive's first member so far, as another member. */
+enum bf_rc bf_seal_add(const struct bf_run *run, struct bf_archive *a, struct bf_err *err);
+bool bf_seal_holds(const struct bf_run *run, const struct bf_archive *a);
+
 /* plan.c, mover.c, verify.c */
 enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err);
 void bf_todo_done(struct bf_todo *todo);

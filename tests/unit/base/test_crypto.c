@@ -38,6 +38,20 @@ static void running_sha256_equals_the_whole(void **state)
 	assert_int_equal(a[0], 0xBA);
 }
 
+/* The wanted bytes are Python's: hashlib.blake2b(b"manifest", key=bytes(range(32)), digest_size=32). */
+static void mac_agrees_with_another_implementation(void **state)
+{
+	uint8_t key[BF_MAC_KEY_LEN], mac[BF_MAC_LEN];
+	char text[2 * BF_MAC_LEN + 1];
+
+	(void)state;
+	for (uint8_t i = 0; i < BF_MAC_KEY_LEN; i++)
+		key[i] = i;
+	bf_mac(mac, key, "manifest", 8);
+	assert_string_equal(bf_hex(text, sizeof(text), mac, sizeof(mac)),
+			    "cf2d1080ab662c1361926d8ef61ea84a93f32284a1e83fe56fac6c9b0d0146ca");
+}
+
 static void base64_is_strict(void **state)
 {
 	uint8_t b[8];
@@ -56,6 +70,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ed25519_agrees_with_rfc_8032),
 		cmocka_unit_test(running_sha256_equals_the_whole),
+		cmocka_unit_test(mac_agrees_with_another_implementation),
 		cmocka_unit_test(base64_is_strict),
 	};
 

@@ -39,6 +39,24 @@ static void replace_leaves_the_new_content_and_nothing_else(void **state)
 	assert_int_equal(system("test \"$(ls | wc -l)\" = 1"), 0);
 }
 
+static void create_leaves_what_is_there_already_as_it_is(void **state)
+{
+	BF_AUTO_MEM uint8_t *got = NULL;
+	struct stat st;
+	size_t len = 0;
+	struct bf_err err;
+
+	(void)state;
+	assert_int_equal(bf_file_create("key", "first", 5, &err), BF_OK);
+	assert_int_equal(bf_file_create("key", "second", 6, &err), BF_OK);
+	assert_int_equal(bf_file_read("key", 100, &got, &len, &err), BF_OK);
+	assert_int_equal(len, 5);
+	assert_memory_equal(got, "first", 5);
+	assert_int_equal(stat("key", &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(system("test \"$(ls | wc -l)\" = 1"), 0);
+}
+
 static void replace_into_a_missing_folder_says_which_file(void **state)
 {
 	struct bf_err err;
@@ -97,6 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(replace_leaves_the_new_content_and_nothing_else),
+		IN_FOLDER(create_leaves_what_is_there_already_as_it_is),
 		IN_FOLDER(replace_into_a_missing_folder_says_which_file),
 		IN_FOLDER(read_refuses_folders_missing_files_and_giants),
 		IN_FOLDER(append_adds_lines),

@@ -3,6 +3,7 @@
 #include "pack.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "bmsflash/file.h"
 
@@ -32,7 +33,7 @@ static void backup_is_a_tar_that_tar_lists_with_the_manifest_first(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_UNTOUCHED);
 	assert_string_equal(tar_list(b.file, names, sizeof(names)),
-			    "manifest.json\nregions/slot0.bin\nregions/slot1.bin\n"
+			    "manifest.json\nmanifest.seal\nregions/slot0.bin\nregions/slot1.bin\n"
 			    "regions/calibration.bin\n");
 	assert_int_equal(b.events[BF_EV_REGION], 3);
 	bench_done(&b);
@@ -59,9 +60,11 @@ static void backup_reads_only_the_image_of_a_slot(void **state)
 
 static void two_backups_of_one_pack_are_the_same_bytes(void **state)
 {
+	static const uint8_t key[BF_MAC_KEY_LEN] = { 42 };
 	struct bench b[2];
 	uint8_t *bytes[2];
 	size_t len[2];
+	char path[600];
 	struct bf_err err;
 
 	(void)state;
@@ -69,6 +72,8 @@ static void two_backups_of_one_pack_are_the_same_bytes(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		bench_init(&b[i], PACK_DUAL, "app-1.3.0.signed.bin", NULL);
 		b[i].job.kind = BF_JOB_BACKUP;
+		snprintf(path, sizeof(path), "%s/archive.key", b[i].folder);
+		assert_int_equal(bf_file_create(path, key, sizeof(key), &err), 0);
 		bench_run(&b[i]);
 		assert_int_equal(bf_file_read(b[i].file, 1 << 24, &bytes[i], &len[i], &err), 0);
 	}
@@ -179,6 +184,126 @@ static void damaged_backup_is_refused_before_the_interface_is_opened(void **stat
 	bench_done(&b);
 }
 
+/* Takes members out of the archive, with their rows in the manifest: what somebody else would make. */
+static void only_firmware(const char *path)
+{
+	struct bf_archive a = { 0 }, slim = { 0 };
+	struct bf_err err;
+	char *cut;
+
+	bf_err_init(&err);
+	assert_int_equal(bf_archive_read(&a, path, &err), BF_OK);
+	cut = strstr((char *)a.members[0].data, ",{\"name\":");
+	assert_non_null(cut);
+	strcpy(cut, "]}\n");
+	bf_archive_add(&slim, "manifest.json", a.members[0].data,
+		       strlen((char *)a.members[0].data));
+	a.members[0].data = NULL;
+	for (size_t i = 1; i < a.n; i++) {
+		if (strcmp(a.members[i].name, "regions/slot0.bin") != 0)
+			continue;
+		bf_archive_add(&slim, a.members[i].name, a.members[i].data, a.members[i].len);
+		a.members[i].data = NULL;
+	}
+	assert_int_equal(bf_archive_write(&slim, path, 0, &err), BF_OK);
+	bf_archive_done(&slim);
+	bf_archive_done(&a);
+}
+
+static void forget_the_key(const struct bench *b)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/archive.key", b->folder);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void archive_of_somebody_else_is_refused_before_the_interface_is_opened(void **state)
+{
+	struct bench b;
+	char path[512];
+
+	(void)state;
+	flashed(&b, PACK_DUAL);
+	b.job.restore_from = keep(&b, path);
+	forget_the_key(&b);
+	bench_again(&b);
+	assert_ended(&b, BF_E_SIGNATURE, BF_STATE_UNTOUCHED);
+	assert_string_equal(b.failed_check, "archive-origin");
+	assert_int_equal(b.events[BF_EV_INTERFACE], 0);
+	assert_non_null(strstr(b.out.err.next, "--allow foreign-archive"));
+	bench_done(&b);
+}
+
+static void archive_of_somebody_else_is_restored_by_leave(void **state)
+{
+	struct bench b;
+	char path[512];
+
+	(void)state;
+	flashed(&b, PACK_SINGLE);
+	b.job.keys = NULL;
+	b.job.restore_from = keep(&b, path);
+	b.job.allow[BF_ALLOW_FOREIGN_ARCHIVE] = true;
+	forget_the_key(&b);
+	bench_again(&b);
+	assert_ended(&b, BF_OK, BF_STATE_OLD);
+	assert_string_equal(b.allowed_check, "archive-origin");
+	bench_done(&b);
+}
+
+static void manifest_that_was_changed_breaks_the_seal(void **state)
+{
+	struct bench b;
+	struct bf_archive a = { 0 };
+	struct bf_err err;
+	char *serial, path[512];
+
+	(void)state;
+	bf_err_init(&err);
+	flashed(&b, PACK_DUAL);
+	b.job.restore_from = keep(&b, path);
+	assert_int_equal(bf_archive_read(&a, path, &err), BF_OK);
+	serial = strstr((char *)a.members[0].data, "SN-0042");
+	assert_non_null(serial);
+	serial[6] = '3';
+	assert_int_equal(bf_archive_write(&a, path, 0, &err), BF_OK);
+	bf_archive_done(&a);
+	bench_again(&b);
+	assert_ended(&b, BF_E_SIGNATURE, BF_STATE_UNTOUCHED);
+	bench_done(&b);
+}
+
+static void firmware_that_a_trusted_key_signed_needs_no_seal(void **state)
+{
+	struct bench b;
+	char path[512];
+
+	(void)state;
+	flashed(&b, PACK_DUAL);
+	b.job.restore_from = keep(&b, path);
+	only_firmware(path);
+	bench_again(&b);
+	assert_ended(&b, BF_OK, BF_STATE_OLD);
+	bench_done(&b);
+}
+
+static void unsigned_firmware_of_somebody_else_is_refused(void **state)
+{
+	struct bench b;
+	char path[512];
+
+	(void)state;
+	flashed(&b, PACK_DUAL);
+	b.job.restore_from = keep(&b, path);
+	b.job.keys = NULL;
+	only_firmware(path);
+	bench_again(&b);
+	assert_ended(&b, BF_E_SIGNATURE, BF_STATE_UNTOUCHED);
+	assert_int_equal(b.events[BF_EV_INTERFACE], 0);
+	bench_done(&b);
+}
+
 static void backup_of_another_pack_is_refused(void **state)
 {
 	struct bench b;
@@ -196,6 +321,7 @@ static void backup_of_another_pack_is_refused(void **state)
 	serial[6] = '3';
 	assert_int_equal(bf_archive_write(&a, path, 0, &err), BF_OK);
 	bf_archive_done(&a);
+	b.job.allow[BF_ALLOW_FOREIGN_ARCHIVE] = true;
 	bench_again(&b);
 	assert_ended(&b, BF_E_INCOMPATIBLE, BF_STATE_OLD);
 	assert_non_null(strstr(b.out.err.cause, "SN-0043"));
@@ -395,6 +521,12 @@ int main(void)
 		cmocka_unit_test(restore_puts_the_saved_firmware_back),
 		cmocka_unit_test(restore_needs_no_key_for_the_pack_it_came_from),
 		cmocka_unit_test(restore_obeys_the_security_counter),
+		cmocka_unit_test(
+			archive_of_somebody_else_is_refused_before_the_interface_is_opened),
+		cmocka_unit_test(archive_of_somebody_else_is_restored_by_leave),
+		cmocka_unit_test(manifest_that_was_changed_breaks_the_seal),
+		cmocka_unit_test(firmware_that_a_trusted_key_signed_needs_no_seal),
+		cmocka_unit_test(unsigned_firmware_of_somebody_else_is_refused),
 		cmocka_unit_test(damaged_backup_is_refused_before_the_interface_is_opened),
 		cmocka_unit_test(backup_of_another_pack_is_refused),
 		cmocka_unit_test(tar_of_something_else_is_no_backup),
