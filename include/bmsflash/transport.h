@@ -283,6 +283,8 @@ enum bf_rc bf_transport_open(const struct bf_open_env *env, const char *address,
 
 /* The address behind "fault:...:", however many of them; address itself where there is none. */
 const char *bf_address_bare(const char *address);
+/* The failure for an address that no driver takes: BF_E_IFACE and what addresses look like. */
+enum bf_rc bf_address_unknown(const char *address, struct bf_err *err);
 /* Would this address open a wire on virtual time? Looks at the words alone. */
 bool bf_address_is_virtual(const char *address);
 

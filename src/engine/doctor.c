@@ -40,7 +40,7 @@ enum bf_rc bf_ph_doctor(struct bf_run *run, struct bf_err *err)
 {
 	struct doctor doc = { .run = run };
 	const struct bf_diag diag = { .root = "", .found = found, .ctx = &doc };
-	const char *iface = run->job->iface;
+	const char *iface = run->job->iface ? bf_address_bare(run->job->iface) : NULL;
 	bool known = !iface;
 
 	for (const struct bf_driver *const *d = run->ports->drivers(); *d; d++) {
@@ -56,6 +56,6 @@ enum bf_rc bf_ph_doctor(struct bf_run *run, struct bf_err *err)
 			break;
 	}
 	if (!known)
-		return bf_fail(err, BF_E_IFACE, "'%s' is no interface that bmsflash knows", iface);
+		return bf_address_unknown(iface, err);
 	return verdict(&doc, err);
 }

@@ -32,7 +32,7 @@ struct bf_transport *bf_transport_close(struct bf_transport *t)
 	return NULL;
 }
 
-static enum bf_rc unknown_address(const char *address, struct bf_err *err)
+enum bf_rc bf_address_unknown(const char *address, struct bf_err *err)
 {
 	size_t n;
 
@@ -63,7 +63,7 @@ static enum bf_rc open_plain(const struct bf_open_env *env, const char *address,
 {
 	const struct bf_driver *driver = driver_for(address);
 
-	return driver ? driver->open(env, address, ret, err) : unknown_address(address, err);
+	return driver ? driver->open(env, address, ret, err) : bf_address_unknown(address, err);
 }
 
 static enum bf_rc open_faulty(const struct bf_open_env *env, const char *rest,

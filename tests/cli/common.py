@@ -11,6 +11,10 @@ ROOT = os.path.dirname(TESTS)
 DATA = os.path.join(TESTS, "data")
 BIN = os.environ["BMSFLASH"]
 SIM = os.environ.get("BMSFLASH_SIM")
+TRANSPORTS = os.environ.get("BMSFLASH_TRANSPORTS", "rs485,can,usb,sim").split(",")
+PROTOCOLS = os.environ.get("BMSFLASH_PROTOCOLS", "uds,dfu").split(",")
+VIRTUAL_UDS = "sim" in TRANSPORTS and "uds" in PROTOCOLS
+NEEDS_VIRTUAL_UDS = "built without the virtual pack or without UDS"
 SANITIZED = os.environ.get("BMSFLASH_SANITIZED") == "true"
 MCUBOOT = os.path.join(DATA, "mcuboot")
 FIRMWARE = os.path.join(DATA, "firmware")

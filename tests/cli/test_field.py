@@ -12,6 +12,7 @@ import common
 V15 = common.image("app-1.5.0.signed.bin")
 
 
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
 class Patterns(common.Case):
     def flash(self, iface, *words):
         return self.run_json("flash", "--if", iface, "--key", common.KEY, V15, *words)
@@ -43,24 +44,48 @@ class Doctor(common.Case):
     def test_it_works_without_an_interface_and_without_a_pack(self):
         run = self.run_json("probe", "--doctor")
         self.assertIn(run.status, (0, 10))
-        self.assertTrue(run.of("finding"))
+        # The virtual pack asks nothing of a computer.
+        self.assertEqual(bool(run.of("finding")), set(common.TRANSPORTS) - {"sim", ""} != set())
 
     def test_what_is_absent_is_a_problem_with_exit_10(self):
-        for iface in ("can77", "/dev/ttyUSB77", "usb:ffff:ffff"):
+        absent = {"can": "can77", "rs485": "/dev/ttyUSB77", "usb": "usb:ffff:ffff"}
+        for driver, iface in absent.items():
+            if driver not in common.TRANSPORTS:
+                continue
             with self.subTest(iface):
                 run = self.run_json("probe", "--doctor", "--if", iface)
                 self.expect(run, 10)
                 self.assertTrue([f for f in run.of("finding") if f["severity"] == "problem"])
 
+    def test_a_wire_that_was_left_out_of_the_build_is_no_interface(self):
+        for driver, iface in {"can": "can77", "rs485": "/dev/ttyUSB77", "usb": "usb"}.items():
+            if driver in common.TRANSPORTS:
+                continue
+            with self.subTest(iface):
+                run = self.run_json("probe", "--doctor", "--if", iface)
+                self.assertIn(run.status, (10, 33))
+                self.assertIn(iface if common.TRANSPORTS != [""] else "without any wire",
+                              run.result["error"]["cause"])
+
+    def test_an_interface_that_no_wire_takes_tells_what_they_take(self):
+        run = self.run_json("probe", "--doctor", "--if", "nothing-of-the-kind")
+        self.assertIn(run.status, (10, 33))
+        if "sim" in common.TRANSPORTS:
+            self.assertIn("sim:key=value", run.result["error"]["cause"])
+            self.assertIn("bmsflash probe", run.result["error"]["next"])
+
+    @unittest.skipUnless("can" in common.TRANSPORTS, "built without CAN")
     def test_a_missing_vcan_comes_with_the_command(self):
         run = self.run_json("probe", "--doctor", "--if", "vcan77")
         mends = [f["mend"] for f in run.of("finding") if f["subject"] == "vcan77"]
         self.assertIn("type vcan", mends[0])
 
+    @unittest.skipUnless("sim" in common.TRANSPORTS, "built without the virtual pack")
     def test_the_virtual_pack_needs_nothing(self):
         self.expect(self.run_json("probe", "--doctor", "--if", "sim"), 0)
 
 
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
 class Rescue(common.Case):
     def test_it_says_when_to_switch_and_what_was_heard(self):
         run = self.run_it("flash", "--rescue", "--if", "sim:poweron=5000,window=60", "--key", common.KEY, V15)
@@ -76,7 +101,7 @@ class Rescue(common.Case):
         self.assertRegex(run.result["error"]["cause"], r"in 2 s: \d+ requests, nothing heard")
 
 
-@unittest.skipUnless(common.SIM, "built without the virtual pack")
+@unittest.skipUnless(common.VIRTUAL_UDS and "rs485" in common.TRANSPORTS, "built without serial lines")
 class Port(common.Case):
     """A virtual pack on a pty: real time, two real processes."""
 
