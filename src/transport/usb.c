@@ -82,39 +82,42 @@ static enum bf_rc not_in_time(struct usb_wire *u, enum bf_wait w, const char *wh
 
 /* Waits for the end of a job; on failure it is released here. */
 static enum bf_rc finish(struct usb_wire *u, struct bf_usb_job *job, bf_time deadline,
-			 const char *what, struct bf_err *err)
+			 const struct bf_usb_request *r, struct bf_err *err)
 {
 	enum bf_wait w = BF_WAIT_READY;
+	char what[64];
 	enum bf_rc rc;
 
 	while (!job->done && w == BF_WAIT_READY)
 		w = wait_once(u, deadline);
 	if (!job->done)
 		call_back(u, job);
+	if (job->done && job->end == BF_USB_DONE)
+		return BF_OK;
 	if (!job->done || job->end == BF_USB_CANCELLED)
-		rc = not_in_time(u, w, what, err);
+		rc = not_in_time(u, w, bf_usb_request_name(what, r), err);
 	else
-		rc = bf_usb_fail(err, job->end, &u->dev, what);
-	if (rc)
-		u->host->ops->release(u->host, job);
+		rc = bf_usb_fail(err, job->end, &u->dev, bf_usb_request_name(what, r));
+	u->host->ops->release(u->host, job);
 	if (rc == BF_E_LINK)
 		u->t.stats.line_errors++;
 	return rc;
 }
 
-static enum bf_rc transfer(struct usb_wire *u, uint8_t endpoint, const uint8_t *data, size_t len,
-			   bf_time deadline, const char *what, struct bf_usb_job **ret,
+static enum bf_rc transfer(struct usb_wire *u, const struct bf_usb_request *r, const uint8_t *data,
+			   size_t len, bf_time deadline, struct bf_usb_job **ret,
 			   struct bf_err *err)
 {
 	struct bf_usb_job *job;
 	enum bf_usb_end end = BF_USB_GONE;
+	char what[64];
 	enum bf_rc rc;
 
 	if (u->open)
-		end = u->host->ops->submit(u->host, endpoint, data, len, &job);
+		end = u->host->ops->submit(u->host, r->endpoint, data, len, &job);
 	if (end != BF_USB_DONE)
-		return bf_usb_fail(err, end, &u->dev, what);
-	rc = finish(u, job, deadline, what, err);
+		return bf_usb_fail(err, end, &u->dev, bf_usb_request_name(what, r));
+	rc = finish(u, job, deadline, r, err);
 	if (!rc)
 		*ret = job;
 	return rc;
@@ -137,9 +140,9 @@ static enum bf_rc usb_control(struct bf_transport *t, const struct bf_usb_setup 
 {
 	struct usb_wire *u = wire_of(t);
 	bool in = setup->request_type & 0x80;
+	const struct bf_usb_request r = { .setup = setup };
 	BF_AUTO_MEM uint8_t *buf = NULL;
 	struct bf_usb_job *job;
-	char what[64];
 	size_t moved;
 
 	if (len > UINT16_MAX)
@@ -155,9 +158,7 @@ static enum bf_rc usb_control(struct bf_transport *t, const struct bf_usb_setup 
 	bf_put_le16(buf + 6, (uint16_t)len);
 	if (!in && len)
 		memcpy(buf + SETUP_SIZE, data, len);
-	snprintf(what, sizeof(what), "control request 0x%02X (type 0x%02X)", setup->request,
-		 setup->request_type);
-	if (transfer(u, 0, buf, SETUP_SIZE + len, deadline, what, &job, err))
+	if (transfer(u, &r, buf, SETUP_SIZE + len, deadline, &job, err))
 		return err->rc;
 	moved = job->moved < len ? job->moved : len;
 	if (in && moved)
@@ -172,16 +173,15 @@ static enum bf_rc usb_bulk(struct bf_transport *t, uint8_t endpoint, uint8_t *da
 			   size_t *ret_len, bf_time deadline, struct bf_err *err)
 {
 	struct usb_wire *u = wire_of(t);
+	const struct bf_usb_request r = { .endpoint = endpoint };
 	bool in = endpoint & 0x80;
 	struct bf_usb_job *job;
-	char what[64];
 	size_t moved;
 
 	if (!(endpoint & 0x0F) || len > INT32_MAX)
 		return bf_fail(err, BF_E_INTERNAL, "bulk transfer of %zu bytes on endpoint 0x%02X",
 			       len, endpoint);
-	snprintf(what, sizeof(what), "bulk transfer on endpoint 0x%02X", endpoint);
-	if (transfer(u, endpoint, data, len, deadline, what, &job, err))
+	if (transfer(u, &r, data, len, deadline, &job, err))
 		return err->rc;
 	moved = job->moved < len ? job->moved : len;
 	if (in && moved)

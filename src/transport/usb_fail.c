@@ -2,6 +2,8 @@
 /* What went wrong with a USB device, for a technician. */
 #include "usb_priv.h"
 
+#include <stdio.h>
+
 #include "who.h"
 
 static enum bf_rc denied(struct bf_err *err, const struct bf_usb_seen *s)
@@ -57,6 +59,16 @@ static enum bf_rc damaged(struct bf_err *err, const struct bf_usb_seen *s, const
 	bf_likely(err, "the pack's loader hung, or is just restarting");
 	bf_next(err, "try another cable straight into the computer");
 	return err->rc;
+}
+
+const char *bf_usb_request_name(char dst[64], const struct bf_usb_request *r)
+{
+	if (r->setup)
+		snprintf(dst, 64, "control request 0x%02X (type 0x%02X)", r->setup->request,
+			 r->setup->request_type);
+	else
+		snprintf(dst, 64, "bulk transfer on endpoint 0x%02X", r->endpoint);
+	return dst;
 }
 
 enum bf_rc bf_usb_fail(struct bf_err *err, enum bf_usb_end end, const struct bf_usb_seen *s,

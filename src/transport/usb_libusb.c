@@ -17,12 +17,19 @@
 
 #include <libusb.h>
 
+#define MAX_FDS 16
+
 struct usb_host {
 	struct bf_usb_host host;
 	libusb_context *ctx;
 	libusb_device_handle *handle; /* NULL: nothing open */
 	int fd;
 	unsigned under_way; /* transfers that have not ended */
+	/* libusb's descriptors, asked for again when it tells that they are others */
+	struct pollfd fds[MAX_FDS];
+	size_t n_fds;
+	bool stale;
+	bool own_timer; /* one of them rings for its time-outs */
 };
 
 struct usb_job {
@@ -172,18 +179,43 @@ static void host_release(struct bf_usb_host *h, struct bf_usb_job *job)
 		j->released = true;
 }
 
+static void LIBUSB_CALL fd_added(int fd, short events, void *user_data)
+{
+	struct usb_host *u = user_data;
+
+	(void)fd, (void)events;
+	u->stale = true;
+}
+
+static void LIBUSB_CALL fd_removed(int fd, void *user_data)
+{
+	fd_added(fd, 0, user_data);
+}
+
+static void ask_for_fds(struct usb_host *u)
+{
+	const struct libusb_pollfd **list = libusb_get_pollfds(u->ctx);
+
+	u->n_fds = 0;
+	for (size_t i = 0; list && list[i] && u->n_fds < MAX_FDS; i++)
+		u->fds[u->n_fds++] =
+			(struct pollfd){ .fd = list[i]->fd, .events = list[i]->events };
+	libusb_free_pollfds(list);
+	u->stale = false;
+}
+
 static size_t host_pollfds(struct bf_usb_host *h, struct pollfd *fds, size_t cap, bf_time *ret_us)
 {
 	struct usb_host *u = host_of(h);
-	const struct libusb_pollfd **list = libusb_get_pollfds(u->ctx);
 	struct timeval tv;
-	size_t n = 0;
+	size_t n;
 
-	for (size_t i = 0; list && list[i] && n < cap; i++)
-		fds[n++] = (struct pollfd){ .fd = list[i]->fd, .events = list[i]->events };
-	libusb_free_pollfds(list);
+	if (u->stale)
+		ask_for_fds(u);
+	n = u->n_fds < cap ? u->n_fds : cap;
+	memcpy(fds, u->fds, n * sizeof(*fds));
 	*ret_us = BF_NEVER;
-	if (libusb_get_next_timeout(u->ctx, &tv) == 1)
+	if (!u->own_timer && libusb_get_next_timeout(u->ctx, &tv) == 1)
 		*ret_us = (bf_time)tv.tv_sec * 1000000 + tv.tv_usec;
 	return n;
 }
@@ -312,6 +344,9 @@ enum bf_rc bf_usb_host_new(struct bf_usb_host **ret, struct bf_err *err)
 	u->host.ops = &libusb_ops;
 	u->ctx = ctx;
 	u->fd = -1;
+	u->stale = true;
+	u->own_timer = libusb_pollfds_handle_timeouts(ctx);
+	libusb_set_pollfd_notifiers(ctx, fd_added, fd_removed, u);
 	*ret = &u->host;
 	return BF_OK;
 }

@@ -127,6 +127,13 @@ enum bf_rc bf_usb_host_new(struct bf_usb_host **ret, struct bf_err *err);
 enum bf_rc bf_usb_open(struct bf_usb_host *take, const struct bf_open_env *env, const char *address,
 		       struct bf_transport **ret, struct bf_err *err);
 
+/* One request, to be named where it fails; without setup it is a bulk transfer. */
+struct bf_usb_request {
+	const struct bf_usb_setup *setup;
+	uint8_t endpoint;
+};
+
+const char *bf_usb_request_name(char dst[64], const struct bf_usb_request *r);
 /* How an end reads to a technician. `what`: "control request 0x03". */
 enum bf_rc bf_usb_fail(struct bf_err *err, enum bf_usb_end end, const struct bf_usb_seen *seen,
 		       const char *what);
