@@ -54,10 +54,10 @@ void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
 {
 	struct bf_progress_mark *mark = &run->mark;
 	bf_time now = bf_now(run->clock);
-	double limit = bf_wire_limit(run->transport, run->rate);
 	double part = total ? (double)done / (double)total : 1;
 	double packed = run->moving ? bf_sum_on_wire(&run->sum) : 1;
 	struct bf_progress p;
+	double limit;
 
 	if (done < mark->bytes) /* the transfer went back to a confirmed place */
 		mark->bytes = done;
@@ -65,6 +65,7 @@ void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
 		return;
 	sample(mark, now, done);
 	run->alive_at = now;
+	limit = bf_wire_limit(run->transport, run->rate); /* may be a system call or several */
 	p = (struct bf_progress){
 		.phase = run->phase,
 		.done = done,

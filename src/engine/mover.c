@@ -127,15 +127,20 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 	return BF_OK;
 }
 
-static void note_progress(struct mover *m, const struct stream *s)
+static void note(struct mover *m, const struct stream *s)
 {
-	struct bf_run *run = m->run;
-
 	m->done = s->start + s->confirmed;
 	if (m->done > m->best) {
 		m->best = m->done;
 		m->stalls = 0;
 	}
+}
+
+/* To the user and to the disk: while a piece is out, as neither of them is quick. */
+static void tell(struct mover *m)
+{
+	struct bf_run *run = m->run;
+
 	bf_progress(run, m->base + m->done, job_bytes(run));
 	if (bf_now(run->clock) - m->journal_at < JOURNAL_GAP)
 		return;
@@ -153,12 +158,15 @@ static enum bf_rc pump(struct mover *m, struct stream *s, struct bf_err *err)
 		/* When the pack's conditions are to be read, what is out comes in first. */
 		if (!rc && !(s->out && bf_watch_due(m->run)))
 			rc = fill_window(m, s, err);
-		if (!rc)
-			rc = take_answer(m, s, err);
 		if (rc)
 			return rc;
-		note_progress(m, s);
+		tell(m);
+		rc = take_answer(m, s, err);
+		if (rc)
+			return rc;
+		note(m, s);
 	}
+	tell(m);
 	return BF_OK;
 }
 

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the engine makes of the capabilities by which bootloaders differ in moving data: pieces in flight, the
+ * device choosing the offset, pieces of a few bytes, several round trips a piece, no answers at all. The
+ * bootloader here is none of those that are built in; its times are virtual and exact.
+ */
+#include "../unit/unit.h"
+
+#include "bmsflash/rng.h"
+#include "engine/run.h"
+
+#define IMAGE_MAX  65536u
+#define WINDOW_MAX 16u
+
+enum answers {
+	EACH,   /* one for each piece */
+	SHARED, /* one for as many as the window holds */
+	NONE    /* the stream is answered when it ends */
+};
+
+/* How the device wants it. */
+struct manner {
+	size_t len; /* of the image */
+	uint32_t piece_max;
+	unsigned window;
+	uint32_t byte_rate; /* of the wire, a second */
+	bf_time turnaround; /* from the last byte of a request to its answer */
+	unsigned rounds;    /* before a piece's data: requests that are answered first */
+	enum answers answers;
+	enum bf_retry_class rclass;
+	size_t begins_at;    /* it has so much already */
+	size_t loses, wants; /* the piece at `loses` gets lost once: asked for from `wants` on */
+	size_t knows, knows_until; /* after the piece at `knows`: it has all up to `knows_until` */
+	size_t forgets;            /* at the piece there the transfer is gone, once */
+};
+
+struct out {
+	size_t end;
+	bf_time due;
+};
+
+struct device {
+	struct bf_proto proto;
+	struct bf_proto_ops ops;
+	struct bf_transport wire;
+	struct manner m;
+	struct bf_run run;
+	struct bf_job job;
+	struct bf_item item;
+	struct bf_segment segment;
+	uint8_t image[IMAGE_MAX], flash[IMAGE_MAX];
+	size_t has; /* bytes in place */
+	struct out out[WINDOW_MAX];
+	unsigned n_out, most_out, pieces, begun, asked_wire;
+	bool lost, forgot;
+	struct bf_events events;
+	unsigned told, told_idle; /* progress; with nothing out */
+};
+
+static struct device *of(struct bf_proto *p)
+{
+	return BF_CONTAINER_OF(p, struct device, proto);
+}
+
+static void spend(struct device *d, bf_time us)
+{
+	assert_true(bf_clock_until(d->run.clock, bf_in(d->run.clock, us)));
+}
+
+static enum bf_rc begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
+			struct bf_err *err)
+{
+	struct device *d = of(p);
+
+	(void)err;
+	d->begun++;
+	d->n_out = 0;
+	if (d->m.rclass != BF_RETRY_STEERED)
+		d->has = target->from;
+	else
+		assert_int_equal(target->from, 0); /* it knows where it stands */
+	*ret = (struct bf_flow){ .piece_max = d->m.piece_max, .next = d->has - target->from };
+	return BF_OK;
+}
+
+/* The piece at an offset, as the device gets it; true when it is written. */
+static bool take(struct device *d, const struct bf_piece *piece, size_t at)
+{
+	if (d->m.loses && at == d->m.loses && !d->lost) {
+		d->lost = true;
+		d->has = d->m.wants;
+		return false;
+	}
+	if (at != d->has)
+		return false; /* what follows a lost piece is of no use */
+	memcpy(d->flash + at, piece->data, piece->len);
+	d->has = at + piece->len;
+	if (d->m.knows && at == d->m.knows)
+		d->has = d->m.knows_until;
+	return true;
+}
+
+static enum bf_rc piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err)
+{
+	struct device *d = of(p);
+	size_t at = piece->offset + (d->m.rclass == BF_RETRY_STEERED ? 0 : d->item.target.from);
+
+	assert_true(piece->len > 0 && piece->len <= d->m.piece_max);
+	assert_true(d->n_out < d->m.window);
+	d->pieces++;
+	for (unsigned i = 0; i < d->m.rounds; i++)
+		spend(d, d->m.turnaround);
+	spend(d, (bf_time)piece->len * 1000000 / d->m.byte_rate);
+	if (d->m.forgets && at == d->m.forgets && !d->forgot) {
+		d->forgot = true;
+		return bf_fail(err, BF_E_RESTART, "no transfer is open");
+	}
+	(void)take(d, piece, at);
+	d->out[d->n_out++] = (struct out){ d->has, bf_in(d->run.clock, d->m.turnaround) };
+	if (d->n_out > d->most_out)
+		d->most_out = d->n_out;
+	return BF_OK;
+}
+
+static enum bf_rc piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+{
+	struct device *d = of(p);
+	struct out first = d->out[0];
+
+	(void)err;
+	assert_true(d->n_out > 0);
+	switch (d->m.answers) {
+	case EACH:
+		assert_true(bf_clock_until(d->run.clock, first.due));
+		break;
+	case SHARED: /* the answer to the last that is out tells of all */
+		first = d->out[d->n_out - 1];
+		if (d->has > d->out[0].end || d->n_out == d->m.window || d->has == d->m.len)
+			assert_true(bf_clock_until(d->run.clock, first.due));
+		break;
+	case NONE:
+		break;
+	}
+	memmove(d->out, d->out + 1, --d->n_out * sizeof(d->out[0]));
+	*ret_next = first.end;
+	return BF_OK;
+}
+
+static enum bf_rc finish(struct bf_proto *p, struct bf_err *err)
+{
+	(void)err;
+	spend(of(p), of(p)->m.turnaround);
+	return BF_OK;
+}
+
+static void report(struct bf_transport *t, struct bf_bus_report *ret)
+{
+	BF_CONTAINER_OF(t, struct device, wire)->asked_wire++;
+	*ret = (struct bf_bus_report){ .bitrate = 500000 };
+}
+
+static const struct bf_bus_ops bus_ops = { .report = report };
+static const struct bf_transport_ops wire_ops = { .name = "none",
+						  .wire = BF_WIRE_BUS,
+						  .bus = &bus_ops };
+
+static void hear(void *ctx, const struct bf_event *ev)
+{
+	struct device *d = ctx;
+
+	if (ev->kind != BF_EV_PROGRESS)
+		return;
+	d->told++;
+	d->told_idle += !d->n_out;
+}
+
+/* Moves an image to a device that wants it so; what it took. */
+static bf_time move(struct device **ret, const struct manner *m)
+{
+	struct device *d = calloc(1, sizeof(*d));
+	struct bf_rng rng = { 1 };
+	struct bf_err err;
+	bf_time took;
+
+	assert_non_null(d);
+	d->m = *m;
+	d->has = m->begins_at;
+	for (size_t i = 0; i < m->len; i++)
+		d->image[i] = (uint8_t)bf_rng_next(&rng);
+	memcpy(d->flash, d->image, m->begins_at);
+	if (m->knows)
+		memcpy(d->flash + m->knows, d->image + m->knows, m->knows_until - m->knows);
+	d->ops = (struct bf_proto_ops){ .begin = begin,
+					.piece_start = piece_start,
+					.piece_finish = piece_finish,
+					.finish = finish,
+					.piece_class = m->rclass };
+	d->proto.ops = &d->ops;
+	d->wire.ops = &wire_ops;
+	d->segment = (struct bf_segment){ .data = d->image, .len = m->len };
+	d->item.target = (struct bf_target){ .segment = &d->segment, .len = m->len };
+	d->run = (struct bf_run){ .job = &d->job, .proto = &d->proto, .transport = &d->wire };
+	d->run.clock = d->run.outer = d->wire.clock = bf_vclock_new();
+	d->run.deadline = BF_NEVER;
+	d->events = (struct bf_events){ .fn = hear, .ctx = d };
+	d->run.events = &d->events;
+	d->run.ident.in_flight = m->window;
+	d->run.todo.bytes = m->len;
+	bf_err_init(&err);
+	if (bf_item_move(&d->run, &d->item, 0, &err))
+		fail_msg("%s", err.cause);
+	assert_int_equal(d->has, m->len);
+	assert_memory_equal(d->flash, d->image, m->len);
+	took = bf_now(d->run.clock);
+	*ret = d;
+	return took;
+}
+
+static void done(struct device *d)
+{
+	bf_clock_free(d->run.clock);
+	free(d);
+}
+
+static bf_time wire_time(const struct manner *m)
+{
+	return (bf_time)m->len * 1000000 / m->byte_rate;
+}
+
+/* ---- pieces in flight ---- */
+
+static void a_window_hides_the_turnaround(void **state)
+{
+	struct manner m = { .len = 65536,
+			    .piece_max = 256,
+			    .window = 1,
+			    .byte_rate = 100000,
+			    .turnaround = BF_MS(4) };
+	struct device *d;
+	bf_time one, four;
+
+	(void)state;
+	one = move(&d, &m);
+	assert_int_equal(d->most_out, 1);
+	done(d);
+	m.window = 4;
+	four = move(&d, &m);
+	assert_int_equal(d->most_out, 4);
+	assert_int_equal(d->pieces, 256);
+	done(d);
+	assert_int_equal(one, 256 * (2560 + BF_MS(4)) + BF_MS(4));
+	/* what is left: the answer to the last piece, and to the end */
+	assert_int_equal(four, wire_time(&m) + 2 * BF_MS(4));
+}
+
+static void a_window_too_small_for_the_line_is_kept_full(void **state)
+{
+	const struct manner m = { .len = 65536,
+				  .piece_max = 1024,
+				  .window = 2,
+				  .byte_rate = 1000000,
+				  .turnaround = BF_MS(10) };
+	struct device *d;
+	bf_time took;
+
+	(void)state;
+	took = move(&d, &m);
+	assert_int_equal(d->most_out, 2);
+	/* two pieces for each turnaround and one piece's time on the wire */
+	assert_in_range(took, 32 * (BF_MS(10) + 1024), 33 * (BF_MS(10) + 1024) + BF_MS(10));
+	done(d);
+}
+
+static void one_answer_may_stand_for_the_whole_window(void **state)
+{
+	const struct manner m = { .len = 65536,
+				  .piece_max = 256,
+				  .window = 8,
+				  .byte_rate = 100000,
+				  .turnaround = BF_MS(4),
+				  .answers = SHARED };
+	struct device *d;
+	bf_time took;
+
+	(void)state;
+	took = move(&d, &m);
+	assert_int_equal(d->pieces, 256);
+	assert_int_equal(d->run.sum.bytes_sent, 65536);
+	/* a turnaround for each eight pieces */
+	assert_in_range(took, wire_time(&m) + 32 * BF_MS(4), wire_time(&m) + 34 * BF_MS(4));
+	done(d);
+}
+
+static void a_stream_without_answers_never_waits(void **state)
+{
+	const struct manner m = { .len = 65536,
+				  .piece_max = 64,
+				  .window = 1,
+				  .byte_rate = 100000,
+				  .turnaround = BF_MS(4),
+				  .answers = NONE,
+				  .rclass = BF_RETRY_APPEND_ONLY };
+	struct device *d;
+	bf_time took;
+
+	(void)state;
+	took = move(&d, &m);
+	assert_int_equal(took, wire_time(&m) + BF_MS(4));
+	done(d);
+}
+
+/* ---- offsets that the device chooses ---- */
+
+static const struct manner steered = { .len = 32768,
+				       .piece_max = 512,
+				       .window = 4,
+				       .byte_rate = 100000,
+				       .turnaround = BF_MS(2),
+				       .rclass = BF_RETRY_STEERED };
+
+static void a_device_that_has_half_is_sent_the_other_half(void **state)
+{
+	struct manner m = steered;
+	struct device *d;
+
+	(void)state;
+	m.begins_at = 16384;
+	(void)move(&d, &m);
+	assert_int_equal(d->pieces, 32);
+	assert_int_equal(d->run.sum.bytes_sent, 16384);
+	done(d);
+}
+
+static void a_lost_piece_is_sent_again_from_where_the_device_wants_it(void **state)
+{
+	struct manner m = steered;
+	struct device *d;
+
+	(void)state;
+	m.loses = m.wants = 8192;
+	(void)move(&d, &m);
+	assert_true(d->lost);
+	/* the lost one and the three that were out behind it */
+	assert_int_equal(d->pieces, 64 + 4);
+	assert_int_equal(d->begun, 1);
+	assert_int_equal(d->run.sum.bytes_sent, 32768);
+	done(d);
+}
+
+static void a_device_may_ask_for_what_it_had_confirmed(void **state)
+{
+	struct manner m = steered;
+	struct device *d;
+
+	(void)state;
+	m.loses = 8192;
+	m.wants = 4096; /* as after its own restart: the flash page is gone */
+	(void)move(&d, &m);
+	assert_int_equal(d->begun, 1);
+	assert_in_range(d->pieces, 64 + 8, 64 + 8 + 4);
+	done(d);
+}
+
+static void what_the_device_has_further_on_is_not_sent(void **state)
+{
+	struct manner m = steered;
+	struct device *d;
+
+	(void)state;
+	m.window = 1;
+	m.knows = 8192;
+	m.knows_until = 24576;
+	(void)move(&d, &m);
+	assert_int_equal(d->pieces, 16 + 1 + 16);
+	done(d);
+}
+
+static void a_transfer_that_was_forgotten_goes_on_from_the_device_s_own_offset(void **state)
+{
+	struct manner m = steered;
+	struct device *d;
+
+	(void)state;
+	m.forgets = 16384;
+	(void)move(&d, &m);
+	assert_int_equal(d->begun, 2);
+	assert_in_range(d->pieces, 64 + 1, 64 + 1 + 4);
+	done(d);
+}
+
+/* ---- pieces of a few bytes, pieces of several round trips ---- */
+
+/* XCP on CAN: seven bytes a request. Nothing may cost by the piece but the wire. */
+static void pieces_of_seven_bytes_cost_their_round_trips_and_nothing_else(void **state)
+{
+	const struct manner m = { .len = 65536,
+				  .piece_max = 7,
+				  .window = 1,
+				  .byte_rate = 50000,
+				  .turnaround = 200,
+				  .rclass = BF_RETRY_IDEMPOTENT };
+	unsigned pieces = (65536 + 6) / 7;
+	struct device *d;
+	bf_time took;
+
+	(void)state;
+	took = move(&d, &m);
+	assert_int_equal(d->pieces, pieces);
+	assert_in_range(took, pieces * 340, (pieces + 1) * 340 + 200);
+	/* Asking an interface for its state is a system call and more: as often as progress is told. */
+	assert_true(d->asked_wire <= took / BF_MS(100) + 2);
+	done(d);
+}
+
+/* ROM loaders: command, address, data, each acknowledged. */
+static void a_piece_of_three_round_trips_takes_three(void **state)
+{
+	struct manner m = { .len = 65536,
+			    .piece_max = 256,
+			    .window = 1,
+			    .byte_rate = 11520,
+			    .turnaround = BF_MS(1),
+			    .rounds = 2,
+			    .rclass = BF_RETRY_IDEMPOTENT };
+	struct device *d;
+	bf_time took;
+
+	(void)state;
+	took = move(&d, &m);
+	assert_int_equal(d->pieces, 256);
+	assert_in_range(took, wire_time(&m) + (256 * 3 + 1) * BF_MS(1) - 256,
+			wire_time(&m) + (256 * 3 + 1) * BF_MS(1));
+	done(d);
+}
+
+/* A slow terminal or disk must not keep the wire waiting. */
+static void progress_is_told_while_a_piece_is_out(void **state)
+{
+	const struct manner m = { .len = 65536,
+				  .piece_max = 1024,
+				  .window = 1,
+				  .byte_rate = 11520,
+				  .turnaround = BF_MS(1) };
+	struct device *d;
+
+	(void)state;
+	(void)move(&d, &m);
+	assert_true(d->told > 30);
+	assert_int_equal(d->told_idle, 1); /* the last of it */
+	done(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_window_hides_the_turnaround),
+		cmocka_unit_test(a_window_too_small_for_the_line_is_kept_full),
+		cmocka_unit_test(one_answer_may_stand_for_the_whole_window),
+		cmocka_unit_test(a_stream_without_answers_never_waits),
+		cmocka_unit_test(a_device_that_has_half_is_sent_the_other_half),
+		cmocka_unit_test(a_lost_piece_is_sent_again_from_where_the_device_wants_it),
+		cmocka_unit_test(a_device_may_ask_for_what_it_had_confirmed),
+		cmocka_unit_test(what_the_device_has_further_on_is_not_sent),
+		cmocka_unit_test(
+			a_transfer_that_was_forgotten_goes_on_from_the_device_s_own_offset),
+		cmocka_unit_test(pieces_of_seven_bytes_cost_their_round_trips_and_nothing_else),
+		cmocka_unit_test(a_piece_of_three_round_trips_takes_three),
+		cmocka_unit_test(progress_is_told_while_a_piece_is_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
