@@ -10,9 +10,8 @@
 #include "bmsflash/json.h"
 #include "run.h"
 
-#define READ_STEP 4096u
-#define HEAD      4096u /* enough for an MCUboot header */
-#define ERASED    0xFF
+#define HEAD   4096u /* enough for an MCUboot header */
+#define ERASED 0xFF
 
 struct backup {
 	struct bf_run *run;
@@ -27,7 +26,7 @@ static enum bf_rc fetch(struct backup *b, const struct bf_region *r, size_t from
 			uint8_t *buf, struct bf_err *err)
 {
 	for (size_t at = from; at < to;) {
-		size_t n = to - at < READ_STEP ? to - at : READ_STEP;
+		size_t step = bf_read_step(b->run), n = to - at < step ? to - at : step;
 
 		if (bf_read_range(b->run, r, r->addr + (uint32_t)at, buf + at, n, err))
 			return err->rc;

@@ -5,7 +5,9 @@
  */
 #include "run.h"
 
-#define READ_STEP   4096u
+#define STEP_LEAST  4096u
+#define STEP_MOST   65536u
+#define STEP_USB    16384u
 #define READ_LEAST  64u
 #define READ_TRIES  8u /* failures in a row at one place */
 #define TAKE_UP_AT  3u /* ... and this many mean that the pack may have forgotten us */
@@ -110,6 +112,20 @@ static void shorten(struct bf_run *run, size_t n, const struct bf_err *why)
 	bf_say(run, BF_EV_RETRY, "reading again, %zu bytes at once: %s", run->read_cap, why->cause);
 }
 
+/* A step costs a request that begins it and one that ends it; half a second of them leaves room for signs of
+ * life and for a user who stops. */
+size_t bf_read_step(const struct bf_run *run)
+{
+	double limit = bf_wire_limit(run->transport, run->rate);
+	size_t n = STEP_USB;
+
+	if (run->read_cap)
+		return run->read_cap;
+	if (limit > 0)
+		n = limit / 2 < STEP_MOST ? (size_t)limit / 2 : STEP_MOST;
+	return n > STEP_LEAST ? n / STEP_LEAST * STEP_LEAST : STEP_LEAST;
+}
+
 enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
 			 uint8_t *buf, size_t len, struct bf_err *err)
 {
@@ -117,7 +133,7 @@ enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uin
 	size_t cap = run->read_cap;
 
 	for (size_t at = 0; at < len;) {
-		size_t step = run->read_cap ? run->read_cap : READ_STEP;
+		size_t step = bf_read_step(run);
 		size_t n = len - at < step ? len - at : step;
 		bool restarted = run->restarted;
 		enum bf_rc rc = bf_run_stop(run, err);

@@ -269,6 +269,7 @@ enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err);
 /* The firmware of run->backup_path as the run's image. */
 enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err *err);
 /* read.c */
+size_t bf_read_step(const struct bf_run *run); /* bytes to ask for at once */
 enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
 			 uint8_t (*ret)[8], size_t n, struct bf_err *err);
 enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
@@ -363,8 +364,9 @@ void bf_emit(struct bf_run *run, struct bf_event ev);
 void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...) BF_PRINTF(3, 4);
 void bf_progress_begin(struct bf_run *run, const char *phase, double base, double weight);
 void bf_progress(struct bf_run *run, uint64_t done, uint64_t total);
-void bf_say_restarted(struct bf_run *run);  /* read.c */
-void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a second */
+void bf_say_restarted(struct bf_run *run);     /* read.c */
+size_t bf_read_step(const struct bf_run *run); /* bytes to ask for at once */
+void bf_alive(void *ctx, const char *what);    /* ctx: the run; at most once a second */
 
 /* control.c: stopping and waiting */
 /* Something wants the run to end: BF_E_INTERRUPTED, BF_E_TIMEOUT, or BF_OK. */
