@@ -44,6 +44,7 @@ static const struct choice crashes[] = {
 static const struct choice off_on[] = { { "0", 0 }, { "1", 1 }, { NULL, 0 } };
 static const struct choice flash_speed[] = { { "real", 0 }, { "instant", 1 }, { NULL, 0 } };
 static const struct choice erasers[] = { { "host", 0 }, { "ahead", 1 }, { NULL, 0 } };
+static const struct choice checkers[] = { { "after", 0 }, { "ahead", 1 }, { NULL, 0 } };
 static const struct choice quirks[] = {
 	{ "nrc24", BF_QUIRK_NRC24 },
 	{ "nohash", BF_QUIRK_NOHASH },
@@ -95,6 +96,8 @@ static const struct row rows[] = {
 	{ { "flash", "real|instant", "flash times" }, CHOICE, FIELD(flash_instant), 0, 0, flash_speed },
 	{ { "erase", "host|ahead", "who erases: the host, or the pack ahead of what it writes" },
 	  CHOICE, FIELD(erase_ahead), 0, 0, erasers },
+	{ { "check", "after|ahead", "the image's digest: made at the end, or while it comes in" },
+	  CHOICE, FIELD(check_ahead), 0, 0, checkers },
 	{ { "cutop", "N", "power goes in the middle of flash operation N" },
 	  NUMBER, FIELD(cut_op), 0, 9e15, NULL },
 	{ { "cutmsg", "N", "power goes when request N is heard" }, NUMBER, FIELD(cut_msg), 0, 9e15, NULL },

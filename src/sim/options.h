@@ -53,6 +53,7 @@ struct bf_sim_opts {
 	uint32_t turnaround_us;
 	bool flash_instant;
 	bool erase_ahead;         /* erases by itself what it is about to write */
+	bool check_ahead;         /* hashes each block while the next is on its way */
 	uint64_t cut_op, cut_msg; /* power goes at this flash operation or request; 0: never */
 	uint32_t repower_ms;      /* power comes back by itself so long after a cut; 0: never */
 	uint32_t poweron_ms;      /* power comes so late; 0: it is on */

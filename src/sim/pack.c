@@ -10,7 +10,6 @@
 #include "uuid.h"
 
 #define BOOT_US        BF_MS(120) /* clocks, RAM check, driver set-up of the firmware */
-#define VALIDATE_US    BF_MS(60)  /* SHA-256 and Ed25519 in software over some 40 KiB */
 #define CRASH_AFTER_US BF_MS(400)
 #define WATCHDOG_US    BF_MS(1000)
 
@@ -146,7 +145,7 @@ static void start(struct bf_pack *p, enum bf_pack_reason reason, bf_time now)
 	p->confirmed_now = p->raw = false;
 	p->busy_until = now;
 	bf_pack_boot(p);
-	p->ready_at = now + BOOT_US + VALIDATE_US + bf_flash_take_time(&p->flash);
+	p->ready_at = now + BOOT_US + bf_pack_check_us(p, 0, 0) + bf_flash_take_time(&p->flash);
 	if (p->flash.dead)
 		bf_pack_die(p, p->ready_at);
 }

@@ -113,8 +113,15 @@ enum bf_pack_work bf_pack_write(struct bf_pack *pack, uint32_t addr, const uint8
 const uint8_t *bf_pack_view(const struct bf_pack *pack, uint32_t addr, size_t len);
 /* When everything that was queued is finished; never before now. */
 bf_time bf_pack_idle_at(const struct bf_pack *pack, bf_time now);
+/* The processor, and with it the flash, is busy so much longer. */
+void bf_pack_think(struct bf_pack *pack, bf_time us, bf_time now);
 
 /* ---- firmware ---- */
+
+/* SHA-256 in software on a core of 170 MHz, flash read included. */
+#define BF_PACK_HASH_NS 600 /* a byte */
+/* How long digest and signature of a slot's image take, where so many of its bytes are hashed already. */
+bf_time bf_pack_check_us(struct bf_pack *pack, unsigned slot, uint32_t hashed);
 
 struct bf_pack_slot {
 	const struct bf_mimage *image; /* image->present is false for an empty slot */

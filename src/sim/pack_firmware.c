@@ -25,6 +25,16 @@ uint32_t bf_pack_slot_addr(unsigned slot)
 	return slot ? BF_ADDR_SLOT1 : BF_ADDR_SLOT0;
 }
 
+#define SIGNATURE_US BF_MS(34) /* Ed25519 in portable C on the same core */
+
+bf_time bf_pack_check_us(struct bf_pack *pack, unsigned slot, uint32_t hashed)
+{
+	const struct bf_mimage *image = bf_pack_image(pack, slot);
+	uint32_t left = image->total > hashed ? image->total - hashed : 0;
+
+	return image->present ? SIGNATURE_US + (bf_time)left * BF_PACK_HASH_NS / 1000 : 0;
+}
+
 enum bf_verdict bf_pack_verdict(struct bf_pack *pack, unsigned slot)
 {
 	return bf_mimage_verdict(bf_pack_image(pack, slot), pack->kept.counter);

@@ -53,6 +53,11 @@ bf_time bf_pack_idle_at(const struct bf_pack *pack, bf_time now)
 	return pack->busy_until > now ? pack->busy_until : now;
 }
 
+void bf_pack_think(struct bf_pack *pack, bf_time us, bf_time now)
+{
+	pack->busy_until = bf_pack_idle_at(pack, now) + us;
+}
+
 enum bf_pack_work bf_pack_worked(struct bf_pack *pack, bool ok, bf_time now, bf_time *ret_done)
 {
 	pack->busy_until = bf_pack_idle_at(pack, now) + bf_flash_take_time(&pack->flash);

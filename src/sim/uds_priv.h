@@ -78,6 +78,7 @@ struct bf_server {
 	struct bf_server_transfer transfer;
 	struct bf_unpacker unpacker;
 	unsigned target_slot;
+	uint32_t hashed; /* bytes of the target slot, from its start, whose digest is made */
 
 	uint32_t rate, wanted_rate; /* wanted_rate 0: none agreed */
 	bf_time rate_until;         /* falls back then, BF_NEVER: stays */

@@ -10,12 +10,10 @@
 #define START        1
 #define STATUS_DONE  0
 #define STATUS_NO    1
-#define VALIDATE_US  BF_MS(60)
 #define SELF_TEST_US BF_MS(350)
 #define BALANCE_US   BF_MS(800)
 #define HASH_PREFIX  8u
-#define HASH_NS_BYTE 600 /* SHA-256 in software, 170 MHz */
-#define CRC_NS_BYTE  12  /* the CRC unit, by DMA */
+#define CRC_NS_BYTE  12 /* the CRC unit, by DMA */
 
 static void takes(struct bf_server *u, bf_time us)
 {
@@ -37,6 +35,7 @@ static enum bf_nrc erase(struct bf_server *u, struct bf_cur *c)
 	    !is_range(u, addr, size, BF_PACK_ERASE))
 		return NRC_REQUEST_OUT_OF_RANGE;
 	u->transfer.direction = TRANSFER_NONE;
+	u->hashed = 0;
 	bf_out_u8(&u->out, STATUS_DONE);
 	return bf_server_worked(bf_pack_erase(u->pack, addr, size, u->now, &u->done));
 }
@@ -46,7 +45,7 @@ static enum bf_nrc check_dependencies(struct bf_server *u, struct bf_cur *c)
 	enum bf_verdict v = bf_pack_verdict(u->pack, u->target_slot);
 
 	(void)c;
-	takes(u, VALIDATE_US);
+	takes(u, bf_pack_check_us(u->pack, u->target_slot, u->hashed));
 	bf_out_u8(&u->out, (uint8_t)(v == BF_VERDICT_EMPTY ? BF_VERDICT_DAMAGED : v));
 	return NRC_NONE;
 }
@@ -112,7 +111,7 @@ static enum bf_nrc activate(struct bf_server *u, struct bf_cur *c)
 	if (how != 1 && how != 2)
 		return NRC_REQUEST_OUT_OF_RANGE;
 	nrc = status_of(u, bf_pack_activate(u->pack, how == 2, u->now, &u->done));
-	u->done += VALIDATE_US;
+	u->done += bf_pack_check_us(u->pack, bf_pack_slot_count(u->pack) - 1, 0);
 	return nrc;
 }
 
@@ -143,7 +142,7 @@ static void put_unit_hashes(struct bf_server *u, uint32_t addr, uint32_t size, u
 
 		bf_sha256(digest, bf_pack_view(u->pack, addr + at, len), len);
 		bf_out_bytes(&u->out, digest, HASH_PREFIX);
-		u->done += (bf_time)len * HASH_NS_BYTE / 1000;
+		u->done += (bf_time)len * BF_PACK_HASH_NS / 1000;
 	}
 }
 
@@ -164,7 +163,7 @@ static enum bf_nrc hash(struct bf_server *u, struct bf_cur *c)
 	}
 	bf_sha256(digest, bf_pack_view(u->pack, addr, size), size);
 	bf_out_bytes(&u->out, digest, sizeof(digest));
-	takes(u, (bf_time)size * HASH_NS_BYTE / 1000);
+	takes(u, (bf_time)size * BF_PACK_HASH_NS / 1000);
 	return NRC_NONE;
 }
 

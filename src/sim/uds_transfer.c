@@ -120,6 +120,21 @@ static enum bf_pack_work program(struct bf_server *u, const uint8_t *p, size_t l
 	return work;
 }
 
+/* A digest goes from the slot's start on: what comes out of order is hashed at the end. */
+static void hash_ahead(struct bf_server *u, uint32_t at, size_t len)
+{
+	uint32_t slot = bf_pack_slot_addr(u->target_slot);
+
+	if (!bf_pack_opts(u->pack)->check_ahead)
+		return;
+	if (at == slot)
+		u->hashed = 0;
+	if (at != slot + u->hashed)
+		return;
+	u->hashed += (uint32_t)len;
+	bf_pack_think(u->pack, (bf_time)len * BF_PACK_HASH_NS / 1000, u->now);
+}
+
 /* Two buffers: the answer only waits for the block before this one to be in flash. */
 static enum bf_nrc take_block(struct bf_server *u, struct bf_cur *c)
 {
@@ -136,6 +151,7 @@ static enum bf_nrc take_block(struct bf_server *u, struct bf_cur *c)
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
 	if (len > t->size - t->moved)
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
+	hash_ahead(u, t->addr + t->moved, len);
 	nrc = bf_server_worked(program(u, data, len, &done));
 	u->done = free_at;
 	if (nrc != NRC_NONE)
