@@ -120,10 +120,14 @@ static enum bf_pack_work program(struct bf_server *u, const uint8_t *p, size_t l
 	return work;
 }
 
-/* A digest goes from the slot's start on: what comes out of order is hashed at the end. */
-static void hash_ahead(struct bf_server *u, uint32_t at, size_t len)
+/*
+ * A digest goes from the slot's start on: what comes out of order is hashed at the end. The bank that is being
+ * written is not the one that the code runs from, so the processor hashes while the flash works.
+ */
+static void hash_ahead(struct bf_server *u, uint32_t at, size_t len, bf_time flash_us)
 {
 	uint32_t slot = bf_pack_slot_addr(u->target_slot);
+	bf_time us = (bf_time)len * BF_PACK_HASH_NS / 1000;
 
 	if (!bf_pack_opts(u->pack)->check_ahead)
 		return;
@@ -132,7 +136,8 @@ static void hash_ahead(struct bf_server *u, uint32_t at, size_t len)
 	if (at != slot + u->hashed)
 		return;
 	u->hashed += (uint32_t)len;
-	bf_pack_think(u->pack, (bf_time)len * BF_PACK_HASH_NS / 1000, u->now);
+	if (us > flash_us)
+		bf_pack_think(u->pack, us - flash_us, u->now);
 }
 
 /* Two buffers: the answer only waits for the block before this one to be in flash. */
@@ -151,11 +156,12 @@ static enum bf_nrc take_block(struct bf_server *u, struct bf_cur *c)
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
 	if (len > t->size - t->moved)
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
-	hash_ahead(u, t->addr + t->moved, len);
 	nrc = bf_server_worked(program(u, data, len, &done));
 	u->done = free_at;
 	if (nrc != NRC_NONE)
 		return drop(u, nrc);
+	hash_ahead(u, t->addr + t->moved - (uint32_t)len, len,
+		   bf_pack_idle_at(u->pack, u->now) - free_at);
 	return NRC_NONE;
 }
 
