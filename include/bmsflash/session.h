@@ -21,15 +21,16 @@ enum bf_allow {
 	BF_ALLOW_CURRENT,
 	BF_ALLOW_UNSTEADY, /* voltages move between two readings */
 	BF_ALLOW_CELL_SPREAD,
-	BF_ALLOW_UNKNOWN,         /* a required quantity that the pack does not tell */
-	BF_ALLOW_NO_HARDWARE,     /* the image names no hardware */
-	BF_ALLOW_NO_COUNTER,      /* the pack counts, the image carries no counter */
-	BF_ALLOW_DOWNGRADE,       /* lower version, counter permitting */
-	BF_ALLOW_NO_BACKUP,       /* the pack cannot be read back */
-	BF_ALLOW_SINGLE_BANK,     /* no way back but a backup */
-	BF_ALLOW_NO_PROOF,        /* the pack cannot tell what it runs */
-	BF_ALLOW_SELF_TEST,       /* the pack has no self-test that the profile requires */
-	BF_ALLOW_FOREIGN_ARCHIVE, /* an archive that somebody else made, with unsigned contents */
+	BF_ALLOW_UNKNOWN,           /* a required quantity that the pack does not tell */
+	BF_ALLOW_NO_HARDWARE,       /* the image names no hardware */
+	BF_ALLOW_NO_COUNTER,        /* the pack counts, the image carries no counter */
+	BF_ALLOW_DOWNGRADE,         /* lower version, counter permitting */
+	BF_ALLOW_NO_BACKUP,         /* the pack cannot be read back */
+	BF_ALLOW_SINGLE_BANK,       /* no way back but a backup */
+	BF_ALLOW_NO_PROOF,          /* the pack cannot tell what it runs */
+	BF_ALLOW_SELF_TEST,         /* the pack has no self-test that the profile requires */
+	BF_ALLOW_FOREIGN_ARCHIVE,   /* an archive that somebody else made, with unsigned contents */
+	BF_ALLOW_NEW_CONFIGURATION, /* what the new firmware made of it stays */
 	BF_ALLOW_COUNT
 };
 struct bf_allow_info {
@@ -101,6 +102,8 @@ struct bf_progress {
 struct bf_summary {
 	bf_time total, erase, transfer, wait_pack, wait_adapter, retries, backup, verify, restart;
 	uint64_t bytes_sent, bytes_skipped;
+	unsigned regions_restored; /* of configuration and calibration */
+	uint64_t bytes_restored;
 	int64_t bytes_saved;     /* of bytes_sent, by compression */
 	double rate, wire_share; /* as in bf_progress */
 	uint32_t line_rate;

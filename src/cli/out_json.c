@@ -284,6 +284,7 @@ static void put_summary(struct bf_json *j, const struct bf_event *ev)
 	bf_json_set_int(j, "bytes_sent", (int64_t)s->bytes_sent);
 	bf_json_set_int(j, "bytes_skipped", (int64_t)s->bytes_skipped);
 	bf_json_set_int(j, "bytes_saved", s->bytes_saved);
+	bf_json_set_int(j, "regions_restored", s->regions_restored);
 	bf_json_set_real(j, "bytes_per_s", s->rate);
 	if (s->wire_share >= 0)
 		bf_json_set_real(j, "wire_share", s->wire_share);

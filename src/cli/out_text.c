@@ -375,6 +375,10 @@ static void say_summary(struct bf_out_text *o, const struct bf_event *ev)
 	}
 	line[strlen(line) - 1] = '\0';
 	note(o, "time: %s", line);
+	if (s->regions_restored)
+		note(o, "configuration: %u region%s put back, %s", s->regions_restored,
+		     s->regions_restored == 1 ? "" : "s",
+		     bf_text_size(size, sizeof(size), s->bytes_restored));
 	if (!s->bytes_sent && !s->bytes_skipped)
 		return;
 	n = (size_t)snprintf(line, sizeof(line), "%s sent at %s",

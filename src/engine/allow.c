@@ -27,6 +27,8 @@ static const struct bf_allow_info allow_rows[] = {
 				 "a pack without the self-test that the profile requires" },
 	[BF_ALLOW_FOREIGN_ARCHIVE] = { "foreign-archive",
 				       "a backup that this user did not make on this computer" },
+	[BF_ALLOW_NEW_CONFIGURATION] = { "new-configuration", "configuration that the new firmware "
+							      "changes at its start" },
 };
 static_assert(BF_COUNT(allow_rows) == BF_ALLOW_COUNT, "a row for every permission");
 

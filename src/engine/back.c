@@ -60,15 +60,32 @@ static bool revert_by_restart(struct bf_run *run, struct bf_err *why)
 	return ask_patiently(run) && run->runs == BF_RUNS_OLD;
 }
 
+/* With one bank firmware that has run counts as confirmed, and a counter that it raised shuts the old one out:
+ * writing that would leave a pack that starts nothing. */
+static bool is_shut_out(const struct bf_run *run, const struct bf_meta *old)
+{
+	uint32_t counter = old->has_counter ? old->counter : run->ident.counter;
+
+	return run->runs == BF_RUNS_NEW && bf_run_can(run, BF_CAP_COUNTER) &&
+	       counter < run->now.counter;
+}
+
 static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 {
-	if (bf_restore_image(run, run->backup_path, err) || bf_run_enter(run, err) ||
-	    bf_ph_plan(run, err))
+	if (bf_restore_image(run, run->backup_path, err))
+		return err->rc;
+	if (is_shut_out(run, bf_image_meta(run->image)))
+		return bf_fail(err, BF_E_ROLLBACK,
+			       "the pack's security counter is %u now, and the old firmware is "
+			       "below it: the new one stays",
+			       run->now.counter);
+	if (bf_run_enter(run, err) || bf_ph_plan(run, err))
 		return err->rc;
 	if (run->todo.n && bf_ph_write(run, err))
 		return err->rc;
 	if (bf_ph_verify(run, err))
 		return err->rc;
+	bf_keep_in_loader(run);
 	return bf_run_restart(run, err);
 }
 
@@ -117,6 +134,7 @@ void bf_ph_back(struct bf_run *run, struct bf_err *err)
 	bf_say(run, BF_EV_NOTICE, "going back: %s", err->cause);
 	if (run->runs == BF_RUNS_OLD || revert_by_restart(run, err)) {
 		old_again(run, err);
+		bf_keep_of_old(run);
 		return;
 	}
 	if (!bf_write_back(run, err))

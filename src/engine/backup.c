@@ -342,7 +342,7 @@ static bool is_needless(struct bf_run *run)
 		(void)bf_check_decide(run, &check, false, BF_E_PREFLIGHT, &unused);
 		return true;
 	}
-	return run->has_backup;
+	return run->backup_path[0] != '\0';
 }
 
 enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)

@@ -15,6 +15,7 @@
 #include "run.h"
 
 #define JOURNAL_MAX ((size_t)1 << 20)
+#define BACKUP_AGE  BF_SEC(24 * 3600) /* a pack that worked for longer has a life of its own */
 
 static const char *depth_name(enum bf_depth depth)
 {
@@ -59,25 +60,56 @@ static void read_before(struct bf_run *run, const struct bf_json *j)
 	run->has_before = true;
 }
 
+/* The firmware in an archive is the one that runs now: it still tells how the pack was. */
+static bool is_of_what_runs(const struct bf_run *run, const char *path)
+{
+	struct bf_restore r = { 0 };
+	char text[BF_VERSION_TEXT];
+	const char *now = bf_ident_version(&run->ident, text), *then = NULL;
+	struct bf_err unused;
+	bool same;
+
+	bf_err_init(&unused);
+	if (!bf_restore_open(path, &r, &unused) && r.firmware)
+		then = bf_json_str(r.firmware, "version");
+	same = now && then && strcmp(now, then) == 0;
+	bf_restore_done(&r);
+	return same;
+}
+
+/* The backup of the run that was cut, where a new one could only show what that run left behind: half a
+ * bank, or what new firmware on trial made of the configuration. */
+static void take_backup(struct bf_run *run, const struct bf_json *j, bool same_image, bool started)
+{
+	const char *path = bf_json_str(j, "backup");
+	bool fresh = bf_wall(run->clock) - bf_json_int(j, "wall_us", 0) < BACKUP_AGE;
+	bool counts = run->ident.in_bootloader || (same_image && fresh);
+
+	if (!path || access(path, R_OK) < 0)
+		return;
+	if (!counts && !(started && fresh && is_of_what_runs(run, path)))
+		return;
+	snprintf(run->backup_path, sizeof(run->backup_path), "%s", path);
+	run->has_backup = bf_json_bool(j, "backup_has_firmware", true);
+}
+
 static void take_up(struct bf_run *run, const struct bf_json *j)
 {
-	const char *sha = bf_json_str(j, "image_sha256"), *backup = bf_json_str(j, "backup");
+	const char *sha = bf_json_str(j, "image_sha256");
 	const char *reached = bf_json_str(j, "reached");
 	char mine[2 * BF_SHA256_LEN + 1];
 
+	bool started = reached && strcmp(reached, depth_name(BF_DEPTH_STARTED)) == 0;
+	bool same;
+
 	image_hash(run, mine);
+	same = sha && strcmp(sha, mine) == 0;
 	run->resumed = true;
 	bf_say(run, BF_EV_NOTICE, "an earlier run was interrupted (%s)%s",
-	       reached ? reached : "unknown",
-	       sha && strcmp(sha, mine) == 0 ? "; it is taken up" : " with another image");
-	if (!sha || strcmp(sha, mine) != 0)
-		return;
-	if (backup && access(backup, R_OK) == 0) {
-		snprintf(run->backup_path, sizeof(run->backup_path), "%s", backup);
-		run->has_backup = true;
-	}
+	       reached ? reached : "unknown", same ? "; it is taken up" : " with another image");
+	take_backup(run, j, same, started);
 	/* Cells are compared across the restart; before it a fresh reading is the better one. */
-	if (reached && strcmp(reached, depth_name(BF_DEPTH_STARTED)) == 0)
+	if (same && started)
 		read_before(run, j);
 }
 
@@ -132,8 +164,9 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	bf_json_set_str(j, "image_sha256", sha);
 	bf_json_set_str(j, "reached", depth_name(run->depth));
 	bf_json_set_int(j, "bytes_sent", (int64_t)run->sum.bytes_sent);
-	if (run->has_backup)
+	if (run->backup_path[0])
 		bf_json_set_str(j, "backup", run->backup_path);
+	bf_json_set_bool(j, "backup_has_firmware", run->has_backup);
 	bf_json_set(j, "cells_mv", cells_of(run));
 	line = bf_json_line(j);
 	snprintf(folder, sizeof(folder), "%s/journal", run->job->data_folder);

@@ -41,7 +41,7 @@ static enum bf_state state_after_failure(const struct bf_run *run)
 {
 	if (!changes(run))
 		return BF_STATE_UNTOUCHED;
-	if (run->left_app)
+	if (run->left_app || (run->data_lost && run->runs != BF_RUNS_NEW))
 		return BF_STATE_RECOVERY;
 	switch (run->runs) {
 	case BF_RUNS_UNKNOWN:
@@ -65,7 +65,9 @@ static void recovery_command(const struct bf_run *run, struct bf_err *err)
 	bool again =
 		run->job->kind == BF_JOB_FLASH && (unknown || bf_run_can(run, BF_CAP_DUAL_BANK));
 
-	if (run->has_backup && !again)
+	if (run->data_lost && run->data_fixed)
+		bf_next(err, "tar -xf '%s'", run->backup_path);
+	else if (run->has_backup && (!again || run->data_lost))
 		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
 	else if (run->job->restore_from)
 		bf_next_command(run, BF_JOB_ROLLBACK, run->job->restore_from, err);
@@ -90,9 +92,18 @@ static void settle_code(const struct bf_run *run, struct bf_outcome *out)
 	out->rc = err->rc;
 }
 
+static const char *what_is_there(const struct bf_run *run, char dst[96])
+{
+	snprintf(dst, 96, "The pack%s",
+		 run->data_lost && run->runs == BF_RUNS_OLD
+			 ? " runs its old firmware without its configuration: it"
+			 : "");
+	return dst;
+}
+
 static void say_failure(const struct bf_run *run, struct bf_outcome *out)
 {
-	char old[BF_VERSION_TEXT], new[BF_VERSION_TEXT];
+	char old[BF_VERSION_TEXT], new[BF_VERSION_TEXT], text[96];
 	char *s = out->sentence;
 	size_t cap = sizeof(out->sentence);
 
@@ -108,14 +119,16 @@ static void say_failure(const struct bf_run *run, struct bf_outcome *out)
 				 : "");
 		break;
 	case BF_STATE_NEW_PROVEN:
-		snprintf(s, cap, "New firmware %s is proven running.", new_name(run, new));
+		snprintf(s, cap, "New firmware %s is proven running%s.", new_name(run, new),
+			 run->data_lost ? ", but not with the configuration of before" : "");
 		break;
 	case BF_STATE_UNPROVEN:
 		snprintf(s, cap, "Firmware %s is written and started; the pack cannot prove it.",
 			 new_name(run, new));
 		break;
 	case BF_STATE_RECOVERY:
-		snprintf(s, cap, "The pack needs recovery; type: %s", out->err.next);
+		snprintf(s, cap, "%s needs recovery; type: %s", what_is_there(run, text),
+			 out->err.next);
 		break;
 	}
 }

@@ -30,7 +30,7 @@ static const struct bf_phase flash_rows[] = {
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, bf_when_changing,
 	  .weight = 1 },
 	{ "planning what to write", bf_ph_plan, .weight = 1 },
-	{ "backing up", bf_ph_backup, .when = bf_when_writing, .weight = 25, .writes = true,
+	{ "backing up", bf_ph_backup, .when = bf_when_backing_up, .weight = 25, .writes = true,
 	  .moves = true },
 	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50,
 	  .writes = true, .moves = true },
@@ -41,10 +41,14 @@ static const struct bf_phase flash_rows[] = {
 	{ "restarting the pack", bf_ph_restart, .when = bf_when_starting, .weight = 10,
 	  .writes = true },
 	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true },
+	{ "comparing the configuration", bf_ph_keep, bf_ph_back, .when = bf_when_confirming,
+	  .weight = 1, .writes = true, .hold = true },
 	{ "testing the pack", bf_ph_self_test, bf_ph_back, .when = bf_when_confirming, .weight = 3,
 	  .writes = true, .hold = true },
 	{ "confirming the firmware", bf_ph_confirm, .when = bf_when_confirming, .weight = 1,
 	  .writes = true },
+	{ "starting with the configuration put back", bf_ph_settle, .when = bf_when_settling,
+	  .weight = 5, .writes = true },
 };
 
 static const struct bf_phase revert_rows[] = {
@@ -92,10 +96,14 @@ static const struct bf_phase restore_rows[] = {
 	{ "restarting the pack", bf_ph_restart, .when = bf_when_starting, .weight = 10,
 	  .writes = true },
 	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true },
+	{ "comparing the configuration", bf_ph_keep, bf_ph_back, .when = bf_when_confirming,
+	  .weight = 1, .writes = true, .hold = true },
 	{ "testing the pack", bf_ph_self_test, bf_ph_back, .when = bf_when_confirming, .weight = 3,
 	  .writes = true, .hold = true },
 	{ "confirming the firmware", bf_ph_confirm, .when = bf_when_confirming, .weight = 1,
 	  .writes = true },
+	{ "starting with the configuration put back", bf_ph_settle, .when = bf_when_settling,
+	  .weight = 5, .writes = true },
 };
 
 static const struct bf_phase backup_rows[] = {

@@ -26,6 +26,12 @@ bool bf_when_writing(const struct bf_run *run)
 	return run->todo.n > 0;
 }
 
+/* Firmware that is there already may do to the configuration what it likes when it is started. */
+bool bf_when_backing_up(const struct bf_run *run)
+{
+	return bf_when_writing(run) || bf_when_starting(run);
+}
+
 bool bf_when_verifying(const struct bf_run *run)
 {
 	return !run->todo.already_running;

@@ -154,6 +154,7 @@ static char *compose(const struct bf_run *run, const struct bf_outcome *out, con
 	bf_json_set(j, "overrides", overrides(run));
 	if (run->has_backup)
 		bf_json_set_str(j, "backup", run->backup_path);
+	bf_json_set_int(j, "regions_restored", run->sum.regions_restored);
 	add_link(j, run);
 	bf_json_set_str(j, "result", bf_rc_info(out->rc)->exit_name);
 	bf_json_set_str(j, "state", bf_state_name(out->state));

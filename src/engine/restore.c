@@ -46,9 +46,14 @@ static enum bf_rc check_rows(struct bf_restore *r, const char *path, struct bf_e
 		if (!r->firmware && bf_json_bool(row, "firmware", false))
 			r->firmware = row;
 	}
-	if (!r->firmware)
-		return bf_fail(err, BF_E_IMAGE, "the backup '%s' holds no firmware", path);
 	return BF_OK;
+}
+
+/* The backup of a pack whose firmware cannot be read holds the rest. */
+static enum bf_rc need_firmware(const struct bf_restore *r, const char *path, struct bf_err *err)
+{
+	return r->firmware ? BF_OK
+			   : bf_fail(err, BF_E_IMAGE, "the backup '%s' holds no firmware", path);
 }
 
 enum bf_rc bf_restore_open(const char *path, struct bf_restore *r, struct bf_err *err)
@@ -122,6 +127,8 @@ enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err)
 	struct bf_restore r = { 0 };
 	enum bf_rc rc = bf_restore_open(run->job->restore_from, &r, err);
 
+	if (!rc)
+		rc = need_firmware(&r, run->job->restore_from, err);
 	if (!rc)
 		rc = check_origin(run, &r, err);
 	bf_restore_done(&r);
@@ -200,6 +207,8 @@ enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err 
 	struct bf_image *image = NULL;
 	enum bf_rc rc = bf_restore_open(path, &r, err);
 
+	if (!rc)
+		rc = need_firmware(&r, path, err);
 	if (!rc)
 		rc = match(run, &r, err);
 	if (!rc)

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The archive's configuration and calibration go back where they came from: to the region of the same kind,
- * address and size, when the pack lets it be written. What is the same already is not touched, so a run that
- * was cut is ended by the same command.
+ * The archive's configuration and calibration against what the pack holds: a region has its home where one of
+ * the same kind, address and size is. What is the same already is not touched, so a run that was cut is ended
+ * by the same command.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "bmsflash/json.h"
 #include "run.h"
 
+#define UNITS_MAX 256u /* asked for by hash at once; more is read */
+
 struct data {
 	struct bf_run *run;
+	const char *path; /* of the archive */
 	const struct bf_json *row;
 	const struct bf_archive_member *member;
 	const struct bf_region *region;
@@ -45,16 +49,58 @@ static void tell(const struct data *d, const char *result)
 				.region = { d->name, d->region->addr, d->member->len, result } });
 }
 
-static enum bf_rc holds(const struct data *d, bool *ret_same, struct bf_err *err)
+/* Not BF_OK: it has to be read. */
+static enum bf_rc same_by_hash(const struct data *d, bool *ret_same)
 {
-	BF_AUTO_MEM uint8_t *now = malloc(d->member->len + 1);
+	uint32_t unit = d->region->erase_unit, n = unit ? d->region->size / unit : 0;
+	uint8_t(*got)[8], want[BF_SHA256_LEN];
+	struct bf_err unused;
+	enum bf_rc rc;
+
+	if (!bf_run_can(d->run, BF_CAP_HASH) || !d->run->proto->ops->hash_units || !n ||
+	    n > UNITS_MAX || d->region->size % unit)
+		return BF_E_UNSUPPORTED;
+	got = calloc(n, sizeof(*got));
+	if (!got)
+		abort();
+	bf_err_init(&unused);
+	rc = bf_hash_units(d->run, d->region->addr, d->region->size, unit, got, n, &unused);
+	*ret_same = true;
+	for (uint32_t i = 0; !rc && i < n; i++) {
+		bf_sha256(want, d->member->data + (size_t)i * unit, unit);
+		*ret_same = *ret_same && memcmp(want, got[i], sizeof(got[i])) == 0;
+	}
+	free(got);
+	return rc;
+}
+
+static bool is_uniform(const uint8_t *p, size_t len)
+{
+	return len && memcmp(p, p + 1, len - 1) == 0;
+}
+
+/* *ret_wiped: it holds one byte all over, and the archive does not. */
+static enum bf_rc by_reading(const struct data *d, bool *ret_same, bool *ret_wiped,
+			     struct bf_err *err)
+{
+	const struct bf_archive_member *m = d->member;
+	BF_AUTO_MEM uint8_t *now = malloc(m->len + 1);
 
 	if (!now)
 		abort();
-	if (bf_read_range(d->run, d->region, d->region->addr, now, d->member->len, err))
+	if (bf_read_range(d->run, d->region, d->region->addr, now, m->len, err))
 		return err->rc;
-	*ret_same = memcmp(now, d->member->data, d->member->len) == 0;
+	*ret_same = memcmp(now, m->data, m->len) == 0;
+	*ret_wiped = !*ret_same && is_uniform(now, m->len);
 	return BF_OK;
+}
+
+static enum bf_rc holds(const struct data *d, bool *ret_same, bool *ret_wiped, struct bf_err *err)
+{
+	*ret_wiped = false;
+	if (same_by_hash(d, ret_same) == BF_OK && *ret_same)
+		return BF_OK;
+	return by_reading(d, ret_same, ret_wiped, err);
 }
 
 static enum bf_rc write_region(const struct data *d, const struct bf_image *image,
@@ -89,43 +135,117 @@ static enum bf_rc write_region(const struct data *d, const struct bf_image *imag
 
 static enum bf_rc put_back(const struct data *d, struct bf_err *err)
 {
-	const char *path = d->run->job->restore_from;
 	BF_AUTO(bf_image) *image = NULL;
 	uint8_t sha[BF_SHA256_LEN];
-	bool same = false;
+	bool same = false, wiped;
 
 	/* The archive was checked against its manifest when it was opened. */
 	bf_sha256(sha, d->member->data, d->member->len);
-	if (bf_image_from_backup(path, d->name, d->region->addr, d->member->data, d->member->len,
+	if (bf_image_from_backup(d->path, d->name, d->region->addr, d->member->data, d->member->len,
 				 sha, &image, err) ||
-	    write_region(d, image, err) || holds(d, &same, err))
+	    write_region(d, image, err) || by_reading(d, &same, &wiped, err))
 		return err->rc;
 	if (!same)
 		return bf_fail(err, BF_E_MISMATCH,
 			       "'%s' does not hold what was written to it, %zu bytes at %08x",
 			       d->name, d->member->len, d->region->addr);
 	tell(d, "restored");
-	if (d->run->todo.already_running)
-		bf_say(d->run, BF_EV_NOTICE, "'%s' takes effect at the pack's next restart",
-		       d->name);
+	d->run->sum.regions_restored++;
+	d->run->sum.bytes_restored += d->member->len;
 	return BF_OK;
 }
 
-static enum bf_rc restore_one(struct data *d, struct bf_err *err)
+static bool is_writable(const struct data *d)
 {
 	const unsigned needs = BF_ACCESS_READ | BF_ACCESS_WRITE;
-	enum bf_region_kind kind;
-	bool same = false;
 
-	if (!is_data(d->row, &kind) || !d->member)
+	return (d->region->access & needs) == needs;
+}
+
+/* Each row of configuration or calibration, with its home if it has one. */
+static enum bf_rc each(struct bf_run *run, const struct bf_restore *r, const char *path,
+		       enum bf_rc (*call)(struct data *d, void *ctx, struct bf_err *err), void *ctx,
+		       struct bf_err *err)
+{
+	const struct bf_json *rows = bf_json_get(r->manifest, "regions");
+
+	for (size_t i = 0; rows && i < bf_json_len(rows); i++) {
+		const struct bf_json *row = bf_json_at(rows, i);
+		const char *file = bf_json_str(row, "file"), *name = bf_json_str(row, "name");
+		enum bf_region_kind kind;
+		struct data d = { .run = run,
+				  .path = path,
+				  .row = row,
+				  .member = file ? bf_archive_find(&r->archive, file) : NULL,
+				  .name = name ? name : "region" };
+
+		if (!is_data(row, &kind) || !d.member)
+			continue;
+		d.region = home_of(run, row, kind, d.member->len);
+		if (call(&d, ctx, err))
+			return err->rc;
+	}
+	return BF_OK;
+}
+
+static enum bf_rc look_at(struct data *d, void *ctx, struct bf_err *err)
+{
+	struct bf_data_look *look = ctx;
+	bool same = false, wiped = false;
+
+	if (!d->region || !(d->region->access & BF_ACCESS_READ))
 		return BF_OK;
-	d->region = home_of(d->run, d->row, kind, d->member->len);
-	if (!d->region || (d->region->access & needs) != needs) {
+	if (holds(d, &same, &wiped, err))
+		return bf_while(err, "comparing '%s' with the backup", d->name);
+	look->n++;
+	if (same)
+		return BF_OK;
+	look->differ++;
+	look->wiped += wiped;
+	look->fixed += !is_writable(d);
+	snprintf(look->name, sizeof(look->name), "%s", d->name);
+	return BF_OK;
+}
+
+size_t bf_data_count(const struct bf_restore *r)
+{
+	const struct bf_json *rows = bf_json_get(r->manifest, "regions");
+	enum bf_region_kind kind;
+	size_t n = 0;
+
+	for (size_t i = 0; rows && i < bf_json_len(rows); i++)
+		n += is_data(bf_json_at(rows, i), &kind);
+	return n;
+}
+
+bool bf_data_comparable(const struct bf_run *run)
+{
+	return bf_run_can(run, BF_CAP_READ) && run->proto->ops->read &&
+	       !bf_run_can(run, BF_CAP_SINK);
+}
+
+enum bf_rc bf_data_look(struct bf_run *run, const struct bf_restore *r, struct bf_data_look *ret,
+			struct bf_err *err)
+{
+	struct bf_data_look look = { 0 };
+
+	if (each(run, r, "", look_at, &look, err))
+		return err->rc;
+	*ret = look;
+	return BF_OK;
+}
+
+static enum bf_rc restore_one(struct data *d, void *ctx, struct bf_err *err)
+{
+	bool same = false, wiped;
+
+	(void)ctx;
+	if (!d->region || !is_writable(d)) {
 		bf_say(d->run, BF_EV_NOTICE, "'%s' stays as the pack has it: %s", d->name,
 		       d->region ? "it cannot be written" : "the pack has no such region now");
 		return BF_OK;
 	}
-	if (holds(d, &same, err))
+	if (holds(d, &same, &wiped, err))
 		return bf_while(err, "comparing '%s' with the backup", d->name);
 	if (same) {
 		tell(d, "identical");
@@ -134,39 +254,31 @@ static enum bf_rc restore_one(struct data *d, struct bf_err *err)
 	return put_back(d, err) ? bf_while(err, "restoring '%s'", d->name) : BF_OK;
 }
 
-static enum bf_rc restore_all(struct bf_run *run, const struct bf_restore *r, struct bf_err *err)
+enum bf_rc bf_data_put_back(struct bf_run *run, const struct bf_restore *r, const char *path,
+			    struct bf_err *err)
 {
-	const struct bf_json *rows = bf_json_get(r->manifest, "regions");
-
-	for (size_t i = 0; rows && i < bf_json_len(rows); i++) {
-		const struct bf_json *row = bf_json_at(rows, i);
-		const char *file = bf_json_str(row, "file"), *name = bf_json_str(row, "name");
-		struct data d = { .run = run,
-				  .row = row,
-				  .member = file ? bf_archive_find(&r->archive, file) : NULL,
-				  .name = name ? name : "region" };
-
-		if (restore_one(&d, err))
-			return err->rc;
-	}
-	return BF_OK;
+	return each(run, r, path, restore_one, NULL, err);
 }
 
 enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err)
 {
+	const char *path = run->job->restore_from;
+	unsigned before = run->sum.regions_restored;
 	struct bf_restore r = { 0 };
 	enum bf_rc rc;
 
-	if (!bf_run_can(run, BF_CAP_READ) || !run->proto->ops->read ||
-	    bf_run_can(run, BF_CAP_SINK)) {
+	if (!bf_data_comparable(run)) {
 		bf_say(run, BF_EV_NOTICE,
 		       "configuration and calibration stay as the pack has them: this boot "
 		       "loader cannot compare them");
 		return BF_OK;
 	}
-	rc = bf_restore_open(run->job->restore_from, &r, err);
+	rc = bf_restore_open(path, &r, err);
 	if (!rc)
-		rc = restore_all(run, &r, err);
+		rc = bf_data_put_back(run, &r, path, err);
 	bf_restore_done(&r);
+	if (!rc && run->todo.already_running && run->sum.regions_restored > before)
+		bf_say(run, BF_EV_NOTICE,
+		       "configuration and calibration take effect at the pack's next restart");
 	return rc;
 }

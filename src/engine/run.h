@@ -23,6 +23,15 @@ struct bf_ports {
 	const struct bf_proto_ops *const *(*protos)(void);
 };
 
+/* Configuration and calibration in an archive against the pack (restore_data.c). */
+struct bf_data_look {
+	unsigned n;      /* regions that could be compared */
+	unsigned differ; /* of those */
+	unsigned wiped;  /* of those that differ: one byte all over */
+	unsigned fixed;  /* of those that differ: cannot be written */
+	char name[32];   /* one that differs */
+};
+
 /* How deep the run has reached into the pack: what a failure would mean now. */
 enum bf_depth {
 	BF_DEPTH_NONE,      /* nothing was changed */
@@ -118,6 +127,9 @@ struct bf_run {
 	struct bf_self_test own_test;
 	bool silent; /* after the restart it could not be asked; only with no_proof */
 	bool went_back;
+	bool owes_restart;  /* once confirmed: configuration was put back while it ran on trial */
+	bool data_lost;     /* configuration is not what it was, and could not be made so */
+	bool data_fixed;    /* ... because the pack lets nobody write it */
 	bool left_app;      /* asked into its boot loader, where no firmware runs meanwhile */
 	bool took_loader;   /* ... at some time */
 	bool no_proof;      /* allowed and needed */
@@ -265,6 +277,14 @@ enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err);
 /* Configuration and calibration, where the pack lets itself be given them (restore_data.c). */
 enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err);
+struct bf_restore;
+size_t bf_data_count(const struct bf_restore *r);
+bool bf_data_comparable(const struct bf_run *run);
+enum bf_rc bf_data_look(struct bf_run *run, const struct bf_restore *r, struct bf_data_look *ret,
+			struct bf_err *err);
+/* What differs and can be written, each read again afterwards. In the writing session. */
+enum bf_rc bf_data_put_back(struct bf_run *run, const struct bf_restore *r, const char *path,
+			    struct bf_err *err);
 enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err);
 /* The firmware of run->backup_path as the run's image. */
 enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err *err);
@@ -307,6 +327,7 @@ bool bf_seal_holds(const struct bf_run *run, const struct bf_archive *a);
 enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err);
 void bf_todo_done(struct bf_todo *todo);
 bool bf_when_changing(const struct bf_run *run); /* told by the bank states alone */
+bool bf_when_backing_up(const struct bf_run *run);
 bool bf_when_writing(const struct bf_run *run);
 bool bf_when_verifying(const struct bf_run *run);
 enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err); /* plan_memory.c */
@@ -332,6 +353,9 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err);
 bool bf_looped(const struct bf_run *run);
 /* The old firmware is back unasked: why, as far as restarts tell. */
 void bf_name_loop(const struct bf_run *run, struct bf_err *err);
+/* One rule decided, shown and recorded. */
+enum bf_rc bf_self_test_decide(struct bf_run *run, struct bf_check *check, bool ok,
+			       struct bf_err *err);
 enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err);
 void bf_ph_back(struct bf_run *run, struct bf_err *err);
@@ -343,6 +367,13 @@ enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err);
 /* One bank: the backup goes back to where it came from. */
 bool bf_write_back(struct bf_run *run, struct bf_err *err);
+
+/* keep.c: configuration and calibration across an update */
+enum bf_rc bf_ph_keep(struct bf_run *run, struct bf_err *err);
+bool bf_when_settling(const struct bf_run *run);
+enum bf_rc bf_ph_settle(struct bf_run *run, struct bf_err *err);
+void bf_keep_of_old(struct bf_run *run);    /* the old firmware runs again */
+void bf_keep_in_loader(struct bf_run *run); /* ... and will */
 
 /* journal.c, record.c */
 enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err); /* look for an interrupted run */

@@ -9,7 +9,8 @@
 #define MORE_PINGS 40        /* when the first look is bad */
 #define STAY       BF_SEC(4) /* longer than firmware on trial takes to make up its mind */
 
-static enum bf_rc decide(struct bf_run *run, struct bf_check *check, bool ok, struct bf_err *err)
+enum bf_rc bf_self_test_decide(struct bf_run *run, struct bf_check *check, bool ok,
+			       struct bf_err *err)
 {
 	bool allowed = !ok && check->allow >= 0 && run->job->allow[check->allow];
 
@@ -19,8 +20,14 @@ static enum bf_rc decide(struct bf_run *run, struct bf_check *check, bool ok, st
 		run->overrides |= 1u << check->allow;
 	if (ok || allowed)
 		return BF_OK;
-	bf_fail(err, BF_E_MISMATCH, "self-test '%s' failed: '%s', allowed is '%s'", check->name,
-		check->got, check->limit);
+	return bf_fail(err, BF_E_MISMATCH, "self-test '%s' failed: '%s', allowed is '%s'",
+		       check->name, check->got, check->limit);
+}
+
+static enum bf_rc decide(struct bf_run *run, struct bf_check *check, bool ok, struct bf_err *err)
+{
+	if (!bf_self_test_decide(run, check, ok, err))
+		return BF_OK;
 	bf_likely(err, "the new firmware does not fit this pack's hardware or calibration");
 	bf_likely(err, "that part of the pack is faulty and the old firmware does not look at it");
 	return err->rc;

@@ -41,6 +41,13 @@ static const struct choice crashes[] = {
 	{ "trial", BF_SIM_CRASH_TRIAL },
 	{ NULL, 0 },
 };
+static const struct choice wipes[] = {
+	{ "never", BF_SIM_WIPE_NEVER },
+	{ "blank", BF_SIM_WIPE_BLANK },
+	{ "defaults", BF_SIM_WIPE_DEFAULTS },
+	{ "always", BF_SIM_WIPE_ALWAYS },
+	{ NULL, 0 },
+};
 static const struct choice off_on[] = { { "0", 0 }, { "1", 1 }, { NULL, 0 } };
 static const struct choice flash_speed[] = { { "real", 0 }, { "instant", 1 }, { NULL, 0 } };
 static const struct choice erasers[] = { { "host", 0 }, { "ahead", 1 }, { NULL, 0 } };
@@ -53,6 +60,7 @@ static const struct choice quirks[] = {
 	{ "slow", BF_QUIRK_SLOW },
 	{ "busy", BF_QUIRK_BUSY },
 	{ "nocompress", BF_QUIRK_NOCOMPRESS },
+	{ "fixedconfig", BF_QUIRK_FIXEDCONFIG },
 	{ NULL, 0 },
 };
 
@@ -86,8 +94,11 @@ static const struct row rows[] = {
 	  CHOICE, FIELD(selftest_fail), 0, 0, pass_fail },
 	{ { "crash", "never|trial", "new firmware on trial hangs until the watchdog bites" },
 	  CHOICE, FIELD(crash), 0, 0, crashes },
+	{ { "wipe", "never|blank|defaults|always",
+	    "new firmware erases the configuration at its first start, or makes its own, once or always" },
+	  CHOICE, FIELD(wipe), 0, 0, wipes },
 	{ { "seed", "N", "noise, seeds, chance" }, NUMBER, FIELD(seed), 0, 9e15, NULL },
-	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy|nocompress", "a bad habit; may be given again" },
+	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy|nocompress|fixedconfig", "a bad habit; may be given again" },
 	  BITS, FIELD(quirks), 0, 0, quirks },
 	{ { "auth", "0|1", "SecurityAccess wanted before writing" }, CHOICE, FIELD(auth), 0, 0, off_on },
 	{ { "echo", "0|1", "RS485: the tester hears itself" }, CHOICE, FIELD(echo), 0, 0, off_on },

@@ -9,6 +9,12 @@
 
 enum bf_sim_link { BF_SIM_CAN, BF_SIM_CANFD, BF_SIM_RS485, BF_SIM_USB };
 enum bf_sim_protocol { BF_SIM_UDS, BF_SIM_DFU, BF_SIM_DFUSE };
+enum bf_sim_wipe {
+	BF_SIM_WIPE_NEVER,
+	BF_SIM_WIPE_BLANK,    /* new firmware erases the configuration at its first start */
+	BF_SIM_WIPE_DEFAULTS, /* ... and writes its own */
+	BF_SIM_WIPE_ALWAYS,   /* ... at every start */
+};
 enum bf_sim_crash { BF_SIM_CRASH_NEVER, BF_SIM_CRASH_TRIAL };
 
 enum bf_sim_quirk {
@@ -19,6 +25,8 @@ enum bf_sim_quirk {
 	BF_QUIRK_SLOW = 16,       /* answers after 40 ms, flash four times slower */
 	BF_QUIRK_BUSY = 32,       /* one request in eight is answered with NRC 21 */
 	BF_QUIRK_NOCOMPRESS = 64, /* takes plain blocks alone */
+	BF_QUIRK_FIXEDCONFIG =
+		128, /* configuration can be read, and written by the firmware alone */
 };
 
 /* A measured value that becomes another one while the pack lives: "soc@2000=5". */
@@ -46,6 +54,7 @@ struct bf_sim_opts {
 	bool broadcast;     /* CAN: tells inverters its values once a second */
 	bool selftest_fail; /* the self-test fails while new firmware runs on trial */
 	enum bf_sim_crash crash;
+	enum bf_sim_wipe wipe;
 	uint64_t seed;
 	unsigned quirks; /* bits of enum bf_sim_quirk */
 	bool auth;       /* SecurityAccess is wanted before writing */

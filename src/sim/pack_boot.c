@@ -46,6 +46,25 @@ static void swap_banks(struct bf_pack *p)
 	bf_swap_begin(&p->banks, kind, a > b ? a : b);
 }
 
+/* The first start of other firmware: on trial, or in the one bank that was written. */
+static bool starts_first(const struct bf_pack *p, bool single)
+{
+	return single ? p->rewritten : p->trial;
+}
+
+/* Firmware with a bad habit, on the configuration that the firmware before it left. */
+static void wipe_configuration(struct bf_pack *p, bool first)
+{
+	static const char own[] = "cells=8\nchemistry=NMC\nversion=2\n";
+	bool factory = p->running.major == 1 && p->running.minor == 3;
+	bool again = p->opts.wipe == BF_SIM_WIPE_ALWAYS && !factory;
+
+	if (!p->opts.wipe || !(first || again) || !bf_flash_erase(&p->flash, BF_ADDR_CONFIG) ||
+	    p->opts.wipe == BF_SIM_WIPE_BLANK)
+		return;
+	(void)bf_flash_write(&p->flash, BF_ADDR_CONFIG, (const uint8_t *)own, sizeof(own) - 1);
+}
+
 void bf_pack_boot(struct bf_pack *pack)
 {
 	bool single = pack->opts.quirks & BF_QUIRK_SINGLEBANK;
@@ -67,4 +86,6 @@ void bf_pack_boot(struct bf_pack *pack)
 		return;
 	pack->running = *m;
 	pack->runs = true;
+	wipe_configuration(pack, starts_first(pack, single));
+	pack->rewritten = false;
 }

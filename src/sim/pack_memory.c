@@ -32,6 +32,9 @@ size_t bf_pack_map(const struct bf_pack *pack, struct bf_pack_region ret[BF_PACK
 			ret[i].access = RWE;
 		if (pack->opts.quirks & BF_QUIRK_NOREAD)
 			ret[i].access &= (uint8_t)~BF_PACK_READ;
+		if ((pack->opts.quirks & BF_QUIRK_FIXEDCONFIG) &&
+		    rows[i].kind == BF_PACK_REGION_CONFIG)
+			ret[i].access &= BF_PACK_READ;
 	}
 	return n;
 }
@@ -93,6 +96,7 @@ enum bf_pack_work bf_pack_erase(struct bf_pack *pack, uint32_t addr, uint32_t si
 enum bf_pack_work bf_pack_write(struct bf_pack *pack, uint32_t addr, const uint8_t *p, size_t len,
 				bf_time now, bf_time *ret_done)
 {
+	pack->rewritten = pack->rewritten || addr - BF_ADDR_SLOT0 < BF_PACK_SLOT_SIZE;
 	return bf_pack_worked(pack, bf_flash_write(&pack->flash, addr, p, len), now, ret_done);
 }
 

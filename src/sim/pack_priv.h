@@ -32,6 +32,7 @@ struct bf_pack {
 	bool runs, trial, confirmed_now;
 	bool raw; /* what runs was started by its vector table alone */
 	const struct bf_pack_watch *watch;
+	bool rewritten; /* one bank: other firmware was written since the last start */
 	struct bf_mimage running;
 	unsigned starts, starts_since_power;
 	uint64_t messages;

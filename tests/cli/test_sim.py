@@ -108,6 +108,37 @@ class Jobs(common.Case):
         self.expect(run, 0)
         self.assertEqual(self.running()["version"], "1.3.0")
 
+    def regions(self, run):
+        return [r["result"] for r in run.of("region") if r["name"] == "config"]
+
+    def test_configuration_that_new_firmware_wipes_is_put_back(self):
+        for wipe in ("blank", "defaults"):
+            for quirk in ("", "quirk=singlebank", "quirk=nohash"):
+                with self.subTest(wipe=wipe, quirk=quirk):
+                    run = self.flash(V15, pack=f"sim:wipe={wipe}" + (quirk and "," + quirk))
+                    self.expect(run, 0)
+                    self.assertEqual(self.regions(run), ["saved", "restored"])
+                    self.assertEqual(run.of("summary")[0]["regions_restored"], 1)
+                    verdicts = [c["verdict"] for c in run.of("self-test") if c["name"] == "configuration"]
+                    self.assertEqual(verdicts, ["pass", "pass"])
+
+    def test_configuration_that_cannot_be_put_back_is_never_a_success(self):
+        run = self.flash(V15, pack="sim:wipe=blank,quirk=fixedconfig")
+        self.expect(run, 42)
+        self.assertIn("without its configuration", run.result["sentence"])
+        self.assertIn("tar -xf", run.result["error"]["next"])
+        for quirk in ("", ",quirk=singlebank"):
+            run = self.flash(V15, pack="sim:wipe=always" + quirk)
+            self.expect(run, 40)
+            self.assertEqual(run.result["state"], "new-proven")
+            self.assertIn("not with the configuration of before", run.result["sentence"])
+            self.expect(self.flash(V15, "--allow", "new-configuration", pack="sim:wipe=always" + quirk), 0)
+
+    def test_one_bank_whose_counter_rose_keeps_firmware_that_runs(self):
+        run = self.flash(V15, pack=self.pack("quirk=singlebank", "wipe=blank", "quirk=fixedconfig"))
+        self.expect(run, 42)
+        self.assertEqual(self.running()["version"], "1.5.0")
+
     def test_flashing_what_is_already_there_sends_nothing(self):
         self.expect(self.flash(V15), 0)
         run = self.flash(V15)

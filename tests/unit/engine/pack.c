@@ -176,6 +176,9 @@ static void boot(struct pack *pack, unsigned reason)
 			f->trial = false;
 		}
 	}
+	if ((pack->wipes && f->trial) ||
+	    (pack->wipes_always && pack_in_slot(pack, f->active) == &pack->known[1]))
+		memset(f->bytes + PACK_CAL, 0xFF, PACK_UNIT);
 	f->in_loader = !pack_in_slot(pack, f->active) || (!two_banks(pack) && pack->new_crashes &&
 							  pack_in_slot(pack, 0) != &pack->known[0]);
 }
@@ -350,7 +353,9 @@ static enum bf_rc p_erase(struct bf_proto *p, uint32_t addr, uint32_t size, stru
 		return err->rc;
 	if (addr % PACK_UNIT || size % PACK_UNIT || addr + size > PACK_FLASH)
 		return bf_fail(err, BF_E_NAK, "erase of %x at %x", size, addr);
-	if (two_banks(pack))
+	if (addr == PACK_CAL && pack->cal_fixed)
+		return bf_fail(err, BF_E_NAK, "no erasing of %x", addr);
+	if (two_banks(pack) && addr != PACK_CAL)
 		assert_true(addr >= bank_addr(pack, pack->flash->active ^ 1) &&
 			    addr + size <= bank_addr(pack, pack->flash->active ^ 1) + PACK_SLOT);
 	memset(pack->flash->bytes + addr, 0xFF, size);
