@@ -12,10 +12,10 @@
 static void check(const struct bf_restore *r)
 {
 	const struct bf_json *rows = bf_json_get(r->manifest, "regions");
-	const char *file = bf_json_str(r->firmware, "file");
+	const char *file = r->firmware ? bf_json_str(r->firmware, "file") : NULL;
 
-	FUZZ_CHECK(file && bf_archive_find(&r->archive, file));
-	for (size_t i = 0; i < bf_json_len(rows); i++) {
+	FUZZ_CHECK(!r->firmware || (file && bf_archive_find(&r->archive, file)));
+	for (size_t i = 0; rows && i < bf_json_len(rows); i++) {
 		file = bf_json_str(bf_json_at(rows, i), "file");
 		FUZZ_CHECK(file && bf_archive_find(&r->archive, file));
 	}
