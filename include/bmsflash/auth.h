@@ -17,7 +17,7 @@ enum bf_rc bf_auth_ed25519_new(const char *path, struct bf_auth **ret, struct bf
 /*
  * Asks a program: it is started without a shell and without arguments, reads "LEVEL SEEDHEX\n" from
  * standard input and writes the key in hex to standard output within 10 s. The clock (borrowed) must be
- * the real one even when the wire is virtual: the program lives in real time.
+ * a real one, even where the wire's is virtual: the program lives in real time. NULL: it takes one of its own.
  */
 enum bf_rc bf_auth_program_new(const char *path, struct bf_clock *clock, struct bf_auth **ret,
 			       struct bf_err *err);

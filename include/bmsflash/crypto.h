@@ -39,6 +39,8 @@ void bf_ed25519_public(uint8_t pk[BF_ED25519_PK_LEN], const uint8_t seed[BF_ED25
 /* Strict base64 (RFC 4648 with padding, white space ignored); false when malformed or too long. */
 bool bf_base64_decode(const char *text, size_t text_len, uint8_t *dst, size_t cap, size_t *ret_len);
 
+/* From here on this process holds a secret: it leaves no core dump, nor do programs that it starts. */
+void bf_hold_secret(void);
 void bf_wipe(void *p, size_t len);                      /* not optimised away */
 bool bf_same(const void *a, const void *b, size_t len); /* constant time */
 void bf_random(void *p, size_t len);

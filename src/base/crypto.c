@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 static_assert(sizeof(struct bf_sha256_ctx) >= sizeof(crypto_hash_sha256_state),
 	      "room for the state");
@@ -89,6 +91,18 @@ bool bf_base64_decode(const char *text, size_t text_len, uint8_t *dst, size_t ca
 			      sodium_base64_VARIANT_ORIGINAL) != 0)
 		return false;
 	return end == text + text_len;
+}
+
+void bf_hold_secret(void)
+{
+	struct rlimit limit;
+
+	/* Neither can fail in a way that something could be done about. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+		limit.rlim_cur = 0;
+		(void)setrlimit(RLIMIT_CORE, &limit);
+	}
 }
 
 void bf_wipe(void *p, size_t len)

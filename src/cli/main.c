@@ -5,7 +5,6 @@
 #include <pwd.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -113,9 +112,6 @@ static void run(struct program *p, struct bf_clock *clock)
 	};
 
 	memcpy(job.allow, o->allow, sizeof(job.allow));
-	/* A core dump of a process that has read a private key would hold it. */
-	if (o->auth_key)
-		prctl(PR_SET_DUMPABLE, 0);
 	bf_job_run(&job, vclock ? vclock : clock, &p->log, &p->events, &p->outcome);
 }
 

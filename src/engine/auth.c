@@ -13,7 +13,10 @@ enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
 	if (run->job->auth_key)
 		rc = bf_auth_ed25519_new(run->job->auth_key, &run->auth, err);
 	else if (run->profile.auth == BF_AUTH_PROGRAM)
-		rc = bf_auth_program_new(run->profile.auth_program, run->outer, &run->auth, err);
+		/* The program lives in real time, whatever the pack does. */
+		rc = bf_auth_program_new(run->profile.auth_program,
+					 bf_clock_is_virtual(run->outer) ? NULL : run->outer,
+					 &run->auth, err);
 	return rc ? bf_while(err, "preparing the answer to the pack's challenge") : BF_OK;
 }
 

@@ -135,6 +135,7 @@ enum bf_rc bf_auth_ed25519_new(const char *path, struct bf_auth **ret, struct bf
 	struct key_auth *ka;
 	bool good;
 
+	bf_hold_secret();
 	if (bf_file_read(path, KEY_FILE_MAX, &file, &len, err)) {
 		err->rc = BF_E_AUTH;
 		return bf_while(err, "reading the technician's key");

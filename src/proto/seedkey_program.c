@@ -25,6 +25,7 @@
 struct program_auth {
 	struct bf_auth auth;
 	struct bf_clock *clock;
+	struct bf_clock *own; /* NULL: clock is the caller's */
 	char path[];
 };
 
@@ -250,7 +251,10 @@ static enum bf_rc program_respond(struct bf_auth *auth, unsigned level, const ui
 
 static void program_free(struct bf_auth *auth)
 {
-	free(BF_CONTAINER_OF(auth, struct program_auth, auth));
+	struct program_auth *pa = BF_CONTAINER_OF(auth, struct program_auth, auth);
+
+	pa->own = bf_clock_free(pa->own);
+	free(pa);
 }
 
 enum bf_rc bf_auth_program_new(const char *path, struct bf_clock *clock, struct bf_auth **ret,
@@ -258,6 +262,7 @@ enum bf_rc bf_auth_program_new(const char *path, struct bf_clock *clock, struct 
 {
 	struct program_auth *pa;
 
+	bf_hold_secret();
 	if (access(path, X_OK))
 		return bf_fail_os(err, BF_E_AUTH, errno,
 				  "cannot run '%s', the program that makes the pack's key", path);
@@ -266,7 +271,8 @@ enum bf_rc bf_auth_program_new(const char *path, struct bf_clock *clock, struct 
 		abort();
 	pa->auth.respond = program_respond;
 	pa->auth.free = program_free;
-	pa->clock = clock;
+	pa->own = clock ? NULL : bf_clock_real_new(-1);
+	pa->clock = clock ? clock : pa->own;
 	memcpy(pa->path, path, strlen(path) + 1);
 	*ret = &pa->auth;
 	return BF_OK;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What the field brings: packs that do not boot, computers that stand in the way, two programs on one port."""
+import base64
 import os
 import select
 import subprocess
@@ -10,6 +11,66 @@ import unittest
 import common
 
 V15 = common.image("app-1.5.0.signed.bin")
+
+
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+class Secrets(common.Case):
+    """What opens a pack is in no file and on no screen."""
+    KEY = os.path.join(common.DATA, "auth", "technician.pem")
+    ANSWER = "A5" * 64
+
+    def program(self):
+        path = self.path("seedkey")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"#!/bin/sh\nread -r question\n"
+                    f"cat /proc/$PPID/limits > {self.path('limits')}\nulimit -c > {self.path('own')}\n"
+                    f"tr '\\0' ' ' < /proc/$PPID/cmdline > {self.path('cmdline')}\necho {self.ANSWER}\n")
+        os.chmod(path, 0o755)
+        with open(self.path("p.ini"), "w", encoding="utf-8") as f:
+            f.write(f"[uds]\nauth = program\nauth-program = {path}\n")
+        return path
+
+    def everything(self, run):
+        text = run.out + run.err
+        for name in ("t.log", "r.rec"):
+            with open(self.path(name), encoding="utf-8") as f:
+                text += f.read()
+        return text.upper()
+
+    def words(self, pack):
+        return ["flash", "--if", pack, "--key", common.KEY, V15, "-vv", "--trace", self.path("t.log"),
+                "--record", self.path("r.rec")]
+
+    def test_the_answer_of_a_program_is_nowhere(self):
+        self.program()
+        for pack in ("sim:auth=1", "sim:auth=1,link=canfd", "sim:auth=1,link=rs485"):
+            with self.subTest(pack):
+                run = self.run_it(*self.words(pack), "--profile", self.path("p.ini"))
+                self.expect(run, 31)
+                self.assertNotIn("A5A5A5A5", self.everything(run))
+                self.assertIn("**", self.everything(run))
+        with open(self.path("limits"), encoding="utf-8") as f:
+            core = [line for line in f if line.startswith("Max core file size")]
+        self.assertEqual(core[0].split()[4], "0")
+        with open(self.path("own"), encoding="utf-8") as f:
+            self.assertEqual(f.read().strip(), "0")
+        with open(self.path("cmdline"), encoding="utf-8") as f:
+            self.assertNotIn(self.ANSWER, f.read())
+
+    def test_the_key_file_s_bytes_and_its_signature_are_nowhere(self):
+        with open(self.KEY, encoding="utf-8") as f:
+            secret = "".join(line.strip() for line in f if "---" not in line)
+        run = self.run_it(*self.words("sim:auth=1"), "--auth-key", self.KEY)
+        self.expect(run, 0)
+        text = self.everything(run)
+        self.assertNotIn(secret.upper(), text)
+        self.assertNotIn(base64.b64decode(secret)[-32:].hex().upper(), text)
+        # 27 02 and the 64 bytes behind it: first frame with a length of 66, then ten more
+        frames = [line.split("#")[1] for line in text.splitlines() if " 7E0#" in line]
+        at = [i for i, data in enumerate(frames) if data.startswith("1042") or data.startswith("****")]
+        self.assertTrue(at)
+        for data in frames[at[0]:at[0] + 10]:
+            self.assertIn("**", data)
 
 
 @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
