@@ -40,7 +40,7 @@ struct bf_wire_stats {
 
 enum bf_parity { BF_PARITY_NONE, BF_PARITY_EVEN, BF_PARITY_ODD };
 enum bf_rs485_mode {
-	BF_RS485_AUTO,    /* kernel ioctl, else RTS where it exists, else the adapter's own */
+	BF_RS485_AUTO, /* as the port is set up: the kernel where it does so already, else the adapter */
 	BF_RS485_KERNEL,  /* TIOCSRS485 */
 	BF_RS485_RTS,     /* RTS toggled by us */
 	BF_RS485_ADAPTER, /* the adapter switches by itself (or there is nothing to switch) */
@@ -213,7 +213,7 @@ struct bf_open_env {
 	const struct bf_log *log;   /* may be NULL */
 	struct bf_line line;        /* first settings of a serial line; baud 0: 115200 8N1 */
 	uint32_t bitrate, dbitrate; /* CAN: set these when not 0; 0: leave the interface as it is */
-	/* USB: a device that is not there yet may take so long to appear; 0: it must be there. When it
+	/* An interface that is not there yet may take so long to appear; 0: it must be there. When it
 	 * does not come: BF_E_NODEV. */
 	bf_time wait;
 	void (*alive)(void *ctx, const char *what); /* meanwhile; may be NULL */
@@ -259,7 +259,7 @@ struct bf_driver {
 	const char *name;         /* "rs485" */
 	const char *summary;      /* one line, no full stop */
 	const char *address_help; /* what an address looks like */
-	bool is_virtual; /* each opening is a world of its own, on its own virtual clock */
+	bool is_virtual;          /* each opening is a world of its own, on its own virtual clock */
 	/* True when this driver takes the address. Drivers are asked in the order of the table. */
 	bool (*match)(const char *address);
 	enum bf_rc (*open)(const struct bf_open_env *env, const char *address,

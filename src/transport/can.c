@@ -181,6 +181,7 @@ int bf_can_socket(unsigned index, bool fd)
 static enum bf_rc absent(const char *name, struct bf_err *err)
 {
 	bf_fail(err, BF_E_IFACE, "there is no network interface '%s'", name);
+	err->os = ENODEV;
 	if (!strncmp(name, "vcan", 4)) {
 		bf_next(err,
 			"sudo modprobe vcan && sudo ip link add dev %s type vcan && sudo ip link "
@@ -203,6 +204,7 @@ static enum bf_rc absent(const char *name, struct bf_err *err)
 static enum bf_rc is_down(const char *name, const struct bf_can_info *info, struct bf_err *err)
 {
 	bf_fail(err, BF_E_IFACE, "interface '%s' is down", name);
+	err->os = ENETDOWN;
 	if (info->timed && !info->bitrate)
 		bf_likely(err, "its bit rate was never set (the command below takes 500000 bit/s)");
 	bf_can_next_up(err, name, info);

@@ -2,6 +2,7 @@
 /* The table of drivers, from the list that the build wrote, and the way from an address to a wire. */
 #include "bmsflash/transport.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,10 @@ static const struct bf_driver *const drivers[] = {
 #undef BF_DRIVER
 
 #define FAULT_PREFIX "fault:"
+
+#define APPEAR_POLL BF_MS(100)
+#define SETTLE \
+	BF_SEC(3) /* for udev to hand it over, and for somebody to bring a CAN interface up */
 
 const struct bf_driver *const *bf_drivers(void)
 {
@@ -58,12 +63,69 @@ static const struct bf_driver *driver_for(const char *address)
 	return NULL;
 }
 
+static bool is_absent(const struct bf_err *err)
+{
+	return err->rc == BF_E_IFACE &&
+	       (err->os == ENOENT || err->os == ENODEV || err->os == ENXIO);
+}
+
+/* A moment after it appeared it may not be ours yet, nor up. */
+static bool is_settling(const struct bf_err *err)
+{
+	return err->rc == BF_E_IFACE &&
+	       (err->os == EACCES || err->os == EPERM || err->os == ENETDOWN || err->os == EIO);
+}
+
+static enum bf_rc not_appeared(const struct bf_open_env *env, struct bf_err *err)
+{
+	if (is_absent(err))
+		err->rc = BF_E_NODEV; /* as a USB device that does not come */
+	return bf_while(err, "waiting %.0f s for it to appear", (double)env->wait / 1e6);
+}
+
+/* When it is given up: what is absent when the wait is over, what has appeared also when it does not settle. */
+static bf_time given_up_at(const struct bf_open_env *env, const struct bf_err *err, bf_time until,
+			   bf_time *settled)
+{
+	if (is_absent(err))
+		*settled = BF_NEVER;
+	else if (*settled == BF_NEVER)
+		*settled = bf_in(env->clock, SETTLE);
+	return *settled < until ? *settled : until;
+}
+
+/* What is there and cannot be opened is said at once; only what is absent is waited for. */
+static enum bf_rc open_when_there(const struct bf_open_env *env, const struct bf_driver *driver,
+				  const char *address, struct bf_transport **ret,
+				  struct bf_err *err)
+{
+	enum bf_rc rc = driver->open(env, address, ret, err);
+	bf_time until, settled = BF_NEVER;
+
+	if (!rc || !env->wait || !is_absent(err))
+		return rc;
+	until = bf_in(env->clock, env->wait);
+	while (rc && (is_absent(err) || is_settling(err))) {
+		if (bf_now(env->clock) >= given_up_at(env, err, until, &settled))
+			return not_appeared(env, err);
+		if (env->alive)
+			env->alive(env->alive_ctx, err->cause);
+		if (!bf_clock_until(env->clock, bf_in(env->clock, APPEAR_POLL)))
+			return bf_fail(err, BF_E_INTERRUPTED, "stopped while waiting for '%s'",
+				       address);
+		bf_err_init(err);
+		rc = driver->open(env, address, ret, err);
+	}
+	return rc;
+}
+
 static enum bf_rc open_plain(const struct bf_open_env *env, const char *address,
 			     struct bf_transport **ret, struct bf_err *err)
 {
 	const struct bf_driver *driver = driver_for(address);
 
-	return driver ? driver->open(env, address, ret, err) : bf_address_unknown(address, err);
+	return driver ? open_when_there(env, driver, address, ret, err)
+		      : bf_address_unknown(address, err);
 }
 
 static enum bf_rc open_faulty(const struct bf_open_env *env, const char *rest,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "bmsflash/transport.h"
 #include "transport/fault.h"
 
@@ -30,6 +33,96 @@ static void an_unknown_address_tells_what_addresses_look_like(void **state)
 	assert_non_null(strstr(err.cause, "'?nothing'"));
 	assert_non_null(strstr(err.cause, bf_drivers()[0]->address_help));
 	assert_true(err.next[0]);
+}
+
+struct plug {
+	char path[64];
+	unsigned asked, plug_in_at;
+};
+
+static void plug_in(void *ctx, const char *what)
+{
+	struct plug *p = ctx;
+
+	assert_non_null(strstr(what, p->path));
+	if (++p->asked == p->plug_in_at)
+		assert_int_equal(symlink("/dev/ptmx", p->path), 0);
+}
+
+static struct bf_open_env waiting(struct plug *p, struct bf_clock *clock)
+{
+	snprintf(p->path, sizeof(p->path), "/tmp/bf-plug-%d", (int)getpid());
+	unlink(p->path);
+	return (struct bf_open_env){
+		.clock = clock, .wait = BF_SEC(5), .alive = plug_in, .alive_ctx = p
+	};
+}
+
+static bool has_serial(void)
+{
+	for (const struct bf_driver *const *d = bf_drivers(); *d; d++) {
+		if ((*d)->match("/tmp/x"))
+			return true;
+	}
+	return false;
+}
+
+static void a_port_that_is_not_there_is_waited_for_and_no_longer(void **state)
+{
+	struct bf_clock *clock = bf_vclock_new();
+	struct plug p = { 0 };
+	struct bf_open_env env = waiting(&p, clock);
+	struct bf_transport *t = NULL;
+	struct bf_err err;
+
+	(void)state;
+	bf_err_init(&err);
+	if (!has_serial())
+		skip();
+	assert_int_equal(bf_transport_open(&env, p.path, &t, &err), BF_E_NODEV);
+	assert_true(p.asked > 10);
+	assert_in_range(bf_now(clock), BF_SEC(5), BF_SEC(6));
+	assert_non_null(strstr(err.trail[err.n_trail - 1], "waiting 5 s"));
+	env.wait = 0;
+	assert_int_equal(bf_transport_open(&env, p.path, &t, &err), BF_E_IFACE);
+	bf_clock_free(clock);
+}
+
+static void a_port_that_appears_is_opened(void **state)
+{
+	struct bf_clock *clock = bf_vclock_new();
+	struct plug p = { .plug_in_at = 7 };
+	struct bf_open_env env = waiting(&p, clock);
+	struct bf_transport *t = NULL;
+	struct bf_err err;
+
+	(void)state;
+	bf_err_init(&err);
+	if (!has_serial())
+		skip();
+	env.line.baud = 115200;
+	assert_int_equal(bf_transport_open(&env, p.path, &t, &err), BF_OK);
+	assert_int_equal(p.asked, 7);
+	bf_transport_close(t);
+	unlink(p.path);
+	bf_clock_free(clock);
+}
+
+static void a_cancellation_ends_the_wait(void **state)
+{
+	struct bf_clock *clock = bf_vclock_new();
+	struct plug p = { 0 };
+	struct bf_open_env env = waiting(&p, clock);
+	struct bf_transport *t = NULL;
+	struct bf_err err;
+
+	(void)state;
+	bf_err_init(&err);
+	if (!has_serial())
+		skip();
+	clock->cancelled = true;
+	assert_int_equal(bf_transport_open(&env, p.path, &t, &err), BF_E_INTERRUPTED);
+	bf_clock_free(clock);
 }
 
 static void a_fault_prefix_ends_where_the_address_begins(void **state)
@@ -80,6 +173,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_driver_says_what_it_is),
 		cmocka_unit_test(an_unknown_address_tells_what_addresses_look_like),
+		cmocka_unit_test(a_port_that_is_not_there_is_waited_for_and_no_longer),
+		cmocka_unit_test(a_port_that_appears_is_opened),
+		cmocka_unit_test(a_cancellation_ends_the_wait),
 		cmocka_unit_test(a_fault_prefix_ends_where_the_address_begins),
 		cmocka_unit_test(a_mistake_in_a_fault_prefix_is_found_before_anything_is_opened),
 	};
