@@ -17,6 +17,12 @@
 #define BF_PROFILE_QUANTITIES 24
 
 enum bf_framing { BF_FRAMING_AUTO, BF_FRAMING_ISO14230, BF_FRAMING_HDLC };
+enum bf_direction {
+	BF_DIRECTION_AUTO,
+	BF_DIRECTION_KERNEL,
+	BF_DIRECTION_RTS,
+	BF_DIRECTION_ADAPTER
+};
 enum bf_auth_method { BF_AUTH_NONE, BF_AUTH_ED25519, BF_AUTH_PROGRAM };
 
 /* Region kinds are what a region holds; the engine treats regions by kind, never by name. */
@@ -115,6 +121,8 @@ struct bf_profile {
 	char parity; /* 'N', 'E', 'O' */
 	unsigned stop_bits;
 	uint32_t guard_us;
+	enum bf_direction direction; /* of an RS485 transceiver */
+	bool rts_active_low;
 	uint32_t serial_rates[BF_PROFILE_RATES]; /* ladder, fastest first, 0 ends */
 	uint32_t can_rates[BF_PROFILE_RATES];
 	uint32_t restart_ms; /* longest restart including the boot loader's work */
@@ -136,7 +144,9 @@ struct bf_profile {
 	bool self_test_required;
 
 	/* usb */
-	uint16_t usb_vid, usb_pid; /* 0: any device with a DFU interface */
+	uint16_t usb_vid, usb_pid;               /* 0: any device with a DFU interface */
+	uint16_t usb_loader_vid, usb_loader_pid; /* of its boot loader, 0: as above */
+	char vendor[64], class_name[64]; /* hardware that has these USB numbers; "": not said */
 };
 
 void bf_profile_default(struct bf_profile *ret);

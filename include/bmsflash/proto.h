@@ -102,6 +102,7 @@ struct bf_ident {
 	bool in_bootloader; /* no application runs */
 	bool has_version;
 	struct bf_version version; /* running */
+	bool version_short;        /* tells no build number */
 	char version_text[48];     /* as the device says it */
 	uint32_t counter;          /* security counter, with BF_CAP_COUNTER */
 	struct bf_slot slots[BF_MAX_SLOTS];

@@ -99,8 +99,21 @@ struct bf_progress {
 	double percent;       /* of the whole job */
 };
 
+/* The line as it was measured before the transfer, and as its controller counted by the end. */
+struct bf_line_figures {
+	unsigned sent, lost;       /* small exchanges; 0 sent: it was not measured */
+	bf_time best, mean, worst; /* until their answer */
+	unsigned rate_steps;       /* down, while data moved */
+	bool stream, echo;         /* a serial line; the adapter hears itself */
+	int latency_timer_ms;      /* of the adapter, -1 where there is none */
+	const char *bus_state;     /* "error-active"; NULL: no CAN */
+	uint32_t tx_errors, rx_errors;
+};
+
 struct bf_summary {
 	bf_time total, erase, transfer, wait_pack, wait_adapter, retries, backup, verify, restart;
+	bf_time paused; /* for conditions outside their limits */
+	struct bf_line_figures line;
 	uint64_t bytes_sent, bytes_skipped;
 	unsigned regions_restored; /* of configuration and calibration */
 	uint64_t bytes_restored;

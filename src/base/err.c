@@ -48,8 +48,8 @@ static const struct bf_rc_info rc_rows[] = {
 			    "the pack does not run firmware now; the next command is printed",
 			    "needs-recovery", 42, false },
 	[BF_E_INTERRUPTED] = { "interrupted",
-			       "stopped by a signal; the pack is as the last line says; resume is "
-			       "possible",
+			       "stopped by a signal or by --timeout; the pack is as the last line "
+			       "says; resume is possible",
 			       "interrupted", 50, false },
 };
 static_assert(BF_COUNT(rc_rows) == BF_RC_COUNT, "a row for every code");

@@ -60,5 +60,9 @@ const char *bf_slot_flag_name(unsigned bit);
 char *bf_text_rate(char *dst, size_t cap, double bytes_per_s);
 char *bf_text_size(char *dst, size_t cap, uint64_t bytes);
 char *bf_text_time(char *dst, size_t cap, bf_time us);
+/* figures.c: where the time went, what the line was like, what was moved */
+const char *bf_text_times(char *dst, size_t cap, const struct bf_summary *s);
+const char *bf_text_line(char *dst, size_t cap, const struct bf_summary *s);
+const char *bf_text_moved(char *dst, size_t cap, const struct bf_summary *s);
 /* ISO 8601, UTC, with microseconds. */
 char *bf_text_stamp(char *dst, size_t cap, int64_t wall_us);

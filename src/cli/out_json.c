@@ -190,6 +190,10 @@ static void put_plan(struct bf_json *j, const struct bf_event *ev)
 	bf_json_set_bool(j, "backup", p->backup);
 	bf_json_set_int(j, "slot", p->slot);
 	bf_json_set_bool(j, "counter_will_rise", p->counter_will_rise);
+	if (p->counter_will_rise) {
+		bf_json_set_int(j, "security_counter_from", p->counter_from);
+		bf_json_set_int(j, "security_counter_to", p->counter_to);
+	}
 }
 
 static void put_phase(struct bf_json *j, const struct bf_event *ev)
@@ -268,6 +272,30 @@ static struct bf_json *retry_object(const struct bf_retry *r)
 	return j;
 }
 
+static struct bf_json *line_object(const struct bf_line_figures *f)
+{
+	struct bf_json *j = bf_json_object();
+
+	if (f->sent) {
+		bf_json_set_int(j, "tests", f->sent);
+		bf_json_set_int(j, "lost", f->lost);
+		seconds(j, "answer_best_s", f->best);
+		seconds(j, "answer_mean_s", f->mean);
+		seconds(j, "answer_worst_s", f->worst);
+	}
+	bf_json_set_int(j, "rate_steps", f->rate_steps);
+	if (f->stream)
+		bf_json_set_bool(j, "echo", f->echo);
+	if (f->latency_timer_ms >= 0)
+		bf_json_set_int(j, "latency_timer_ms", f->latency_timer_ms);
+	if (f->bus_state) {
+		bf_json_set_str(j, "bus_state", f->bus_state);
+		bf_json_set_int(j, "tx_errors", f->tx_errors);
+		bf_json_set_int(j, "rx_errors", f->rx_errors);
+	}
+	return j;
+}
+
 static void put_summary(struct bf_json *j, const struct bf_event *ev)
 {
 	const struct bf_summary *s = ev->summary;
@@ -281,6 +309,7 @@ static void put_summary(struct bf_json *j, const struct bf_event *ev)
 	seconds(j, "backup_s", s->backup);
 	seconds(j, "verify_s", s->verify);
 	seconds(j, "restart_s", s->restart);
+	seconds(j, "paused_s", s->paused);
 	bf_json_set_int(j, "bytes_sent", (int64_t)s->bytes_sent);
 	bf_json_set_int(j, "bytes_skipped", (int64_t)s->bytes_skipped);
 	bf_json_set_int(j, "bytes_saved", s->bytes_saved);
@@ -290,6 +319,7 @@ static void put_summary(struct bf_json *j, const struct bf_event *ev)
 		bf_json_set_real(j, "wire_share", s->wire_share);
 	bf_json_set_int(j, "line_rate", s->line_rate);
 	bf_json_set_bool(j, "virtual_time", s->virtual_time);
+	bf_json_set(j, "line", line_object(&s->line));
 	bf_json_set(j, "wire", wire_object(&s->wire));
 	bf_json_set(j, "retry", retry_object(&s->retry));
 }

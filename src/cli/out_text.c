@@ -350,47 +350,17 @@ static void say_self_test(struct bf_out_text *o, const struct bf_event *ev)
 static void say_summary(struct bf_out_text *o, const struct bf_event *ev)
 {
 	const struct bf_summary *s = ev->summary;
-	const struct {
-		const char *name;
-		bf_time t;
-	} parts[] = {
-		{ "backup", s->backup },
-		{ "erase", s->erase },
-		{ "transfer", s->transfer },
-		{ "verify", s->verify },
-		{ "restart", s->restart },
-		{ "waiting for the pack", s->wait_pack },
-		{ "waiting for the adapter", s->wait_adapter },
-		{ "retries", s->retries },
-	};
-	char line[400], t[32], size[32], rate[32];
-	size_t n;
+	char line[400], size[32];
 
-	n = (size_t)snprintf(line, sizeof(line), "%s%s:", bf_text_time(t, sizeof(t), s->total),
-			     s->virtual_time ? " of virtual time" : "");
-	for (size_t i = 0; i < BF_COUNT(parts); i++) {
-		if (parts[i].t >= BF_MS(1) && n < sizeof(line))
-			n += (size_t)snprintf(line + n, sizeof(line) - n, " %s %s,", parts[i].name,
-					      bf_text_time(t, sizeof(t), parts[i].t));
-	}
-	line[strlen(line) - 1] = '\0';
-	note(o, "time: %s", line);
+	note(o, "time: %s", bf_text_times(line, sizeof(line), s));
+	if (s->line.sent)
+		note(o, "line: %s", bf_text_line(line, sizeof(line), s));
 	if (s->regions_restored)
 		note(o, "configuration: %u region%s put back, %s", s->regions_restored,
 		     s->regions_restored == 1 ? "" : "s",
 		     bf_text_size(size, sizeof(size), s->bytes_restored));
-	if (!s->bytes_sent && !s->bytes_skipped)
-		return;
-	n = (size_t)snprintf(line, sizeof(line), "%s sent at %s",
-			     bf_text_size(size, sizeof(size), s->bytes_sent),
-			     bf_text_rate(rate, sizeof(rate), s->rate));
-	if (s->wire_share >= 0)
-		n += (size_t)snprintf(line + n, sizeof(line) - n, ", %.0f %% of the wire's limit",
-				      s->wire_share * 100);
-	if (s->bytes_skipped)
-		snprintf(line + n, sizeof(line) - n, ", %s were already there",
-			 bf_text_size(size, sizeof(size), s->bytes_skipped));
-	note(o, "data: %s", line);
+	if (s->bytes_sent || s->bytes_skipped)
+		note(o, "data: %s", bf_text_moved(line, sizeof(line), s));
 }
 
 static void say_finding(struct bf_out_text *o, const struct bf_event *ev)

@@ -157,11 +157,12 @@ static void advise_line(const struct bf_run *run, struct bf_err *err)
 {
 	uint64_t lost = run->retry.timeouts, damaged = run->retry.damaged;
 
-	if (lost + damaged)
+	if (lost + damaged && !run->fell_silent)
 		bf_likely(err,
-			  "%llu answers were lost and %llu came damaged on the way: cable, "
+			  "%llu answer%s lost and %llu came damaged on the way: cable, "
 			  "connector or termination",
-			  (unsigned long long)lost, (unsigned long long)damaged);
+			  (unsigned long long)lost, lost == 1 ? " was" : "s were",
+			  (unsigned long long)damaged);
 	if (!run->transport)
 		return;
 	advise_rate(run, err);

@@ -14,7 +14,8 @@ static void old_again(struct bf_run *run, struct bf_err *err)
 	err->rc = BF_E_RESTORED;
 	/* What the last exchange suggested was about that exchange. */
 	bf_next(err, "send the record and a trace (--trace FILE) of such a run to the maker");
-	bf_journal_drop(run);
+	if (!run->data_lost)
+		bf_journal_drop(run);
 }
 
 /* Asks; a pack that does not answer is waited for once more: it may be swapping its banks back. */
@@ -133,8 +134,8 @@ void bf_ph_back(struct bf_run *run, struct bf_err *err)
 	run->went_back = true;
 	bf_say(run, BF_EV_NOTICE, "going back: %s", err->cause);
 	if (run->runs == BF_RUNS_OLD || revert_by_restart(run, err)) {
+		bf_keep_of_old(run); /* the journal tells a run that is cut here what it was */
 		old_again(run, err);
-		bf_keep_of_old(run);
 		return;
 	}
 	if (!bf_write_back(run, err))

@@ -12,6 +12,7 @@
 
 #define HEAD   4096u /* enough for an MCUboot header */
 #define ERASED 0xFF
+#define HASH   8 /* bytes of an erase unit's hash */
 
 struct backup {
 	struct bf_run *run;
@@ -37,6 +38,61 @@ static enum bf_rc fetch(struct backup *b, const struct bf_region *r, size_t from
 	return BF_OK;
 }
 
+#define UNITS_MAX 1024u
+
+/* Which erase units are blank, by their hashes; NULL where the pack does not say. */
+static bool *blank_units(struct backup *b, const struct bf_region *r, size_t *ret_n)
+{
+	size_t unit = r->erase_unit, n = unit ? r->size / unit : 0;
+	BF_AUTO_MEM uint8_t *erased = NULL, *got = NULL;
+	uint8_t want[BF_SHA256_LEN];
+	struct bf_err unused;
+	bool *blank;
+
+	if (!bf_run_can(b->run, BF_CAP_HASH) || !b->run->proto->ops->hash_units || n < 2 ||
+	    n > UNITS_MAX || r->size % unit)
+		return NULL;
+	erased = malloc(unit);
+	got = calloc(n, HASH);
+	blank = calloc(n, sizeof(*blank));
+	if (!erased || !got || !blank)
+		abort();
+	memset(erased, ERASED, unit);
+	bf_sha256(want, erased, unit);
+	bf_err_init(&unused);
+	if (bf_hash_units(b->run, r->addr, r->size, r->erase_unit, (uint8_t(*)[HASH])got, n,
+			  &unused)) {
+		free(blank);
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		blank[i] = memcmp(got + i * HASH, want, HASH) == 0;
+	*ret_n = n;
+	return blank;
+}
+
+/* What is blank is known without being read. */
+static enum bf_rc fetch_units(struct backup *b, const struct bf_region *r, uint8_t *buf,
+			      struct bf_err *err)
+{
+	size_t n = 1, unit;
+	BF_AUTO_MEM bool *blank = blank_units(b, r, &n);
+
+	if (!blank)
+		return fetch(b, r, 0, r->size, buf, err);
+	unit = r->erase_unit;
+	memset(buf, ERASED, r->size);
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && blank[end] == blank[i];)
+			end++;
+		if (blank[i])
+			b->total -= (end - i) * unit;
+		else if (fetch(b, r, i * unit, end * unit, buf, err))
+			return err->rc;
+	}
+	return BF_OK;
+}
+
 /* Of a slot only the image is worth the wire's time: what lies behind it is erased or old. */
 static enum bf_rc fetch_region(struct backup *b, const struct bf_region *r, uint8_t *buf,
 			       size_t *ret_len, struct bf_err *err)
@@ -45,7 +101,7 @@ static enum bf_rc fetch_region(struct backup *b, const struct bf_region *r, uint
 
 	if (r->kind != BF_REGION_SLOT) {
 		*ret_len = r->size;
-		return fetch(b, r, 0, r->size, buf, err);
+		return fetch_units(b, r, buf, err);
 	}
 	while (want > have) {
 		if (fetch(b, r, have, want, buf, err))
@@ -361,6 +417,8 @@ enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
 	}
 	b.regions = bf_json_array();
 	rc = back_up(&b, err);
+	if (rc)
+		run->backup_path[0] = '\0'; /* nothing is there under that name */
 	bf_archive_done(&b.archive);
 	bf_json_free(b.regions);
 	run->sum.backup += bf_now(run->clock) - start;

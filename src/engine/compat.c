@@ -166,12 +166,26 @@ static enum bf_rc check_way_back(struct bf_run *run, struct bf_err *err)
 			       BF_E_UNSUPPORTED, err);
 }
 
+/* The same numbers before and after, in a version without its build, from a pack that cannot be read: nothing
+ * would tell the two apart. */
+static bool hides_build(const struct bf_run *run)
+{
+	struct bf_version mine = run->target_version, old = run->ident.version;
+	bool reads = bf_run_can(run, BF_CAP_READ) && !bf_run_can(run, BF_CAP_SINK) &&
+		     !bf_run_can(run, BF_CAP_DUAL_BANK);
+
+	if (!run->ident.version_short || !mine.build || !run->ident.has_version || reads)
+		return false;
+	mine.build = old.build = 0;
+	return bf_version_cmp(&mine, &old) == 0;
+}
+
 static enum bf_rc check_proof(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("proof", BF_ALLOW_NO_PROOF);
 	const struct bf_slot *slot = bf_slot_active(&run->ident, NULL);
-	bool tells = run->ident.has_version || run->ident.version_text[0] ||
-		     (slot && (slot->has_version || slot->digest_len));
+	bool tells = (slot && (slot->has_version || slot->digest_len)) ||
+		     ((run->ident.has_version || run->ident.version_text[0]) && !hides_build(run));
 	bool image_tells = run->has_target_version || run->target_digest_len;
 	/* A dead pack cannot tell now; once its firmware runs it is asked again. */
 	bool later = run->started_in_loader;

@@ -27,10 +27,10 @@ enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err)
 		return bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
 	}
 	if (bf_now(run->clock) >= run->deadline) {
-		bf_fail(err, BF_E_TIMEOUT,
-			"the job took longer than the %.0f s that --timeout allows",
+		/* The user's word, as a signal is: nothing that failed, and nothing to repeat. */
+		bf_fail(err, BF_E_INTERRUPTED, "stopped after the %.0f s that --timeout allows",
 			(double)run->job->timeout / 1e6);
-		bf_next(err, "give more time: --timeout %.0fs",
+		bf_next(err, "run the same command with more time: --timeout %.0fs",
 			2 * (double)run->job->timeout / 1e6);
 		return err->rc;
 	}
@@ -69,6 +69,20 @@ void bf_run_release(struct bf_run *run)
 	bf_clock_release(run->clock);
 }
 
+/* Silence may be a session that ran out, and the agreed rate with it; a pack that says so need not be given a
+ * second chance first. */
+static void take_up(struct bf_run *run)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	struct bf_err unused;
+
+	bf_err_init(&unused);
+	if (run->authenticated)
+		(void)bf_run_enter_again(run, &unused);
+	else if (ops->connect)
+		(void)ops->connect(run->proto, BF_ENTRY_READ, &unused);
+}
+
 enum bf_rc bf_run_repeat(struct bf_run *run, const char *what,
 			 enum bf_rc (*call)(struct bf_run *run, struct bf_err *err),
 			 struct bf_err *err)
@@ -76,15 +90,16 @@ enum bf_rc bf_run_repeat(struct bf_run *run, const char *what,
 	for (unsigned attempt = 1;; attempt++) {
 		enum bf_rc rc = call(run, err);
 
-		if ((rc != BF_E_TIMEOUT && rc != BF_E_LINK) || attempt == REPEATS)
+		bool forgot = rc && err->dev_forgot;
+
+		if ((rc != BF_E_TIMEOUT && rc != BF_E_LINK && !forgot) || attempt == REPEATS)
 			return rc;
 		bf_say(run, BF_EV_RETRY, "%s again: %s", what, err->cause);
 		run->retry.repeats[BF_RETRY_IDEMPOTENT]++;
 		rc = bf_run_pause(run, REPEAT_WAIT, err);
 		if (rc == BF_E_INTERRUPTED)
 			return rc;
-		/* Silence may be a session that ran out, and the agreed rate with it. */
-		if (attempt > 1 && run->authenticated)
-			(void)bf_run_enter_again(run, err);
+		if (forgot || (attempt > 1 && run->authenticated))
+			take_up(run);
 	}
 }

@@ -113,13 +113,12 @@ static enum bf_rc sweep(struct bf_run *run, const struct bf_proto_ops *only, str
 
 	for (size_t f = 0; f < BF_COUNT(forms); f++) {
 		for (size_t b = 0; b < (run->job->baud ? 1 : BF_COUNT(bauds)); b++) {
-			struct bf_line line = {
-				.baud = run->job->baud ? run->job->baud : bauds[b],
-				.parity = forms[f].parity,
-				.stop_bits = forms[f].stop_bits,
-				.guard_us = run->profile.guard_us,
-			};
+			struct bf_line line = bf_line_of_profile(
+				&run->profile, run->job->baud ? run->job->baud : bauds[b]);
 			enum bf_rc rc = bf_run_stop(run, err);
+
+			line.parity = forms[f].parity;
+			line.stop_bits = forms[f].stop_bits;
 
 			/* A rate that the adapter cannot make is no failure of the search. */
 			if (!rc && stream->set_line(run->transport, &line, err))
@@ -163,6 +162,10 @@ static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool he
 		bf_likely(err, "A and B of the RS485 pair are swapped, or ground is missing");
 		bf_likely(err, "another baud rate or node address (%u line settings were tried)",
 			  tried->settings + 1);
+		if (run->profile.direction == BF_DIRECTION_AUTO)
+			bf_likely(err,
+				  "an adapter whose direction RTS switches: direction = rts in "
+				  "[rs485] of a profile");
 		bf_next(err, "check the wiring, then: bmsflash probe --if %s --node ADDR", name);
 		break;
 	case BF_WIRE_BUS:
@@ -189,14 +192,7 @@ static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool he
 static enum bf_rc search(struct bf_run *run, const struct bf_proto_ops *only, struct tried *tried,
 			 struct bf_err *err)
 {
-	struct bf_line first = {
-		.baud = run->rate,
-		.parity = run->profile.parity == 'E'   ? BF_PARITY_EVEN
-			  : run->profile.parity == 'O' ? BF_PARITY_ODD
-						       : BF_PARITY_NONE,
-		.stop_bits = run->profile.stop_bits ? run->profile.stop_bits : 1,
-		.guard_us = run->profile.guard_us,
-	};
+	struct bf_line first = bf_line_of_profile(&run->profile, run->rate);
 	enum bf_rc rc = ask_all(run, only, ASK_FIRST, tried, err);
 
 	if (rc != BF_E_NODEV || !run->transport->ops->stream)

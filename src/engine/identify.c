@@ -64,6 +64,29 @@ const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_T
 	return dst;
 }
 
+static bool same_but_build(const struct bf_version *a, const struct bf_version *b)
+{
+	struct bf_version x = *a, y = *b;
+
+	x.build = y.build = 0;
+	return bf_version_cmp(&x, &y) == 0;
+}
+
+/* A version without its build number proves the build when nothing else can have these numbers: the old firmware
+ * has others, or the one bank was seen to hold the image. */
+bool bf_version_proves(const struct bf_run *run, const struct bf_ident *ident)
+{
+	const struct bf_ident *old = &run->ident;
+	bool seen = run->contents_verified && !bf_run_can(run, BF_CAP_DUAL_BANK);
+
+	if (!run->has_target_version || !ident->has_version)
+		return false;
+	if (!ident->version_short || !run->target_version.build)
+		return bf_version_cmp(&run->target_version, &ident->version) == 0;
+	return same_but_build(&run->target_version, &ident->version) &&
+	       (seen || (old->has_version && !same_but_build(&old->version, &ident->version)));
+}
+
 /* Digest where both sides tell one, else version; a match by neither is another firmware. */
 static bool is_target(const struct bf_run *run, const struct bf_ident *ident)
 {
@@ -73,8 +96,7 @@ static bool is_target(const struct bf_run *run, const struct bf_ident *ident)
 		return active->digest_len == run->target_digest_len &&
 		       memcmp(active->digest, run->target_digest, active->digest_len) == 0;
 	/* Written over itself: only what was verified in the only bank can be running. */
-	return run->has_target_version && ident->has_version &&
-	       bf_version_cmp(&run->target_version, &ident->version) == 0;
+	return bf_version_proves(run, ident);
 }
 
 /* After a restart another node may be quicker to answer: nothing may be asked of that one. A boot loader

@@ -90,7 +90,8 @@ static enum bf_rc put_back(struct bf_run *run, const struct bf_restore *r,
 	if (!rc)
 		return judge(run, l, true, "; put back and read again", err);
 	/* The line is no fault of the firmware's, and needs no permission. */
-	if (rc != BF_E_NAK && rc != BF_E_MISMATCH && rc != BF_E_UNSUPPORTED) {
+	if (bf_rc_info(rc)->retry || rc == BF_E_GONE || rc == BF_E_RESTART ||
+	    rc == BF_E_INTERRUPTED || rc == BF_E_AUTH) {
 		*err = why;
 		return bf_while(err, "putting '%s' back", l->name);
 	}

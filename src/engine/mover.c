@@ -211,6 +211,7 @@ static enum bf_rc suit_rate(struct mover *m, uint32_t before, struct bf_err *err
 	enum bf_rc rc = BF_OK;
 
 	m->failed_at = m->best;
+	run->rate_steps += often && want && want < run->rate;
 	if (want && want != run->rate && run->proto->ops->set_rate && run->rate == before)
 		rc = bf_rate_change(run, want, err);
 	if (run->rate != before)

@@ -13,6 +13,25 @@ static enum bf_parity parity_of(char letter)
 	return letter == 'O' ? BF_PARITY_ODD : BF_PARITY_NONE;
 }
 
+struct bf_line bf_line_of_profile(const struct bf_profile *p, uint32_t baud)
+{
+	static const enum bf_rs485_mode modes[] = {
+		[BF_DIRECTION_AUTO] = BF_RS485_AUTO,
+		[BF_DIRECTION_KERNEL] = BF_RS485_KERNEL,
+		[BF_DIRECTION_RTS] = BF_RS485_RTS,
+		[BF_DIRECTION_ADAPTER] = BF_RS485_ADAPTER,
+	};
+
+	return (struct bf_line){
+		.baud = baud,
+		.parity = parity_of(p->parity),
+		.stop_bits = p->stop_bits ? p->stop_bits : 1,
+		.guard_us = p->guard_us,
+		.rs485 = modes[p->direction],
+		.rts_active_low = p->rts_active_low,
+	};
+}
+
 static void describe_stream(struct bf_run *run, char *dst, size_t cap)
 {
 	struct bf_line_report r = { .latency_timer_ms = -1 };
@@ -31,7 +50,7 @@ static void describe_stream(struct bf_run *run, char *dst, size_t cap)
 	}
 }
 
-static const char *bus_state_text(enum bf_bus_state state)
+const char *bf_bus_state_text(enum bf_bus_state state)
 {
 	static const char *const texts[] = {
 		[BF_BUS_UNKNOWN] = "state unknown", [BF_BUS_ACTIVE] = "error-active",
@@ -49,9 +68,9 @@ static void describe_bus(struct bf_run *run, char *dst, size_t cap)
 	run->transport->ops->bus->report(run->transport, &r);
 	run->rate = r.bitrate;
 	if (r.bitrate)
-		snprintf(dst, cap, "%u kbit/s, %s", r.bitrate / 1000, bus_state_text(r.state));
+		snprintf(dst, cap, "%u kbit/s, %s", r.bitrate / 1000, bf_bus_state_text(r.state));
 	else
-		snprintf(dst, cap, "bit rate unknown, %s", bus_state_text(r.state));
+		snprintf(dst, cap, "bit rate unknown, %s", bf_bus_state_text(r.state));
 	if (r.txqueuelen && r.txqueuelen <= 10 && !bf_clock_is_virtual(run->clock)) {
 		bf_say(run, BF_EV_NOTICE,
 		       "the transmit queue of '%s' holds %u frames; 1000 is better: ip link set %s "
@@ -86,12 +105,7 @@ enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 	struct bf_open_env env = {
 		.clock = run->outer,
 		.log = run->log,
-		.line = {
-			.baud = job->baud ? job->baud : p->baud,
-			.parity = parity_of(p->parity),
-			.stop_bits = p->stop_bits ? p->stop_bits : 1,
-			.guard_us = p->guard_us,
-		},
+		.line = bf_line_of_profile(p, job->baud ? job->baud : p->baud),
 		.bitrate = job->bitrate,
 		.dbitrate = job->dbitrate,
 		.wait = job->rescue ? bf_rescue_patience(run) : job->wait,

@@ -5,16 +5,25 @@
 
 #include "run.h"
 
-static const char *old_name(const struct bf_run *run, char dst[BF_VERSION_TEXT])
-{
-	const char *v = bf_ident_version(&run->ident, dst);
+#define NAME 80
 
-	return v ? v : "";
+/* "Old firmware 1.3.0", and without a version just the first two words. */
+static const char *old_name(const struct bf_run *run, char dst[NAME])
+{
+	char text[BF_VERSION_TEXT];
+	const char *v = bf_ident_version(&run->ident, text);
+
+	snprintf(dst, NAME, "Old firmware%s%s", v ? " " : "", v ? v : "");
+	return dst;
 }
 
-static const char *new_name(const struct bf_run *run, char dst[BF_VERSION_TEXT])
+static const char *new_name(const struct bf_run *run, const char *what, char dst[NAME])
 {
-	return run->has_target_version ? bf_version_text(&run->target_version, dst) : "";
+	char text[BF_VERSION_TEXT];
+
+	snprintf(dst, NAME, "%s%s%s", what, run->has_target_version ? " " : "",
+		 run->has_target_version ? bf_version_text(&run->target_version, text) : "");
+	return dst;
 }
 
 static bool changes(const struct bf_run *run)
@@ -92,18 +101,33 @@ static void settle_code(const struct bf_run *run, struct bf_outcome *out)
 	out->rc = err->rc;
 }
 
-static const char *what_is_there(const struct bf_run *run, char dst[96])
+/* What follows "type:" is something to type. */
+static bool is_command(const char *text)
 {
-	snprintf(dst, 96, "The pack%s",
-		 run->data_lost && run->runs == BF_RUNS_OLD
-			 ? " runs its old firmware without its configuration: it"
-			 : "");
-	return dst;
+	static const char *const programs[] = { "bmsflash ", "tar ", "sudo " };
+
+	for (size_t i = 0; i < BF_COUNT(programs); i++) {
+		if (strncmp(text, programs[i], strlen(programs[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void say_recovery(const struct bf_run *run, struct bf_outcome *out)
+{
+	bool untouched = run->depth == BF_DEPTH_NONE && !run->left_app;
+	const char *what = untouched ? "The pack runs no firmware, and nothing was changed: it"
+			   : run->data_lost && run->runs == BF_RUNS_OLD
+				   ? "The pack runs its old firmware without its configuration: it"
+				   : "The pack";
+
+	snprintf(out->sentence, sizeof(out->sentence), "%s needs recovery; %s: %s", what,
+		 is_command(out->err.next) ? "type" : "next", out->err.next);
 }
 
 static void say_failure(const struct bf_run *run, struct bf_outcome *out)
 {
-	char old[BF_VERSION_TEXT], new[BF_VERSION_TEXT], text[96];
+	char name[NAME];
 	char *s = out->sentence;
 	size_t cap = sizeof(out->sentence);
 
@@ -112,47 +136,46 @@ static void say_failure(const struct bf_run *run, struct bf_outcome *out)
 		snprintf(s, cap, "Nothing was changed.");
 		break;
 	case BF_STATE_OLD:
-		snprintf(s, cap, "Old firmware %s %s running%s.", old_name(run, old),
+		snprintf(s, cap, "%s %s running%s.", old_name(run, name),
 			 run->went_back ? "is again" : "is still",
 			 run->depth == BF_DEPTH_ACTIVATED
 				 ? "; the new one starts on trial at the next restart"
 				 : "");
 		break;
 	case BF_STATE_NEW_PROVEN:
-		snprintf(s, cap, "New firmware %s is proven running%s.", new_name(run, new),
+		snprintf(s, cap, "%s is proven running%s.", new_name(run, "New firmware", name),
 			 run->data_lost ? ", but not with the configuration of before" : "");
 		break;
 	case BF_STATE_UNPROVEN:
-		snprintf(s, cap, "Firmware %s is written and started; the pack cannot prove it.",
-			 new_name(run, new));
+		snprintf(s, cap, "%s is written and started; the pack cannot prove it.",
+			 new_name(run, "Firmware", name));
 		break;
 	case BF_STATE_RECOVERY:
-		snprintf(s, cap, "%s needs recovery; type: %s", what_is_there(run, text),
-			 out->err.next);
+		say_recovery(run, out);
 		break;
 	}
 }
 
 static void say_flash(const struct bf_run *run, struct bf_outcome *out)
 {
-	char text[BF_VERSION_TEXT];
+	char name[NAME];
 	char *s = out->sentence;
 	size_t cap = sizeof(out->sentence);
-	const char *v = new_name(run, text);
 
 	if (run->dry_ended) {
 		out->state = run->started_in_loader ? BF_STATE_UNTOUCHED : BF_STATE_OLD;
 		snprintf(s, cap, "Dry run: all checks passed, nothing was changed.");
 	} else if (run->no_proof) {
 		out->state = BF_STATE_UNPROVEN;
-		snprintf(s, cap, "Firmware %s is written and started; the pack cannot prove it.",
-			 v);
+		snprintf(s, cap, "%s is written and started; the pack cannot prove it.",
+			 new_name(run, "Firmware", name));
 	} else if (run->reverting || run->job->restore_from) {
 		out->state = BF_STATE_OLD;
-		snprintf(s, cap, "Old firmware %s is again running, proven by the pack.", v);
+		snprintf(s, cap, "%s is again running, proven by the pack.",
+			 new_name(run, "Old firmware", name));
 	} else {
 		out->state = BF_STATE_NEW_PROVEN;
-		snprintf(s, cap, "New firmware %s is proven running%s.", v,
+		snprintf(s, cap, "%s is proven running%s.", new_name(run, "New firmware", name),
 			 run->todo.already_confirmed ? "; it was there already" : "");
 	}
 }

@@ -102,8 +102,10 @@ struct bf_run {
 	bool authenticated;
 	size_t piece_cap, read_cap; /* on a line that loses long messages; 0: none */
 	uint64_t told_reopened;
-	bool restarted; /* by itself, as far as a forgotten session tells */
-	bool parted;    /* sent away for a restart: the dialogue must be opened again */
+	bool restarted;   /* by itself, as far as a forgotten session tells */
+	bool begun_again; /* after a restart before anything was changed */
+	bool fell_silent; /* ... and it did not answer any more */
+	bool parted;      /* sent away for a restart: the dialogue must be opened again */
 
 	struct bf_ident ident;           /* before anything was changed */
 	struct bf_ident now;             /* as last asked */
@@ -112,6 +114,8 @@ struct bf_run {
 	struct bf_todo todo;
 	uint32_t rate; /* of the line now, bit/s, 0 unknown */
 	uint32_t first_rate, agreed_rate;
+	uint32_t worked_rate;           /* at the end of writing; 0: nothing was written */
+	unsigned rate_steps;            /* down, while data moved */
 	struct bf_linktest line_before; /* at the first rate, before anything was changed */
 	struct bf_meter *meter;         /* NULL: conditions are not read */
 	bf_time watched;                /* when conditions were read last */
@@ -121,9 +125,10 @@ struct bf_run {
 	enum bf_depth depth;
 	enum bf_runs runs;
 	bool started_in_loader;
-	bool reverting; /* the target is the previous firmware */
-	bool own_image; /* from a backup of this very pack */
-	bool balances;  /* answers of the self-test */
+	bool reverting;         /* the target is the previous firmware */
+	bool own_image;         /* from a backup of this very pack */
+	bool contents_verified; /* the pack was seen to hold the image: hashed or read back */
+	bool balances;          /* answers of the self-test */
 	struct bf_self_test own_test;
 	bool silent; /* after the restart it could not be asked; only with no_proof */
 	bool went_back;
@@ -170,12 +175,18 @@ struct bf_phase {
 	unsigned weight;                        /* share of the job's percent */
 	bool writes;                            /* a dry run ends before the first of these */
 	bool hold; /* cancellation waits from here until the end of the run */
+	bool again; /* a pack that restarts here has lost nothing: once more from the first of these */
 	bool moves; /* carries the bulk of the data: when it stalls, it is the transfer that stalls */
 };
 
 const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n);
 enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t n,
 			 struct bf_err *err);
+
+/* again.c: before anything was changed; true: from the first row that may begin again */
+bool bf_begin_again(struct bf_run *run, const char *doing, struct bf_err *err);
+/* Data stopped getting through: is there anybody still? */
+void bf_name_silence(struct bf_run *run, struct bf_err *err);
 
 /* The whole engine with its doors given; bf_job_run is this with the real ones. */
 void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struct bf_clock *clock,
@@ -200,7 +211,9 @@ void bf_ph_unlock(struct bf_run *run);
 
 /* open.c, discover.c */
 enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err);
+struct bf_line bf_line_of_profile(const struct bf_profile *p, uint32_t baud);
 void bf_ph_close(struct bf_run *run);
+const char *bf_bus_state_text(enum bf_bus_state state);
 enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err);
 void bf_ph_part(struct bf_run *run);
 /* Adds a protocol by asking; on success it stays open. hurry: as in struct bf_proto_env. */
@@ -228,6 +241,7 @@ const struct bf_slot *bf_slot_active(const struct bf_ident *ident, unsigned *ret
 const struct bf_slot *bf_slot_other(const struct bf_ident *ident, unsigned *ret_slot);
 const struct bf_slot *bf_slot_target(const struct bf_ident *ident, unsigned *ret_slot);
 const struct bf_region *bf_region_of_slot(const struct bf_ident *ident, unsigned slot);
+bool bf_version_proves(const struct bf_run *run, const struct bf_ident *ident);
 const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_TEXT]);
 
 /* compat.c, antirollback.c, conditions.c, watch.c, meter.c */

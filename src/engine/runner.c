@@ -10,13 +10,13 @@ static bool applies(const struct bf_run *run, const struct bf_phase *row)
 	return !row->when || row->when(run);
 }
 
-static double total_weight(const struct bf_phase *rows, size_t n)
+static double weight_of(const struct bf_phase *rows, size_t n)
 {
 	double sum = 0;
 
 	for (size_t i = 0; i < n; i++)
 		sum += rows[i].weight;
-	return sum > 0 ? sum : 1;
+	return sum;
 }
 
 static enum bf_rc run_one(struct bf_run *run, const struct bf_phase *row, struct bf_err *err)
@@ -34,33 +34,50 @@ static enum bf_rc run_one(struct bf_run *run, const struct bf_phase *row, struct
 	return rc ? bf_while(err, "%s", row->name) : BF_OK;
 }
 
+static void announce(struct bf_run *run, const struct bf_phase *rows, size_t i, size_t n)
+{
+	double sum = weight_of(rows, n), percent = sum > 0 ? 100 / sum : 0;
+
+	bf_progress_begin(run, rows[i].name, percent * weight_of(rows, i),
+			  percent * rows[i].weight);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_PHASE,
+					.phase = { rows[i].name, (unsigned)i + 1, (unsigned)n } });
+	run->moving = rows[i].moves;
+}
+
+static size_t first_again(const struct bf_phase *rows)
+{
+	size_t i = 0;
+
+	while (!rows[i].again)
+		i++;
+	return i;
+}
+
 static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_t n,
 			  bool *ret_begun, struct bf_err *err)
 {
-	double sum = total_weight(rows, n), base = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		double weight = 100 * rows[i].weight / sum;
-		enum bf_rc rc;
+	for (size_t i = 0; i < n;) {
+		enum bf_rc rc = BF_OK;
 
 		if (run->job->dry_run && rows[i].writes) {
 			run->dry_ended = true;
 			return BF_OK;
 		}
 		if (applies(run, &rows[i])) {
-			bf_progress_begin(run, rows[i].name, base, weight);
-			bf_emit(run, (struct bf_event){ .kind = BF_EV_PHASE,
-							.phase = { rows[i].name, (unsigned)i + 1,
-								   (unsigned)n } });
+			announce(run, rows, i, n);
 			ret_begun[i] = true;
-			run->moving = rows[i].moves;
 			rc = run_one(run, &rows[i], err);
-			if (rc) {
-				bf_advise(run, err);
-				return rc;
-			}
 		}
-		base += weight;
+		if (!rc) {
+			i++;
+		} else if (rows[i].again && bf_begin_again(run, rows[i].name, err)) {
+			i = first_again(rows);
+		} else {
+			bf_name_silence(run, err);
+			bf_advise(run, err);
+			return rc;
+		}
 	}
 	return BF_OK;
 }

@@ -138,7 +138,8 @@ static enum bf_rc lost_rate(struct bf_run *run, uint32_t rate, struct bf_err *er
 
 static enum bf_rc test_link(struct bf_run *run, struct bf_err *err)
 {
-	uint32_t agreed = run->agreed_rate;
+	/* Before the restart already the line may have carried less than what was agreed at first. */
+	uint32_t agreed = run->worked_rate ? run->worked_rate : run->agreed_rate;
 	enum bf_rc rc;
 
 	if (!run->proto->ops->ping)

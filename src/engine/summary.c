@@ -25,6 +25,33 @@ static bf_time adapter_wait(const struct bf_run *run)
 	return r.latency_timer_ms > 1 ? (bf_time)answers * BF_MS(r.latency_timer_ms) : 0;
 }
 
+static void fill_line(struct bf_run *run, struct bf_line_figures *f)
+{
+	const struct bf_linktest *t = &run->line_before;
+	struct bf_line_report line = { .latency_timer_ms = -1 };
+	struct bf_bus_report bus = { 0 };
+
+	*f = (struct bf_line_figures){ .sent = t->sent,
+				       .lost = t->lost,
+				       .best = t->best,
+				       .mean = t->mean,
+				       .worst = t->worst,
+				       .rate_steps = run->rate_steps,
+				       .latency_timer_ms = -1 };
+	if (run->transport->ops->stream) {
+		run->transport->ops->stream->report(run->transport, &line);
+		f->stream = true;
+		f->echo = line.echo;
+		f->latency_timer_ms = line.latency_timer_ms;
+	}
+	if (run->transport->ops->bus) {
+		run->transport->ops->bus->report(run->transport, &bus);
+		f->bus_state = bf_bus_state_text(bus.state);
+		f->tx_errors = bus.tx_errors;
+		f->rx_errors = bus.rx_errors;
+	}
+}
+
 double bf_sum_on_wire(const struct bf_summary *s)
 {
 	return s->bytes_sent ? 1 - (double)s->bytes_saved / (double)s->bytes_sent : 1;
@@ -47,7 +74,8 @@ static void share_out(struct bf_summary *s, double limit)
 void bf_summary_show(struct bf_run *run)
 {
 	struct bf_summary *s = &run->sum;
-	double limit = bf_wire_limit(run->transport, run->agreed_rate);
+	double limit = bf_wire_limit(run->transport,
+				     run->worked_rate ? run->worked_rate : run->agreed_rate);
 	bf_time moving = s->transfer + s->wait_pack;
 
 	if (!run->proto && !run->runs)
@@ -58,7 +86,10 @@ void bf_summary_show(struct bf_run *run)
 	s->wire = run->transport->stats;
 	subtract(&s->wire, &run->wire_first);
 	s->wait_adapter = adapter_wait(run);
-	s->line_rate = run->agreed_rate ? run->agreed_rate : run->rate;
+	fill_line(run, &s->line);
+	s->line_rate = run->worked_rate   ? run->worked_rate
+		       : run->agreed_rate ? run->agreed_rate
+					  : run->rate;
 	s->rate = moving > 0 ? (double)s->bytes_sent / ((double)moving / 1e6) : 0;
 	s->wire_share = limit > 0 ? s->rate * bf_sum_on_wire(s) / limit : -1;
 	share_out(s, limit);

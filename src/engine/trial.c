@@ -62,12 +62,16 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+/* A lost answer is not asked for again: taken twice it would be a revert of the revert. */
 enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err)
 {
+	enum bf_rc rc;
+
 	run->depth = BF_DEPTH_ACTIVATED;
-	if (run->proto->ops->revert(run->proto, err))
-		return bf_while(err, "marking the previous firmware for the next start");
-	return BF_OK;
+	rc = run->proto->ops->revert(run->proto, err);
+	if (rc && err->dev_forgot && !bf_run_enter_again(run, err))
+		rc = run->proto->ops->revert(run->proto, err);
+	return rc ? bf_while(err, "marking the previous firmware for the next start") : BF_OK;
 }
 
 /* What a boot loader that swaps may have to move at most. */
@@ -205,6 +209,15 @@ static bool is_confirmed(struct bf_run *run)
 	return true;
 }
 
+/* Told to a pack that lost the session it does nothing, and may be told again; one whose answer was lost is looked
+ * at first. */
+static enum bf_rc confirm_once(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc = run->proto->ops->confirm(run->proto, err);
+
+	return rc && is_confirmed(run) ? BF_OK : rc;
+}
+
 static bool needs_confirmation(const struct bf_run *run)
 {
 	const struct bf_slot *active = bf_slot_active(&run->now, NULL);
@@ -234,8 +247,8 @@ enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 	if (needs_confirmation(run)) {
 		if (bf_run_enter(run, err))
 			return err->rc;
-		rc = run->proto->ops->confirm(run->proto, err);
-		if (rc && !is_confirmed(run))
+		rc = bf_run_repeat(run, "confirming the new firmware", confirm_once, err);
+		if (rc)
 			return bf_while(err, "confirming the new firmware");
 		if (!rc && run->proto->ops->state && run->now.n_slots && !is_confirmed(run)) {
 			return bf_fail(err, BF_E_NAK,

@@ -96,6 +96,7 @@ static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
 		rc = bf_run_repeat(run, "checking in the pack", by_pack, err);
 	if (rc == BF_E_UNSUPPORTED && !bf_run_can(run, BF_CAP_SINK))
 		rc = by_memory(run, moved_by(run), err);
+	run->contents_verified = rc == BF_OK;
 	if (rc != BF_E_UNSUPPORTED)
 		return rc;
 	bf_say(run, BF_EV_NOTICE,

@@ -189,6 +189,15 @@ static enum bf_rc pause_writing(struct watch *w, struct bf_err *err)
 	return BF_OK;
 }
 
+static enum bf_rc timed_pause(struct watch *w, struct bf_err *err)
+{
+	bf_time began = bf_now(w->run->clock);
+	enum bf_rc rc = pause_writing(w, err);
+
+	w->run->sum.paused += bf_now(w->run->clock) - began;
+	return rc;
+}
+
 enum bf_rc bf_conditions_watch(struct bf_run *run, struct bf_err *err)
 {
 	struct watch w = { .run = run };
@@ -198,7 +207,7 @@ enum bf_rc bf_conditions_watch(struct bf_run *run, struct bf_err *err)
 	run->watched = bf_now(run->clock);
 	if (look(&w) == OUTSIDE && bf_run_can(run, BF_CAP_DUAL_BANK)) {
 		/* Whatever ends the pause early, the next piece is preceded by a reading. */
-		enum bf_rc rc = pause_writing(&w, err);
+		enum bf_rc rc = timed_pause(&w, err);
 
 		if (rc) {
 			run->watched = -BF_SEC((bf_time)run->profile.watch_s);

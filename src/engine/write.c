@@ -33,6 +33,7 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 	}
 	if (todo->head_last && move_one(run, 0, &done, err))
 		return err->rc;
+	run->worked_rate = run->rate;
 	run->depth = BF_DEPTH_WRITTEN;
 	bf_journal_write(run);
 	return BF_OK;

@@ -33,6 +33,14 @@ static const struct bf_choice modbus_tables[] = {
 	{ NULL },
 };
 
+static const struct bf_choice directions[] = {
+	{ "auto", BF_DIRECTION_AUTO },
+	{ "kernel", BF_DIRECTION_KERNEL },
+	{ "rts", BF_DIRECTION_RTS },
+	{ "adapter", BF_DIRECTION_ADAPTER },
+	{ NULL },
+};
+
 static const struct bf_choice parities[] = {
 	{ "none", 'N' },
 	{ "even", 'E' },
@@ -121,6 +129,11 @@ const struct bf_key_row bf_key_rows[] = {
 	{ "rs485", "stop-bits", NUM, PROFILE(stop_bits), 1, 2, "1", NULL, "stop bits" },
 	{ "rs485", "guard-us", NUM, PROFILE(guard_us), 0, 100000, "0", NULL,
 	  "silence kept before our own bytes after the last byte of the pack, in microseconds" },
+	{ "rs485", "direction", BF_VALUE_CHOICE, PROFILE(direction), 0, 0, "auto", directions,
+	  "who turns the transceiver round: the kernel (TIOCSRS485), RTS, or the adapter itself; auto: "
+	  "the kernel where the port is set up for it, else the adapter" },
+	{ "rs485", "rts-active-low", BF_VALUE_BOOL, PROFILE(rts_active_low), 0, 0, "no", NULL,
+	  "direction kernel or rts: RTS is low while we send" },
 	{ "rs485", "rates", BF_VALUE_RATES, PROFILE(serial_rates), 300, 12000000,
 	  "3000000, 2000000, 1000000, 921600, 460800, 230400, 115200", NULL,
 	  "rates worth trying, in bit/s" },
@@ -140,7 +153,7 @@ const struct bf_key_row bf_key_rows[] = {
 	{ "uds", "auth", BF_VALUE_CHOICE, PROFILE(auth), 0, 0, "ed25519", auth_methods,
 	  "how the seed is answered: signed by the technician's key, or by a program" },
 	TEXT("uds", "auth-program", auth_program, "", NULL,
-	     "program that gets level and seed in hex as arguments and prints the key in hex"),
+	     "program that reads a line with level and seed in hex and prints the key in hex"),
 
 	{ "routines", "erase", NUM, PROFILE(rid_erase), 0, 0xFFFF, "0xFF00", NULL,
 	  "erase memory" },
@@ -227,6 +240,14 @@ const struct bf_key_row bf_key_rows[] = {
 	{ "usb", "vid", NUM, PROFILE(usb_vid), 0, 0xFFFF, "0x0000", NULL,
 	  "USB vendor; 0: any device with a DFU interface" },
 	{ "usb", "pid", NUM, PROFILE(usb_pid), 0, 0xFFFF, "0x0000", NULL, "USB product; 0: any" },
+	{ "usb", "loader-vid", NUM, PROFILE(usb_loader_vid), 0, 0xFFFF, "0x0000", NULL,
+	  "USB vendor of its boot loader, where that has numbers of its own; 0: as vid" },
+	{ "usb", "loader-pid", NUM, PROFILE(usb_loader_pid), 0, 0xFFFF, "0x0000", NULL,
+	  "USB product of its boot loader; 0: as pid" },
+	TEXT("usb", "vendor", vendor, "", NULL,
+	  "whose devices have the numbers vid and pid, as the vendor's domain name in images"),
+	TEXT("usb", "class", class_name, "", NULL,
+	  "hardware class that has these numbers, as its name in images"),
 
 	{ "region", "kind", BF_VALUE_CHOICE, REGION(kind), 0, 0, "app", region_kinds,
 	  "what it holds; boot is never written" },

@@ -32,6 +32,22 @@ static void dfu_close(struct bf_proto *p)
 	free(d);
 }
 
+static bool fits(uint16_t want_vid, uint16_t want_pid, const struct bf_usb_device *device)
+{
+	return (!want_vid || want_vid == device->vid) && (!want_pid || want_pid == device->pid);
+}
+
+/* A boot loader may have numbers of its own; where the profile tells one of them, the other is as of the
+ * application. */
+static bool is_meant(const struct bf_profile *p, const struct bf_usb_device *device)
+{
+	bool loader = p->usb_loader_vid || p->usb_loader_pid;
+
+	return fits(p->usb_vid, p->usb_pid, device) ||
+	       (loader && fits(p->usb_loader_vid ? p->usb_loader_vid : p->usb_vid,
+			       p->usb_loader_pid ? p->usb_loader_pid : p->usb_pid, device));
+}
+
 /* The descriptors that the host has read already answer; nothing is sent to the application. */
 static enum bf_rc dfu_recognise(struct bf_proto *p, bf_time deadline, struct bf_err *err)
 {
@@ -46,8 +62,7 @@ static enum bf_rc dfu_recognise(struct bf_proto *p, bf_time deadline, struct bf_
 		return bf_fail(err, BF_E_NODEV, "'%s' (%04x:%04x) has no DFU interface",
 			       p->env.transport->name, d->device.vid, d->device.pid);
 	}
-	if ((profile->usb_vid && profile->usb_vid != d->device.vid) ||
-	    (profile->usb_pid && profile->usb_pid != d->device.pid)) {
+	if (!is_meant(profile, &d->device)) {
 		d->scanned = false;
 		return bf_fail(err, BF_E_NODEV, "'%s' is %04x:%04x, profile '%s' is for %04x:%04x",
 			       p->env.transport->name, d->device.vid, d->device.pid, profile->name,

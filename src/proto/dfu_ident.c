@@ -32,6 +32,7 @@ static void tell_version(const struct bf_dfu *d, struct bf_ident *id)
 	if (d->desc.mode == BF_DFU_LOADER)
 		return;
 	id->has_version = bf_dfu_bcd_version(d->device.bcd_device, &id->version);
+	id->version_short = id->has_version;
 	snprintf(id->version_text, sizeof(id->version_text), "%s",
 		 id->has_version ? bf_version_text(&id->version, text) : "");
 	if (!id->has_version)
@@ -58,6 +59,44 @@ static void tell_names(const struct bf_dfu *d, struct bf_ident *id)
 	else if (d->desc.mode == BF_DFU_RUNTIME)
 		snprintf(id->loader, sizeof(id->loader), "%s, not running",
 			 d->dfuse ? "DfuSe" : "DFU");
+}
+
+/* Numbers that the ROM of every chip of a kind shows tell nothing of the board around it. */
+static bool is_anybodys(uint16_t vid, uint16_t pid)
+{
+	static const struct {
+		uint16_t vid, pid;
+	} roms[] = {
+		{ 0x0483, 0xDF11 }, /* ST, AN3156 */
+		{ 0x0483, 0x5740 }, /* ST's example of a serial port, found in many products */
+		{ 0x28E9, 0x0189 }, /* GigaDevice */
+		{ 0x2E3C, 0xDF11 }, /* Artery */
+	};
+
+	for (size_t i = 0; i < BF_COUNT(roms); i++) {
+		if (roms[i].vid == vid && roms[i].pid == pid)
+			return true;
+	}
+	return false;
+}
+
+/* USB numbers are given out by the maker: the profile says what hardware has them. Both must be told, and be
+ * these. */
+static void tell_hardware(const struct bf_dfu *d, struct bf_ident *id)
+{
+	const struct bf_profile *p = d->base.env.profile;
+	uint16_t vid = d->device.vid, pid = d->device.pid;
+	bool app = vid == p->usb_vid && pid == p->usb_pid;
+	bool loader = p->usb_loader_pid && pid == p->usb_loader_pid &&
+		      vid == (p->usb_loader_vid ? p->usb_loader_vid : p->usb_vid);
+
+	if (!p->vendor[0] || !(app || loader) || is_anybodys(vid, pid))
+		return;
+	id->has_vid = true;
+	bf_uuid_vendor(p->vendor, id->vid);
+	id->has_cid = p->class_name[0];
+	if (id->has_cid)
+		bf_uuid_class(id->vid, p->class_name, id->cid);
 }
 
 static unsigned caps_of(const struct bf_dfu *d)
@@ -178,6 +217,7 @@ enum bf_rc bf_dfu_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 		return bf_while(err, "identifying the device");
 	tell_names(d, &id);
 	tell_version(d, &id);
+	tell_hardware(d, &id);
 	id.in_bootloader = d->desc.mode == BF_DFU_LOADER;
 	id.caps = caps_of(d);
 	if (d->desc.mode == BF_DFU_LOADER)

@@ -58,6 +58,7 @@ static enum bf_rc set_wire(struct uds *u, uint32_t rate, struct bf_err *err)
 	if (is_stream(u)) {
 		t->ops->stream->report(t, &report);
 		line.rs485 = report.rs485;
+		line.rts_active_low = pf->rts_active_low;
 		rc = t->ops->stream->drain(t, bf_in(t->clock, BF_SEC(2)), err);
 		if (!rc)
 			rc = t->ops->stream->set_line(t, &line, err);
@@ -156,27 +157,54 @@ static enum bf_rc go_back(struct uds *u, uint32_t old, bf_time changed, uint32_t
 	return err->rc;
 }
 
+/* Link control has no number for some default rates, and need not: a server that ends its session is back at its
+ * default rate. The session is opened again there. */
+static enum bf_rc end_session(struct uds *u, struct bf_err *err)
+{
+	enum bf_entry entry =
+		u->session == uds_profile(u)->session_programming ? BF_ENTRY_WRITE : BF_ENTRY_READ;
+	bool unlocked = u->unlocked;
+	enum bf_rc rc;
+
+	bf_uds_leave(&u->proto);
+	rc = set_wire(u, u->default_rate, err);
+	if (!rc)
+		rc = prove(u, err);
+	if (!rc)
+		rc = bf_uds_connect(&u->proto, entry, err);
+	if (!rc && unlocked)
+		rc = bf_uds_authenticate(&u->proto, err);
+	return rc ? bf_while(err, "returning the line to %u bit/s", u->default_rate) : BF_OK;
+}
+
+/* Known before the pack moves: afterwards it would be alone at its rate. */
+static bool can_change(const struct uds *u, uint32_t rate)
+{
+	struct bf_transport *t = u->proto.env.transport;
+	struct bf_bus_report bus = { .may_set_bitrate = true };
+
+	if (!is_stream(u))
+		t->ops->bus->report(t, &bus);
+	return bus.may_set_bitrate && u->rate && rate <= 0xFFFFFF;
+}
+
 enum bf_rc bf_uds_set_rate(struct bf_proto *p, uint32_t rate, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
 	struct bf_transport *t = p->env.transport;
-	struct bf_bus_report bus = { .may_set_bitrate = true };
 	uint32_t old = u->rate;
 	bf_time changed;
 	enum bf_rc rc;
 
 	if (rate == old)
 		return BF_OK;
-	if (!is_stream(u))
-		t->ops->bus->report(t, &bus);
-	/* Known before the pack moves: afterwards it would be alone at its rate. */
-	if (!bus.may_set_bitrate || !old || rate > 0xFFFFFF)
+	if (!can_change(u, rate))
 		return bf_fail(err, BF_E_UNSUPPORTED, "'%s' cannot change to %u bit/s", t->name,
 			       rate);
 	rc = ask_rate(u, rate, err);
-	if (!rc)
-		rc = say_go(u, err);
-	if (rc)
+	if (rc && err->dev_refused && rate == u->default_rate)
+		return end_session(u, err);
+	if (rc || say_go(u, err))
 		return bf_while(err, "changing the line to %u bit/s", rate);
 	changed = bf_now(t->clock);
 	rc = set_wire(u, rate, err);

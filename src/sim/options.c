@@ -301,5 +301,8 @@ enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct 
 	for (char *item = strtok_r(copy, ",", &save); item && !rc;
 	     item = strtok_r(NULL, ",", &save))
 		rc = parse_item(item, opts, err);
+	/* DFU is a protocol of USB alone. */
+	if (opts->protocol != BF_SIM_UDS)
+		opts->link = BF_SIM_USB;
 	return rc;
 }

@@ -46,12 +46,6 @@ static void swap_banks(struct bf_pack *p)
 	bf_swap_begin(&p->banks, kind, a > b ? a : b);
 }
 
-/* The first start of other firmware: on trial, or in the one bank that was written. */
-static bool starts_first(const struct bf_pack *p, bool single)
-{
-	return single ? p->rewritten : p->trial;
-}
-
 /* Firmware with a bad habit, on the configuration that the firmware before it left. */
 static void wipe_configuration(struct bf_pack *p, bool first)
 {
@@ -86,6 +80,6 @@ void bf_pack_boot(struct bf_pack *pack)
 		return;
 	pack->running = *m;
 	pack->runs = true;
-	wipe_configuration(pack, starts_first(pack, single));
+	wipe_configuration(pack, pack->trial || pack->rewritten);
 	pack->rewritten = false;
 }

@@ -67,7 +67,7 @@ enum bf_rc bf_tty_explain_open(const char *path, const char *name, int os_errno,
 /* Asks the driver for the least latency; the timer of FTDI adapters in ms, -1 where there is none. */
 bool bf_tty_low_latency(const struct bf_tty *tty, int *ret_timer_ms, char *ret_knob, size_t cap);
 bool bf_tty_has_modem_lines(int fd);
-/* Makes the direction switch as asked; BF_RS485_AUTO takes the first that works. */
+/* Makes the direction switch as asked; BF_RS485_AUTO changes nothing. */
 enum bf_rc bf_tty_direction(const struct bf_tty *tty, const struct bf_line *line,
 			    enum bf_rs485_mode *ret, struct bf_err *err);
 void bf_tty_rts(int fd, bool on);

@@ -24,7 +24,15 @@ void bf_tty_rts(int fd, bool on)
 	(void)ioctl(fd, on ? TIOCMBIS : TIOCMBIC, &rts);
 }
 
-/* Linux Documentation/driver-api/serial/serial-rs485.rst */
+/* Linux Documentation/driver-api/serial/serial-rs485.rst. A board whose port is for RS485 says so in its device
+ * tree (linux,rs485-enabled-at-boot-time). */
+static bool kernel_does_it_already(int fd)
+{
+	struct serial_rs485 rs485;
+
+	return ioctl(fd, TIOCGRS485, &rs485) == 0 && (rs485.flags & SER_RS485_ENABLED);
+}
+
 static bool kernel_direction(int fd, bool active_low)
 {
 	struct serial_rs485 rs485;
@@ -44,30 +52,36 @@ static enum bf_rc no_direction(const struct bf_tty *tty, const char *what, struc
 {
 	bf_fail(err, BF_E_IFACE, "'%s' cannot switch the RS485 direction by %s", tty->path, what);
 	bf_likely(err, "the adapter switches by itself, as most USB adapters do");
-	bf_next(err, "take the automatic setting for the direction in the profile");
+	bf_next(err,
+		"leave the direction to the adapter: direction = auto in [rs485] of the profile");
 	return BF_E_IFACE;
 }
 
+/*
+ * By itself nothing is switched on that the port was not set up for: a USB adapter with its own direction switch
+ * would wait for each message to drain, one whose RTS leads elsewhere would drive that, and a kernel driver that
+ * knows the ioctl knows it for the RS232 ports, too.
+ */
 enum bf_rc bf_tty_direction(const struct bf_tty *tty, const struct bf_line *line,
 			    enum bf_rs485_mode *ret, struct bf_err *err)
 {
-	bool kernel = line->rs485 == BF_RS485_AUTO || line->rs485 == BF_RS485_KERNEL;
-	bool rts = line->rs485 == BF_RS485_AUTO || line->rs485 == BF_RS485_RTS;
-
-	if (kernel && kernel_direction(tty->fd, line->rts_active_low)) {
-		*ret = BF_RS485_KERNEL;
+	switch (line->rs485) {
+	case BF_RS485_AUTO:
+		*ret = kernel_does_it_already(tty->fd) ? BF_RS485_KERNEL : BF_RS485_ADAPTER;
 		return BF_OK;
-	}
-	if (line->rs485 == BF_RS485_KERNEL)
-		return no_direction(tty, "the kernel (TIOCSRS485)", err);
-	if (rts && bf_tty_has_modem_lines(tty->fd)) {
+	case BF_RS485_KERNEL:
+		if (!kernel_direction(tty->fd, line->rts_active_low))
+			return no_direction(tty, "the kernel (TIOCSRS485)", err);
+		break;
+	case BF_RS485_RTS:
+		if (!bf_tty_has_modem_lines(tty->fd))
+			return no_direction(tty, "its RTS line", err);
 		bf_tty_rts(tty->fd, line->rts_active_low); /* listening */
-		*ret = BF_RS485_RTS;
-		return BF_OK;
+		break;
+	case BF_RS485_ADAPTER:
+		break;
 	}
-	if (line->rs485 == BF_RS485_RTS)
-		return no_direction(tty, "its RTS line", err);
-	*ret = BF_RS485_ADAPTER;
+	*ret = line->rs485;
 	return BF_OK;
 }
 

@@ -8,6 +8,7 @@ import common
 
 V13 = common.image("app-1.3.0.signed.bin")
 V14 = common.image("app-1.4.0.signed.bin")
+TECHNICIAN = os.path.join(common.DATA, "auth", "technician.pem")
 V15 = common.image("app-1.5.0.signed.bin")
 
 
@@ -107,6 +108,60 @@ class Jobs(common.Case):
         run = self.run_json("rollback", "--if", self.pack(), "--from", out, "--key", common.KEY)
         self.expect(run, 0)
         self.assertEqual(self.running()["version"], "1.3.0")
+
+    def test_a_default_rate_that_link_control_has_no_number_for(self):
+        for words in ((), ("--bitrate", "20000")):
+            with self.subTest(words):
+                self.expect(self.flash(V15, *words, pack="sim:rate=20000"), 0)
+        self.expect(self.flash(V15, "--auth-key", TECHNICIAN, pack="sim:rate=20000,auth=1"), 0)
+
+    def test_a_pack_that_restarts_before_it_is_changed_is_met_again(self):
+        for message in (5, 10, 20, 30, 45):
+            with self.subTest(message):
+                run = self.flash(V15, pack=f"sim:cutmsg={message},repower=500")
+                self.expect(run, 0)
+        run = self.flash(V15, pack="sim:cutmsg=20")
+        self.expect(run, 13)
+        self.assertIn("does not answer at all now", run.result["error"]["likely"][0])
+
+    def test_the_summary_tells_the_line(self):
+        line = self.flash(V15, pack="sim").of("summary")[0]["line"]
+        self.assertEqual((line["tests"], line["lost"], line["rate_steps"]), (16, 0, 0))
+        self.assertEqual((line["bus_state"], line["tx_errors"]), ("error-active", 0))
+        self.assertGreater(line["answer_mean_s"], 0)
+        line = self.flash(V15, pack="sim:link=rs485,echo=1").of("summary")[0]["line"]
+        self.assertTrue(line["echo"])
+        self.assertRegex(self.run_it("flash", "--if", "sim", "--key", common.KEY, V15).err,
+                         r"line: 1000000 bit/s, 16 test messages, none lost, answers take \d")
+
+    def test_a_backup_of_one_bank_reads_what_is_not_blank(self):
+        run = self.run_json("backup", "--if", "sim:quirk=singlebank", "-o", self.path("x.tar"))
+        self.expect(run, 0)
+        self.assertLess(run.of("summary")[0]["wire"]["rx_bytes"], 160000)
+
+    def test_dfuse_with_the_profile_that_we_ship(self):
+        profile = os.path.join(common.ROOT, "data", "profiles", "dfuse-16s.ini")
+        words = ("--profile", profile, "--allow", "no-hardware")
+        run = self.flash(V15, *words, pack=self.pack("protocol=dfuse", "counter=0"))
+        self.expect(run, 0)
+        self.assertEqual([r["name"] for r in run.of("region")], ["app", "calibration"])
+        self.assertIn("configuration", [c["name"] for c in run.of("self-test")])
+
+    def test_dfu_with_a_profile_that_says_what_has_the_numbers(self):
+        profile = self.path("maker.ini")
+        numbers = "vid = 0x1209\npid = 0x0001\nloader-pid = 0x0002\n"
+        with open(profile, "w", encoding="utf-8") as f:
+            f.write(f"[usb]\n{numbers}vendor = bms.example\nclass = BMS-16S-R3\n")
+        self.expect(self.flash(V15, pack="sim:protocol=dfu"), 22)
+        self.expect(self.flash(V15, "--profile", profile, pack="sim:protocol=dfu"), 0)
+        other = common.image("app-1.5.0.othercid.bin")
+        self.expect(self.flash(other, "--profile", profile, pack="sim:protocol=dfu"), 22)
+        with open(profile, "w", encoding="utf-8") as f:
+            f.write("[usb]\nvid = 0x0483\npid = 0x5740\nloader-pid = 0xDF11\n"
+                    "vendor = bms.example\nclass = BMS-16S-R3\n")
+        run = self.flash(V15, "--profile", profile, pack="sim:protocol=dfuse")
+        self.expect(run, 22)
+        self.assertIn("not told by the pack", run.result["error"]["cause"])
 
     def regions(self, run):
         return [r["result"] for r in run.of("region") if r["name"] == "config"]
@@ -241,6 +296,10 @@ class ExitCodes(common.Case):
                 error = self.check(self.flash("sim:" + key), 30, "preflight", "old-running")
                 self.assertIn(allow, str(error["next"]) + error["cause"])
                 self.expect(self.flash("sim:" + key, V15, "--allow", allow), 0)
+
+    def test_50_time_is_up(self):
+        error = self.check(self.flash("sim", V15, "--timeout", "1500ms"), 50, "interrupted", "old-running")
+        self.assertIn("--timeout", error["cause"] + error["next"])
 
     def test_31_auth(self):
         self.check(self.flash("sim:auth=1"), 31, "auth")

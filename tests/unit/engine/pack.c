@@ -67,6 +67,13 @@ static enum bf_rc enter(struct pack *pack, const char *op, bool *ret_lost, struc
 
 		if (!f->op || strcmp(f->op, op) != 0 || pack->calls[which] != f->nth)
 			continue;
+		if (f->forgot) {
+			pack->session = pack->unlocked = false;
+			bf_fail_dev(err, BF_E_NAK, 0x7F, "serviceNotSupportedInActiveSession",
+				    "scripted loss of the session at '%s'", op);
+			err->dev_forgot = true;
+			return err->rc;
+		}
 		if (!f->after)
 			return bf_fail(err, f->rc, "scripted failure of '%s'", op);
 		*ret_lost = true;
@@ -440,6 +447,7 @@ static enum bf_rc p_read(struct bf_proto *p, const struct bf_region *region, uin
 	ENTER("read");
 	assert_true(addr >= region->addr && addr + len <= region->addr + region->size);
 	memcpy(buf, pack->flash->bytes + addr, len);
+	pack->bytes_read += len;
 	return answer(lost, err);
 }
 
@@ -595,6 +603,7 @@ static const struct bf_proto_ops single_ops = {
 	COMMON_OPS,
 	.erase = p_erase,
 	.read = p_read,
+	.hash_units = p_hash_units,
 	.activate = p_activate,
 	.piece_class = BF_RETRY_IDEMPOTENT,
 };

@@ -48,7 +48,8 @@ struct pack_fault {
 	const char *op; /* NULL: none */
 	unsigned nth;   /* 1: the first call */
 	enum bf_rc rc;
-	bool after; /* takes effect, only the answer is lost */
+	bool after;  /* takes effect, only the answer is lost */
+	bool forgot; /* refused for want of the session, which is gone */
 };
 
 struct pack {
@@ -84,7 +85,7 @@ struct pack {
 	size_t received, queued_end[8];
 	unsigned n_queued, in_flight_seen;
 	uint8_t *sink;
-	size_t sink_len;
+	size_t sink_len, bytes_read;
 };
 
 void pack_init(struct pack *pack, enum pack_kind kind, struct pack_flash *flash);

@@ -58,6 +58,33 @@ static void backup_reads_only_the_image_of_a_slot(void **state)
 	bench_done(&b);
 }
 
+static void what_is_blank_by_its_hash_is_not_read(void **state)
+{
+	struct bench b;
+	struct bf_archive a = { 0 };
+	struct bf_err err;
+	size_t with_hash;
+
+	(void)state;
+	bf_err_init(&err);
+	for (unsigned hashes = 0; hashes < 2; hashes++) {
+		bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", NULL);
+		b.pack.caps |= hashes ? BF_CAP_HASH : 0;
+		b.job.kind = BF_JOB_BACKUP;
+		bench_run(&b);
+		assert_ended(&b, BF_OK, BF_STATE_UNTOUCHED);
+		with_hash = b.pack.bytes_read;
+		assert_int_equal(with_hash, hashes ? 11 * PACK_UNIT : PACK_SLOT);
+		assert_int_equal(bf_archive_read(&a, b.file, &err), BF_OK);
+		assert_int_equal(bf_archive_find(&a, "regions/app.bin")->len, 42920);
+		assert_memory_equal(bf_archive_find(&a, "regions/app.bin")->data,
+				    b.pack.known[0].bytes, 42920);
+		bf_archive_done(&a);
+		a = (struct bf_archive){ 0 };
+		bench_done(&b);
+	}
+}
+
 static void two_backups_of_one_pack_are_the_same_bytes(void **state)
 {
 	static const uint8_t key[BF_MAC_KEY_LEN] = { 42 };
@@ -516,6 +543,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(backup_is_a_tar_that_tar_lists_with_the_manifest_first),
 		cmocka_unit_test(backup_reads_only_the_image_of_a_slot),
+		cmocka_unit_test(what_is_blank_by_its_hash_is_not_read),
 		cmocka_unit_test(two_backups_of_one_pack_are_the_same_bytes),
 		cmocka_unit_test(backup_of_a_pack_that_cannot_be_read_is_unsupported),
 		cmocka_unit_test(restore_puts_the_saved_firmware_back),

@@ -395,7 +395,7 @@ static void job_that_takes_too_long_stops_at_a_safe_place(void **state)
 	start(&b);
 	b.job.timeout = BF_MS(1100);
 	bench_run(&b);
-	assert_ended(&b, BF_E_TIMEOUT, BF_STATE_OLD);
+	assert_ended(&b, BF_E_INTERRUPTED, BF_STATE_OLD);
 	assert_non_null(strstr(b.out.err.next, "--timeout"));
 	bench_done(&b);
 }

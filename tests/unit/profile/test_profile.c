@@ -89,11 +89,14 @@ static void the_drop_in_example_keeps_the_boot_loader_away(void **state)
 	assert_int_equal(bf_profile_load(BF_PROFILES_DIR "/dfuse-16s.ini", NULL, &p, &err), BF_OK);
 	assert_string_equal(p.protocol, "dfu");
 	assert_int_equal(p.usb_vid, 0x0483);
+	assert_int_equal(p.usb_loader_pid, 0xDF11);
 	assert_int_equal(p.n_regions, 3);
 	assert_string_equal(p.regions[0].name, "boot");
 	assert_int_equal(p.regions[0].kind, BF_REGION_BOOT);
 	assert_int_equal(p.regions[0].access, BF_ACCESS_READ);
-	assert_int_equal(p.regions[2].addr, 0x08020000);
+	assert_int_equal(p.regions[1].addr, 0x08010000);
+	assert_int_equal(p.regions[2].alt, 1);
+	assert_int_equal(p.regions[2].kind, BF_REGION_CALIBRATION);
 }
 
 static void keys_lie_over_what_was_there(void **state)
