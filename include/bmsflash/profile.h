@@ -23,6 +23,7 @@ enum bf_direction {
 	BF_DIRECTION_RTS,
 	BF_DIRECTION_ADAPTER
 };
+enum bf_auth_service { BF_AUTH_BY_SECURITY, BF_AUTH_BY_AUTHENTICATION }; /* 27, 29 */
 enum bf_auth_method { BF_AUTH_NONE, BF_AUTH_ED25519, BF_AUTH_PROGRAM };
 
 /* Region kinds are what a region holds; the engine treats regions by kind, never by name. */
@@ -108,6 +109,7 @@ struct bf_profile {
 	uint32_t p2_ms, p2_star_ms; /* floors; the device's own values win when larger */
 	uint8_t session_programming, session_extended;
 	uint8_t security_level; /* odd sub-function of 0x27; 0: no security access */
+	enum bf_auth_service auth_service;
 	enum bf_auth_method auth;
 	char auth_program[256];
 	uint16_t rid_erase, rid_check_deps, rid_check_memory;

@@ -187,6 +187,7 @@ struct bf_refusal {
 /* Answers an authentication challenge; owned by the engine, made by bmsflash/auth.h. */
 struct bf_auth {
 	char serial[256]; /* the device's serial number: the protocol fills it in before it asks */
+	uint8_t service; /* so does it the service that asks: 0x29, and 0 or 0x27 for security access */
 	/* Writes the key for this seed. BF_E_AUTH when there is no secret to answer with. */
 	enum bf_rc (*respond)(struct bf_auth *auth, unsigned level, const uint8_t *seed,
 			      size_t seed_len, uint8_t *key, size_t cap, size_t *ret_len,

@@ -86,7 +86,7 @@ static bool can_ask(const struct bf_run *run, const struct bf_err *why)
 
 void bf_name_silence(struct bf_run *run, struct bf_err *err)
 {
-	if (run->moving && !run->fell_silent && can_ask(run, err) && !answers(run))
+	if (run->depth != BF_DEPTH_NONE && !run->fell_silent && can_ask(run, err) && !answers(run))
 		name_silence(run, err);
 }
 

@@ -113,13 +113,24 @@ static bool is_command(const char *text)
 	return false;
 }
 
+/* Started on trial and silent: a restart ends the trial, and only somebody at the pack can make one. */
+static bool hangs_on_trial(const struct bf_run *run)
+{
+	return run->runs == BF_RUNS_UNKNOWN && run->depth == BF_DEPTH_STARTED &&
+	       bf_run_can(run, BF_CAP_TRIAL);
+}
+
 static void say_recovery(const struct bf_run *run, struct bf_outcome *out)
 {
 	bool untouched = run->depth == BF_DEPTH_NONE && !run->left_app;
-	const char *what = untouched ? "The pack runs no firmware, and nothing was changed: it"
-			   : run->data_lost && run->runs == BF_RUNS_OLD
-				   ? "The pack runs its old firmware without its configuration: it"
-				   : "The pack";
+	const char *what =
+		untouched ? "The pack runs no firmware, and nothing was changed: it"
+		: hangs_on_trial(run)
+			? "The pack does not answer; switching it off and on ends the trial of "
+			  "firmware that hangs. It"
+		: run->data_lost && run->runs == BF_RUNS_OLD
+			? "The pack runs its old firmware without its configuration: it"
+			: "The pack";
 
 	snprintf(out->sentence, sizeof(out->sentence), "%s needs recovery; %s: %s", what,
 		 is_command(out->err.next) ? "type" : "next", out->err.next);

@@ -185,7 +185,7 @@ enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t
 
 /* again.c: before anything was changed; true: from the first row that may begin again */
 bool bf_begin_again(struct bf_run *run, const char *doing, struct bf_err *err);
-/* Data stopped getting through: is there anybody still? */
+/* Answers stopped coming: is there anybody still? */
 void bf_name_silence(struct bf_run *run, struct bf_err *err);
 
 /* The whole engine with its doors given; bf_job_run is this with the real ones. */

@@ -113,6 +113,10 @@ static enum bf_rc test_line(struct bf_run *run, const char *name, struct bf_err 
 		if (bf_linktest(run, n, &t, err))
 			return err->rc;
 	}
+	if (n == MORE_PINGS && t.lost == t.sent)
+		return bf_fail(err, BF_E_TIMEOUT,
+			       "the pack answers none of %u test messages at %u bit/s", t.sent,
+			       run->rate);
 	snprintf(check.got, sizeof(check.got), "%u of %u lost at %u bit/s", t.lost, t.sent,
 		 run->rate);
 	snprintf(check.limit, sizeof(check.limit), "at most %u lost", may_lose);

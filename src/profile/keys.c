@@ -12,6 +12,12 @@ static const struct bf_choice framings[] = {
 	{ NULL },
 };
 
+static const struct bf_choice auth_services[] = {
+	{ "security-access", BF_AUTH_BY_SECURITY },
+	{ "authentication", BF_AUTH_BY_AUTHENTICATION },
+	{ NULL },
+};
+
 static const struct bf_choice auth_methods[] = {
 	{ "none", BF_AUTH_NONE },
 	{ "ed25519", BF_AUTH_ED25519 },
@@ -150,6 +156,8 @@ const struct bf_key_row bf_key_rows[] = {
 	  "number of the extended session" },
 	{ "uds", "security-level", NUM, PROFILE(security_level), 0, 0x7D, "0x01", NULL,
 	  "sub-function of requestSeed, an odd number; 0: no security access" },
+	{ "uds", "auth-service", BF_VALUE_CHOICE, PROFILE(auth_service), 0, 0, "security-access",
+	  auth_services, "how the pack asks: service 27, or service 29 with challenge and response" },
 	{ "uds", "auth", BF_VALUE_CHOICE, PROFILE(auth), 0, 0, "ed25519", auth_methods,
 	  "how the seed is answered: signed by the technician's key, or by a program" },
 	TEXT("uds", "auth-program", auth_program, "", NULL,

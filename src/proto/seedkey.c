@@ -14,7 +14,13 @@ struct key_auth {
 	uint8_t secret[BF_ED25519_SEED_LEN];
 };
 
-static const char domain[] = "bmsflash-uds-27"; /* signed with its closing zero */
+#define DOMAIN_LEN sizeof("bmsflash-uds-27") /* with its 00 */
+
+/* A signature for one service is none for the other. */
+static const char *domain_of(const struct bf_auth *auth)
+{
+	return auth->service == 0x29 ? "bmsflash-uds-29" : "bmsflash-uds-27";
+} /* signed with its closing zero */
 
 static enum bf_rc key_respond(struct bf_auth *auth, unsigned level, const uint8_t *seed,
 			      size_t seed_len, uint8_t *key, size_t cap, size_t *ret_len,
@@ -22,10 +28,10 @@ static enum bf_rc key_respond(struct bf_auth *auth, unsigned level, const uint8_
 {
 	struct key_auth *ka = BF_CONTAINER_OF(auth, struct key_auth, auth);
 	size_t n = strlen(auth->serial);
-	uint8_t msg[sizeof(domain) + 2 + sizeof(auth->serial) + 256];
+	uint8_t msg[DOMAIN_LEN + 2 + sizeof(auth->serial) + 256];
 	struct bf_out o = bf_out(msg, sizeof(msg));
 
-	bf_out_bytes(&o, domain, sizeof(domain));
+	bf_out_bytes(&o, domain_of(auth), DOMAIN_LEN);
 	bf_out_u8(&o, (uint8_t)level);
 	bf_out_u8(&o, (uint8_t)n);
 	bf_out_bytes(&o, auth->serial, n);

@@ -129,7 +129,18 @@ enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 enum bf_rc bf_uds_state(struct bf_proto *p, struct bf_ident *update, struct bf_err *err);
 enum bf_rc bf_uds_measure(struct bf_proto *p, struct bf_measure *ret, struct bf_err *err);
 
-/* ---- uds_security.c, uds_rate.c ---- */
+/* ---- uds_security.c, uds_authentication.c, uds_rate.c ---- */
+#define UDS_KEY_MAX 1024
+struct uds_key { /* to be wiped */
+	uint8_t bytes[UDS_KEY_MAX];
+	size_t len;
+};
+/* Has whoever answers challenges answer this one; the cursor's bytes may be gone afterwards. */
+enum bf_rc bf_uds_make_key(struct uds *u, uint8_t service, unsigned level, struct bf_cur *seed,
+			   struct uds_key *ret, struct bf_err *err);
+enum bf_rc bf_uds_wait_lockout(struct uds *u, struct bf_err *err);
+bool bf_uds_is_locked(const struct bf_profile *pf); /* by what the profile says */
+enum bf_rc bf_uds_prove_ownership(struct uds *u, struct bf_err *err);
 enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err);
 enum bf_rc bf_uds_set_rate(struct bf_proto *p, uint32_t rate, struct bf_err *err);
 void bf_uds_default_rate(struct bf_proto *p);

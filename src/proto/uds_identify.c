@@ -195,7 +195,7 @@ static unsigned caps_of(struct uds *u, const struct bf_ident *id)
 		{ id->n_slots >= 2 && pf->rid_confirm, BF_CAP_CONFIRM },
 		{ id->n_slots >= 2 && pf->rid_revert, BF_CAP_REVERT },
 		{ pf->n_quantities, BF_CAP_MEASURE },
-		{ pf->security_level, BF_CAP_AUTH },
+		{ bf_uds_is_locked(pf), BF_CAP_AUTH },
 		{ pf->rid_self_test, BF_CAP_SELF_TEST },
 		{ pf->rid_balance, BF_CAP_BALANCE },
 		{ id->rates[0], BF_CAP_RATES },

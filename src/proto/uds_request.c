@@ -38,12 +38,14 @@ bool bf_uds_lacks(const struct bf_err *err)
 
 static enum bf_rc rc_of(uint8_t nrc)
 {
+	if (nrc >= UDS_NRC_CERTIFICATE && nrc <= UDS_NRC_DEAUTHENTICATE)
+		return BF_E_AUTH;
 	switch (nrc) {
 	case UDS_NRC_NO_SERVICE:
 	case UDS_NRC_NO_SUBFUNCTION:
 		return BF_E_UNSUPPORTED;
 	case UDS_NRC_SECURITY:
-	case UDS_NRC_SECURITY + 1: /* authenticationRequired */
+	case UDS_NRC_AUTHENTICATION:
 	case UDS_NRC_INVALID_KEY:
 	case UDS_NRC_ATTEMPTS:
 	case UDS_NRC_DELAY:
@@ -62,7 +64,9 @@ static bool forgot(const struct uds *u, const struct uds_ask *ask, uint8_t nrc)
 	case UDS_NRC_SUBFUNCTION_SESSION:
 		return ours;
 	case UDS_NRC_SECURITY:
-		return ours && u->unlocked && ask->head[0] != UDS_SECURITY;
+	case UDS_NRC_AUTHENTICATION:
+		return ours && u->unlocked && ask->head[0] != UDS_SECURITY &&
+		       ask->head[0] != UDS_AUTHENTICATION;
 	}
 	return false;
 }

@@ -6,7 +6,6 @@
 
 /* bmsflash-uds(7), SECURITY ACCESS: how long a server stays locked after wrong keys. */
 #define LOCKOUT BF_SEC(10)
-#define KEY_MAX 1024
 
 static enum bf_rc ask_seed(struct uds *u, struct bf_cur *ret, struct bf_err *err)
 {
@@ -48,7 +47,7 @@ static enum bf_rc send_key(struct uds *u, const uint8_t *key, size_t len, struct
 }
 
 /* Waits out a lock-out, speaking often enough that the session stays. */
-static enum bf_rc wait_lockout(struct uds *u, struct bf_err *err)
+enum bf_rc bf_uds_wait_lockout(struct uds *u, struct bf_err *err)
 {
 	bf_time until = bf_in(uds_clock(u), LOCKOUT + BF_MS(500));
 
@@ -85,12 +84,12 @@ static bool open_already(const struct bf_cur *seed)
 	return bf_trailing(seed->p + seed->pos, n, 0) == n;
 }
 
-static enum bf_rc answer_seed(struct uds *u, const struct bf_cur *c, struct bf_err *err)
+enum bf_rc bf_uds_make_key(struct uds *u, uint8_t service, unsigned level, struct bf_cur *seed,
+			   struct uds_key *ret, struct bf_err *err)
 {
 	struct bf_auth *auth = u->proto.env.auth;
-	uint8_t seed[256], key[KEY_MAX];
-	size_t seed_len = bf_cur_left(c);
-	size_t key_len = 0;
+	uint8_t copy[256]; /* asking for the serial number takes the place of the answer */
+	size_t len = bf_cur_left(seed);
 	enum bf_rc rc;
 
 	if (!auth) {
@@ -99,17 +98,26 @@ static enum bf_rc answer_seed(struct uds *u, const struct bf_cur *c, struct bf_e
 			     "program in the profile");
 		return err->rc;
 	}
-	if (seed_len > sizeof(seed))
+	if (len > sizeof(copy))
 		return bf_fail(err, BF_E_AUTH, "the pack's seed has %zu bytes, at most %zu can be",
-			       seed_len, sizeof(seed));
-	memcpy(seed, c->p + c->pos, seed_len);
+			       len, sizeof(copy));
+	memcpy(copy, seed->p + seed->pos, len);
+	auth->service = service;
 	rc = auth->serial[0] ? BF_OK : read_serial(u, auth, err);
+	return rc ? rc
+		  : auth->respond(auth, level, copy, len, ret->bytes, sizeof(ret->bytes), &ret->len,
+				  err);
+}
+
+static enum bf_rc answer_seed(struct uds *u, struct bf_cur *seed, struct bf_err *err)
+{
+	struct uds_key key = { .len = 0 };
+	enum bf_rc rc =
+		bf_uds_make_key(u, UDS_SECURITY, uds_profile(u)->security_level, seed, &key, err);
+
 	if (!rc)
-		rc = auth->respond(auth, uds_profile(u)->security_level, seed, seed_len, key,
-				   sizeof(key), &key_len, err);
-	if (!rc)
-		rc = send_key(u, key, key_len, err);
-	bf_wipe(key, sizeof(key));
+		rc = send_key(u, key.bytes, key.len, err);
+	bf_wipe(&key, sizeof(key));
 	return rc;
 }
 
@@ -119,7 +127,7 @@ static enum bf_rc unlock(struct uds *u, struct bf_err *err)
 	enum bf_rc rc = ask_seed(u, &seed, err);
 
 	if (rc && bf_uds_refused(err, UDS_NRC_DELAY)) {
-		rc = wait_lockout(u, err);
+		rc = bf_uds_wait_lockout(u, err);
 		if (!rc)
 			rc = ask_seed(u, &seed, err);
 	}
@@ -132,17 +140,29 @@ static enum bf_rc unlock(struct uds *u, struct bf_err *err)
 	return open_already(&seed) ? BF_OK : answer_seed(u, &seed, err);
 }
 
+static enum bf_rc open_lock(struct uds *u, struct bf_err *err)
+{
+	return uds_profile(u)->auth_service == BF_AUTH_BY_AUTHENTICATION
+		       ? bf_uds_prove_ownership(u, err)
+		       : unlock(u, err);
+}
+
+bool bf_uds_is_locked(const struct bf_profile *pf)
+{
+	return pf->security_level || pf->auth_service == BF_AUTH_BY_AUTHENTICATION;
+}
+
 enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
 	enum bf_rc rc;
 
-	if (!uds_profile(u)->security_level)
+	if (!bf_uds_is_locked(uds_profile(u)))
 		return BF_OK;
-	rc = unlock(u, err);
+	rc = open_lock(u, err);
 	/* The answer to the key was lost: a new seed tells whether it was accepted. */
 	if (rc == BF_E_TIMEOUT || rc == BF_E_LINK)
-		rc = unlock(u, err);
+		rc = open_lock(u, err);
 	u->unlocked = !rc;
 	return rc ? bf_while(err, "unlocking the pack") : BF_OK;
 }

@@ -48,6 +48,9 @@ static const struct choice wipes[] = {
 	{ "always", BF_SIM_WIPE_ALWAYS },
 	{ NULL, 0 },
 };
+static const struct choice locks[] = {
+	{ "0", 0 }, { "1", 0x27 }, { "27", 0x27 }, { "29", 0x29 }, { NULL, 0 },
+};
 static const struct choice off_on[] = { { "0", 0 }, { "1", 1 }, { NULL, 0 } };
 static const struct choice flash_speed[] = { { "real", 0 }, { "instant", 1 }, { NULL, 0 } };
 static const struct choice erasers[] = { { "host", 0 }, { "ahead", 1 }, { NULL, 0 } };
@@ -100,7 +103,8 @@ static const struct row rows[] = {
 	{ { "seed", "N", "noise, seeds, chance" }, NUMBER, FIELD(seed), 0, 9e15, NULL },
 	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy|nocompress|fixedconfig", "a bad habit; may be given again" },
 	  BITS, FIELD(quirks), 0, 0, quirks },
-	{ { "auth", "0|1", "SecurityAccess wanted before writing" }, CHOICE, FIELD(auth), 0, 0, off_on },
+	{ { "auth", "0|1|27|29", "SecurityAccess (1, 27) or Authentication (29) wanted before writing" },
+	  CHOICE, FIELD(auth), 0, 0, locks },
 	{ { "echo", "0|1", "RS485: the tester hears itself" }, CHOICE, FIELD(echo), 0, 0, off_on },
 	{ { "turnaround", "US", "time before an answer, us" },
 	  NUMBER, FIELD(turnaround_us), 0, 1e6, NULL },

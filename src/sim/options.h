@@ -57,7 +57,7 @@ struct bf_sim_opts {
 	enum bf_sim_wipe wipe;
 	uint64_t seed;
 	unsigned quirks; /* bits of enum bf_sim_quirk */
-	bool auth;       /* SecurityAccess is wanted before writing */
+	uint8_t auth;    /* service that has to be passed before writing: 0x27, 0x29; 0: none */
 	bool echo;       /* RS485: the tester hears its own bytes */
 	uint32_t turnaround_us;
 	bool flash_instant;

@@ -27,6 +27,7 @@ static const struct service services[] = {
 	{ 0x23, IN_WORK, false, false, 10, 10, bf_server_read_memory },
 	{ 0x27, IN_WORK, true, false, 2, 66, bf_server_security },
 	{ 0x28, IN_WORK, true, false, 3, 5, bf_server_echo_sub },
+	{ 0x29, IN_WORK, true, false, 2, 256, bf_server_authentication },
 	{ 0x2E, IN_PROGRAMMING, false, true, 4, BF_SERVER_MSG_MAX, bf_server_write_data },
 	{ 0x31, IN_WORK, true, false, 4, BF_SERVER_MSG_MAX, bf_server_routine },
 	{ 0x34, IN_PROGRAMMING, false, true, 11, 11, bf_server_download },

@@ -28,6 +28,7 @@ enum bf_nrc { /* ISO 14229-1, Annex A.1 */
 	      NRC_INVALID_KEY = 0x35,
 	      NRC_EXCEEDED_ATTEMPTS = 0x36,
 	      NRC_TIME_DELAY_NOT_EXPIRED = 0x37,
+	      NRC_OWNERSHIP_FAILED = 0x58,
 	      NRC_TRANSFER_DATA_SUSPENDED = 0x71,
 	      NRC_GENERAL_PROGRAMMING_FAILURE = 0x72,
 	      NRC_WRONG_BLOCK_COUNTER = 0x73,
@@ -101,10 +102,15 @@ struct bf_server {
 typedef enum bf_nrc bf_server_service(struct bf_server *u, uint8_t sub, struct bf_cur *c);
 
 bf_server_service bf_server_session_control, bf_server_reset, bf_server_security,
-	bf_server_echo_sub, bf_server_link_control, bf_server_read_data, bf_server_write_data,
-	bf_server_read_memory, bf_server_routine, bf_server_download, bf_server_upload,
-	bf_server_transfer_data, bf_server_transfer_exit;
+	bf_server_authentication, bf_server_echo_sub, bf_server_link_control, bf_server_read_data,
+	bf_server_write_data, bf_server_read_memory, bf_server_routine, bf_server_download,
+	bf_server_upload, bf_server_transfer_data, bf_server_transfer_exit;
 
+/* Locked by wrong keys; ends by itself. */
+bool bf_server_is_locked(struct bf_server *u);
+/* Checks what answers the seed that is out, and counts: `refusal` is for a wrong one. */
+enum bf_nrc bf_server_judge(struct bf_server *u, const char *label, uint8_t level,
+			    const uint8_t *signature, enum bf_nrc refusal);
 void bf_server_default_session(struct bf_server *u, bf_time now);
 void bf_server_go_to_rate(struct bf_server *u, uint32_t rate, bf_time now);
 void bf_server_put_session(struct bf_server *u, struct bf_out *o);

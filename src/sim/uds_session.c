@@ -92,7 +92,7 @@ enum bf_nrc bf_server_echo_sub(struct bf_server *u, uint8_t sub, struct bf_cur *
 	return NRC_NONE;
 }
 
-static bool is_locked(struct bf_server *u)
+bool bf_server_is_locked(struct bf_server *u)
 {
 	if (u->now < u->locked_until)
 		return true;
@@ -110,7 +110,7 @@ static enum bf_nrc give_seed(struct bf_server *u, struct bf_cur *c)
 		return NRC_INCORRECT_LENGTH;
 	memset(u->seed, 0, sizeof(u->seed));
 	if (!bf_server_may_write(u)) {
-		if (is_locked(u))
+		if (bf_server_is_locked(u))
 			return NRC_TIME_DELAY_NOT_EXPIRED;
 		for (size_t i = 0; i < sizeof(u->seed); i++)
 			u->seed[i] = (uint8_t)bf_rng_next(&u->rng);
@@ -120,20 +120,40 @@ static enum bf_nrc give_seed(struct bf_server *u, struct bf_cur *c)
 	return NRC_NONE;
 }
 
-/* "bmsflash-uds-27" 00 | level | length of serial | serial | seed */
-static bool key_is_right(struct bf_server *u, const uint8_t *key)
+/* LABEL 00 | level | length of serial | serial | seed */
+static bool is_right(struct bf_server *u, const char *label, uint8_t level,
+		     const uint8_t *signature)
 {
-	static const char label[] = "bmsflash-uds-27";
 	const char *serial = bf_pack_opts(u->pack)->serial;
 	uint8_t msg[128];
 	struct bf_out o = bf_out(msg, sizeof(msg));
 
-	bf_out_bytes(&o, label, sizeof(label));
-	bf_out_u8(&o, LEVEL);
+	bf_out_bytes(&o, label, strlen(label) + 1);
+	bf_out_u8(&o, level);
 	bf_out_u8(&o, (uint8_t)strlen(serial));
 	bf_out_bytes(&o, serial, strlen(serial));
 	bf_out_bytes(&o, u->seed, sizeof(u->seed));
-	return !o.failed && bf_ed25519_verify(key, msg, o.len, technician_key);
+	return !o.failed && bf_ed25519_verify(signature, msg, o.len, technician_key);
+}
+
+enum bf_nrc bf_server_judge(struct bf_server *u, const char *label, uint8_t level,
+			    const uint8_t *signature, enum bf_nrc refusal)
+{
+	if (!u->seed_out)
+		return NRC_REQUEST_SEQUENCE_ERROR;
+	if (bf_server_is_locked(u))
+		return NRC_TIME_DELAY_NOT_EXPIRED;
+	u->seed_out = false;
+	if (is_right(u, label, level, signature)) {
+		u->unlocked = true;
+		u->wrong_keys = 0;
+		return NRC_NONE;
+	}
+	if (++u->wrong_keys < MAX_WRONG_KEYS)
+		return refusal;
+	u->locked_until = u->now + BF_SERVER_LOCK_US;
+	bf_pack_kept(u->pack)->locked_out = true;
+	return NRC_EXCEEDED_ATTEMPTS;
 }
 
 static enum bf_nrc take_key(struct bf_server *u, struct bf_cur *c)
@@ -142,25 +162,13 @@ static enum bf_nrc take_key(struct bf_server *u, struct bf_cur *c)
 
 	if (!key || bf_cur_left(c))
 		return NRC_INCORRECT_LENGTH;
-	if (!u->seed_out)
-		return NRC_REQUEST_SEQUENCE_ERROR;
-	if (is_locked(u))
-		return NRC_TIME_DELAY_NOT_EXPIRED;
-	u->seed_out = false;
-	if (key_is_right(u, key)) {
-		u->unlocked = true;
-		u->wrong_keys = 0;
-		return NRC_NONE;
-	}
-	if (++u->wrong_keys < MAX_WRONG_KEYS)
-		return NRC_INVALID_KEY;
-	u->locked_until = u->now + BF_SERVER_LOCK_US;
-	bf_pack_kept(u->pack)->locked_out = true;
-	return NRC_EXCEEDED_ATTEMPTS;
+	return bf_server_judge(u, "bmsflash-uds-27", LEVEL, key, NRC_INVALID_KEY);
 }
 
 enum bf_nrc bf_server_security(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
+	if (bf_pack_opts(u->pack)->auth == 0x29)
+		return NRC_SERVICE_NOT_SUPPORTED;
 	if (sub == LEVEL)
 		return give_seed(u, c);
 	if (sub == LEVEL + 1)

@@ -308,6 +308,24 @@ class ExitCodes(common.Case):
         key = os.path.join(common.DATA, "auth", "technician.pem")
         self.expect(self.flash("sim:auth=1", V15, "--auth-key", key), 0)
 
+    def test_31_the_same_by_service_29(self):
+        profile = self.path("acr.ini")
+        with open(profile, "w", encoding="utf-8") as f:
+            f.write("[uds]\nauth-service = authentication\n")
+        for link in ("can", "canfd", "rs485"):
+            with self.subTest(link):
+                pack = f"sim:auth=29,link={link}"
+                self.expect(self.flash(pack, V15, "--profile", profile, "--auth-key", TECHNICIAN), 0)
+        self.check(self.flash("sim:auth=29", V15, "--profile", profile), 31, "auth", "old-running")
+        wrong = self.path("wrong.key")
+        with open(wrong, "w", encoding="utf-8") as f:
+            f.write("5a" * 32)
+        error = self.check(self.flash("sim:auth=29", V15, "--profile", profile, "--auth-key", wrong), 31, "auth")
+        self.assertEqual((error["device_code"], error["device_code_name"]), (0x58, "ownershipVerificationFailed"))
+        # A pack that wants the one is not opened by the other.
+        self.check(self.flash("sim:auth=29", V15, "--auth-key", TECHNICIAN), 31, "auth")
+        self.check(self.flash("sim:auth=27", V15, "--profile", profile, "--auth-key", TECHNICIAN), 33, "unsupported")
+
     def test_21_the_pack_does_not_trust_the_key_that_we_trust(self):
         run = self.run_json("flash", "--if", "sim", "--key", common.OTHER_KEY, common.image("app-1.5.0.otherkey.bin"))
         error = self.check(run, 21, "signature", "old-running")

@@ -154,7 +154,47 @@ static void pack_that_does_not_return_names_the_next_command(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
 	assert_int_equal(bf_rc_info(b.out.rc)->exit_status, 42);
-	assert_non_null(strstr(b.out.sentence, "bmsflash flash --if fake0 "));
+	assert_non_null(strstr(b.out.sentence, "type: bmsflash flash --if fake0 "));
+	assert_non_null(strstr(b.out.sentence, "switching it off and on ends the trial"));
+	bench_done(&b);
+}
+
+static void falls_silent_in_the_self_test(struct pack *pack, const char *op)
+{
+	pack->silent = pack->silent || strcmp(op, "self_test") == 0;
+}
+
+static void silence_in_the_self_test_is_not_called_a_misfit(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.at_op = falls_silent_in_the_self_test;
+	bench_run(&b);
+	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
+	assert_string_equal(b.out.err.likely[0],
+			    "it answered before and does not answer at all now: its power "
+			    "went, or a plug came off");
+	bench_done(&b);
+}
+
+static void falls_silent_after_balancing(struct pack *pack, const char *op)
+{
+	pack->silent = pack->silent || (strcmp(op, "ping") == 0 && pack_calls(pack, "balance"));
+}
+
+static void silence_at_the_link_test_is_not_called_a_misfit(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.caps &= ~(unsigned)(BF_CAP_SELF_TEST | BF_CAP_RATES);
+	b.pack.at_op = falls_silent_after_balancing;
+	bench_run(&b);
+	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
+	assert_non_null(strstr(b.out.err.cause, "answers none of 40 test messages"));
 	bench_done(&b);
 }
 
@@ -283,6 +323,8 @@ int main(void)
 		cmocka_unit_test(refused_revert_still_goes_back_by_restart),
 		cmocka_unit_test(failed_check_in_the_pack_starts_nothing),
 		cmocka_unit_test(pack_that_does_not_return_names_the_next_command),
+		cmocka_unit_test(silence_in_the_self_test_is_not_called_a_misfit),
+		cmocka_unit_test(silence_at_the_link_test_is_not_called_a_misfit),
 		cmocka_unit_test(activation_that_is_refused_leaves_the_old_running),
 		cmocka_unit_test(lost_activation_is_looked_up),
 		cmocka_unit_test(activation_on_a_dying_line_says_what_the_next_start_does),

@@ -160,9 +160,81 @@ static void a_lost_answer_to_the_key_asks_for_a_new_seed(void **state)
 	assert_string_equal(k->log, "3e00 2701 22f18c 2702beef 3e00 2701 ");
 }
 
+#define ED25519 "06032b65700000000000000000000000"
+
+static void service_29_proves_the_ownership_of_a_key(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "290500" ED25519, "690500" ED25519 "0003c1c2c30000" },
+		{ "22f18c", "62f18c534e2d3432" },
+		{ "2906" ED25519 "0002beef00000000", "690612" ED25519 "0000" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct fake_auth f;
+
+	(void)state;
+	k->profile.auth_service = BF_AUTH_BY_AUTHENTICATION;
+	give_key(k, &f);
+	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
+	assert_int_equal(f.auth.service, 0x29);
+	assert_int_equal(f.level, 6);
+	assert_int_equal(f.seed_len, 3);
+	assert_memory_equal(f.seed, "\xC1\xC2\xC3", 3);
+}
+
+static void an_answer_that_is_not_that_of_service_29_opens_nothing(void **state)
+{
+	static const char *const answers[] = {
+		"690511" ED25519 "0003c1c2c30000", /* another return value */
+		"690500"
+		"06032b65710000000000000000000000"
+		"0003c1c2c3",                  /* another algorithm */
+		"690500" ED25519 "0009c1c2c3", /* cut off */
+		"690500" ED25519 "00000000",   /* no challenge */
+		"690500",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(answers); i++) {
+		const struct pack_rule rules[] = { { "3e00", "7e00" },
+						   { "290500*", answers[i] },
+						   { NULL } };
+		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+		struct fake_auth f;
+
+		k->profile.auth_service = BF_AUTH_BY_AUTHENTICATION;
+		give_key(k, &f);
+		assert_int_equal(k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
+		assert_int_equal(f.asked, 0);
+	}
+}
+
+static void a_proof_that_is_not_accepted_whole_is_no_success(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "290500" ED25519, "690500" ED25519 "0003c1c2c30000" },
+		{ "22f18c", "62f18c534e2d3432" },
+		{ "2906*", "690611" ED25519 "0000" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct fake_auth f;
+
+	(void)state;
+	k->profile.auth_service = BF_AUTH_BY_AUTHENTICATION;
+	give_key(k, &f);
+	assert_int_equal(k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(service_29_proves_the_ownership_of_a_key),
+		cmocka_unit_test(an_answer_that_is_not_that_of_service_29_opens_nothing),
+		cmocka_unit_test(a_proof_that_is_not_accepted_whole_is_no_success),
 		cmocka_unit_test(a_seed_is_answered_with_the_key_and_the_serial_is_known),
 		cmocka_unit_test(a_seed_of_zeros_is_open_already),
 		cmocka_unit_test(a_pack_without_the_service_has_no_lock),
