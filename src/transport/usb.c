@@ -383,7 +383,7 @@ static enum bf_rc until_back(struct usb_wire *u, bf_time deadline, struct bf_err
 
 		if (at < u->n_now) {
 			heir = u->now[at];
-			end = open_device(u, &heir);
+			end = heir.bare ? BF_USB_GONE : open_device(u, &heir);
 		}
 		if (end == BF_USB_DONE)
 			return BF_OK;

@@ -26,6 +26,7 @@ struct bf_usb_seen {
 	char path[32]; /* "1-2.4": bus and ports; the name in sysfs and after "usb@" */
 	char serial[64], product[64], manufacturer[64];
 	enum bf_usb_dfu dfu;
+	bool bare; /* not configured (yet): the kernel shows a new device before its interfaces */
 };
 
 /* Devices other than root hubs, in the order of their paths; returns how many. */

@@ -84,7 +84,7 @@ size_t bf_usb_read_config(const char *sysfs, const char *path, uint8_t *dst, siz
 static bool read_device(const char *sysfs, const char *path, struct bf_usb_seen *ret)
 {
 	struct bf_usb_seen s = { 0 };
-	unsigned long vid, pid, bcd, bus, address;
+	unsigned long vid, pid, bcd, bus, address, configuration;
 	uint8_t config[BF_USB_CONFIG_MAX];
 
 	if (!read_number(sysfs, path, "idVendor", 16, UINT16_MAX, &vid) ||
@@ -102,6 +102,7 @@ static bool read_device(const char *sysfs, const char *path, struct bf_usb_seen 
 	read_text(sysfs, path, "serial", s.serial, sizeof(s.serial));
 	read_text(sysfs, path, "product", s.product, sizeof(s.product));
 	read_text(sysfs, path, "manufacturer", s.manufacturer, sizeof(s.manufacturer));
+	s.bare = !read_number(sysfs, path, "bConfigurationValue", 10, UINT8_MAX, &configuration);
 	s.dfu = bf_usb_dfu_of(config, bf_usb_read_config(sysfs, path, config, sizeof(config)));
 	*ret = s;
 	return true;

@@ -297,6 +297,21 @@ static void a_device_that_comes_back_on_its_port_is_followed(void **state)
 	assert_int_equal(r->bus->shuts, 1);
 }
 
+/* The kernel shows it first and configures it later: without interfaces it would look like a device that has no
+ * boot loader. */
+static void a_device_is_not_back_before_it_is_configured(void **state)
+{
+	struct bf_usb_seen bare = loader_at("1-2.4", 6);
+	struct rig *r = *state;
+
+	bare.bare = true;
+	add_scene(r->bus, BF_MS(90), 0, app, app);
+	add_scene(r->bus, BF_MS(400), 1, bare, app);
+	add_scene(r->bus, BF_MS(600), 1, loader_at("1-2.4", 6), app);
+	assert_int_equal(r->usb->reopen(r->t, BF_SEC(5), &r->err), BF_OK);
+	assert_in_range(bf_now(r->clock), BF_MS(600), BF_MS(620));
+}
+
 static void a_device_that_came_back_between_two_looks_is_followed(void **state)
 {
 	struct rig *r = *state;
@@ -499,6 +514,7 @@ int main(void)
 		RIG(a_string_is_asked_for_in_the_devices_first_language),
 		RIG(a_device_without_a_language_list_is_asked_in_english),
 		RIG(a_device_that_comes_back_on_its_port_is_followed),
+		RIG(a_device_is_not_back_before_it_is_configured),
 		RIG(a_device_that_came_back_between_two_looks_is_followed),
 		RIG(a_device_on_another_port_is_known_by_its_serial_number),
 		RIG(another_pack_does_not_stand_in),

@@ -135,12 +135,17 @@ static void the_active_configuration_is_cut_out(void **state)
 
 static void an_unconfigured_device_has_no_configuration(void **state)
 {
+	struct bf_usb_seen seen[2];
 	char folder[200];
 	uint8_t config[64];
 
 	snprintf(folder, sizeof(folder), "%s/bus/usb/devices/1-2.4", (char *)*state);
+	assert_int_equal(bf_usb_scan(*state, seen, 2), 2);
+	assert_false(seen[0].bare);
 	put_text(folder, "bConfigurationValue", "\n");
 	assert_int_equal(bf_usb_read_config(*state, "1-2.4", config, sizeof(config)), 0);
+	assert_int_equal(bf_usb_scan(*state, seen, 2), 2);
+	assert_true(seen[0].bare);
 }
 
 static void damaged_descriptors_end_the_walk(void **state)
