@@ -21,6 +21,7 @@
  * it at each end. */
 #define BAUD_TOLERANCE_PERCENT 3
 #define DRAIN_STEP             BF_US(200)
+#define QUEUE_STEP             BF_MS(1)
 #define DEFAULT_BAUD           115200
 
 struct rs485 {
@@ -211,14 +212,13 @@ static void rs485_discard(struct bf_transport *t)
 
 /* ---- write ---- */
 
-/* When to look again whether `queued` bytes have left. */
+/* When to look again whether all has left. The driver's count says "not yet" and no more: cdc_acm counts whole
+ * buffers of 10 KiB, which would be a second at 115200 baud. How long it takes is known from what was written. */
 static bf_time next_look(const struct rs485 *r, bf_time now, int queued)
 {
-	bf_time next = now + (queued > 0 ? wire_time(r, (size_t)queued) : 0);
+	bf_time step = queued > 0 ? QUEUE_STEP : DRAIN_STEP;
 
-	if (next < r->tx_end)
-		next = r->tx_end;
-	return next > now + DRAIN_STEP ? next : now + DRAIN_STEP;
+	return r->tx_end > now + step ? r->tx_end : now + step;
 }
 
 static enum bf_rc rs485_drain(struct bf_transport *t, bf_time deadline, struct bf_err *err)

@@ -207,9 +207,37 @@ static void an_unplugged_adapter_is_gone(void **state)
 	bf_clock_free(clock);
 }
 
+/* cdc_acm counts what is queued in whole buffers: 12 bytes at 9600 baud take 13 ms, a buffer takes 10 s. */
+static void draining_an_adapter_that_counts_buffers_takes_the_time_of_the_bytes(void **state)
+{
+	struct bf_clock *clock = bf_clock_real_new(-1);
+	struct bf_open_env env = { .clock = clock, .line = { .baud = 9600 } };
+	static const uint8_t bytes[12];
+	struct bf_transport *t;
+	struct bf_err err;
+	bf_time begin;
+
+	(void)state;
+	bf_err_init(&err);
+	if (bf_transport_open(&env, getenv("BF_TTY_USB"), &t, &err))
+		fail_msg("%s", err.cause);
+	for (int i = 0; i < 10; i++) {
+		begin = bf_now(clock);
+		assert_int_equal(t->ops->stream->write(t, bytes, sizeof(bytes),
+						       bf_in(clock, BF_SEC(20)), &err),
+				 BF_OK);
+		assert_int_equal(t->ops->stream->drain(t, bf_in(clock, BF_SEC(20)), &err), BF_OK);
+		assert_in_range(bf_now(clock) - begin, BF_MS(12), BF_SEC(2));
+	}
+	bf_transport_close(t);
+	bf_clock_free(clock);
+}
+
 static int run_unplug(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			draining_an_adapter_that_counts_buffers_takes_the_time_of_the_bytes),
 		cmocka_unit_test(an_unplugged_adapter_is_gone),
 	};
 
