@@ -45,6 +45,16 @@ static void header_and_count_are_passed_over(void **state)
 	assert_memory_equal(c->segs[0].data, "abcd", 4);
 }
 
+static void a_right_count_at_the_end_is_an_end(void **state)
+{
+	BF_AUTO(bf_claim) *c = taken("S1050000616237\nS1050002636431\nS5030002FA\n");
+
+	(void)state;
+	assert_memory_equal(c->segs[0].data, "abcd", 4);
+	refused("S1050000616237\nS5030001FB\nS1050002636431\n",
+		"no end record (S7, S8 or S9) up to line 3");
+}
+
 static void malformed_lines_are_named_to_the_column(void **state)
 {
 	static const struct {
@@ -86,6 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_address_width_is_read),
 		cmocka_unit_test(header_and_count_are_passed_over),
+		cmocka_unit_test(a_right_count_at_the_end_is_an_end),
 		cmocka_unit_test(malformed_lines_are_named_to_the_column),
 		cmocka_unit_test(empty_data_records_do_no_harm),
 	};
