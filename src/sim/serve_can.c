@@ -82,7 +82,7 @@ static void take_frame(struct can *c, bf_time now)
 static enum bf_rc open_socket(struct can *c, const char *ifname, struct bf_err *err)
 {
 	struct sockaddr_can addr = { .can_family = AF_CAN };
-	int on = 1;
+	int on = 1, room = 4 << 20;
 
 	addr.can_ifindex = (int)if_nametoindex(ifname);
 	if (!addr.can_ifindex)
@@ -90,6 +90,9 @@ static enum bf_rc open_socket(struct can *c, const char *ifname, struct bf_err *
 	c->fd = socket(PF_CAN, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, CAN_RAW);
 	if (c->fd < 0)
 		return bf_fail_os(err, BF_E_IFACE, errno, "cannot open a CAN socket");
+	/* A virtual bus keeps no pace: a whole message of 585 frames may come at once. */
+	if (setsockopt(c->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+		(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	/* Refused where the interface is classic only: then there are no FD frames to take. */
 	(void)setsockopt(c->fd, SOL_CAN_RAW, CAN_RAW_FD_FRAMES, &on, sizeof(on));
 	if (bind(c->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)

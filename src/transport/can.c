@@ -162,7 +162,9 @@ int bf_can_socket(unsigned index, bool fd)
 	if (s < 0)
 		return -1;
 	set_option(s, SOL_SOCKET, SO_SNDBUF, 0); /* raised to the kernel's minimum */
+	/* A long message of an unpaced (virtual) bus at once; beyond the system's limit where that is permitted. */
 	set_option(s, SOL_SOCKET, SO_RCVBUF, 1 << 20);
+	set_option(s, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20);
 	set_option(s, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	set_option(s, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	set_option(s, SOL_CAN_RAW, CAN_RAW_RECV_OWN_MSGS, 0);
