@@ -6,47 +6,55 @@ case_serial_driver() {
 	program "$here/../unit/transport/rs485_on_kernel" "$build/tests/unit/transport/test_rs485_pair"
 }
 
-framing() { # hdlc or iso14230: a profile that allows no other
-	printf '[rs485]\nframing = %s\n' "$1" >framing.ini
-}
-
 # Pinned rates, standard and not; a 16550 divides 115200, the USB adapter takes any number.
 each_rate() { # port, rates...
 	port=$1
 	shift
 	for rate; do
-		"$bmsflash" probe --if "$port" --profile framing.ini --baud "$rate" >probe.out 2>&1 || {
+		"$bmsflash" probe --if "$port" --profile "$profile" --baud "$rate" --json >probe.out 2>&1 || {
 			echo "at $rate bit/s:"
-			cat probe.out
+			tail -n 2 probe.out
 			return 1
 		}
-		must_say probe.out 1.3.0 || return 1
+		must_say probe.out '"version":"1.3.0"' && clean probe.out || return 1
 	done
 }
 
-case_uart_hdlc() {
-	framing hdlc
-	tty_pack /dev/ttyS5 flash=instant && each_rate /dev/ttyS4 9600 14400 38400 115200 &&
-		flash /dev/ttyS4 --profile framing.ini
+# Pinned rates first, then one update at the rate that pack and port agree on.
+probes_and_update() { # pack's end, our end, framing, rates...
+	theirs=$1 ours=$2
+	special '[rs485]' "framing = $3"
+	shift 3
+	tty_pack "$theirs" && each_rate "$ours" "$@" && flash "$ours" "$swift"
 }
 
-case_uart_iso14230() {
-	framing iso14230
-	tty_pack /dev/ttyS5 flash=instant && each_rate /dev/ttyS4 9600 14400 38400 115200 &&
-		flash /dev/ttyS4 --profile framing.ini
-}
+case_uart_hdlc() { probes_and_update /dev/ttyS5 /dev/ttyS4 hdlc 9600 14400 38400; }
+
+case_uart_iso14230() { probes_and_update /dev/ttyS5 /dev/ttyS4 iso14230 9600 14400 38400; }
 
 case_usb_serial_hdlc() {
-	framing hdlc
-	gadget_up && tty_pack /dev/ttyGS0 flash=instant &&
-		each_rate /dev/ttyACM0 9600 76800 250000 921600 3000000 &&
-		flash /dev/ttyACM0 --profile framing.ini
+	gadget_up && probes_and_update /dev/ttyGS0 /dev/ttyACM0 hdlc 9600 76800 250000 3000000
 }
 
 case_usb_serial_iso14230() {
-	framing iso14230
-	gadget_up && tty_pack /dev/ttyGS0 flash=instant &&
-		each_rate /dev/ttyACM0 9600 76800 250000 921600
+	gadget_up && probes_and_update /dev/ttyGS0 /dev/ttyACM0 iso14230 9600 76800 250000 921600
+}
+
+# What the adapter is told, as the kernel's USB monitor saw it: SET_LINE_CODING (rate, stop bits, parity, data bits),
+# and SET_CONTROL_LINE_STATE with DTR and RTS (USB CDC PSTN 1.2, 6.3.10 and 6.3.12).
+case_usb_serial_adapter_is_told_speed_parity_and_modem_lines() {
+	modprobe usbmon || skip "no usbmon"
+	gadget_up && tty_pack /dev/ttyGS0 || return 1
+	bus=$(readlink -f /sys/class/tty/ttyACM0/device/..)
+	read -r bus <"$bus/busnum"
+	keep cat "/sys/kernel/debug/usb/usbmon/${bus}u" >usb.log
+	special '[rs485]' 'framing = hdlc' 'parity = even' 'stop-bits = 2'
+	each_rate /dev/ttyACM0 250000 || return 1
+	special '[rs485]' 'framing = hdlc' 'parity = odd'
+	each_rate /dev/ttyACM0 76800 || return 1
+	poll must_say usb.log 's 21 20 0000 0000 0007 7 = 90d00300 020208' \
+		's 21 20 0000 0000 0007 7 = 002c0100 000108' 's 21 22 0003 0000 0000 0' ||
+		grep ' s 21 2[02] ' usb.log
 }
 
 case_serial_rate_that_the_port_cannot_do() {
@@ -70,12 +78,14 @@ case_serial_port_is_listed_with_its_names() {
 	must_say list.out ttyACM0 "Bench adapter" BENCH7 ttyS4
 }
 
+# The other bank is what is written: the old firmware runs on, and the next run ends what was begun.
 case_serial_adapter_unplugged_in_the_middle() {
-	gadget_up && tty_pack /dev/ttyGS0 flash=instant state=pack.state &&
-		during /dev/ttyACM0 || return 1
-	echo >"$gadget/UDC"
-	ended 13 && must_say flash.out ttyACM0 '"likely":' '"next":' || return 1
+	special '[rs485]' 'rates = 115200' # so that writing lasts
+	gadget_up && tty_pack /dev/ttyGS0 flash=real,state=pack.state &&
+		during /dev/ttyACM0 "$swift" || return 1
+	echo >"$gadget/UDC" 2>/dev/null
+	ended 13 && must_say flash.out ttyACM0 '"likely":' '"next":' '"state":"old-running"' || return 1
 	kill "$pack_pid"
 	gadget_down
-	gadget_up && tty_pack /dev/ttyGS0 flash=instant state=pack.state && flash /dev/ttyACM0
+	gadget_up && tty_pack /dev/ttyGS0 state=pack.state && flash /dev/ttyACM0 "$swift"
 }

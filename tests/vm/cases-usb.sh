@@ -39,9 +39,13 @@ case_usb_read_back_equals_the_image() {
 	cmp up.bin "$image" || { tail -n 5 dfu.out; return 1; }
 }
 
-case_usb_flash_by_address() {
+case_usb_flash_by_address_and_read_back() {
+	need dfu-util
 	image=$data/firmware/app-1.5.0.hex
-	usb_pack protocol=dfuse flash=instant && flash usb --allow no-hardware,single-bank
+	usb_pack protocol=dfuse flash=instant && flash usb --allow no-hardware,single-bank || return 1
+	loader_of_dfuse || return 1
+	dfu-util -d 0483:df11 -a 0 -s 0x08010200:42292 -U up.bin >dfu.out 2>&1
+	cmp up.bin "$data/firmware/app-1.5.0.bin" || { tail -n 5 dfu.out; return 1; }
 }
 
 case_usb_flash_by_address_without_firmware() {
@@ -73,12 +77,18 @@ case_usb_not_permitted() {
 	refused 10 "no permission to use 'usb@" "$node" "60-bmsflash.rules" -- powerless probe --if usb
 }
 
-case_usb_held_by_another_program() {
+case_usb_busy_with_another_update() {
+	usb_pack protocol=dfu && during usb --allow no-hardware || return 1
+	refused 11 "in use by bmsflash flash, process" -- "$bmsflash" probe --if usb || return 1
+	ended 0
+}
+
+case_usb_held_by_another_program_and_the_holder_is_named() {
+	need dfu-util
 	usb_pack protocol=dfu || return 1
-	during usb --allow no-hardware || return 1
-	refused 11 -- "$bmsflash" probe --if usb
-	kill "$updating"
-	return 0
+	keep dfu-util -E 3 -d 1209:0001,1209:0002 -D "$image" >dfu.out 2>&1
+	poll grep -q Download dfu.out || { cat dfu.out; return 1; }
+	refused 11 "held by dfu-util (pid $kept)" "end that program" -- update usb --allow no-hardware
 }
 
 # ---- programs of others ----
@@ -99,11 +109,15 @@ case_dfu_util_updates() {
 	poll found_by_kernel 0150
 }
 
+loader_of_dfuse() {
+	dfu-util -e -d 0483:5740 >dfu.out 2>&1
+	poll found_by_kernel 2200
+}
+
 case_dfu_util_updates_by_address() {
 	need dfu-util
 	usb_pack protocol=dfuse || return 1
-	dfu-util -e -d 0483:5740 >dfu.out 2>&1
-	poll found_by_kernel 2200 || return 1
+	loader_of_dfuse || return 1
 	dfu-util -d 0483:df11 -a 0 -s 0x08010200:leave -D "$data/firmware/app-1.5.0.bin" >dfu.out 2>&1
 	poll found_by_kernel 0150 || { tail -n 5 dfu.out; return 1; }
 }
