@@ -158,10 +158,20 @@ struct bf_flow {            /* how the device wants it */
 	size_t next; /* offset (from target.from) that it wants first: 0, or where it resumes */
 };
 
+/* What the device's flash costs, in bytes that the wire carries meanwhile. */
+struct bf_pace {
+	double byte; /* for a byte of payload; 0: not known, or too far from the wire's own to matter */
+	double unit;         /* for each erase unit that it erases by itself */
+	uint32_t erase_unit; /* bytes, 0: the host has erased */
+};
+
 struct bf_piece {
 	size_t offset; /* from target.from */
 	const uint8_t *data;
 	size_t len;
+	/* For who cuts pieces by their length on the wire: the next is best as long there as this one takes
+	 * in flash. */
+	struct bf_pace pace;
 };
 
 /* ---- life ---- */

@@ -24,6 +24,7 @@ struct mover {
 	size_t failed_at; /* best, at the failure before this one */
 	size_t piece_max;
 	bf_time journal_at;
+	struct bf_pacer pacer;
 };
 
 static uint64_t job_bytes(const struct bf_run *run)
@@ -38,6 +39,8 @@ struct stream {
 	size_t sent, confirmed; /* from start */
 	size_t piece_max;
 	unsigned out;
+	bf_time began; /* the piece that was started last */
+	int64_t saved; /* by compression, before it */
 };
 
 static enum bf_rc begin(struct mover *m, struct stream *s, struct bf_err *err)
@@ -69,6 +72,12 @@ static size_t piece_len(const struct stream *s, size_t at)
 	return s->len - at < s->piece_max ? s->len - at : s->piece_max;
 }
 
+/* Erase unit of a device that erases by itself, else 0. */
+static uint32_t unit_ahead(const struct mover *m)
+{
+	return m->item->erases_ahead ? m->item->region->erase_unit : 0;
+}
+
 static enum bf_rc fill_window(struct mover *m, struct stream *s, struct bf_err *err)
 {
 	unsigned window = m->run->ident.in_flight ? m->run->ident.in_flight : 1;
@@ -82,6 +91,12 @@ static enum bf_rc fill_window(struct mover *m, struct stream *s, struct bf_err *
 			.len = piece_len(s, s->sent),
 		};
 
+		if (window == 1)
+			piece.pace = bf_pace_now(&m->pacer);
+		piece.pace.erase_unit = unit_ahead(m);
+		s->began = bf_now(m->run->clock);
+		s->saved = m->run->proto->saved;
+
 		if (m->ops->piece_start(m->run->proto, &piece, err))
 			return bf_while(err, "sending %zu bytes at offset %zu", piece.len,
 					s->start + s->sent);
@@ -91,6 +106,18 @@ static enum bf_rc fill_window(struct mover *m, struct stream *s, struct bf_err *
 	}
 	m->run->sum.transfer += bf_now(m->run->clock) - start;
 	return BF_OK;
+}
+
+static void note_pace(struct mover *m, const struct stream *s, size_t next)
+{
+	size_t len = next - s->confirmed, from = s->start + s->confirmed;
+	int64_t wire = (int64_t)len - (m->run->proto->saved - s->saved);
+	uint32_t unit = unit_ahead(m);
+	/* such an item begins where a unit does */
+	size_t units = unit ? (from + len + unit - 1) / unit - (from + unit - 1) / unit : 0;
+
+	bf_pace_note(&m->pacer, bf_now(m->run->clock) - s->began, len, (unsigned)units,
+		     wire > 0 ? (size_t)wire : 0);
 }
 
 /* The answer to the oldest piece. A device that steers may want another offset than the next. */
@@ -110,6 +137,8 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 	if (next <= s->confirmed && ++m->stalls > STALLS)
 		return bf_fail(err, BF_E_LINK, "the pack asks for offset %zu again and again",
 			       next);
+	if (next > s->confirmed && !s->out)
+		note_pace(m, s, next);
 	s->confirmed = next;
 	m->run->sum.bytes_saved = m->run->proto->saved;
 	if (next == expected)

@@ -162,6 +162,18 @@ struct bf_run {
 	bf_time alive_at;
 };
 
+/* pace.c: what the pieces of a transfer took */
+struct bf_pacer {
+	double us_wire; /* for a byte on the wire: the least seen */
+	double uu, ub, bb, ut, bt;
+	size_t before_len; /* the piece before: payload, and erase units that it began */
+	unsigned before_units, units;
+	size_t len, wire; /* of all so far */
+};
+/* took: from its start to its answer, by when the piece before is in flash */
+void bf_pace_note(struct bf_pacer *p, bf_time took, size_t len, unsigned units, size_t wire);
+struct bf_pace bf_pace_now(const struct bf_pacer *p);
+
 /* ---- phases: the order of work is data (phases.c, runner.c) ---- */
 
 struct bf_phase {

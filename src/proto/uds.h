@@ -49,6 +49,7 @@ struct uds {
 	struct bf_packer *packer;
 	const uint8_t *plain; /* what is sent, of the target's image; NULL: not compressed */
 	size_t plain_len;
+	uint32_t target_addr;                     /* of the download */
 	size_t packed_at, packed_len, packed_for; /* the block made ready; len 0: none */
 	uint8_t packed[UDS_MSG_MAX];
 
@@ -176,8 +177,8 @@ uint8_t bf_uds_pack_format(struct uds *u, const struct bf_target *target);
 void bf_uds_pack_refused(struct uds *u); /* it promised and does not: never again */
 /* Plain bytes to offer for one packed block, where plain_max fit unpacked. */
 uint32_t bf_uds_unpacked_max(const struct uds *u, uint32_t plain_max);
-/* Makes the block at this offset ready, while the one before is on its way. */
-void bf_uds_pack_ahead(struct uds *u, size_t offset, size_t most);
+/* Makes the next block ready while this piece, of which len bytes were taken, is on its way. */
+void bf_uds_pack_ahead(struct uds *u, const struct bf_piece *piece, size_t len);
 /* Turns a piece into its block: data becomes the block, of *ret_len bytes, len what it stands for. */
 enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_len,
 			     struct bf_err *err);

@@ -193,6 +193,7 @@ enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, stru
 	if (rc)
 		return rc;
 	u->transfer = UDS_DOWNLOADING;
+	u->target_addr = target->addr;
 	u->counter = FIRST_COUNTER;
 	u->piece_len = 0;
 	*ret = (struct bf_flow){ .piece_max = piece_max(u) };
@@ -239,7 +240,7 @@ enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, 
 	u->piece_len = now.len;
 	u->piece_end = now.offset + now.len;
 	u->piece_saved = (int64_t)now.len - (int64_t)len;
-	bf_uds_pack_ahead(u, u->piece_end, piece->len);
+	bf_uds_pack_ahead(u, piece, now.len);
 	return BF_OK;
 }
 

@@ -68,16 +68,44 @@ uint32_t bf_uds_unpacked_max(const struct uds *u, uint32_t plain_max)
 	return (uint32_t)whole_units(u, most < u->unpacked_max ? most : u->unpacked_max);
 }
 
-void bf_uds_pack_ahead(struct uds *u, size_t offset, size_t most)
+/* Bytes that the wire carries while this piece, cut to len, is being written. */
+static double busy_for(const struct uds *u, const struct bf_piece *piece, size_t len)
+{
+	uint64_t from = u->target_addr + piece->offset, to = from + len;
+	uint32_t unit = piece->pace.erase_unit;
+	double busy = piece->pace.byte * (double)len;
+
+	if (unit)
+		busy += piece->pace.unit *
+			(double)((to + unit - 1) / unit - (from + unit - 1) / unit);
+	return busy;
+}
+
+/* A third of a block at least: each one costs a turnaround. */
+static size_t wire_cap(const struct uds *u, double busy)
+{
+	size_t full = u->block_max - UDS_PIECE_HEAD;
+
+	if (busy <= 0 || busy >= (double)full)
+		return full;
+	return busy > (double)full / 3 ? (size_t)busy : full / 3;
+}
+
+static void pack_at(struct uds *u, size_t offset, size_t most, size_t cap)
 {
 	struct bf_packing what = { .data = u->plain, .at = offset, .unit = u->write_unit };
 
-	if (!u->plain || offset >= u->plain_len || (u->packed_len && u->packed_at == offset))
+	if (offset >= u->plain_len || (u->packed_len && u->packed_at == offset))
 		return;
 	what.most = u->plain_len - offset < most ? u->plain_len - offset : most;
 	u->packed_at = offset;
-	u->packed_len = bf_lz4_pack(u->packer, &what, u->packed, u->block_max - UDS_PIECE_HEAD,
-				    &u->packed_for);
+	u->packed_len = bf_lz4_pack(u->packer, &what, u->packed, cap, &u->packed_for);
+}
+
+void bf_uds_pack_ahead(struct uds *u, const struct bf_piece *piece, size_t len)
+{
+	if (u->plain)
+		pack_at(u, piece->offset + len, piece->len, wire_cap(u, busy_for(u, piece, len)));
 }
 
 enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_len,
@@ -86,7 +114,7 @@ enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_
 	/* What was made ready may stand for more than is wanted now. */
 	if (u->packed_for > piece->len)
 		u->packed_len = 0;
-	bf_uds_pack_ahead(u, piece->offset, piece->len);
+	pack_at(u, piece->offset, piece->len, wire_cap(u, 0));
 	if (!u->packed_len)
 		return bf_fail(err, BF_E_INTERNAL, "nothing fits a compressed block of %u bytes",
 			       u->block_max - UDS_PIECE_HEAD);

@@ -55,6 +55,37 @@ static void a_block_stands_for_as_much_as_it_unpacks_to(void **state)
 	pack_expect(k, k->p->ops->finish(k->p, &k->err), BF_OK);
 }
 
+/* The block that is made ready while the first is being written is as long as that takes, a third at least. */
+static void the_next_block_is_cut_to_what_this_one_takes_in_flash(void **state)
+{
+	RULES = { WAYS, { "3410*", "74200042" }, { "36*", "76??" }, { "37", "77" }, REST };
+	static uint8_t data[1024];
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_piece piece = { .data = data };
+	struct bf_flow flow;
+	size_t first, second, busy;
+	int64_t saved;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(data); i++) /* two bytes in three are the same again */
+		data[i] = i % 3 ? 0x11 : (uint8_t)((uint32_t)i * 2654435761u >> 13);
+	identify(k);
+	pack_expect(k, begin(k, data, sizeof(data), &flow), BF_OK);
+	piece.len = flow.piece_max;
+	piece.pace = (struct bf_pace){ .byte = 0.25, .unit = 10, .erase_unit = 64 };
+	pack_expect(k, k->p->ops->piece_start(k->p, &piece, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->piece_finish(k->p, &first, &k->err), BF_OK);
+	saved = k->p->saved;
+	piece.offset = first;
+	piece.pace = (struct bf_pace){ 0 };
+	pack_expect(k, k->p->ops->piece_start(k->p, &piece, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->piece_finish(k->p, &second, &k->err), BF_OK);
+	busy = (size_t)(0.25 * (double)first + 10 * (double)((first + 63) / 64));
+	assert_in_range(busy, 64 / 3, 63);
+	assert_in_range((int64_t)(second - first) - (k->p->saved - saved), busy - 8, busy);
+	assert_true(second - first < first);
+}
+
 static void a_pack_that_refuses_its_own_format_gets_plain_blocks(void **state)
 {
 	RULES = { WAYS, { "3410*", "7f3431" }, { "3400*", "74200042" }, REST };
@@ -103,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_block_stands_for_as_much_as_it_unpacks_to),
+		cmocka_unit_test(the_next_block_is_cut_to_what_this_one_takes_in_flash),
 		cmocka_unit_test(a_pack_that_refuses_its_own_format_gets_plain_blocks),
 		cmocka_unit_test(what_does_not_shrink_goes_plain),
 		cmocka_unit_test(formats_that_are_not_known_are_left_alone),
