@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "link/can_time.h"
 #include "link/isotp_codec.h"
 
 #define DEFAULT_MAX_MSG 4095
@@ -17,7 +18,7 @@ struct isotp {
 	struct bf_link link;
 	struct bf_isotp_opts o;
 	struct bf_isotp_shape shape;
-	bf_time frame_us; /* longest time of one full frame on the wire now, 0: unknown */
+	struct bf_bus_report bus; /* as it is while this message is sent: its rates */
 	struct bf_isotp_rx rx;
 	bf_time rx_last;          /* when the message being received last grew */
 	size_t ready;             /* length of a whole message in rx.buf, 0: none */
@@ -173,16 +174,17 @@ static enum bf_rc wait_flow(struct isotp *i, size_t total, struct bf_err *err)
 	}
 }
 
-/* Keeps STmin after the frame that was handed over at `sent`. */
-static enum bf_rc keep_gap(struct isotp *i, bf_time sent, struct bf_err *err)
+/* Keeps STmin, which begins at the end of the frame, after one that was handed over at `sent`. */
+static enum bf_rc keep_gap(struct isotp *i, const struct bf_frame *f, bf_time sent,
+			   struct bf_err *err)
 {
 	struct bf_clock *clock = i->link.transport->clock;
 	uint32_t gap = bf_isotp_st_us(i->flow.st_min);
-	bf_time due = sent + i->frame_us + gap;
-	bf_time late;
+	bf_time due, late;
 
 	if (!gap)
 		return BF_OK;
+	due = sent + bf_can_frame_time(f, i->bus.bitrate, i->bus.dbitrate) + gap;
 	if (!bf_clock_until(clock, due))
 		return bf_fail(err, BF_E_INTERRUPTED, "stopped while a message was being sent");
 	late = bf_now(clock) - due;
@@ -190,29 +192,6 @@ static enum bf_rc keep_gap(struct isotp *i, bf_time sent, struct bf_err *err)
 	if (late > i->link.stats.gap_worst_error_us)
 		i->link.stats.gap_worst_error_us = late > UINT32_MAX ? UINT32_MAX : (uint32_t)late;
 	return BF_OK;
-}
-
-/*
- * Longest time of one full frame. Classic: 135 bits with 11-bit identifiers and all stuff bits, 160
- * with 29. FD: some 36 bits (56) at the nominal rate, and at the data rate the bytes, 40 bits around
- * them and a stuff bit for every four.
- */
-static bf_time frame_time(const struct isotp *i)
-{
-	struct bf_transport *t = i->link.transport;
-	struct bf_bus_report r = { 0 };
-	uint64_t nominal = i->o.ext ? 160 : 135;
-	uint64_t data = 0;
-
-	t->ops->bus->report(t, &r);
-	if (!r.bitrate)
-		return 0;
-	if (i->o.fd) {
-		nominal = i->o.ext ? 56 : 36;
-		data = (i->shape.tx_dl * 8 + 40) * 5 / 4;
-	}
-	return (bf_time)(nominal * 1000000 / r.bitrate +
-			 data * 1000000 / (i->o.brs && r.dbitrate ? r.dbitrate : r.bitrate));
 }
 
 static enum bf_rc send_rest(struct isotp *i, const uint8_t *msg, size_t len, size_t at,
@@ -228,7 +207,7 @@ static enum bf_rc send_rest(struct isotp *i, const uint8_t *msg, size_t len, siz
 		rc = wait_flow(i, len, err);
 		/* The rate may have been changed since the last message. */
 		if (!rc && i->flow.st_min)
-			i->frame_us = frame_time(i);
+			i->link.transport->ops->bus->report(i->link.transport, &i->bus);
 		do {
 			struct bf_frame f = { 0 };
 			size_t taken;
@@ -244,7 +223,7 @@ static enum bf_rc send_rest(struct isotp *i, const uint8_t *msg, size_t len, siz
 			at += taken;
 			block++;
 			if (at < len && block != i->flow.block_size)
-				rc = keep_gap(i, bf_now(clock), err);
+				rc = keep_gap(i, &f, bf_now(clock), err);
 		} while (at < len && block != i->flow.block_size);
 	}
 	return BF_OK;
