@@ -93,6 +93,13 @@ struct bf_limits {                           /* pack conditions and self-test ru
 	double self_temp_min, self_temp_max; /* plausible sensor range */
 };
 
+/* Whether the pack may be taken to another CAN bit rate: nodes that keep the old one destroy every frame. */
+enum bf_can_change {
+	BF_CAN_CHANGE_ALONE, /* when nobody else was heard on the bus */
+	BF_CAN_CHANGE_ALWAYS,
+	BF_CAN_CHANGE_NEVER,
+};
+
 struct bf_profile {
 	char name[48];
 	char description[160];
@@ -127,6 +134,7 @@ struct bf_profile {
 	bool rts_active_low;
 	uint32_t serial_rates[BF_PROFILE_RATES]; /* ladder, fastest first, 0 ends */
 	uint32_t can_rates[BF_PROFILE_RATES];
+	enum bf_can_change can_change;
 	uint32_t restart_ms; /* longest restart including the boot loader's work */
 	uint32_t window_ms;  /* bootloader window after power-on */
 

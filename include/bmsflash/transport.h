@@ -123,6 +123,7 @@ struct bf_bus_report {
 	bool fd;             /* the interface takes CAN FD frames now */
 	unsigned txqueuelen; /* 0: unknown */
 	bool may_set_bitrate;
+	uint64_t heard; /* frames from anybody, passed by filters or not; counts on, 0: unknown */
 };
 
 struct bf_bus_ops {

@@ -67,6 +67,7 @@ static void describe_bus(struct bf_run *run, char *dst, size_t cap)
 
 	run->transport->ops->bus->report(run->transport, &r);
 	run->rate = r.bitrate;
+	run->heard_first = r.heard;
 	if (r.bitrate)
 		snprintf(dst, cap, "%u kbit/s, %s", r.bitrate / 1000, bf_bus_state_text(r.state));
 	else

@@ -2,8 +2,9 @@
 /* The fastest rate that works: agreed by going up the ladder and testing, left again at the end. */
 #include "run.h"
 
-#define PINGS 16 /* in a row, none lost that was not lost before: then a rate is trusted */
-#define TRIES 3  /* of a change whose request may have got lost */
+#define PINGS  16 /* in a row, none lost that was not lost before: then a rate is trusted */
+#define LISTEN BF_MS(1200) /* for other nodes, counted from when the bus was opened */
+#define TRIES  3           /* of a change whose request may have got lost */
 
 /* The fastest that the device offers below `limit` and above `floor`. */
 static uint32_t best_below(const struct bf_run *run, uint32_t limit, uint32_t floor)
@@ -81,9 +82,49 @@ static enum bf_rc pinned(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+/* Frames on the bus, since it was opened, that were not for us. */
+static uint64_t overheard(const struct bf_run *run)
+{
+	const struct bf_wire_stats *now = &run->transport->stats, *first = &run->wire_first;
+	uint64_t ours = now->rx_frames - first->rx_frames + now->rx_dropped - first->rx_dropped;
+	struct bf_bus_report r = { 0 };
+	uint64_t heard;
+
+	run->transport->ops->bus->report(run->transport, &r);
+	heard = r.heard - run->heard_first;
+	return heard > ours ? heard - ours : 0;
+}
+
+/*
+ * A node that keeps its bit rate destroys every frame at another one, and drives itself off the bus doing so:
+ * an inverter beside the pack would be gone. Such nodes tell once a second that they live.
+ */
+static bool may_change(struct bf_run *run)
+{
+	uint64_t others;
+
+	if (!run->transport->ops->bus || run->profile.can_change == BF_CAN_CHANGE_ALWAYS)
+		return true;
+	if (run->profile.can_change == BF_CAN_CHANGE_NEVER)
+		return false;
+	if (!bf_clock_until(run->clock, run->started + LISTEN))
+		return false; /* cancelled: whoever asks next says so */
+	others = overheard(run);
+	if (others)
+		bf_say(run, BF_EV_NOTICE,
+		       "other nodes talk on '%s' (%llu frames): the bit rate stays as it is; a "
+		       "pack that is "
+		       "alone on its bus takes \"change-rate = always\" in its profile",
+		       run->transport->name, (unsigned long long)others);
+	return !others;
+}
+
 static enum bf_rc climb(struct bf_run *run, struct bf_err *err)
 {
 	uint32_t rate = best_below(run, UINT32_MAX, run->rate);
+
+	if (rate && !may_change(run))
+		return bf_run_stop(run, err);
 
 	while (rate) {
 		struct bf_err why;

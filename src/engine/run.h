@@ -95,6 +95,7 @@ struct bf_run {
 
 	int lock_fd;
 	struct bf_transport *transport;
+	uint64_t heard_first; /* on a bus, by anybody, when it was opened */
 	struct bf_wire_stats wire_first;
 	struct bf_proto *proto;
 	struct bf_retry retry;

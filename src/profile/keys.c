@@ -18,6 +18,13 @@ static const struct bf_choice auth_services[] = {
 	{ NULL },
 };
 
+static const struct bf_choice can_changes[] = {
+	{ "alone", BF_CAN_CHANGE_ALONE },
+	{ "always", BF_CAN_CHANGE_ALWAYS },
+	{ "never", BF_CAN_CHANGE_NEVER },
+	{ NULL },
+};
+
 static const struct bf_choice auth_methods[] = {
 	{ "none", BF_AUTH_NONE },
 	{ "ed25519", BF_AUTH_ED25519 },
@@ -123,6 +130,9 @@ const struct bf_key_row bf_key_rows[] = {
 	  "byte that fills classic frames up to 8 bytes" },
 	{ "can", "rates", BF_VALUE_RATES, PROFILE(can_rates), 10000, 8000000,
 	  "1000000, 500000, 250000, 125000", NULL, "bit rates worth trying, in bit/s" },
+	{ "can", "change-rate", BF_VALUE_CHOICE, PROFILE(can_change), 0, 0, "alone", can_changes,
+	  "whether the pack is taken to another bit rate: alone, as long as nobody else is heard on the "
+	  "bus" },
 
 	{ "rs485", "node", NUM, PROFILE(node), 0, 0xFF, "0x11", NULL, "node address of the pack" },
 	{ "rs485", "tester", NUM, PROFILE(tester), 0, 0xFF, "0xF1", NULL, "our own address" },

@@ -13,6 +13,11 @@
 #define LINE_MAX 64u
 #define FILTERS  16u
 
+/* Another node of the bus, as an inverter beside the pack: it says so often that it lives, at the one rate that it
+ * knows, and answers frames at any other with error flags until nobody gets a frame through. */
+#define OTHER_ID    0x305u
+#define OTHER_EVERY BF_MS(500)
+
 struct flight { /* a frame on the bus or waiting for it */
 	struct bf_frame frame;
 	bf_time due;
@@ -27,6 +32,9 @@ struct sim_bus {
 	struct bf_bus_node node;
 	bool fd;
 	uint32_t rate, drate; /* the tester's */
+	uint32_t other_rate;
+	bf_time other_at; /* when the other node speaks next, BF_NEVER: there is none */
+	uint64_t heard;
 	bf_time free_at;
 	struct flight line[LINE_MAX];
 	size_t line_head, line_len, tester_waiting;
@@ -41,9 +49,9 @@ static struct sim_bus *bus_of(struct bf_transport *t)
 	return BF_CONTAINER_OF(t, struct sim_bus, t);
 }
 
-static bf_time put_on_line(struct sim_bus *b, const struct bf_frame *f, bool to_pack, bf_time now)
+static bf_time put_on_line(struct sim_bus *b, const struct bf_frame *f, uint32_t rate, bool to_pack,
+			   bf_time now)
 {
-	uint32_t rate = to_pack ? b->rate : b->node.rate;
 	struct flight *fl = &b->line[(b->line_head + b->line_len) % LINE_MAX];
 
 	if (b->line_len == LINE_MAX) {
@@ -58,7 +66,20 @@ static bf_time put_on_line(struct sim_bus *b, const struct bf_frame *f, bool to_
 
 static bf_time from_pack(struct bf_bus_node *n, const struct bf_frame *f, bf_time now)
 {
-	return put_on_line(BF_CONTAINER_OF(n, struct sim_bus, node), f, false, now);
+	return put_on_line(BF_CONTAINER_OF(n, struct sim_bus, node), f, n->rate, false, now);
+}
+
+static void other_speaks(struct sim_bus *b)
+{
+	const struct bf_frame alive = { .id = OTHER_ID, .len = 8 };
+
+	put_on_line(b, &alive, b->other_rate, false, b->other_at);
+	b->other_at += OTHER_EVERY;
+}
+
+static bool is_destroyed(const struct sim_bus *b, const struct flight *fl)
+{
+	return b->other_at != BF_NEVER && fl->rate != b->other_rate;
 }
 
 static bool passes(const struct sim_bus *b, const struct bf_frame *f)
@@ -78,6 +99,7 @@ static void at_tester(struct sim_bus *b, const struct flight *fl)
 		b->t.stats.line_errors++;
 		return;
 	}
+	b->heard++;
 	if (!passes(b, &fl->frame))
 		return;
 	if (b->rx_len == RX_QUEUE) {
@@ -94,12 +116,12 @@ static void land(struct sim_bus *b, bf_time now)
 
 	b->line_head = (b->line_head + 1) % LINE_MAX;
 	b->line_len--;
-	if (!fl.to_pack) {
+	b->tester_waiting -= fl.to_pack;
+	if (is_destroyed(b, &fl))
+		b->t.stats.line_errors++;
+	else if (!fl.to_pack)
 		at_tester(b, &fl);
-		return;
-	}
-	b->tester_waiting--;
-	if (fl.rate == b->node.rate)
+	else if (fl.rate == b->node.rate)
 		bf_bus_node_frame(&b->node, &fl.frame, now);
 	else
 		b->t.stats.line_errors++;
@@ -112,13 +134,15 @@ static bf_time source_next(struct bf_vsource *s)
 
 	if (b->line_len && b->line[b->line_head].due < at)
 		at = b->line[b->line_head].due;
-	return at;
+	return b->other_at < at ? b->other_at : at;
 }
 
 static void source_run(struct bf_vsource *s, bf_time now)
 {
 	struct sim_bus *b = BF_CONTAINER_OF(s, struct sim_bus, source);
 
+	if (b->other_at <= now)
+		other_speaks(b);
 	while (b->line_len && b->line[b->line_head].due <= now)
 		land(b, now);
 	bf_bus_node_run(&b->node, now);
@@ -141,7 +165,7 @@ static enum bf_rc bus_send(struct bf_transport *t, const struct bf_frame *frame,
 			return bf_while(err, "waiting for room in the transmit queue");
 	}
 	b->tester_waiting++;
-	put_on_line(b, frame, true, bf_now(t->clock));
+	put_on_line(b, frame, b->rate, true, bf_now(t->clock));
 	t->stats.tx_frames++;
 	t->stats.tx_bytes += frame->len;
 	return BF_OK;
@@ -205,6 +229,7 @@ static void bus_report(struct bf_transport *t, struct bf_bus_report *ret)
 		.dbitrate = b->fd ? b->drate : 0,
 		.fd = b->fd,
 		.may_set_bitrate = true,
+		.heard = b->heard,
 	};
 }
 
@@ -255,6 +280,8 @@ enum bf_rc bf_sim_bus_open(const struct bf_sim_open *o, struct bf_transport **re
 	b->fd = opts->link == BF_SIM_CANFD;
 	b->rate = o->env->bitrate ? o->env->bitrate : rate;
 	b->drate = o->env->dbitrate ? o->env->dbitrate : opts->drate ? opts->drate : 2000000;
+	b->other_rate = rate;
+	b->other_at = opts->others ? bf_in(b->t.clock, OTHER_EVERY) : BF_NEVER;
 	bf_bus_node_init(&b->node, b->pack, rate);
 	b->node.send = from_pack;
 	b->source = (struct bf_vsource){ source_next, source_run };

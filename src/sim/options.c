@@ -93,6 +93,8 @@ static const struct row rows[] = {
 	  REAL, FIELD(spread), 0, 1, NULL },
 	{ { "broadcast", "0|1", "CAN: frames 351, 355 and 356 for inverters, once a second" },
 	  CHOICE, FIELD(broadcast), 0, 0, off_on },
+	{ { "others", "0|1", "CAN: another node is on the bus, and keeps its rate" },
+	  CHOICE, FIELD(others), 0, 0, off_on },
 	{ { "selftest", "pass|fail", "self-test of new firmware on trial" },
 	  CHOICE, FIELD(selftest_fail), 0, 0, pass_fail },
 	{ { "crash", "never|trial", "new firmware on trial hangs until the watchdog bites" },

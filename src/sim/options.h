@@ -52,6 +52,7 @@ struct bf_sim_opts {
 	struct bf_sim_change changes[BF_SIM_CHANGES]; /* in the order of their times */
 	size_t n_changes;
 	bool broadcast;     /* CAN: tells inverters its values once a second */
+	bool others;        /* CAN: another node is on the bus */
 	bool selftest_fail; /* the self-test fails while new firmware runs on trial */
 	enum bf_sim_crash crash;
 	enum bf_sim_wipe wipe;

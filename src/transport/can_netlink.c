@@ -6,7 +6,7 @@
  * does not hand on the kernel's errno.
  *
  *	RTM_NEWLINK: nlmsghdr, ifinfomsg, then attributes (length 2, type 2, value, padded to 4):
- *	  IFLA_MTU, IFLA_TXQLEN, IFLA_LINKINFO { IFLA_INFO_KIND, IFLA_INFO_DATA { IFLA_CAN_* } }
+ *	  IFLA_MTU, IFLA_TXQLEN, IFLA_STATS64, IFLA_LINKINFO { IFLA_INFO_KIND, IFLA_INFO_DATA { IFLA_CAN_* } }
  * Numbers are in the host's byte order.
  */
 #include "can_priv.h"
@@ -160,6 +160,8 @@ bool bf_can_info_parse(const void *msg, size_t len, struct bf_can_info *ret)
 			info.mtu = take_u32(&a);
 		else if (a.type == IFLA_TXQLEN)
 			info.txqueuelen = take_u32(&a);
+		else if (a.type == IFLA_STATS64) /* struct rtnl_link_stats64 begins with it */
+			take(&a, &info.rx_packets, sizeof(info.rx_packets));
 		else if (a.type == IFLA_LINKINFO)
 			linkinfo = (struct attrs){ a.p, a.len };
 	}

@@ -25,6 +25,7 @@ struct bf_can_info {
 	uint32_t bitrate, dbitrate;
 	uint32_t restart_ms; /* 0: no restart by itself after bus-off */
 	unsigned tx_errors, rx_errors;
+	uint64_t rx_packets; /* since it came up, whoever listened */
 };
 
 /* What the driver asks of the machine; another one stands in for it in the tests. */

@@ -442,6 +442,7 @@ static void raw_report(struct bf_transport *t, struct bf_bus_report *ret)
 		r.tx_errors = info.tx_errors;
 		r.rx_errors = info.rx_errors;
 		r.txqueuelen = info.txqueuelen;
+		r.heard = info.rx_packets;
 		r.may_set_bitrate = info.timed && c->link->permitted();
 	}
 	/* Not every driver answers for its counters; error frames may have told. */

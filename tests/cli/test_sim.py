@@ -56,6 +56,31 @@ class Jobs(common.Case):
                 self.assertGreater(max(shares), 0.2)
                 self.assertLessEqual(max(shares), 1.0)
 
+    def rate_used(self, pack, *words):
+        run = self.flash(V15, *words, pack=pack)
+        self.expect(run, 0)
+        return run.of("summary")[0]["line_rate"], " ".join(e["text"] for e in run.of("notice"))
+
+    def test_the_bit_rate_of_a_bus_with_other_nodes_stays_as_it_is(self):
+        self.assertEqual(self.rate_used("sim")[0], 1000000)
+        rate, said = self.rate_used("sim:others=1")
+        self.assertEqual(rate, 500000)
+        self.assertIn("other nodes talk", said)
+
+    def test_a_profile_says_whether_the_bit_rate_may_change(self):
+        for word, pack, want in (("never", "sim", 500000), ("always", "sim:broadcast=1", 1000000)):
+            with self.subTest(word):
+                with open(self.path("p.ini"), "w", encoding="utf-8") as f:
+                    f.write(f"[can]\nchange-rate = {word}\n")
+                self.assertEqual(self.rate_used(pack, "-P", self.path("p.ini"))[0], want)
+
+    def test_a_node_that_keeps_its_rate_is_survived(self):
+        with open(self.path("p.ini"), "w", encoding="utf-8") as f:
+            f.write("[can]\nchange-rate = always\n")
+        rate, said = self.rate_used("sim:others=1", "-P", self.path("p.ini"))
+        self.assertEqual(rate, 500000)
+        self.assertIn("does not work", said)
+
     def test_conditions_from_broadcasts_with_the_limits_that_come_with_them(self):
         profile = self.path("broadcast.ini")
         with open(profile, "w", encoding="utf-8") as f:

@@ -279,12 +279,14 @@ static struct msg can_fd_message(void)
 	const struct can_bittiming timing = { .bitrate = 500000 }, data = { .bitrate = 2000000 };
 	const struct can_berr_counter errors = { .txerr = 128, .rxerr = 3 };
 	const uint32_t mtu = 72, queue = 10, passive = CAN_STATE_ERROR_PASSIVE, restart = 100;
+	const uint64_t stats[4] = { 777 }; /* received packets come first */
 	struct msg m;
 	size_t info, nest;
 
 	start_msg(&m, 1 /* IFF_UP */);
 	attr(&m, IFLA_MTU, &mtu, 4);
 	attr(&m, IFLA_TXQLEN, &queue, 4);
+	attr(&m, IFLA_STATS64, stats, sizeof(stats));
 	info = attr(&m, IFLA_LINKINFO, "", 0);
 	attr(&m, IFLA_INFO_KIND, "can", 4);
 	nest = attr(&m, IFLA_INFO_DATA | 0x8000, "", 0);
@@ -312,6 +314,7 @@ static void the_kernels_answer_is_read_whole(void **state)
 	assert_string_equal(i.kind, "can");
 	assert_int_equal(i.mtu, 72);
 	assert_int_equal(i.txqueuelen, 10);
+	assert_int_equal(i.rx_packets, 777);
 	assert_int_equal(i.state, BF_BUS_PASSIVE);
 	assert_int_equal(i.bitrate, 500000);
 	assert_int_equal(i.dbitrate, 2000000);
