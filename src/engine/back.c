@@ -75,7 +75,8 @@ static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 {
 	if (bf_restore_image(run, run->backup_path, err))
 		return err->rc;
-	if (is_shut_out(run, bf_image_meta(run->image)))
+	run->shut_out = is_shut_out(run, bf_image_meta(run->image));
+	if (run->shut_out)
 		return bf_fail(err, BF_E_ROLLBACK,
 			       "the pack's security counter is %u now, and the old firmware is "
 			       "below it: the new one stays",

@@ -71,8 +71,8 @@ static void recovery_command(const struct bf_run *run, struct bf_err *err)
 	 * on, or back, from there. */
 	bool unknown = run->depth == BF_DEPTH_WRITTEN ||
 		       (run->depth == BF_DEPTH_STARTED && run->runs == BF_RUNS_UNKNOWN);
-	bool again =
-		run->job->kind == BF_JOB_FLASH && (unknown || bf_run_can(run, BF_CAP_DUAL_BANK));
+	bool again = run->job->kind == BF_JOB_FLASH &&
+		     (unknown || run->shut_out || bf_run_can(run, BF_CAP_DUAL_BANK));
 
 	if (run->data_lost && run->data_fixed)
 		bf_next(err, "tar -xf '%s'", run->backup_path);

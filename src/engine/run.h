@@ -133,6 +133,7 @@ struct bf_run {
 	struct bf_self_test own_test;
 	bool silent; /* after the restart it could not be asked; only with no_proof */
 	bool went_back;
+	bool shut_out;      /* the pack's counter would not let the old firmware start */
 	bool owes_restart;  /* once confirmed: configuration was put back while it ran on trial */
 	bool data_lost;     /* configuration is not what it was, and could not be made so */
 	bool data_fixed;    /* ... because the pack lets nobody write it */

@@ -218,6 +218,7 @@ class Jobs(common.Case):
         run = self.flash(V15, pack=self.pack("quirk=singlebank", "wipe=blank", "quirk=fixedconfig"))
         self.expect(run, 42)
         self.assertEqual(self.running()["version"], "1.5.0")
+        self.assertRegex(run.result["error"]["next"], "^bmsflash flash ")
 
     def test_flashing_what_is_already_there_sends_nothing(self):
         self.expect(self.flash(V15), 0)
