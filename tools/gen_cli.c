@@ -2,13 +2,14 @@
 /*
  * Writes what is made from the tables of the command line: parts of the manual page, the completions of
  * three shells, and a description as JSON for other tools. Runs at build time.
- *   gen_cli man-commands|man-options|man-allow|man-exit|bash|zsh|fish|json
+ *   gen_cli man-commands|man-options|man-allow|man-exit|man-sim|bash|zsh|fish|json
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "bmsflash/json.h"
 #include "cli.h"
+#include "sim/options.h"
 
 /* ---- manual page parts (scdoc) ---- */
 
@@ -94,6 +95,17 @@ static void man_exit(void)
 		putchar('\n');
 	}
 	putchar('\n');
+}
+
+static void man_sim(void)
+{
+	const struct bf_sim_key *k;
+
+	for (size_t i = 0; (k = bf_sim_key(i)); i++) {
+		printf("*%s=*_%s_\n\t", k->key, k->values);
+		scd_text(k->help);
+		printf("\n\n");
+	}
 }
 
 /* ---- completions ---- */
@@ -357,6 +369,26 @@ static struct bf_json *json_option(const struct bf_opt *opt)
 	return j;
 }
 
+/* Names that the papers have to tell, for the test that looks. */
+static void json_names(struct bf_json *j)
+{
+	struct bf_json *events = bf_json_array(), *exits = bf_json_array(),
+		       *allow = bf_json_array(), *sim = bf_json_array();
+
+	for (int i = 0; i < BF_EV_KIND_COUNT; i++)
+		bf_json_add_str(events, bf_event_name((enum bf_event_kind)i));
+	for (int i = 0; i < BF_RC_COUNT; i++)
+		bf_json_add_str(exits, bf_rc_info((enum bf_rc)i)->exit_name);
+	for (int i = 0; i < BF_ALLOW_COUNT; i++)
+		bf_json_add_str(allow, bf_allow_info((enum bf_allow)i)->name);
+	for (size_t i = 0; bf_sim_key(i); i++)
+		bf_json_add_str(sim, bf_sim_key(i)->key);
+	bf_json_set(j, "events", events);
+	bf_json_set(j, "exits", exits);
+	bf_json_set(j, "allow", allow);
+	bf_json_set(j, "sim", sim);
+}
+
 static void json(void)
 {
 	BF_AUTO(bf_json) *j = bf_json_object();
@@ -374,6 +406,7 @@ static void json(void)
 	for (size_t i = 0; i < n; i++)
 		bf_json_add_str(list, cmd[i].name);
 	bf_json_set(j, "commands", list);
+	json_names(j);
 	line = bf_json_line(j);
 	puts(line);
 }
@@ -388,6 +421,7 @@ int main(int argc, char **argv)
 		{ "man-options", man_options },
 		{ "man-allow", man_allow },
 		{ "man-exit", man_exit },
+		{ "man-sim", man_sim },
 		{ "bash", bash },
 		{ "zsh", zsh },
 		{ "fish", fish },

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bmsflash/file.h"
@@ -82,6 +83,27 @@ static void write_holder(const struct bf_run *run, int fd)
 		bf_log(run->log, BF_LOG_DEBUG, "the lock file could not be labelled");
 }
 
+/*
+ * One file for all users: whoever comes first makes it, readable and writable by all whatever the umask.
+ * It is opened first and made only where it is not there, because the kernel refuses O_CREAT on another
+ * user's file in a sticky folder (sysctl fs.protected_regular). -1 with errno.
+ */
+static int open_shared(const char *path)
+{
+	const int flags = O_CLOEXEC | O_NOFOLLOW;
+	int fd = open(path, O_RDWR | flags);
+
+	if (fd < 0 && errno == ENOENT) {
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | flags, 0666);
+		if (fd >= 0)
+			(void)fchmod(fd, 0666);
+		else if (errno == EEXIST)
+			fd = open(path, O_RDWR | flags);
+	}
+	/* A lock needs no more than reading. */
+	return fd < 0 && errno == EACCES ? open(path, O_RDONLY | flags) : fd;
+}
+
 enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err)
 {
 	char path[PATH_MAX];
@@ -94,7 +116,7 @@ enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err)
 		return err->rc;
 	}
 	lock_path(run, path, sizeof(path));
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	fd = open_shared(path);
 	if (fd < 0)
 		return bf_fail_os(err, BF_E_IFACE, errno, "cannot open the lock file '%s'", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
