@@ -8,6 +8,9 @@
 /* Reads a regular file of at most max bytes; *ret is freed by the caller. Larger: BF_E_IMAGE. */
 enum bf_rc bf_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len,
 			struct bf_err *err);
+/* Adds to a failure with this errno what usually stands behind it and what to type: for files that somebody
+ * named on a command line. */
+void bf_advise_path(struct bf_err *err, int os_errno, const char *path);
 /* Writes to a temporary name beside it, fsyncs, renames, fsyncs the folder. BF_E_FILE on failure. */
 enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct bf_err *err);
 /* As bf_file_replace, but a file that is there already stays as it is: BF_OK too. Readable by its user alone. */

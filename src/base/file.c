@@ -15,6 +15,43 @@ void bf_fd_cleanup(int *fd)
 		close(*fd);
 }
 
+void bf_advise_path(struct bf_err *err, int os_errno, const char *path)
+{
+	BF_AUTO_MEM char *copy = strdup(path);
+	const char *folder = copy ? dirname(copy) : ".";
+
+	switch (os_errno) {
+	case ENOENT:
+	case ENOTDIR:
+		bf_likely(err, "the name is misspelt, or means another folder than this one");
+		bf_next(err, "ls -l '%s' (shows what is there)", folder);
+		return;
+	case EACCES:
+	case EPERM:
+		bf_likely(err, "it belongs to another user, or its folder does");
+		bf_next(err, "ls -ld '%s' '%s' (shows who may)", folder, path);
+		return;
+	case ENOSPC:
+	case EDQUOT:
+		bf_likely(err, "the disk is full");
+		bf_next(err, "df -h '%s'; make room, or name another place", folder);
+		return;
+	case EROFS:
+		bf_likely(err, "the disk is mounted for reading only");
+		bf_next(err, "name a place on another disk");
+		return;
+	}
+}
+
+static enum bf_rc cannot_open(const char *path, enum bf_rc rc, struct bf_err *err)
+{
+	int os = errno;
+
+	bf_fail_os(err, rc, os, "cannot open '%s'", path);
+	bf_advise_path(err, os, path);
+	return rc;
+}
+
 static enum bf_rc read_all(int fd, const char *path, size_t len, uint8_t *dst, struct bf_err *err)
 {
 	size_t at = 0;
@@ -43,7 +80,7 @@ enum bf_rc bf_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret
 	size_t len;
 
 	if (fd < 0)
-		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot open '%s'", path);
+		return cannot_open(path, BF_E_IMAGE, err);
 	if (fstat(fd, &st) < 0)
 		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot examine '%s'", path);
 	if (!S_ISREG(st.st_mode))
@@ -103,8 +140,13 @@ static enum bf_rc create_beside(const char *path, char **ret_name, int *ret_fd, 
 	if (asprintf(&name, "%s.XXXXXX", path) < 0)
 		abort();
 	fd = mkostemp(name, O_CLOEXEC);
-	if (fd < 0)
-		return bf_fail_os(err, BF_E_FILE, errno, "cannot create a file beside '%s'", path);
+	if (fd < 0) {
+		int os = errno;
+
+		bf_fail_os(err, BF_E_FILE, os, "cannot create a file beside '%s'", path);
+		bf_advise_path(err, os, path);
+		return err->rc;
+	}
 	*ret_fd = fd;
 	*ret_name = bf_steal(&name);
 	return BF_OK;

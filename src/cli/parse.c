@@ -210,8 +210,11 @@ static enum bf_rc take_allow(struct parser *p, const struct bf_opt *opt, const c
 		if (!bf_allow_find(name, &which)) {
 			for (int i = 0; i < BF_ALLOW_COUNT; i++)
 				consider(&near, name, bf_allow_info((enum bf_allow)i)->name);
-			return bad(p, "--allow knows no check named '%s'; the nearest name is '%s'",
-				   name, near.name);
+			if (near.d <= 2)
+				return bad(p, "--allow knows no check '%s'; did you mean '%s'?",
+					   name, near.name);
+			return bad(p, "--allow knows no check '%s'; the help lists their names",
+				   name);
 		}
 		allow[which] = true;
 		if (at[len] == '\0')

@@ -54,9 +54,11 @@ enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-static enum bf_rc no_previous(struct bf_run *run, const char *why, struct bf_err *err)
+static enum bf_rc no_previous(struct bf_run *run, const char *why, const char *likely,
+			      struct bf_err *err)
 {
 	bf_fail(err, BF_E_UNSUPPORTED, "there is no previous firmware to go back to: %s", why);
+	bf_likely(err, "%s", likely);
 	bf_next(err, "restore an archive: bmsflash rollback --if %s --from BACKUP",
 		run->job->iface);
 	return err->rc;
@@ -87,12 +89,16 @@ enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err)
 
 	run->reverting = true;
 	if (!bf_run_can(run, BF_CAP_REVERT) || !run->proto->ops->revert)
-		return no_previous(run, "this bootloader cannot go back by itself", err);
+		return no_previous(run, "this bootloader cannot go back by itself",
+				   "it has one bank, or its protocol has no request for it", err);
 	/* First: a pack may well call an image that it will never start again not bootable. */
 	if (old && old->has_version && bf_run_can(run, BF_CAP_COUNTER) && too_low(run, old, err))
 		return err->rc;
 	if (!old || !(old->flags & BF_SLOT_BOOTABLE))
-		return no_previous(run, "the other bank holds none that can start", err);
+		return no_previous(run, "the other bank holds none that can start",
+				   "the pack was not updated yet, or an update was begun and "
+				   "not finished",
+				   err);
 	run->has_target_version = old->has_version;
 	run->target_version = old->version;
 	run->target_digest_len = old->digest_len;

@@ -96,6 +96,14 @@ enum bf_rc bf_archive_write(const struct bf_archive *a, const char *path, int64_
 	return rc;
 }
 
+static enum bf_rc no_archive(const char *path, const char *what, struct bf_err *err)
+{
+	bf_fail(err, BF_E_IMAGE, "'%s' %s", path, what);
+	bf_likely(err, "it is an image: 'bmsflash flash' puts that into a pack");
+	bf_next(err, "name an archive that 'bmsflash backup' or a flash wrote: --from BACKUP");
+	return err->rc;
+}
+
 static enum bf_rc read_member(archive_handle *tar, struct archive_entry *entry, const char *path,
 			      struct bf_archive *a, struct bf_err *err)
 {
@@ -104,7 +112,7 @@ static enum bf_rc read_member(archive_handle *tar, struct archive_entry *entry, 
 	BF_AUTO_MEM uint8_t *data = NULL;
 
 	if (!name || a->n >= MEMBERS_MAX || size < 0 || size > (int64_t)BF_IMAGE_FILE_MAX)
-		return bf_fail(err, BF_E_IMAGE, "'%s' is not a backup of this program", path);
+		return no_archive(path, "is not a backup of this program", err);
 	data = calloc(1, (size_t)size + 1);
 	if (!data)
 		return bf_fail(err, BF_E_IMAGE, "no memory for '%s' of '%s'", name, path);
@@ -147,7 +155,7 @@ enum bf_rc bf_archive_read(struct bf_archive *a, const char *path, struct bf_err
 	if (archive_read_open_memory(tar, bytes, len) == ARCHIVE_OK)
 		rc = read_members(tar, path, a, err);
 	else
-		rc = bf_fail(err, BF_E_IMAGE, "'%s' is not a tar archive", path);
+		rc = no_archive(path, "is not a tar archive", err);
 	archive_read_free(tar);
 	if (rc)
 		bf_archive_done(a);

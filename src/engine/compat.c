@@ -18,6 +18,14 @@ static bool same_class_name(const struct bf_ident *ident, const char *hw)
 	return memcmp(cid, ident->cid, sizeof(cid)) == 0;
 }
 
+/* Nobody can say whether image and pack belong together: that is for a person to look up. */
+static void unproven(const struct bf_run *run, const char *why, struct bf_err *err)
+{
+	bf_likely(err, "%s%s", why, run->transport->ops->usb ? "; a DFU device has no way to" : "");
+	bf_next(err, "compare the image's papers with the pack's label; when they agree: --allow "
+		     "no-hardware");
+}
+
 static enum bf_rc check_uuid(struct bf_run *run, const char *name, const uint8_t *image,
 			     bool pack_tells, const uint8_t *pack, struct bf_err *err)
 {
@@ -33,7 +41,9 @@ static enum bf_rc check_uuid(struct bf_run *run, const char *name, const uint8_t
 	if (!bf_check_decide(run, &check, pack_tells && memcmp(image, pack, 16) == 0,
 			     BF_E_INCOMPATIBLE, err))
 		return BF_OK;
-	if (pack_tells) {
+	if (!pack_tells) {
+		unproven(run, "the pack does not tell its hardware", err);
+	} else {
 		bf_fail(err, BF_E_INCOMPATIBLE,
 			"the image is for other hardware: %s of the image %s, of the pack %s", name,
 			check.limit, check.got);
@@ -113,7 +123,14 @@ static enum bf_rc check_hardware(struct bf_run *run, struct bf_err *err)
 	snprintf(none.got, sizeof(none.got), "the image names no hardware");
 	snprintf(none.limit, sizeof(none.limit), "%s",
 		 run->ident.model[0] ? run->ident.model : "a name");
-	return bf_check_decide(run, &none, false, BF_E_INCOMPATIBLE, err);
+	if (bf_check_decide(run, &none, false, BF_E_INCOMPATIBLE, err)) {
+		bf_likely(err,
+			  "it was signed without vendor and class (imgtool --vid, --cid), or its "
+			  "signature without hw=");
+		bf_next(err, "compare the image's papers with the pack's label; when they agree: "
+			     "--allow no-hardware");
+	}
+	return err->rc;
 }
 
 static enum bf_rc check_kind(struct bf_run *run, struct bf_err *err)
@@ -126,7 +143,12 @@ static enum bf_rc check_kind(struct bf_run *run, struct bf_err *err)
 	snprintf(check.limit, sizeof(check.limit), "mcuboot");
 	snprintf(check.got, sizeof(check.got), "%s",
 		 meta->mcuboot ? "mcuboot" : bf_format_name(meta->format));
-	return bf_check_decide(run, &check, meta->mcuboot, BF_E_INCOMPATIBLE, err);
+	if (!bf_check_decide(run, &check, meta->mcuboot, BF_E_INCOMPATIBLE, err))
+		return BF_OK;
+	bf_likely(err, "it is the firmware as it was built, before imgtool signed it for this "
+		       "pack's boot loader");
+	bf_next(err, "take the MCUboot image of the same version (imgtool sign writes it)");
+	return err->rc;
 }
 
 static enum bf_rc check_size(struct bf_run *run, struct bf_err *err)

@@ -58,6 +58,26 @@ bool bf_find_is_silence(enum bf_rc rc)
 	return rc == BF_E_NODEV || rc == BF_E_TIMEOUT || rc == BF_E_UNSUPPORTED;
 }
 
+static enum bf_rc other_wire(const struct bf_run *run, const char *name, struct bf_err *err)
+{
+	static const char *const wires[] = {
+		[BF_WIRE_STREAM] = "a serial line",
+		[BF_WIRE_BUS] = "a CAN bus",
+		[BF_WIRE_USB] = "a USB device",
+	};
+
+	bf_fail(err, BF_E_USAGE, "the protocol '%s' does not run over %s such as '%s'", name,
+		wires[run->transport->ops->wire], run->job->iface);
+	if (!run->job->protocol)
+		bf_likely(err, "the profile '%s' is for a pack on another kind of interface",
+			  run->profile.name);
+	else
+		bf_likely(err, "another interface was meant; without --protocol the pack's own "
+			       "protocol is found by asking");
+	bf_next(err, "bmsflash probe (without --if it lists the interfaces of this machine)");
+	return err->rc;
+}
+
 static enum bf_rc choose(const struct bf_run *run, const struct bf_proto_ops **ret_only,
 			 struct bf_err *err)
 {
@@ -72,7 +92,8 @@ static enum bf_rc choose(const struct bf_run *run, const struct bf_proto_ops **r
 
 		if (strcmp((*p)->name, name) == 0) {
 			*ret_only = *p;
-			return BF_OK;
+			return (*p)->wires & run->transport->ops->wire ? BF_OK
+								       : other_wire(run, name, err);
 		}
 		snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", (*p)->name);
 	}

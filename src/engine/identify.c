@@ -143,9 +143,15 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
 	run->started_in_loader = run->ident.in_bootloader;
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->ident });
 	if (want && strcmp(want, run->ident.serial) != 0) {
-		return bf_fail(err, BF_E_INCOMPATIBLE,
-			       "the pack's serial number is '%s', expected was '%s'",
-			       run->ident.serial, want);
+		bf_fail(err, BF_E_INCOMPATIBLE,
+			"the pack's serial number is '%s', expected was '%s'", run->ident.serial,
+			want);
+		bf_likely(err, "another pack is connected than the one whose label was read");
+		bf_next(err,
+			"compare the label; if '%s' is the one that is meant: "
+			"--expect-serial '%s'",
+			run->ident.serial, run->ident.serial);
+		return err->rc;
 	}
 	return BF_OK;
 }

@@ -32,18 +32,19 @@ enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_job *job = run->job;
 	bool given = job->keys && job->keys[0];
+	const char *const *folders = given ? job->keys : job->key_folders;
 	enum bf_rc rc;
 
 	run->ring = bf_keyring_new();
-	rc = add_keys(run, given ? job->keys : job->key_folders, given, err);
+	rc = add_keys(run, folders, given, err);
 	if (rc)
 		return rc;
 	/* An archive of this very pack needs no key to go back into it. */
 	if (bf_keyring_count(run->ring) || job->restore_from)
 		return BF_OK;
 	bf_fail(err, BF_E_SIGNATURE, "there is no trusted key, so no image can be trusted");
-	if (!given && job->key_folders && job->key_folders[0])
-		bf_likely(err, "no *.pem or *.pub file in '%s'", job->key_folders[0]);
+	for (size_t i = 0; folders && folders[i]; i++)
+		bf_likely(err, "no *.pem or *.pub file in '%s'", folders[i]);
 	bf_next(err, "name the maker's public key: --key FILE");
 	return err->rc;
 }

@@ -185,6 +185,19 @@ static enum bf_rc append(const struct bf_run *run, const struct bf_outcome *out,
 	return bf_file_append(path, line, len + 1, err);
 }
 
+enum bf_rc bf_record_may_write(const struct bf_run *run, struct bf_err *err)
+{
+	const char *path = run->job->record;
+	BF_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	int os = errno;
+
+	if (fd >= 0)
+		return BF_OK;
+	bf_fail_os(err, BF_E_FILE, os, "cannot open the record '%s'", path);
+	bf_advise_path(err, os, path);
+	return err->rc;
+}
+
 void bf_record_write(struct bf_run *run, const struct bf_outcome *outcome)
 {
 	struct bf_err err;

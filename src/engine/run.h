@@ -409,6 +409,8 @@ void bf_journal_write(struct bf_run *run);                        /* failure: a 
 void bf_journal_drop(struct bf_run *run);
 enum bf_rc bf_ph_record(struct bf_run *run, struct bf_err *err); /* verify --record alone */
 bool bf_job_checks_record(const struct bf_job *job);
+/* Is there a place to record this run? */
+enum bf_rc bf_record_may_write(const struct bf_run *run, struct bf_err *err);
 void bf_record_write(struct bf_run *run, const struct bf_outcome *outcome);
 
 /* outcome.c, summary.c, wirelimit.c */

@@ -17,6 +17,7 @@ void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struc
 		   const struct bf_log *log, const struct bf_events *events, struct bf_outcome *ret)
 {
 	struct bf_run *run = calloc(1, sizeof(*run));
+	bool records = job->record && !bf_job_checks_record(job);
 	const struct bf_phase *rows;
 	struct bf_err err;
 	enum bf_rc rc;
@@ -37,9 +38,14 @@ void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struc
 
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_START, .job = job->kind });
 	rows = bf_phases_of(job, &n);
-	rc = bf_phases_run(run, rows, n, &err);
+	/* A run that could not be recorded is not begun. */
+	rc = records ? bf_record_may_write(run, &err) : BF_OK;
+	if (rc)
+		records = false;
+	else
+		rc = bf_phases_run(run, rows, n, &err);
 	bf_outcome_fill(run, rc, &err, ret);
-	if (job->record && !bf_job_checks_record(job))
+	if (records)
 		bf_record_write(run, ret);
 	done(run);
 	free(run);

@@ -110,8 +110,20 @@ enum bf_rc bf_keyring_add(struct bf_keyring *ring, const char *path, struct bf_e
 {
 	struct stat st;
 
-	if (stat(path, &st) < 0)
-		return bf_fail_os(err, BF_E_SIGNATURE, errno, "cannot open the key '%s'", path);
+	if (stat(path, &st) < 0) {
+		int os = errno;
+
+		bf_fail_os(err, BF_E_SIGNATURE, os, "cannot open the key '%s'", path);
+		bf_advise_path(err, os, path);
+		return err->rc;
+	}
+	if (S_ISREG(st.st_mode) && st.st_size > KEY_FILE_MAX) {
+		bf_fail(err, BF_E_SIGNATURE, "'%s' is no key file: it has %lld bytes", path,
+			(long long)st.st_size);
+		bf_likely(err, "--key was given the image, or another file than the public key");
+		bf_next(err, "name the maker's public key: --key FILE (PEM or minisign)");
+		return err->rc;
+	}
 	return S_ISDIR(st.st_mode) ? add_folder(ring, path, err) : add_file(ring, path, err);
 }
 

@@ -305,10 +305,13 @@ static enum bf_rc check_pairs(const struct parser *p)
 	};
 
 	for (size_t i = 0; i < BF_COUNT(pairs); i++) {
-		if (pairs[i].low >= pairs[i].high)
-			return bf_fail(p->err, BF_E_USAGE,
-				       "profile '%s': %s leave nothing between %g and %g", p->name,
-				       pairs[i].names, pairs[i].low, pairs[i].high);
+		if (pairs[i].low < pairs[i].high)
+			continue;
+		bf_fail(p->err, BF_E_USAGE, "profile '%s': %s leave nothing between %g and %g",
+			p->name, pairs[i].names, pairs[i].low, pairs[i].high);
+		bf_likely(p->err, "the profile gives one of them, and the other keeps its default");
+		bf_next(p->err, "give both; their defaults are told by: man bmsflash-profile");
+		return p->err->rc;
 	}
 	return BF_OK;
 }

@@ -216,7 +216,7 @@ static bool set_value(const struct row *r, const char *value, struct bf_sim_opts
 
 static enum bf_rc unknown_key(const char *item, struct bf_err *err)
 {
-	char keys[256] = "";
+	char keys[400] = "";
 	size_t n = 0;
 
 	for (size_t i = 0; i < BF_COUNT(rows) && n < sizeof(keys); i++) {
@@ -226,6 +226,7 @@ static enum bf_rc unknown_key(const char *item, struct bf_err *err)
 		n += w > 0 ? (size_t)w : 0;
 	}
 	bf_fail(err, BF_E_USAGE, "the virtual pack has no key '%s'; it has: %s", item, keys);
+	bf_next(err, "man bmsflash-sim (tells what each of them takes)");
 	return BF_E_USAGE;
 }
 

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bmsflash/file.h"
 #include "wrap.h"
 
 #define USB_IN 0x80 /* USB 2.0, 9.3: direction bit */
@@ -296,8 +297,13 @@ enum bf_rc bf_trace_wrap(struct bf_transport *take, const char *path, struct bf_
 	FILE *file = open_file(path);
 	struct trace *tr;
 
-	if (!file)
-		return bf_fail_os(err, BF_E_USAGE, errno, "cannot write the trace '%s'", path);
+	if (!file) {
+		int os = errno;
+
+		bf_fail_os(err, BF_E_USAGE, os, "cannot write the trace '%s'", path);
+		bf_advise_path(err, os, path);
+		return err->rc;
+	}
 	tr = calloc(1, sizeof(*tr));
 	if (!tr)
 		abort();
