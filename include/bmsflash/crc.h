@@ -2,22 +2,16 @@
 /* The CRCs that the wires and files use, each a row of parameters. */
 #pragma once
 
-#include <stdbool.h>
-
 #include "bmsflash/base.h"
 
-struct bf_crc {
-	uint8_t width; /* 16 or 32 */
-	bool reflected;
-	uint32_t poly; /* in the bit order that `reflected` implies */
+struct bf_crc {        /* 32 bits, least significant bit first */
+	uint32_t poly; /* reflected */
 	uint32_t init;
 	uint32_t xorout;
 };
 
 extern const struct bf_crc bf_crc32_ieee; /* RFC 1662 FCS-32, zlib: EDB88320, FFFFFFFF, FFFFFFFF */
 extern const struct bf_crc bf_crc32_dfu;  /* DFU 1.1 suffix: as above without final XOR */
-extern const struct bf_crc bf_crc16_xmodem; /* 1021, init 0 */
-extern const struct bf_crc bf_crc16_modbus; /* A001 reflected, init FFFF */
 
 /* Running form: start with bf_crc_start, feed any pieces, finish with bf_crc_end. */
 uint32_t bf_crc_start(const struct bf_crc *crc);

@@ -12,6 +12,29 @@ static bool has_iface(const struct bf_run *run)
 	return run->job->iface != NULL;
 }
 
+/* What an image and an archive go through alike. */
+/* clang-format off */
+#define WRITE_IT \
+	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50, \
+	  .writes = true, .moves = true }, \
+	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3, \
+	  .writes = true }
+#define START_ON_TRIAL \
+	{ "marking the firmware to start", bf_ph_activate, bf_ph_back, .when = bf_when_starting, \
+	  .writes = true, .hold = true }, \
+	{ "restarting the pack", bf_ph_restart, .when = bf_when_starting, .weight = 10, \
+	  .writes = true }, \
+	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true }, \
+	{ "comparing the configuration", bf_ph_keep, bf_ph_back, .when = bf_when_confirming, \
+	  .weight = 1, .writes = true, .hold = true }, \
+	{ "testing the pack", bf_ph_self_test, bf_ph_back, .when = bf_when_confirming, .weight = 3, \
+	  .writes = true, .hold = true }, \
+	{ "confirming the firmware", bf_ph_confirm, .when = bf_when_confirming, .weight = 1, \
+	  .writes = true }, \
+	{ "starting with the configuration put back", bf_ph_settle, .when = bf_when_settling, \
+	  .weight = 5, .writes = true }
+/* clang-format on */
+
 static const struct bf_phase flash_rows[] = {
 	/* name, run, undo on failure, leave always */
 	{ "reading the profile", bf_ph_profile },
@@ -32,23 +55,8 @@ static const struct bf_phase flash_rows[] = {
 	{ "planning what to write", bf_ph_plan, .weight = 1, .again = true },
 	{ "backing up", bf_ph_backup, .when = bf_when_backing_up, .weight = 25, .writes = true,
 	  .moves = true, .again = true },
-	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50,
-	  .writes = true, .moves = true },
-	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3,
-	  .writes = true },
-	{ "marking the firmware to start", bf_ph_activate, bf_ph_back, .when = bf_when_starting,
-	  .writes = true, .hold = true },
-	{ "restarting the pack", bf_ph_restart, .when = bf_when_starting, .weight = 10,
-	  .writes = true },
-	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true },
-	{ "comparing the configuration", bf_ph_keep, bf_ph_back, .when = bf_when_confirming,
-	  .weight = 1, .writes = true, .hold = true },
-	{ "testing the pack", bf_ph_self_test, bf_ph_back, .when = bf_when_confirming, .weight = 3,
-	  .writes = true, .hold = true },
-	{ "confirming the firmware", bf_ph_confirm, .when = bf_when_confirming, .weight = 1,
-	  .writes = true },
-	{ "starting with the configuration put back", bf_ph_settle, .when = bf_when_settling,
-	  .weight = 5, .writes = true },
+	WRITE_IT,
+	START_ON_TRIAL,
 };
 
 static const struct bf_phase revert_rows[] = {
@@ -86,25 +94,10 @@ static const struct bf_phase restore_rows[] = {
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1,
 	  .again = true },
 	{ "planning what to write", bf_ph_plan, .weight = 1, .again = true },
-	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50,
-	  .writes = true, .moves = true },
-	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3,
-	  .writes = true },
+	WRITE_IT,
 	{ "restoring configuration and calibration", bf_ph_restore_data, .weight = 5,
 	  .writes = true },
-	{ "marking the firmware to start", bf_ph_activate, bf_ph_back, .when = bf_when_starting,
-	  .writes = true, .hold = true },
-	{ "restarting the pack", bf_ph_restart, .when = bf_when_starting, .weight = 10,
-	  .writes = true },
-	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true },
-	{ "comparing the configuration", bf_ph_keep, bf_ph_back, .when = bf_when_confirming,
-	  .weight = 1, .writes = true, .hold = true },
-	{ "testing the pack", bf_ph_self_test, bf_ph_back, .when = bf_when_confirming, .weight = 3,
-	  .writes = true, .hold = true },
-	{ "confirming the firmware", bf_ph_confirm, .when = bf_when_confirming, .weight = 1,
-	  .writes = true },
-	{ "starting with the configuration put back", bf_ph_settle, .when = bf_when_settling,
-	  .weight = 5, .writes = true },
+	START_ON_TRIAL,
 };
 
 static const struct bf_phase backup_rows[] = {

@@ -31,7 +31,6 @@ BF_DEFINE_CLEANUP(bf_dfu_device, bf_dfu_device_free)
 /* On the bus and enumerated? The number changes whenever it comes back. */
 bool bf_dfu_device_present(const struct bf_dfu_device *dev);
 unsigned bf_dfu_device_enumeration(const struct bf_dfu_device *dev);
-struct bf_pack *bf_dfu_device_pack(struct bf_dfu_device *dev);
 
 /*
  * One control transfer, setup packet as on the wire. Host to device: data holds wLength bytes. Device to

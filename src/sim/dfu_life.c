@@ -228,11 +228,6 @@ unsigned bf_dfu_device_enumeration(const struct bf_dfu_device *dev)
 	return dev->enumeration;
 }
 
-struct bf_pack *bf_dfu_device_pack(struct bf_dfu_device *dev)
-{
-	return dev->pack;
-}
-
 static bf_time earlier(bf_time a, bf_time b)
 {
 	return a < b ? a : b;
