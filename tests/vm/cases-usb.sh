@@ -88,7 +88,7 @@ case_usb_held_by_another_program_and_the_holder_is_named() {
 	usb_pack protocol=dfu || return 1
 	keep dfu-util -E 3 -d 1209:0001,1209:0002 -D "$image" >dfu.out 2>&1
 	poll grep -q Download dfu.out || { cat dfu.out; return 1; }
-	refused 11 "held by dfu-util (pid $kept)" "end that program" -- update usb --allow no-hardware
+	refused 11 "in use by 'dfu-util' (pid $kept" -- update usb --allow no-hardware
 }
 
 # ---- programs of others ----
