@@ -172,6 +172,14 @@ class Jobs(common.Case):
         self.assertEqual([r["name"] for r in run.of("region")], ["app", "calibration"])
         self.assertIn("configuration", [c["name"] for c in run.of("self-test")])
 
+    def test_dfu_proves_a_build_number_that_usb_cannot_tell(self):
+        profile = os.path.join(common.ROOT, "data", "profiles", "dfuse-16s.ini")
+        for _ in range(2):
+            run = self.flash(common.image("gw-2.1.0.signed.bin"), "--profile", profile, "--allow", "no-hardware",
+                             pack=self.pack("protocol=dfuse", "class=BMS-GW-R1"))
+            self.expect(run, 0)
+            self.assertIn("2.1.0+42 is proven", run.result["sentence"])
+
     def test_dfu_with_a_profile_that_says_what_has_the_numbers(self):
         profile = self.path("maker.ini")
         numbers = "vid = 0x1209\npid = 0x0001\nloader-pid = 0x0002\n"
