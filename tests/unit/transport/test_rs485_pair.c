@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The driver on real ports through libserialport: BF_TTY_A and BF_TTY_B name two that are wired to each
- * other, BF_TTY_USB one that the shell command BF_TTY_UNPLUG takes away (rs485_on_kernel makes both on
- * the bench of tests/vm). Without them there is nothing to test.
+ * other, BF_TTY_USB one that the shell commands BF_TTY_PLUG and BF_TTY_UNPLUG bring and take away
+ * (rs485_on_kernel makes both on the bench of tests/vm). Without them there is nothing to test.
  */
 #include "../unit.h"
 
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bmsflash/transport.h"
@@ -157,6 +162,28 @@ static void a_second_opener_learns_who_has_it(void **state)
 	carry(p, p->a, p->b);
 }
 
+/* libserialport itself claims nothing; our claim makes its sp_open fail with the kernel's EBUSY. Root may open what is
+ * claimed: a child without that right, in the group of the port, asks. */
+static void libserialport_reports_a_claimed_port_as_ebusy(void **state)
+{
+	const char *path = getenv("BF_TTY_A");
+	struct bf_tty *tty;
+	struct stat st;
+	int status;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(stat(path, &st), 0);
+	child = fork();
+	if (!child) {
+		if (setgroups(0, NULL) || setgid(st.st_gid) || setuid(65534))
+			_exit(255);
+		_exit(bf_tty_open_port(path, &tty));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), EBUSY);
+}
+
 static void note(void *ctx, const struct bf_candidate *c)
 {
 	bool *seen = ctx;
@@ -165,7 +192,7 @@ static void note(void *ctx, const struct bf_candidate *c)
 		*seen = true;
 		assert_true(c->what[0]);
 		assert_false(c->usable);
-		assert_non_null(strstr(c->why, "held by"));
+		assert_non_null(strstr(c->why, "in use by"));
 	}
 }
 
@@ -233,12 +260,51 @@ static void draining_an_adapter_that_counts_buffers_takes_the_time_of_the_bytes(
 	bf_clock_free(clock);
 }
 
+/* A port that vanished reads as silent: that it hung up is told by poll alone. Whatever is done to it is EIO. */
+static void libserialport_reports_a_vanished_port(void **state)
+{
+	const struct bf_line line = { .baud = 57600, .stop_bits = 1 };
+	struct pollfd pfd = { .events = POLLIN };
+	struct bf_tty *tty;
+	struct bf_err err;
+	uint8_t b = 0;
+
+	(void)state;
+	bf_err_init(&err);
+	assert_int_equal(bf_tty_open_port(getenv("BF_TTY_USB"), &tty), 0);
+	assert_int_equal(tty->ops->read(tty, &b, 1), 0);
+	assert_int_equal(system(getenv("BF_TTY_UNPLUG")), 0);
+	pfd.fd = tty->fd;
+	assert_int_equal(poll(&pfd, 1, 5000), 1);
+	assert_true(pfd.revents & POLLHUP);
+	assert_int_equal(tty->ops->read(tty, &b, 1), 0);
+	assert_int_equal(tty->ops->write(tty, &b, 1), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(tty->ops->set_line(tty, &line, &err), BF_E_GONE);
+	tty->ops->close(tty);
+	assert_int_equal(bf_tty_open_port(getenv("BF_TTY_USB"), &tty), ENOTTY);
+}
+
+static int plug_in(void **state)
+{
+	(void)state;
+	(void)!system(getenv("BF_TTY_PLUG")); /* fails where it is plugged in */
+	for (int i = 0; i < 100; i++) {
+		if (access(getenv("BF_TTY_USB"), R_OK | W_OK) == 0)
+			return 0;
+		usleep(100000);
+	}
+	return -1;
+}
+
+#define PLUGGED(f) cmocka_unit_test_setup(f, plug_in)
+
 static int run_unplug(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			draining_an_adapter_that_counts_buffers_takes_the_time_of_the_bytes),
-		cmocka_unit_test(an_unplugged_adapter_is_gone),
+		PLUGGED(draining_an_adapter_that_counts_buffers_takes_the_time_of_the_bytes),
+		PLUGGED(libserialport_reports_a_vanished_port),
+		PLUGGED(an_unplugged_adapter_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
@@ -253,10 +319,11 @@ int main(void)
 		T(the_report_tells_what_the_port_really_does),
 		T(a_rate_that_the_port_cannot_do_is_refused_with_the_real_one),
 		T(a_second_opener_learns_who_has_it),
+		T(libserialport_reports_a_claimed_port_as_ebusy),
 		T(the_list_shows_the_port_and_that_it_is_held),
 	};
 
-	if (getenv("BF_TTY_USB") && getenv("BF_TTY_UNPLUG"))
+	if (getenv("BF_TTY_USB") && getenv("BF_TTY_UNPLUG") && getenv("BF_TTY_PLUG"))
 		return run_unplug();
 	if (!getenv("BF_TTY_A") || !getenv("BF_TTY_B")) {
 		printf("1..0 # SKIP BF_TTY_A and BF_TTY_B name no wired pair of ports\n");
