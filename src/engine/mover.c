@@ -272,6 +272,7 @@ static enum bf_rc rewind_to_unit(struct mover *m, struct bf_err *err)
 	const struct bf_item *item = m->item;
 	uint32_t unit = item->region ? item->region->erase_unit : 0;
 	uint32_t at = item->target.addr + (uint32_t)m->done, start;
+	enum bf_rc rc;
 
 	if (!item->region)
 		return BF_OK;
@@ -287,8 +288,8 @@ static enum bf_rc rewind_to_unit(struct mover *m, struct bf_err *err)
 	}
 	start = item->erase_addr + (at - item->erase_addr) / unit * unit;
 	m->done = start > item->target.addr ? start - item->target.addr : 0;
-	return bf_erase_range(m->run, start, item->erase_addr + item->erase_size - start, unit,
-			      err);
+	rc = bf_erase_range(m->run, start, item->erase_addr + item->erase_size - start, unit, err);
+	return !rc && item->parted ? bf_item_move(m->run, item + 1, m->base, err) : rc;
 }
 
 /* A long message is as weak as all its frames together. Only a counted block may be cut at will: where a

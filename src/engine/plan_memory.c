@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "bmsflash/bytes.h"
 #include "bmsflash/crypto.h"
 #include "run.h"
 
@@ -13,6 +14,10 @@
 #define HASHES       64u   /* units asked for at once */
 #define DEFAULT_UNIT 4096u
 #define ERASED       0xFF
+
+#define VECTORS        8u /* bytes: initial stack pointer and reset handler */
+#define MCUBOOT_MAGIC  0x96F3B83Du
+#define MCUBOOT_HEADER 32u /* bytes, at least; its length is at offset 8, little-endian */
 
 struct segment_plan {
 	struct bf_run *run;
@@ -330,29 +335,63 @@ static enum bf_rc place(struct segment_plan *p, struct bf_err *err)
 	return BF_OK;
 }
 
-/* The vector table is what makes a single bank start: gone first, back last. */
+static void insert_second(struct bf_todo *todo, const struct bf_item *item)
+{
+	bf_todo_add(todo, item);
+	memmove(&todo->items[2], &todo->items[1], (todo->n - 2) * sizeof(*item));
+	todo->items[1] = *item;
+}
+
+/* Cuts the first item behind so many bytes; *ret is the second part. */
+static struct bf_item cut_first(struct bf_todo *todo, uint32_t len)
+{
+	struct bf_item *first = &todo->items[0], second = *first;
+
+	first->target.len = len;
+	second.target.from += len;
+	second.target.addr += len;
+	second.target.len -= len;
+	return second;
+}
+
+/* The bytes that make the firmware start, in whole write units: up to the first two words of the vector
+ * table, which lies behind the header that an MCUboot image has. */
+static uint32_t start_len(const struct bf_item *head)
+{
+	const struct bf_segment *seg = head->target.segment;
+	uint32_t unit = head->region->write_unit > VECTORS ? head->region->write_unit : VECTORS;
+	uint32_t n = VECTORS;
+
+	if (seg->len >= MCUBOOT_HEADER && bf_get_le32(seg->data) == MCUBOOT_MAGIC)
+		n += bf_get_le16(seg->data + 8);
+	return (n + unit - 1) / unit * unit;
+}
+
+/* What starts a single bank that nobody checks, is gone first and back last: the first unit, and of that the
+ * first bytes. */
 static void split_head(struct bf_run *run, uint32_t unit)
 {
 	struct bf_todo *todo = &run->todo;
-	struct bf_item head = todo->items[0], rest = head;
-	uint32_t cut = unit - (head.target.addr - head.erase_addr);
+	const struct bf_item *head = &todo->items[0];
+	uint32_t cut = unit - (head->target.addr - head->erase_addr), start = start_len(head);
+	struct bf_item second;
 
 	todo->head_last = true;
-	if (head.target.len <= cut)
-		return;
-	head.target.len = cut;
-	rest.target.from += cut;
-	rest.target.addr += cut;
-	rest.target.len -= cut;
-	if (head.erase_size) {
-		head.erase_size = unit;
-		rest.erase_addr += unit;
-		rest.erase_size -= unit;
+	if (head->target.len > cut) {
+		second = cut_first(todo, cut);
+		if (second.erase_size) {
+			todo->items[0].erase_size = unit;
+			second.erase_addr += unit;
+			second.erase_size -= unit;
+		}
+		insert_second(todo, &second);
 	}
-	bf_todo_add(todo, &rest);
-	memmove(&todo->items[2], &todo->items[1], (todo->n - 2) * sizeof(rest));
-	todo->items[0] = head;
-	todo->items[1] = rest;
+	if (!todo->items[0].erase_size || todo->items[0].target.len <= start)
+		return;
+	second = cut_first(todo, start);
+	second.rest = true;
+	todo->items[0].parted = true;
+	insert_second(todo, &second);
 }
 
 static enum bf_rc plan_segment(struct segment_plan *p, bool *any, struct bf_err *err)

@@ -51,6 +51,8 @@ struct bf_item {
 	const struct bf_region *region;  /* NULL: an image sink */
 	uint32_t erase_addr, erase_size; /* whole erase units; size 0: the host erases nothing */
 	bool erases_ahead;               /* the device erases each unit as its first byte comes */
+	bool parted; /* the next item is the rest of its erase unit, and is written before it */
+	bool rest;   /* of the erase unit of the item before, and erased with that */
 };
 
 /* What must be where, in the order of addresses. */

@@ -57,12 +57,12 @@ static bool begin(struct bf_flash *f, bf_time cost)
 	return f->dead;
 }
 
-/* What an interrupted erase leaves: one half of the page erased, which one by turns. */
+/* What an interrupted erase leaves. All cells of a page are erased together, so some bits of every byte have
+ * gone already: odd or even ones, by turns. */
 static void tear_page(struct bf_flash *f, uint8_t *page)
 {
-	size_t half = BF_FLASH_PAGE / 2;
-
-	memset(page + (f->ops % 2 ? half : 0), ERASED, half);
+	for (size_t i = 0; i < BF_FLASH_PAGE; i++)
+		page[i] |= f->ops % 2 ? 0x55 : 0xAA;
 }
 
 /* What an interrupted program leaves, by turns: nothing, half the bytes, or some bits everywhere. */

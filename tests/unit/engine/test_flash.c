@@ -230,8 +230,30 @@ static void single_bank_writes_the_vector_table_last(void **state)
 	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
-	assert_int_equal(pack_calls(&b.pack, "begin"), 2);
+	/* The rest, the rest of the first unit, and what makes it start. */
+	assert_int_equal(pack_calls(&b.pack, "begin"), 3);
 	assert_int_equal(b.pack.target, 0);
+	bench_done(&b);
+}
+
+/* Its erase unit is erased again, so the rest of that unit goes again, and first. */
+static void a_vector_table_that_got_lost_takes_its_unit_with_it(void **state)
+{
+	struct bench b;
+	unsigned erased;
+
+	(void)state;
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	bench_run(&b);
+	erased = pack_calls(&b.pack, "erase");
+	bench_done(&b);
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.faults[0] = (struct pack_fault){ "begin", 3, BF_E_TIMEOUT };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "begin"), 5);
+	assert_int_equal(pack_calls(&b.pack, "erase"), erased + 1);
+	assert_ptr_equal(pack_in_slot(&b.pack, 0), &b.pack.known[1]);
 	bench_done(&b);
 }
 
@@ -347,6 +369,7 @@ int main(void)
 		cmocka_unit_test(lost_answer_to_a_confirmation_is_looked_up),
 		cmocka_unit_test(single_bank_is_backed_up_then_written),
 		cmocka_unit_test(single_bank_writes_the_vector_table_last),
+		cmocka_unit_test(a_vector_table_that_got_lost_takes_its_unit_with_it),
 		cmocka_unit_test(sink_without_way_back_needs_permission),
 		cmocka_unit_test(pack_that_grows_hot_while_writing_is_left_alone),
 		cmocka_unit_test(append_only_stream_starts_over_after_a_loss),

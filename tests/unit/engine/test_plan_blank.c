@@ -70,6 +70,20 @@ static void expect_item(const struct plan *p, size_t i, uint32_t unit, size_t le
 	assert_int_equal(item->erase_size, erase_units * UNIT);
 }
 
+/* The first unit is written in two parts, the second of them first, and erased once. */
+static void expect_rest(const struct plan *p, size_t start)
+{
+	const struct bf_item *head = &p->run.todo.items[0], *rest = &p->run.todo.items[1];
+
+	assert_true(head->parted && !head->rest);
+	assert_true(rest->rest && !rest->parted);
+	assert_int_equal(rest->target.addr, ADDR + start);
+	assert_int_equal(rest->target.from, start);
+	assert_int_equal(rest->target.len, UNIT - start);
+	assert_int_equal(rest->erase_addr, ADDR);
+	assert_int_equal(rest->erase_size, UNIT);
+}
+
 static void blank_units_are_erased_and_not_sent(void **state)
 {
 	struct plan p;
@@ -155,10 +169,28 @@ static void one_bank_is_erased_by_the_host_and_its_head_comes_last(void **state)
 	blank(&p, 3, 13);
 	make(&p, LEN);
 	assert_true(p.run.todo.head_last);
+	assert_int_equal(p.run.todo.n, 4);
+	expect_item(&p, 0, 0, 8, 1);
+	expect_rest(&p, 8);
+	expect_item(&p, 2, 1, 2 * UNIT, 2);
+	expect_item(&p, 3, 3, 0, 13);
+	plan_done(&p);
+}
+
+/* As MCUboot has it: the vector table lies behind the header. */
+static void what_makes_an_image_with_a_header_start_comes_last(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE);
+	p.run.ident.regions[0].write_unit = 32;
+	memcpy(p.data, "\x3d\xb8\xf3\x96\0\0\0\0\x00\x02", 10);
+	make(&p, LEN);
 	assert_int_equal(p.run.todo.n, 3);
-	expect_item(&p, 0, 0, UNIT, 1);
-	expect_item(&p, 1, 1, 2 * UNIT, 2);
-	expect_item(&p, 2, 3, 0, 13);
+	expect_item(&p, 0, 0, 0x220, 1);
+	expect_rest(&p, 0x220);
+	expect_item(&p, 2, 1, 15 * UNIT, 15);
 	plan_done(&p);
 }
 
@@ -171,6 +203,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_erases_is_sent_whole),
 		cmocka_unit_test(a_pack_that_erases_ahead_is_told_to_erase_blank_units_alone),
 		cmocka_unit_test(one_bank_is_erased_by_the_host_and_its_head_comes_last),
+		cmocka_unit_test(what_makes_an_image_with_a_header_start_comes_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
