@@ -67,12 +67,12 @@ static enum bf_state state_after_failure(const struct bf_run *run)
 
 static void recovery_command(const struct bf_run *run, struct bf_err *err)
 {
-	/* With two banks, or where the new firmware may well run, the same command asks what runs and goes
-	 * on, or back, from there. */
+	/* With two banks, or where the new firmware may well run, or nothing else can, the same command asks
+	 * what runs and goes on, or back, from there. */
 	bool unknown = run->depth == BF_DEPTH_WRITTEN ||
 		       (run->depth == BF_DEPTH_STARTED && run->runs == BF_RUNS_UNKNOWN);
 	bool again = run->job->kind == BF_JOB_FLASH &&
-		     (unknown || run->shut_out || bf_run_can(run, BF_CAP_DUAL_BANK));
+		     (unknown || bf_run_can(run, BF_CAP_DUAL_BANK) || bf_old_is_barred(run));
 
 	if (run->data_lost && run->data_fixed)
 		bf_next(err, "tar -xf '%s'", run->backup_path);

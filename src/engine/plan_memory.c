@@ -386,7 +386,9 @@ static void split_head(struct bf_run *run, uint32_t unit)
 		}
 		insert_second(todo, &second);
 	}
-	if (!todo->items[0].erase_size || todo->items[0].target.len <= start)
+	/* A pack that erases each unit as its first byte comes would take the rest away again. */
+	if (!todo->items[0].erase_size || todo->items[0].target.len <= start ||
+	    bf_run_can(run, BF_CAP_ERASE_AHEAD))
 		return;
 	second = cut_first(todo, start);
 	second.rest = true;

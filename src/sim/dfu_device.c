@@ -247,6 +247,8 @@ int bf_dfu_device_control(struct bf_dfu_device *dev, const uint8_t setup[8], uin
 		n = class_request(dev, setup, data, now);
 	else
 		n = BF_USB_GONE;
+	if (n >= 0 && !bf_pack_reply(dev->pack, now))
+		n = BF_USB_GONE;
 	bf_dfu_advance(dev, now);
 	return n;
 }

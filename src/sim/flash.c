@@ -40,10 +40,7 @@ bool bf_flash_blank(const struct bf_flash *f, uint32_t addr, size_t len)
 {
 	const uint8_t *p = cell(f, addr);
 
-	for (size_t i = 0; i < len; i++)
-		if (p[i] != ERASED)
-			return false;
-	return true;
+	return !len || (p[0] == ERASED && memcmp(p, p + 1, len - 1) == 0);
 }
 
 /* True when power goes in the middle of the operation that begins now. */
@@ -55,6 +52,14 @@ static bool begin(struct bf_flash *f, bf_time cost)
 	if (f->ops == f->cut_at)
 		f->dead = true;
 	return f->dead;
+}
+
+/* True; the operation is complete, and power may go now. */
+static bool end(struct bf_flash *f)
+{
+	if (f->ops == f->cut_after)
+		f->dead = true;
+	return true;
 }
 
 /* What an interrupted erase leaves. All cells of a page are erased together, so some bits of every byte have
@@ -85,7 +90,7 @@ bool bf_flash_erase(struct bf_flash *f, uint32_t page_addr)
 		return false;
 	}
 	memset(cell(f, page_addr), ERASED, BF_FLASH_PAGE);
-	return true;
+	return end(f);
 }
 
 static bool all_erased(const uint8_t *p, size_t len)
@@ -109,7 +114,7 @@ bool bf_flash_program(struct bf_flash *f, uint32_t addr, const uint8_t word[BF_F
 		return false;
 	}
 	memcpy(cell(f, addr), word, BF_FLASH_WORD);
-	return true;
+	return end(f);
 }
 
 bool bf_flash_write(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t len)

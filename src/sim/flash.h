@@ -17,9 +17,10 @@
 
 struct bf_flash {
 	uint8_t *mem;
-	uint64_t ops;    /* operations begun since this object was made; the first is number 1 */
-	uint64_t cut_at; /* power goes in the middle of this operation; 0: never */
-	bool dead;       /* power is gone: operations do nothing */
+	uint64_t ops;       /* operations begun since this object was made; the first is number 1 */
+	uint64_t cut_at;    /* power goes in the middle of this operation; 0: never */
+	uint64_t cut_after; /* power goes when this operation is complete; 0: never */
+	bool dead;          /* power is gone: operations do nothing */
 	bf_time erase_us, program_us; /* one page, one double word */
 	bf_time spent;                /* by operations since bf_flash_take_time() */
 	uint64_t generation;          /* changes with the contents */

@@ -62,12 +62,13 @@ struct bf_sim_opts {
 	bool echo;       /* RS485: the tester hears its own bytes */
 	uint32_t turnaround_us;
 	bool flash_instant;
-	bool erase_ahead;         /* erases by itself what it is about to write */
-	bool check_ahead;         /* hashes each block while the next is on its way */
-	uint64_t cut_op, cut_msg; /* power goes at this flash operation or request; 0: never */
-	uint32_t repower_ms;      /* power comes back by itself so long after a cut; 0: never */
-	uint32_t poweron_ms;      /* power comes so late; 0: it is on */
-	uint32_t window_ms;       /* the loader listens so long before it starts firmware */
+	bool erase_ahead; /* erases by itself what it is about to write */
+	bool check_ahead; /* hashes each block while the next is on its way */
+	/* Power goes in or after this flash operation, at this request, before this answer; 0: never. */
+	uint64_t cut_op, cut_after, cut_msg, cut_reply;
+	uint32_t repower_ms; /* power comes back by itself so long after a cut; 0: never */
+	uint32_t poweron_ms; /* power comes so late; 0: it is on */
+	uint32_t window_ms;  /* the loader listens so long before it starts firmware */
 	bool has_trust;
 	uint8_t trust[32]; /* one more Ed25519 key that the pack's loader trusts */
 };

@@ -38,6 +38,7 @@ static void set_flash_times(struct bf_pack *p)
 	if (p->opts.flash_instant)
 		p->flash.erase_us = p->flash.program_us = 0;
 	p->flash.cut_at = p->opts.cut_op;
+	p->flash.cut_after = p->opts.cut_after;
 }
 
 static enum bf_rc put_builtin(struct bf_pack *p, uint32_t addr, const char *version,
@@ -301,16 +302,26 @@ enum bf_pack_reason bf_pack_reason(const struct bf_pack *pack)
 	return pack->reason;
 }
 
+static bool dies_now(struct bf_pack *p, bf_time now)
+{
+	p->flash.dead = true;
+	bf_pack_die(p, now);
+	return true;
+}
+
 bool bf_pack_message(struct bf_pack *pack, bf_time now)
 {
 	if (pack->mode == BF_PACK_OFF)
 		return false;
 	pack->window_until = BF_NEVER; /* it was asked in time: the loader stays */
-	if (++pack->messages != pack->opts.cut_msg)
-		return true;
-	pack->flash.dead = true;
-	bf_pack_die(pack, now);
-	return false;
+	return ++pack->messages != pack->opts.cut_msg || !dies_now(pack, now);
+}
+
+bool bf_pack_reply(struct bf_pack *pack, bf_time now)
+{
+	if (pack->mode == BF_PACK_OFF)
+		return false;
+	return ++pack->replies != pack->opts.cut_reply || !dies_now(pack, now);
 }
 
 void bf_pack_start_raw(struct bf_pack *pack)

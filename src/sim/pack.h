@@ -69,6 +69,8 @@ unsigned bf_pack_starts_since_power(const struct bf_pack *pack);
 enum bf_pack_reason bf_pack_reason(const struct bf_pack *pack);
 /* Counts a request heard; power goes at the one that opts->cut_msg names. False: it is gone. */
 bool bf_pack_message(struct bf_pack *pack, bf_time now);
+/* Counts an answer about to go out, as opts->cut_reply. False: power is gone, and the answer with it. */
+bool bf_pack_reply(struct bf_pack *pack, bf_time now);
 
 /* ---- memory ---- */
 

@@ -35,7 +35,7 @@ struct bf_pack {
 	bool rewritten; /* one bank: other firmware was written since the last start */
 	struct bf_mimage running;
 	unsigned starts, starts_since_power;
-	uint64_t messages;
+	uint64_t messages, replies;
 
 	bf_time born;       /* first power-on: changes of what it measures count from here */
 	bf_time ready_at;   /* the boot loader hands over */

@@ -202,6 +202,8 @@ static void send_pending(struct bf_server *u, bf_time now)
 
 	u->pending_at = now + PENDING_EVERY < u->reply_at ? now + PENDING_EVERY : BF_NEVER;
 	u->suppress = false; /* whoever was told to wait gets an answer (ISO 14229-1, 8.7) */
+	if (!bf_pack_reply(u->pack, now))
+		return;
 	u->port->send(u->port, msg, sizeof(msg), now);
 	touch(u, now);
 }
@@ -209,6 +211,8 @@ static void send_pending(struct bf_server *u, bf_time now)
 static void send_reply(struct bf_server *u, bf_time now)
 {
 	u->reply_at = u->pending_at = BF_NEVER;
+	if (!u->suppress && !bf_pack_reply(u->pack, now))
+		return;
 	if (!u->suppress)
 		u->port->send(u->port, u->reply, u->out.len, now);
 	touch(u, now);
@@ -249,6 +253,8 @@ static void answer_after_start(struct bf_server *u, bf_time now)
 	bf_out_u8(&o, 0x50);
 	bf_out_u8(&o, BF_SERVER_PROGRAMMING);
 	bf_server_put_session(u, &o);
+	if (!bf_pack_reply(u->pack, now))
+		return;
 	u->port->send(u->port, u->reply, o.len, now);
 	touch(u, now);
 }
@@ -279,6 +285,8 @@ void bf_server_run(struct bf_server *u, bf_time now)
 		send_pending(u, now);
 	if (u->reply_at <= now)
 		send_reply(u, now);
+	if (bf_pack_mode(u->pack) < BF_PACK_LOADER)
+		return;
 	if (u->s3_at <= now && u->reply_at == BF_NEVER)
 		bf_server_default_session(u, now);
 	if (u->rate_until <= now)

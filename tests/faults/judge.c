@@ -8,12 +8,6 @@
 #define OLD_VERSION "1.3.0"
 #define NEW_VERSION "1.5.0"
 
-struct court {
-	struct world world;
-	struct truth after; /* with power switched off and on again */
-	struct verdict *verdict;
-};
-
 /* The first objection stands. */
 static bool wrong(struct court *c, const char *fmt, ...) BF_PRINTF(2, 3);
 
@@ -95,7 +89,7 @@ static void judge_firmware(struct court *c, const struct truth *t, const char *w
 		wrong(c, "%s the pack runs an image that is not whole or not signed", when);
 	if (sc->other_key && !runs(t, OLD_VERSION))
 		wrong(c, "%s the pack runs what a foreign key has signed", when);
-	if (sc->hopeless && runs(t, NEW_VERSION) && t->confirmed)
+	if (sc->hopeless && runs(t, c->new_version) && t->confirmed)
 		wrong(c, "%s new firmware that fails its self-test stays", when);
 }
 
@@ -103,12 +97,18 @@ static void judge_new(struct court *c)
 {
 	const struct truth *t = &c->world.at_close;
 
-	if (t->known && t->powered && (!runs(t, NEW_VERSION) || !t->confirmed))
+	if (t->known && t->powered && (!runs(t, c->new_version) || !t->confirmed))
 		wrong(c, "new proven, but '%s' runs%s", t->version,
 		      t->confirmed ? "" : " on trial");
-	if (!runs(&c->after, NEW_VERSION) || !c->after.confirmed)
+	if (!runs(&c->after, c->new_version) || !c->after.confirmed)
 		wrong(c, "new proven, but after a restart '%s' runs%s", c->after.version,
 		      c->after.confirmed ? "" : " on trial");
+}
+
+static void judge_untouched(struct court *c)
+{
+	if (c->later ? !c->after.app && c->world.sc->two_banks : !runs(&c->after, OLD_VERSION))
+		wrong(c, "nothing changed, but '%s' runs", c->after.version);
 }
 
 /* Marked for a trial is told; such a pack may have started it by itself when its power went. */
@@ -117,11 +117,14 @@ static void judge_old(struct court *c)
 	const struct truth *t = &c->world.at_close;
 	bool trial = strstr(c->world.out.sentence, "trial") != NULL;
 
+	/* "Still": what ran when this run began. */
+	if (c->later && runs(&c->after, c->new_version))
+		return;
 	if (t->app && !runs(t, OLD_VERSION))
 		wrong(c, "old running, but '%s' runs", t->version);
 	if (t->known && t->powered && !t->app)
 		wrong(c, "old running, but nothing runs");
-	if (!runs(&c->after, OLD_VERSION) && !(trial && runs(&c->after, NEW_VERSION)))
+	if (!runs(&c->after, OLD_VERSION) && !(trial && runs(&c->after, c->new_version)))
 		wrong(c, "old running, but after a restart '%s' runs%s", c->after.version,
 		      c->after.confirmed ? "" : " on trial");
 }
@@ -131,7 +134,7 @@ static void judge_truth(struct court *c)
 	struct bf_err err;
 
 	bf_err_init(&err);
-	if (truth_after_power(c->world.plain, &c->after, &err)) {
+	if (truth_after_power(c->world.plain, &c->world.guard, &c->after, &err)) {
 		wrong(c, "cannot look at the pack: %s", err.cause);
 		return;
 	}
@@ -139,6 +142,8 @@ static void judge_truth(struct court *c)
 	judge_firmware(c, &c->after, "after a restart");
 	if (c->world.sc->two_banks && !c->after.app)
 		wrong(c, "two banks and none starts");
+	if (c->world.guard.wrong[0])
+		wrong(c, "%s", c->world.guard.wrong);
 }
 
 /* ---- what comes next ---- */
@@ -169,7 +174,7 @@ static bool may_fail(const struct scenario *sc)
 	return sc->hopeless || sc->crashes;
 }
 
-static void follow_recovery(struct court *c)
+void judge_recovery(struct court *c)
 {
 	char from[512];
 	enum bf_job_kind kind = next_command(&c->world.out.err, from, sizeof(from));
@@ -184,8 +189,7 @@ static void follow_recovery(struct court *c)
 		wrong(c, "the next command says it recovered, but '%s' runs", c->after.version);
 }
 
-/* The same command once more, on a good line. */
-static void follow_again(struct court *c)
+void judge_again(struct court *c)
 {
 	const struct scenario *sc = c->world.sc;
 
@@ -204,7 +208,7 @@ static void follow_again(struct court *c)
 	judge_new(c);
 }
 
-static void judge_run(struct court *c)
+void judge_claims(struct court *c)
 {
 	judge_words(c);
 	judge_code(c);
@@ -213,24 +217,37 @@ static void judge_run(struct court *c)
 	case BF_STATE_NEW_PROVEN:
 		c->verdict->ending = ENDED_NEW;
 		judge_new(c);
-		return;
+		break;
 	case BF_STATE_OLD:
 		c->verdict->ending = ENDED_OLD;
 		judge_old(c);
 		break;
 	case BF_STATE_UNTOUCHED:
 		c->verdict->ending = ENDED_UNTOUCHED;
-		if (!runs(&c->after, OLD_VERSION))
-			wrong(c, "nothing changed, but '%s' runs", c->after.version);
+		judge_untouched(c);
 		break;
 	case BF_STATE_RECOVERY:
 		c->verdict->ending = ENDED_RECOVERY;
-		follow_recovery(c);
-		return;
+		break;
 	case BF_STATE_UNPROVEN:
 		break;
 	}
-	follow_again(c);
+}
+
+bool judge_open(struct court *c, const struct scenario *sc, const char *data, bool verbose,
+		struct verdict *ret)
+{
+	*ret = (struct verdict){ 0 };
+	*c = (struct court){ .new_version = NEW_VERSION, .verdict = ret };
+	if (!world_init(&c->world, sc, data))
+		return !wrong(c, "no room for files");
+	c->world.verbose = verbose;
+	return true;
+}
+
+void judge_close(struct court *c)
+{
+	world_done(&c->world);
 }
 
 void judge(const struct scenario *sc, const char *data, bool verbose, struct verdict *ret)
@@ -239,15 +256,14 @@ void judge(const struct scenario *sc, const char *data, bool verbose, struct ver
 
 	if (!c)
 		abort();
-	*ret = (struct verdict){ 0 };
-	c->verdict = ret;
-	if (world_init(&c->world, sc, data)) {
-		c->world.verbose = verbose;
+	if (judge_open(c, sc, data, verbose, ret)) {
 		world_run(&c->world, BF_JOB_FLASH, NULL, true);
-		judge_run(c);
-	} else {
-		wrong(c, "no room for files");
+		judge_claims(c);
+		if (ret->ending == ENDED_RECOVERY)
+			judge_recovery(c);
+		else if (ret->ending != ENDED_NEW)
+			judge_again(c);
 	}
-	world_done(&c->world);
+	judge_close(c);
 	free(c);
 }

@@ -11,5 +11,23 @@ struct verdict {
 	char wrong[768]; /* empty: all is as it was claimed */
 };
 
+struct court {
+	struct world world;
+	struct truth after;      /* with power switched off and on again */
+	const char *new_version; /* of the image that is flashed */
+	bool later;              /* an earlier run may have brought the new firmware already */
+	struct verdict *verdict;
+};
+
+bool judge_open(struct court *c, const struct scenario *sc, const char *data, bool verbose,
+		struct verdict *ret);
+/* What the last run claimed, against the pack; sets the ending. */
+void judge_claims(struct court *c);
+/* Follows the command that the last run printed. */
+void judge_recovery(struct court *c);
+/* The same command once more, on a good line. */
+void judge_again(struct court *c);
+void judge_close(struct court *c);
+
 /* Runs the scenario, then what a technician would do next, and looks at the pack after each. */
 void judge(const struct scenario *sc, const char *data, bool verbose, struct verdict *ret);

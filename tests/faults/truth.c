@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "truth.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sim/dfu_device.h"
@@ -15,7 +16,37 @@ struct spy {
 	const struct bf_transport_ops *own;
 	struct bf_pack *pack;
 	struct truth *at_close;
+	struct bf_pack_watch watch;
 };
+
+/* What lies where firmware starts, byte for byte. */
+static bool is_known(struct bf_pack *pack, const struct truth_guard *g)
+{
+	const struct bf_mimage *m = bf_pack_image(pack, 0);
+
+	if (!g->n_images)
+		return m->present && m->sound;
+	for (size_t i = 0; i < g->n_images; i++) {
+		const struct truth_image *im = &g->images[i];
+		const uint8_t *p = bf_pack_view(pack, bf_pack_slot_addr(0), im->len);
+
+		if (p && memcmp(p, im->p, im->len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void on_start(void *ctx, struct bf_pack *pack)
+{
+	struct truth_guard *g = ctx;
+
+	g->starts++;
+	if (is_known(pack, g) || g->wrong[0])
+		return;
+	snprintf(g->wrong, sizeof(g->wrong),
+		 "start %u, after flash operation %llu: the image is not whole", g->starts,
+		 (unsigned long long)bf_pack_ops(pack));
+}
 
 static void look(struct bf_pack *pack, struct truth *ret)
 {
@@ -24,6 +55,9 @@ static void look(struct bf_pack *pack, struct truth *ret)
 	enum bf_pack_mode mode = bf_pack_mode(pack);
 
 	*ret = (struct truth){
+		.ops = bf_pack_ops(pack),
+		.messages = pack->messages,
+		.replies = pack->replies,
 		.known = mode != BF_PACK_STARTING,
 		.powered = mode != BF_PACK_OFF,
 		.app = raw || (mode == BF_PACK_APP && runs),
@@ -47,7 +81,7 @@ static void spy_close(struct bf_transport *t)
 }
 
 enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct truth *at_close,
-		      struct bf_transport **ret, struct bf_err *err)
+		      struct truth_guard *guard, struct bf_transport **ret, struct bf_err *err)
 {
 	enum bf_rc rc = bf_transport_open(env, address, ret, err);
 	struct spy *spy;
@@ -62,6 +96,11 @@ enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct
 	spy->ops.close = spy_close;
 	spy->pack = bf_sim_pack(*ret);
 	spy->at_close = at_close;
+	spy->watch = (struct bf_pack_watch){ on_start, guard };
+	/* It was on before anybody looked. */
+	if (bf_pack_mode(spy->pack) == BF_PACK_APP || bf_pack_runs_raw(spy->pack))
+		on_start(guard, spy->pack);
+	bf_pack_set_watch(spy->pack, &spy->watch);
 	(*ret)->ops = &spy->ops;
 	return BF_OK;
 }
@@ -84,8 +123,10 @@ static void settle_usb(struct bf_pack *pack)
 		bf_dfu_device_run(dev, now);
 }
 
-enum bf_rc truth_after_power(const char *options, struct truth *ret, struct bf_err *err)
+enum bf_rc truth_after_power(const char *options, struct truth_guard *guard, struct truth *ret,
+			     struct bf_err *err)
 {
+	const struct bf_pack_watch watch = { on_start, guard };
 	BF_AUTO(bf_pack) *pack = NULL;
 	struct bf_sim_opts opts;
 	enum bf_rc rc;
@@ -94,10 +135,11 @@ enum bf_rc truth_after_power(const char *options, struct truth *ret, struct bf_e
 	rc = bf_sim_opts_parse(options, &opts, err);
 	if (rc)
 		return rc;
-	opts.cut_op = opts.cut_msg = 0;
+	opts.cut_op = opts.cut_after = opts.cut_msg = opts.cut_reply = 0;
 	rc = bf_pack_new(&opts, &pack, err);
 	if (rc)
 		return rc;
+	bf_pack_set_watch(pack, &watch);
 	bf_pack_power(pack, true, 0);
 	if (opts.link == BF_SIM_USB)
 		settle_usb(pack);

@@ -6,16 +6,31 @@
 
 #include "bmsflash/transport.h"
 
+/* Bytes that may run; without any, whole and signed is enough. */
+struct truth_image {
+	const uint8_t *p;
+	size_t len;
+};
+/* Looks at each start of firmware. */
+struct truth_guard {
+	const struct truth_image *images;
+	size_t n_images;
+	unsigned starts;
+	char wrong[160]; /* the first start of something else */
+};
+
 struct truth {
 	bool known; /* the pack was looked at, and was not just starting */
 	bool powered, app;
 	bool sound; /* what runs has the right digest and a signature that the pack trusts */
 	bool confirmed;
-	char version[32]; /* empty: no firmware runs */
+	char version[32];                /* empty: no firmware runs */
+	uint64_t ops, messages, replies; /* that the pack has counted */
 };
 
 /* Opens "sim:..." and looks at the pack the moment the wire is closed, before its state is saved. */
 enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct truth *at_close,
-		      struct bf_transport **ret, struct bf_err *err);
+		      struct truth_guard *guard, struct bf_transport **ret, struct bf_err *err);
 /* The same pack with its power switched off and on, from its state file; the file stays as it is. */
-enum bf_rc truth_after_power(const char *options, struct truth *ret, struct bf_err *err);
+enum bf_rc truth_after_power(const char *options, struct truth_guard *guard, struct truth *ret,
+			     struct bf_err *err);

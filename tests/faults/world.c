@@ -48,7 +48,7 @@ static enum bf_rc open_wire(const struct bf_open_env *env, const char *address,
 {
 	struct world *w = env->log->ctx; /* the door's only way to know whose wire it opens */
 	const char *sim = strstr(address, "sim:");
-	enum bf_rc rc = truth_open(env, sim, &w->at_close, ret, err);
+	enum bf_rc rc = truth_open(env, sim, &w->at_close, &w->guard, ret, err);
 
 	if (rc || sim == address)
 		return rc;

@@ -16,6 +16,7 @@ struct world {
 	struct bf_job job;
 	struct bf_outcome out;
 	struct truth at_close;
+	struct truth_guard guard; /* of every start of firmware in this world */
 };
 
 bool world_init(struct world *w, const struct scenario *sc, const char *data);

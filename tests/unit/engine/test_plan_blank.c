@@ -165,7 +165,7 @@ static void one_bank_is_erased_by_the_host_and_its_head_comes_last(void **state)
 	struct plan p;
 
 	(void)state;
-	plan_init(&p, BF_CAP_ERASE | BF_CAP_ERASE_AHEAD);
+	plan_init(&p, BF_CAP_ERASE);
 	blank(&p, 3, 13);
 	make(&p, LEN);
 	assert_true(p.run.todo.head_last);
@@ -174,6 +174,21 @@ static void one_bank_is_erased_by_the_host_and_its_head_comes_last(void **state)
 	expect_rest(&p, 8);
 	expect_item(&p, 2, 1, 2 * UNIT, 2);
 	expect_item(&p, 3, 3, 0, 13);
+	plan_done(&p);
+}
+
+/* Its first unit goes in one piece: with a second one it would erase the first. */
+static void one_bank_that_erases_ahead_keeps_its_first_unit_whole(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE | BF_CAP_ERASE_AHEAD);
+	make(&p, LEN);
+	assert_true(p.run.todo.head_last);
+	assert_int_equal(p.run.todo.n, 2);
+	expect_item(&p, 0, 0, UNIT, 1);
+	expect_item(&p, 1, 1, 15 * UNIT, 15);
 	plan_done(&p);
 }
 
@@ -203,6 +218,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_erases_is_sent_whole),
 		cmocka_unit_test(a_pack_that_erases_ahead_is_told_to_erase_blank_units_alone),
 		cmocka_unit_test(one_bank_is_erased_by_the_host_and_its_head_comes_last),
+		cmocka_unit_test(one_bank_that_erases_ahead_keeps_its_first_unit_whole),
 		cmocka_unit_test(what_makes_an_image_with_a_header_start_comes_last),
 	};
 

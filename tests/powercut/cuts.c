@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pack's power goes at every point of a whole flash, one run a point: in the middle of every flash
+ * operation and after it, at every request that the pack hears and before every answer that it gives. What the
+ * run claims is held against the pack, every start of firmware is looked at, and then a user goes on: with the
+ * command that was printed, with the same command, with another image, and some lose the power once more.
+ *
+ *	cuts [--model NAME] [--by KIND] [--point K [-v]] [--stride N] [--real] [--workers N]
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../faults/judge.h"
+#include "bmsflash/file.h"
+#include "small.h"
+
+#define POINT_SECONDS 60 /* a point that takes longer hangs */
+
+enum by { BY_OP, BY_AFTER, BY_REQUEST, BY_REPLY, BY_REPOWER, BY_COUNT };
+
+#define ALL      0x1Fu
+#define MESSAGES 0x1Cu
+
+static const struct kind {
+	const char *name, *key, *more, *what;
+	bool ops;
+} kinds[BY_COUNT] = {
+	[BY_OP] = { "op", "cutop", "", "in the middle of a flash operation", true },
+	[BY_AFTER] = { "after", "cutafter", "", "after a flash operation", true },
+	[BY_REQUEST] = { "request", "cutmsg", "", "when a request is heard", false },
+	[BY_REPLY] = { "reply", "cutreply", "", "before an answer goes out", false },
+	[BY_REPOWER] = { "repower", "cutreply", ",repower=500",
+			 "before an answer goes out, for half a second", false },
+};
+
+/* Operations on the flash are the same whatever the wire: once for each loader. */
+static const struct model {
+	const char *name, *pack, *profile;
+	bool no_hardware, two_banks;
+	unsigned kinds; /* bits of enum by */
+} models[] = {
+	{ "uds-can", "link=can", NULL, false, true, MESSAGES },
+	{ "uds-canfd", "link=canfd", NULL, false, true, MESSAGES },
+	{ "uds-hdlc", "link=rs485", "[rs485]\nframing = hdlc\n", false, true, ALL },
+	{ "uds-iso14230", "link=rs485", "[rs485]\nframing = iso14230\n", false, true, MESSAGES },
+	{ "uds-nohash", "link=can,quirk=nohash", NULL, false, true, MESSAGES },
+	{ "uds-one-bank", "link=can,quirk=singlebank", NULL, false, false, ALL },
+	{ "dfu", "link=usb,protocol=dfu", NULL, true, true, ALL },
+	{ "dfuse", "link=usb,protocol=dfuse",
+	  "[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x800\n"
+	  "write-unit = 8\n",
+	  true, false, ALL },
+};
+
+struct tally { /* of one worker for one job, seen by the parent even when the worker dies */
+	unsigned point; /* under way */
+	uint64_t points, counts[ENDING_COUNT], wrong, starts, others, again;
+	bool done;
+};
+
+struct job {
+	const struct model *model;
+	enum by by;
+	unsigned total; /* points of an undisturbed run */
+};
+
+struct plan {
+	const char *model, *by;
+	unsigned point, stride, workers;
+	bool verbose, real;
+	struct small small;
+	const char *data;
+};
+
+/* ---- one point ---- */
+
+static void set_cut(const struct job *job, unsigned k, struct scenario *sc)
+{
+	snprintf(sc->cut, sizeof(sc->cut), "%s=%u%s", kinds[job->by].key, k, kinds[job->by].more);
+}
+
+static void set_scenario(const struct plan *plan, const struct job *job, unsigned k,
+			 struct scenario *sc)
+{
+	const struct model *m = job->model;
+
+	*sc = (struct scenario){
+		.seed = k,
+		.wire = m->name,
+		.profile = m->profile,
+		.image = "mcuboot/app-1.5.0.signed.bin",
+		.no_hardware = m->no_hardware,
+		.two_banks = m->two_banks,
+	};
+	snprintf(sc->pack, sizeof(sc->pack), "%s%s%s", m->pack, plan->real ? "" : ",",
+		 plan->small.trust);
+	if (k)
+		set_cut(job, k, sc);
+}
+
+/* Its own folder, and in it the pack as the factory made it. */
+static bool open_court(const struct plan *plan, const struct scenario *sc, struct court *c,
+		       struct truth_image images[SMALL_IMAGES], struct verdict *v)
+{
+	char path[96];
+	struct bf_err err;
+
+	if (!judge_open(c, sc, plan->data, plan->verbose, v))
+		return false;
+	if (plan->real)
+		return true;
+	c->world.job.auth_key = NULL;
+	for (size_t i = 0; i < SMALL_IMAGES; i++)
+		images[i] =
+			(struct truth_image){ plan->small.images[i].p, plan->small.images[i].len };
+	c->world.guard.images = images;
+	c->world.guard.n_images = SMALL_IMAGES;
+	bf_err_init(&err);
+	snprintf(path, sizeof(path), "%s/pack", c->world.folder);
+	return bf_file_replace(path, plan->small.state, plan->small.state_len, &err) == BF_OK;
+}
+
+/* A different image than the one that was interrupted. */
+static void flash_other(const struct plan *plan, struct court *c)
+{
+	snprintf(c->world.image, sizeof(c->world.image), "%s/mcuboot/app-1.6.0.signed.bin",
+		 plan->data);
+	c->new_version = "1.6.0";
+	judge_again(c);
+}
+
+/* The second run loses its power, too, somewhere else. */
+static void cut_again(const struct job *job, unsigned k, struct scenario *sc, struct court *c)
+{
+	set_cut(job, 1 + k * 7 % job->total, sc);
+	world_run(&c->world, BF_JOB_FLASH, NULL, true);
+	c->later = true;
+	judge_claims(c);
+}
+
+static void run_point(const struct plan *plan, const struct job *job, unsigned k,
+		      struct tally *tally)
+{
+	struct truth_image images[SMALL_IMAGES];
+	struct court *c = calloc(1, sizeof(*c));
+	struct scenario sc;
+	struct verdict v;
+
+	if (!c)
+		abort();
+	set_scenario(plan, job, k, &sc);
+	if (!open_court(plan, &sc, c, images, &v))
+		abort();
+	world_run(&c->world, BF_JOB_FLASH, NULL, true);
+	judge_claims(c);
+	tally->counts[v.ending]++;
+	if (v.ending == ENDED_RECOVERY && k % 2)
+		judge_recovery(c);
+	if (k % 8 == 3) {
+		tally->again++;
+		cut_again(job, k, &sc, c);
+	}
+	if (k % 4 == 2 && !plan->real) {
+		tally->others++;
+		flash_other(plan, c);
+	} else {
+		judge_again(c);
+	}
+	tally->points++;
+	tally->starts += c->world.guard.starts;
+	tally->wrong += v.wrong[0] != '\0';
+	if (v.wrong[0])
+		printf("# %s, power gone %s %u: %s\n#   again: cuts%s --model %s --by %s --point "
+		       "%u "
+		       "-v\n",
+		       job->model->name, kinds[job->by].what, k, v.wrong,
+		       plan->real ? " --real" : "", job->model->name, kinds[job->by].name, k);
+	fflush(stdout);
+	judge_close(c);
+	free(c);
+}
+
+/* Flash operations, requests and answers of a run that nothing disturbs. */
+static unsigned measure(const struct plan *plan, const struct job *job)
+{
+	struct truth_image images[SMALL_IMAGES];
+	struct court *c = calloc(1, sizeof(*c));
+	struct scenario sc;
+	struct verdict v;
+	uint64_t n;
+
+	if (!c)
+		abort();
+	set_scenario(plan, job, 0, &sc);
+	if (!open_court(plan, &sc, c, images, &v))
+		abort();
+	world_run(&c->world, BF_JOB_FLASH, NULL, false);
+	judge_claims(c);
+	if (v.ending != ENDED_NEW)
+		printf("# %s: an undisturbed run is not proven: %s %s\n", job->model->name, v.wrong,
+		       c->world.out.err.cause);
+	n = kinds[job->by].ops      ? c->world.at_close.ops
+	    : job->by == BY_REQUEST ? c->world.at_close.messages
+				    : c->world.at_close.replies;
+	n = v.ending == ENDED_NEW ? n : 0;
+	judge_close(c);
+	free(c);
+	return (unsigned)n;
+}
+
+/* ---- all points ---- */
+
+static void work(const struct plan *plan, const struct job *job, unsigned me, struct tally *tally)
+{
+	unsigned first = plan->point ? plan->point : 1;
+	unsigned last = plan->point ? plan->point : job->total;
+
+	for (unsigned k = first + me * plan->stride; k <= last; k += plan->workers * plan->stride) {
+		tally->point = k;
+		alarm(POINT_SECONDS);
+		run_point(plan, job, k, tally);
+	}
+	tally->done = true;
+}
+
+static void add(struct tally *sum, const struct tally *t, const struct job *job)
+{
+	sum->points += t->points;
+	sum->starts += t->starts;
+	sum->others += t->others;
+	sum->again += t->again;
+	sum->wrong += t->wrong;
+	for (size_t e = 0; e < ENDING_COUNT; e++)
+		sum->counts[e] += t->counts[e];
+	if (t->done)
+		return;
+	sum->wrong++;
+	printf("# %s, power gone %s %u: crashed or hung\n", job->model->name, kinds[job->by].what,
+	       t->point);
+}
+
+static void show(const struct tally *t, const char *model, const char *what)
+{
+	printf("# %-12s %s: %llu points: %llu new proven, %llu old running, %llu to recover, %llu "
+	       "untouched; then %llu with another image, %llu cut again; %llu starts of firmware "
+	       "looked at; %llu not as claimed\n",
+	       model, what, (unsigned long long)t->points, (unsigned long long)t->counts[ENDED_NEW],
+	       (unsigned long long)t->counts[ENDED_OLD],
+	       (unsigned long long)t->counts[ENDED_RECOVERY],
+	       (unsigned long long)t->counts[ENDED_UNTOUCHED], (unsigned long long)t->others,
+	       (unsigned long long)t->again, (unsigned long long)t->starts,
+	       (unsigned long long)t->wrong);
+	fflush(stdout);
+}
+
+static void run_job(const struct plan *plan, struct job *job, struct tally *sum)
+{
+	size_t size = plan->workers * sizeof(struct tally);
+	struct tally *tallies =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct tally mine = { .done = true };
+
+	if (tallies == MAP_FAILED)
+		abort();
+	job->total = measure(plan, job);
+	mine.wrong = !job->total;
+	for (unsigned i = 0; i < plan->workers; i++) {
+		if (fork() == 0) {
+			work(plan, job, i, &tallies[i]);
+			exit(0);
+		}
+	}
+	while (wait(NULL) > 0)
+		continue;
+	for (unsigned i = 0; i < plan->workers; i++)
+		add(&mine, &tallies[i], job);
+	show(&mine, job->model->name, kinds[job->by].what);
+	add(sum, &mine, job);
+	munmap(tallies, size);
+}
+
+static int run_all(const struct plan *plan)
+{
+	struct tally sum = { 0 };
+
+	for (size_t i = 0; i < BF_COUNT(models); i++) {
+		for (unsigned by = 0; by < BY_COUNT; by++) {
+			struct job job = { &models[i], (enum by)by, 0 };
+
+			if ((plan->model && strcmp(plan->model, models[i].name) != 0) ||
+			    (plan->by && strcmp(plan->by, kinds[by].name) != 0) ||
+			    !(models[i].kinds >> by & 1))
+				continue;
+			run_job(plan, &job, &sum);
+		}
+	}
+	show(&sum, "all", plan->real ? "realistic image" : "small image");
+	printf("1..1\n%s 1 the_pack_ends_with_working_firmware_wherever_its_power_goes\n",
+	       sum.wrong || !sum.points ? "not ok" : "ok");
+	return sum.wrong || !sum.points;
+}
+
+static bool read_options(int argc, char **argv, struct plan *plan)
+{
+	static const struct option options[] = {
+		{ "model", required_argument, NULL, 'm' },
+		{ "by", required_argument, NULL, 'b' },
+		{ "point", required_argument, NULL, 'p' },
+		{ "stride", required_argument, NULL, 's' },
+		{ "workers", required_argument, NULL, 'w' },
+		{ "real", no_argument, NULL, 'r' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "v", options, NULL)) != -1) {
+		if (c == 'm')
+			plan->model = optarg;
+		else if (c == 'b')
+			plan->by = optarg;
+		else if (c == 'p')
+			plan->point = (unsigned)strtoul(optarg, NULL, 10), plan->workers = 1;
+		else if (c == 's')
+			plan->stride = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 'w')
+			plan->workers = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 'r')
+			plan->real = true;
+		else if (c == 'v')
+			plan->verbose = true;
+		else
+			return false;
+	}
+	return optind == argc && plan->stride && plan->workers;
+}
+
+int main(int argc, char **argv)
+{
+	static struct plan plan;
+	const char *data = getenv("BF_TEST_DATA");
+	int status;
+
+	plan = (struct plan){ .stride = 1, .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
+	if (!read_options(argc, argv, &plan)) {
+		fprintf(stderr, "cuts [--model NAME] [--by op|after|request|reply|repower] "
+				"[--point K [-v]] [--stride N] [--real] [--workers N]\n");
+		return 2;
+	}
+	plan.data = data ? data : "tests/data";
+	if (!plan.real && !small_make(&plan.small))
+		return 1;
+	if (!plan.real)
+		plan.data = plan.small.folder;
+	status = run_all(&plan);
+	if (!plan.real)
+		small_remove(&plan.small);
+	return status;
+}
