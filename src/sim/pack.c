@@ -95,6 +95,7 @@ enum bf_rc bf_pack_new(const struct bf_sim_opts *opts, struct bf_pack **ret, str
 	if (!p)
 		abort();
 	p->opts = *opts;
+	p->lock_fd = -1;
 	bf_flash_init(&p->flash);
 	p->banks =
 		(struct bf_banks){ &p->flash, { BF_ADDR_SLOT0, BF_ADDR_SLOT1 }, BF_PACK_SLOT_SIZE };
@@ -103,6 +104,8 @@ enum bf_rc bf_pack_new(const struct bf_sim_opts *opts, struct bf_pack **ret, str
 	set_flash_times(p);
 	for (size_t i = 0; i < BF_PACK_CELLS; i++)
 		p->cell_offset[i] = (uint8_t)bf_rng_below(&rng, 9);
+	if (bf_pack_lock(p, err))
+		return err->rc;
 	if (*opts->state && access(opts->state, F_OK) == 0)
 		rc = bf_pack_load(p, err);
 	else
@@ -117,6 +120,7 @@ struct bf_pack *bf_pack_free(struct bf_pack *pack)
 {
 	if (!pack)
 		return NULL;
+	bf_pack_unlock(pack);
 	bf_flash_done(&pack->flash);
 	free(pack);
 	return NULL;

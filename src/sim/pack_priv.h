@@ -19,6 +19,7 @@ struct bf_slot_cache {
 
 struct bf_pack {
 	struct bf_sim_opts opts;
+	int lock_fd; /* of the state file; -1: none */
 	struct bf_flash flash;
 	struct bf_banks banks;
 	struct bf_trust trust;
@@ -53,4 +54,7 @@ void bf_pack_boot(struct bf_pack *pack);
 /* To be called after work on the flash: queues its time, notices that power went. */
 enum bf_pack_work bf_pack_worked(struct bf_pack *pack, bool ok, bf_time now, bf_time *ret_done);
 void bf_pack_die(struct bf_pack *pack, bf_time now);
+/* One virtual pack at a time for a state file: BF_E_BUSY names who has it. */
+enum bf_rc bf_pack_lock(struct bf_pack *pack, struct bf_err *err);
+void bf_pack_unlock(struct bf_pack *pack);
 enum bf_rc bf_pack_load(struct bf_pack *pack, struct bf_err *err);

@@ -5,7 +5,13 @@
  */
 #include "pack_priv.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bmsflash/bytes.h"
 #include "bmsflash/crc.h"
@@ -14,6 +20,7 @@
 #define MAGIC     "BMSPACK1"
 #define PAGES     (BF_FLASH_SIZE / BF_FLASH_PAGE)
 #define LAST      0xFFFFu
+#define LOCK_NAME 520
 #define STATE_MAX (BF_FLASH_SIZE + 2u * PAGES + 64u)
 
 enum bf_rc bf_pack_save(const struct bf_pack *pack, struct bf_err *err)
@@ -85,4 +92,73 @@ enum bf_rc bf_pack_load(struct bf_pack *pack, struct bf_err *err)
 	bf_fail(err, BF_E_USAGE, "'%s' is not the state of a virtual pack", pack->opts.state);
 	bf_next(err, "name another file, or remove this one to begin with a new pack");
 	return BF_E_USAGE;
+}
+
+/* ---- one at a time ---- */
+
+static void lock_name(const struct bf_pack *pack, char dst[LOCK_NAME])
+{
+	snprintf(dst, LOCK_NAME, "%s.lock", pack->opts.state);
+}
+
+static enum bf_rc held_by_other(const struct bf_pack *pack, int fd, struct bf_err *err)
+{
+	char holder[64] = "another process";
+	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+
+	if (n > 0)
+		holder[n] = '\0';
+	bf_fail(err, BF_E_BUSY, "the virtual pack in '%s' is in use by %s", pack->opts.state,
+		holder);
+	bf_likely(err, "another run with the same state=FILE has not ended yet");
+	bf_next(err, "wait until it has ended, or name another file: state=FILE");
+	return BF_E_BUSY;
+}
+
+/* Whoever had the lock before has removed the file with it: then this is the lock of nothing. */
+static bool is_in_place(int fd, const char *name)
+{
+	struct stat mine, now;
+
+	return fstat(fd, &mine) == 0 && stat(name, &now) == 0 && mine.st_ino == now.st_ino &&
+	       mine.st_dev == now.st_dev;
+}
+
+enum bf_rc bf_pack_lock(struct bf_pack *pack, struct bf_err *err)
+{
+	char name[LOCK_NAME], holder[64];
+	int n;
+
+	if (!*pack->opts.state)
+		return BF_OK;
+	lock_name(pack, name);
+	for (;;) {
+		BF_AUTO_FD int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+		if (fd < 0) /* where this cannot be written, the state cannot either */
+			return BF_OK;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+			return errno == EWOULDBLOCK ? held_by_other(pack, fd, err) : BF_OK;
+		if (!is_in_place(fd, name))
+			continue;
+		pack->lock_fd = fd;
+		fd = -1;
+		break;
+	}
+	n = snprintf(holder, sizeof(holder), "process %ld", (long)getpid());
+	if (pwrite(pack->lock_fd, holder, (size_t)n, 0) < 0)
+		return BF_OK; /* only for people; the lock is held without it */
+	return BF_OK;
+}
+
+void bf_pack_unlock(struct bf_pack *pack)
+{
+	char name[LOCK_NAME];
+
+	if (pack->lock_fd < 0)
+		return;
+	lock_name(pack, name);
+	unlink(name);
+	close(pack->lock_fd);
+	pack->lock_fd = -1;
 }

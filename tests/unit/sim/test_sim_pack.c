@@ -51,6 +51,30 @@ static void a_start_takes_a_fraction_of_a_second_and_a_swap_some_seconds(void **
 	bf_pack_free(p);
 }
 
+static void a_state_file_belongs_to_one_virtual_pack_at_a_time(void **state)
+{
+	char folder[] = "/tmp/bmsflash-sim-XXXXXX";
+	char keys[80], lock[80], holder[40];
+	struct bf_pack *p, *q = NULL;
+	struct bf_err err;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(keys, sizeof(keys), "state=%s/pack", folder);
+	snprintf(lock, sizeof(lock), "%s/pack.lock", folder);
+	snprintf(holder, sizeof(holder), "process %ld", (long)getpid());
+	assert_int_equal(make(keys, &p, &err), BF_OK);
+	assert_int_equal(make(keys, &q, &err), BF_E_BUSY);
+	assert_non_null(strstr(err.cause, holder));
+	assert_non_null(strstr(err.next, "state=FILE"));
+	assert_null(q);
+	bf_pack_free(p);
+	assert_int_not_equal(access(lock, F_OK), 0);
+	assert_int_equal(make(keys, &p, &err), BF_OK);
+	bf_pack_free(p);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static void the_state_file_keeps_flash_counter_and_lock(void **state)
 {
 	char path[] = "/tmp/bmsflash-sim-XXXXXX";
@@ -247,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_start_takes_a_fraction_of_a_second_and_a_swap_some_seconds),
+		cmocka_unit_test(a_state_file_belongs_to_one_virtual_pack_at_a_time),
 		cmocka_unit_test(the_state_file_keeps_flash_counter_and_lock),
 		cmocka_unit_test(a_file_that_is_no_state_is_refused),
 		cmocka_unit_test(erasing_takes_the_mark_away_first),
