@@ -9,9 +9,7 @@
 #define NEW_VERSION "1.5.0"
 
 /* The first objection stands. */
-static bool wrong(struct court *c, const char *fmt, ...) BF_PRINTF(2, 3);
-
-static bool wrong(struct court *c, const char *fmt, ...)
+bool judge_wrong(struct court *c, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -36,17 +34,17 @@ static void judge_words(struct court *c)
 	const struct bf_err *err = &out->err;
 
 	if (!out->sentence[0])
-		wrong(c, "no last line");
+		judge_wrong(c, "no last line");
 	if (!out->rc)
 		return;
 	if (out->rc == BF_E_INTERNAL || out->rc == BF_E_USAGE)
-		wrong(c, "ended as '%s': %s", bf_rc_info(out->rc)->name, err->cause);
+		judge_wrong(c, "ended as '%s': %s", bf_rc_info(out->rc)->name, err->cause);
 	if (!err->cause[0] || !err->next[0] || !err->n_likely)
-		wrong(c, "'%s' without %s: %s", bf_rc_info(out->rc)->name,
-		      !err->cause[0]  ? "a cause"
-		      : !err->next[0] ? "a next step"
-				      : "a likely cause",
-		      err->cause);
+		judge_wrong(c, "'%s' without %s: %s", bf_rc_info(out->rc)->name,
+			    !err->cause[0]  ? "a cause"
+			    : !err->next[0] ? "a next step"
+					    : "a likely cause",
+			    err->cause);
 }
 
 /* The exit code and the state tell the same story. */
@@ -73,8 +71,8 @@ static void judge_code(struct court *c)
 	if (out->rc == BF_E_RESTORED && out->state != BF_STATE_OLD)
 		ok = false;
 	if (!ok)
-		wrong(c, "code '%s' with state '%s'", bf_rc_info(out->rc)->name,
-		      bf_state_name(out->state));
+		judge_wrong(c, "code '%s' with state '%s'", bf_rc_info(out->rc)->name,
+			    bf_state_name(out->state));
 }
 
 /* ---- the pack ---- */
@@ -86,11 +84,11 @@ static void judge_firmware(struct court *c, const struct truth *t, const char *w
 	if (!t->app)
 		return;
 	if (!t->sound)
-		wrong(c, "%s the pack runs an image that is not whole or not signed", when);
+		judge_wrong(c, "%s the pack runs an image that is not whole or not signed", when);
 	if (sc->other_key && !runs(t, OLD_VERSION))
-		wrong(c, "%s the pack runs what a foreign key has signed", when);
+		judge_wrong(c, "%s the pack runs what a foreign key has signed", when);
 	if (sc->hopeless && runs(t, c->new_version) && t->confirmed)
-		wrong(c, "%s new firmware that fails its self-test stays", when);
+		judge_wrong(c, "%s new firmware that fails its self-test stays", when);
 }
 
 static void judge_new(struct court *c)
@@ -98,17 +96,17 @@ static void judge_new(struct court *c)
 	const struct truth *t = &c->world.at_close;
 
 	if (t->known && t->powered && (!runs(t, c->new_version) || !t->confirmed))
-		wrong(c, "new proven, but '%s' runs%s", t->version,
-		      t->confirmed ? "" : " on trial");
+		judge_wrong(c, "new proven, but '%s' runs%s", t->version,
+			    t->confirmed ? "" : " on trial");
 	if (!runs(&c->after, c->new_version) || !c->after.confirmed)
-		wrong(c, "new proven, but after a restart '%s' runs%s", c->after.version,
-		      c->after.confirmed ? "" : " on trial");
+		judge_wrong(c, "new proven, but after a restart '%s' runs%s", c->after.version,
+			    c->after.confirmed ? "" : " on trial");
 }
 
 static void judge_untouched(struct court *c)
 {
 	if (c->later ? !c->after.app && c->world.sc->two_banks : !runs(&c->after, OLD_VERSION))
-		wrong(c, "nothing changed, but '%s' runs", c->after.version);
+		judge_wrong(c, "nothing changed, but '%s' runs", c->after.version);
 }
 
 /* Marked for a trial is told; such a pack may have started it by itself when its power went. */
@@ -121,12 +119,12 @@ static void judge_old(struct court *c)
 	if (c->later && runs(&c->after, c->new_version))
 		return;
 	if (t->app && !runs(t, OLD_VERSION))
-		wrong(c, "old running, but '%s' runs", t->version);
+		judge_wrong(c, "old running, but '%s' runs", t->version);
 	if (t->known && t->powered && !t->app)
-		wrong(c, "old running, but nothing runs");
+		judge_wrong(c, "old running, but nothing runs");
 	if (!runs(&c->after, OLD_VERSION) && !(trial && runs(&c->after, c->new_version)))
-		wrong(c, "old running, but after a restart '%s' runs%s", c->after.version,
-		      c->after.confirmed ? "" : " on trial");
+		judge_wrong(c, "old running, but after a restart '%s' runs%s", c->after.version,
+			    c->after.confirmed ? "" : " on trial");
 }
 
 static void judge_truth(struct court *c)
@@ -135,15 +133,15 @@ static void judge_truth(struct court *c)
 
 	bf_err_init(&err);
 	if (truth_after_power(c->world.plain, &c->world.guard, &c->after, &err)) {
-		wrong(c, "cannot look at the pack: %s", err.cause);
+		judge_wrong(c, "cannot look at the pack: %s", err.cause);
 		return;
 	}
 	judge_firmware(c, &c->world.at_close, "at the end");
 	judge_firmware(c, &c->after, "after a restart");
 	if (c->world.sc->two_banks && !c->after.app)
-		wrong(c, "two banks and none starts");
+		judge_wrong(c, "two banks and none starts");
 	if (c->world.guard.wrong[0])
-		wrong(c, "%s", c->world.guard.wrong);
+		judge_wrong(c, "%s", c->world.guard.wrong);
 }
 
 /* ---- what comes next ---- */
@@ -165,8 +163,8 @@ static void say(const struct court *c, const char *what)
 {
 	const struct bf_outcome *out = &c->world.out;
 
-	wrong((struct court *)(uintptr_t)c, "%s: '%s', '%s', %s", what, bf_rc_info(out->rc)->name,
-	      bf_state_name(out->state), out->err.cause);
+	judge_wrong((struct court *)(uintptr_t)c, "%s: '%s', '%s', %s", what,
+		    bf_rc_info(out->rc)->name, bf_state_name(out->state), out->err.cause);
 }
 
 static bool may_fail(const struct scenario *sc)
@@ -186,7 +184,8 @@ void judge_recovery(struct court *c)
 		say(c, "the next command does not recover");
 	judge_truth(c);
 	if (kind != BF_JOB_PROBE && (!c->after.app || !c->after.confirmed))
-		wrong(c, "the next command says it recovered, but '%s' runs", c->after.version);
+		judge_wrong(c, "the next command says it recovered, but '%s' runs",
+			    c->after.version);
 }
 
 void judge_again(struct court *c)
@@ -240,7 +239,7 @@ bool judge_open(struct court *c, const struct scenario *sc, const char *data, bo
 	*ret = (struct verdict){ 0 };
 	*c = (struct court){ .new_version = NEW_VERSION, .verdict = ret };
 	if (!world_init(&c->world, sc, data))
-		return !wrong(c, "no room for files");
+		return !judge_wrong(c, "no room for files");
 	c->world.verbose = verbose;
 	return true;
 }

@@ -27,6 +27,7 @@ void judge_claims(struct court *c);
 void judge_recovery(struct court *c);
 /* The same command once more, on a good line. */
 void judge_again(struct court *c);
+bool judge_wrong(struct court *c, const char *fmt, ...) BF_PRINTF(2, 3);
 void judge_close(struct court *c);
 
 /* Runs the scenario, then what a technician would do next, and looks at the pack after each. */

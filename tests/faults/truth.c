@@ -15,9 +15,18 @@ struct spy {
 	struct bf_transport_ops ops; /* first */
 	const struct bf_transport_ops *own;
 	struct bf_pack *pack;
+	struct bf_bus_ops bus;
+	struct bf_stream_ops stream;
+	struct bf_usb_ops usb;
 	struct truth *at_close;
+	struct truth_guard *guard;
 	struct bf_pack_watch watch;
 };
+
+static const struct spy *spy_of(const struct bf_transport *t)
+{
+	return (const struct spy *)(const void *)t->ops;
+}
 
 /* What lies where firmware starts, byte for byte. */
 static bool is_known(struct bf_pack *pack, const struct truth_guard *g)
@@ -69,15 +78,68 @@ static void look(struct bf_pack *pack, struct truth *ret)
 	bf_mimage_version(runs, ret->version);
 }
 
+static void tell_send(const struct spy *spy)
+{
+	const struct truth_hooks *h = spy->guard->hooks;
+
+	if (h)
+		h->sends(h->ctx);
+}
+
+static enum bf_rc spy_bus_send(struct bf_transport *t, const struct bf_frame *frame,
+			       bf_time deadline, struct bf_err *err)
+{
+	tell_send(spy_of(t));
+	return spy_of(t)->own->bus->send(t, frame, deadline, err);
+}
+
+static enum bf_rc spy_stream_write(struct bf_transport *t, const uint8_t *p, size_t len,
+				   bf_time deadline, struct bf_err *err)
+{
+	tell_send(spy_of(t));
+	return spy_of(t)->own->stream->write(t, p, len, deadline, err);
+}
+
+static enum bf_rc spy_usb_control(struct bf_transport *t, const struct bf_usb_setup *setup,
+				  uint8_t *data, size_t len, size_t *ret_len, bf_time deadline,
+				  struct bf_err *err)
+{
+	tell_send(spy_of(t));
+	return spy_of(t)->own->usb->control(t, setup, data, len, ret_len, deadline, err);
+}
+
 static void spy_close(struct bf_transport *t)
 {
-	const struct spy *spy = (const struct spy *)(const void *)t->ops;
-	const struct bf_transport_ops *own = spy->own;
+	const struct spy *spy = spy_of(t);
+	const struct truth_hooks *h = spy->guard->hooks;
 
 	look(spy->pack, spy->at_close);
-	t->ops = own;
+	t->ops = spy->own;
 	free((void *)(uintptr_t)spy);
+	if (h)
+		h->closing(h->ctx);
 	bf_transport_close(t);
+	if (h)
+		h->closed(h->ctx);
+}
+
+static void spy_stand_before(struct spy *spy)
+{
+	if (spy->own->bus) {
+		spy->bus = *spy->own->bus;
+		spy->bus.send = spy_bus_send;
+		spy->ops.bus = &spy->bus;
+	}
+	if (spy->own->stream) {
+		spy->stream = *spy->own->stream;
+		spy->stream.write = spy_stream_write;
+		spy->ops.stream = &spy->stream;
+	}
+	if (spy->own->usb) {
+		spy->usb = *spy->own->usb;
+		spy->usb.control = spy_usb_control;
+		spy->ops.usb = &spy->usb;
+	}
 }
 
 enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct truth *at_close,
@@ -94,6 +156,8 @@ enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct
 	spy->own = (*ret)->ops;
 	spy->ops = *spy->own;
 	spy->ops.close = spy_close;
+	spy->guard = guard;
+	spy_stand_before(spy);
 	spy->pack = bf_sim_pack(*ret);
 	spy->at_close = at_close;
 	spy->watch = (struct bf_pack_watch){ on_start, guard };
@@ -101,6 +165,8 @@ enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct
 	if (bf_pack_mode(spy->pack) == BF_PACK_APP || bf_pack_runs_raw(spy->pack))
 		on_start(guard, spy->pack);
 	bf_pack_set_watch(spy->pack, &spy->watch);
+	if (guard->hooks)
+		guard->hooks->opened(guard->hooks->ctx, spy->pack);
 	(*ret)->ops = &spy->ops;
 	return BF_OK;
 }

@@ -11,8 +11,18 @@ struct truth_image {
 	const uint8_t *p;
 	size_t len;
 };
+struct bf_pack;
+/* Where a test may stand between the client and the wire. */
+struct truth_hooks {
+	void (*opened)(void *ctx, struct bf_pack *pack);
+	void (*sends)(void *ctx); /* about to hand something to the wire */
+	void (*closing)(void *ctx);
+	void (*closed)(void *ctx);
+	void *ctx;
+};
 /* Looks at each start of firmware. */
 struct truth_guard {
+	const struct truth_hooks *hooks; /* NULL: none */
 	const struct truth_image *images;
 	size_t n_images;
 	unsigned starts;

@@ -120,9 +120,24 @@ static void show_end(const struct world *w)
 	       t->app && !t->confirmed ? " on trial" : "", t->app && !t->sound ? " NOT SOUND" : "");
 }
 
+/* The virtual pack, as an interface that others might use. */
+static const struct bf_driver *const *shared_drivers(void)
+{
+	static struct bf_driver sim;
+	static const struct bf_driver *const list[] = { &sim, NULL };
+
+	for (const struct bf_driver *const *d = bf_drivers(); *d; d++) {
+		if (strcmp((*d)->name, "sim") == 0)
+			sim = **d;
+	}
+	sim.private_world = false;
+	return list;
+}
+
 void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool faulty)
 {
-	static const struct bf_ports ports = { open_wire, bf_drivers, bf_protos };
+	const struct bf_ports ports = { open_wire, w->locks ? shared_drivers : bf_drivers,
+					bf_protos };
 	const struct bf_events events = { on_event, w };
 	const struct bf_log log = { on_log, w, w->verbose ? BF_LOG_DEBUG : BF_LOG_WARN };
 	BF_AUTO(bf_clock) *clock = bf_vclock_new();

@@ -13,6 +13,7 @@ struct world {
 	char plain[320]; /* keys of "sim:" without cuts */
 	char address[640];
 	const char *images[2], *keys[3];
+	bool locks; /* its pack is not private: the interface is locked as any other */
 	struct bf_job job;
 	struct bf_outcome out;
 	struct truth at_close;
