@@ -2,7 +2,8 @@
 /*
  * One journal a pack: what a run had reached, so that the next one takes it up after a power cut of the
  * laptop. What it says of the flash is never believed: the pack is asked. It is believed only in what
- * the pack cannot tell any more: where the backup is, and what the cells were before it all began.
+ * the pack cannot tell any more: where the backup is, and what the cells were before it all began. For that
+ * it must be whole: its last member, "check", is the SHA-256 of everything before it.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
 
 #define JOURNAL_MAX ((size_t)1 << 20)
 #define BACKUP_AGE  BF_SEC(24 * 3600) /* a pack that worked for longer has a life of its own */
+
+#define CHECK     ",\"check\":\"" /* then the hash and CHECK_END */
+#define CHECK_END "\"}\n"
 
 static const char *depth_name(enum bf_depth depth)
 {
@@ -113,12 +117,43 @@ static void take_up(struct bf_run *run, const struct bf_json *j)
 		read_before(run, j);
 }
 
-enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err)
+/* All of text but CHECK and what follows it. */
+static void check_of(const char *text, size_t len, char dst[2 * BF_SHA256_LEN + 1])
+{
+	uint8_t sha[BF_SHA256_LEN];
+
+	bf_sha256(sha, text, len);
+	bf_hex(dst, 2 * BF_SHA256_LEN + 1, sha, sizeof(sha));
+}
+
+static bool is_whole(const char *text, size_t len)
+{
+	const size_t tail = strlen(CHECK) + 2 * BF_SHA256_LEN + strlen(CHECK_END);
+	char end[sizeof(CHECK) + 2 * BF_SHA256_LEN + sizeof(CHECK_END)], sha[2 * BF_SHA256_LEN + 1];
+
+	if (len < tail)
+		return false;
+	check_of(text, len - tail, sha);
+	snprintf(end, sizeof(end), CHECK "%s" CHECK_END, sha);
+	return memcmp(text + len - tail, end, tail) == 0;
+}
+
+static enum bf_rc read_journal(const char *path, struct bf_json **ret, struct bf_err *err)
 {
 	BF_AUTO_MEM uint8_t *text = NULL;
+	size_t len;
+
+	if (bf_file_read(path, JOURNAL_MAX, &text, &len, err))
+		return err->rc;
+	if (!is_whole((const char *)text, len))
+		return bf_fail(err, BF_E_IMAGE, "it is not as it was written");
+	return bf_json_parse((const char *)text, len, ret, err);
+}
+
+enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err)
+{
 	BF_AUTO(bf_json) *j = NULL;
 	struct bf_err why;
-	size_t len;
 
 	(void)err;
 	if (!run->job->data_folder)
@@ -127,10 +162,11 @@ enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err)
 	if (access(run->journal_path, F_OK) < 0)
 		return BF_OK;
 	bf_err_init(&why);
-	if (bf_file_read(run->journal_path, JOURNAL_MAX, &text, &len, &why) ||
-	    bf_json_parse((const char *)text, len, &j, &why)) {
+	if (read_journal(run->journal_path, &j, &why)) {
 		bf_say(run, BF_EV_WARNING, "the journal '%s' is of no use: %s", run->journal_path,
 		       why.cause);
+		/* Something was begun: what the pack holds is looked at. */
+		run->resumed = true;
 		return BF_OK;
 	}
 	take_up(run, j);
@@ -150,10 +186,23 @@ static struct bf_json *cells_of(const struct bf_run *run)
 	return cells;
 }
 
+/* The line with its check in front of the last brace; the caller frees it. */
+static char *with_check(char *line)
+{
+	size_t len = strlen(line) - 1;
+	char sha[2 * BF_SHA256_LEN + 1], *text;
+
+	check_of(line, len, sha);
+	if (asprintf(&text, "%.*s" CHECK "%s" CHECK_END, (int)len, line, sha) < 0)
+		abort();
+	return text;
+}
+
 static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 {
 	BF_AUTO(bf_json) *j = bf_json_object();
 	BF_AUTO_MEM char *line = NULL;
+	BF_AUTO_MEM char *text = NULL;
 	char sha[2 * BF_SHA256_LEN + 1], folder[512];
 
 	image_hash(run, sha);
@@ -169,10 +218,11 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	bf_json_set_bool(j, "backup_has_firmware", run->has_backup);
 	bf_json_set(j, "cells_mv", cells_of(run));
 	line = bf_json_line(j);
+	text = with_check(line);
 	snprintf(folder, sizeof(folder), "%s/journal", run->job->data_folder);
 	if (bf_dir_make(folder, err))
 		return err->rc;
-	return bf_file_replace(run->journal_path, line, strlen(line), err);
+	return bf_file_replace(run->journal_path, text, strlen(text), err);
 }
 
 void bf_journal_write(struct bf_run *run)

@@ -39,7 +39,8 @@ static void judge_words(struct court *c)
 		return;
 	if (out->rc == BF_E_INTERNAL || out->rc == BF_E_USAGE)
 		judge_wrong(c, "ended as '%s': %s", bf_rc_info(out->rc)->name, err->cause);
-	if (!err->cause[0] || !err->next[0] || !err->n_likely)
+	/* Who stopped the run needs not be told why it stopped. */
+	if (!err->cause[0] || !err->next[0] || !(err->n_likely || out->rc == BF_E_INTERRUPTED))
 		judge_wrong(c, "'%s' without %s: %s", bf_rc_info(out->rc)->name,
 			    !err->cause[0]  ? "a cause"
 			    : !err->next[0] ? "a next step"
@@ -58,7 +59,7 @@ static void judge_code(struct court *c)
 		ok = out->rc == BF_OK;
 		break;
 	case BF_STATE_RECOVERY:
-		ok = out->rc == BF_E_RECOVERY;
+		ok = out->rc == BF_E_RECOVERY || out->rc == BF_E_INTERRUPTED;
 		break;
 	case BF_STATE_OLD:
 	case BF_STATE_UNTOUCHED:

@@ -15,7 +15,8 @@ static const struct wire {
 	unsigned ops; /* flash operations */
 } wires[] = {
 	{ "uds-can", "link=can", NULL, false, true, true, 20000, 340, 12000 },
-	{ "uds-canfd", "link=canfd", NULL, false, true, true, 4000, 340, 12000 },
+	{ "uds-canfd", "link=canfd", "[can]\nfd = yes\nbit-rate-switch = yes\n", false, true, true,
+	  4000, 340, 12000 },
 	{ "uds-hdlc", "link=rs485", "[rs485]\nframing = hdlc\n", false, true, true, 1600, 400,
 	  12000 },
 	{ "uds-iso14230", "link=rs485", "[rs485]\nframing = iso14230\n", false, true, true, 3000,

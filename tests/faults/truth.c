@@ -78,25 +78,25 @@ static void look(struct bf_pack *pack, struct truth *ret)
 	bf_mimage_version(runs, ret->version);
 }
 
-static void tell_send(const struct spy *spy)
+static void tell_send(struct bf_transport *t)
 {
-	const struct truth_hooks *h = spy->guard->hooks;
+	const struct truth_hooks *h = spy_of(t)->guard->hooks;
 
-	if (h)
-		h->sends(h->ctx);
+	if (h && h->sends)
+		h->sends(h->ctx, t);
 }
 
 static enum bf_rc spy_bus_send(struct bf_transport *t, const struct bf_frame *frame,
 			       bf_time deadline, struct bf_err *err)
 {
-	tell_send(spy_of(t));
+	tell_send(t);
 	return spy_of(t)->own->bus->send(t, frame, deadline, err);
 }
 
 static enum bf_rc spy_stream_write(struct bf_transport *t, const uint8_t *p, size_t len,
 				   bf_time deadline, struct bf_err *err)
 {
-	tell_send(spy_of(t));
+	tell_send(t);
 	return spy_of(t)->own->stream->write(t, p, len, deadline, err);
 }
 
@@ -104,7 +104,7 @@ static enum bf_rc spy_usb_control(struct bf_transport *t, const struct bf_usb_se
 				  uint8_t *data, size_t len, size_t *ret_len, bf_time deadline,
 				  struct bf_err *err)
 {
-	tell_send(spy_of(t));
+	tell_send(t);
 	return spy_of(t)->own->usb->control(t, setup, data, len, ret_len, deadline, err);
 }
 
@@ -116,10 +116,10 @@ static void spy_close(struct bf_transport *t)
 	look(spy->pack, spy->at_close);
 	t->ops = spy->own;
 	free((void *)(uintptr_t)spy);
-	if (h)
+	if (h && h->closing)
 		h->closing(h->ctx);
 	bf_transport_close(t);
-	if (h)
+	if (h && h->closed)
 		h->closed(h->ctx);
 }
 
@@ -165,7 +165,7 @@ enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct
 	if (bf_pack_mode(spy->pack) == BF_PACK_APP || bf_pack_runs_raw(spy->pack))
 		on_start(guard, spy->pack);
 	bf_pack_set_watch(spy->pack, &spy->watch);
-	if (guard->hooks)
+	if (guard->hooks && guard->hooks->opened)
 		guard->hooks->opened(guard->hooks->ctx, spy->pack);
 	(*ret)->ops = &spy->ops;
 	return BF_OK;

@@ -15,7 +15,7 @@ struct bf_pack;
 /* Where a test may stand between the client and the wire. */
 struct truth_hooks {
 	void (*opened)(void *ctx, struct bf_pack *pack);
-	void (*sends)(void *ctx); /* about to hand something to the wire */
+	void (*sends)(void *ctx, struct bf_transport *t); /* about to hand it something */
 	void (*closing)(void *ctx);
 	void (*closed)(void *ctx);
 	void *ctx;

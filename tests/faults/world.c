@@ -10,9 +10,12 @@
 
 static void on_event(void *ctx, const struct bf_event *ev)
 {
-	const struct world *w = ctx;
+	struct world *w = ctx;
 	double t = (double)(ev->wall_us % 10000000000) / 1e6;
+	size_t at = strlen(w->notices);
 
+	if (ev->kind == BF_EV_NOTICE || ev->kind == BF_EV_WARNING)
+		snprintf(w->notices + at, sizeof(w->notices) - at, "%s\n", ev->text);
 	if (!w->verbose)
 		return;
 	switch ((int)ev->kind) {
@@ -151,6 +154,7 @@ void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool fa
 	w->job.kind = kind;
 	w->job.restore_from = from;
 	w->at_close = (struct truth){ 0 };
+	w->notices[0] = '\0';
 	if (w->verbose)
 		printf("%s --if %s\n", bf_job_name(kind), w->address);
 	bf_engine_run(&w->job, &ports, clock, &log, &events, &w->out);

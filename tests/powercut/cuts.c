@@ -4,6 +4,7 @@
  * operation and after it, at every request that the pack hears and before every answer that it gives. What the
  * run claims is held against the pack, every start of firmware is looked at, and then a user goes on: with the
  * command that was printed, with the same command, with another image, and some lose the power once more.
+ * In the same way the user stops the run at every message that it sends.
  *
  *	cuts [--model NAME] [--by KIND] [--point K [-v]] [--stride N] [--real] [--workers N]
  */
@@ -20,21 +21,23 @@
 
 #define POINT_SECONDS 60 /* a point that takes longer hangs */
 
-enum by { BY_OP, BY_AFTER, BY_REQUEST, BY_REPLY, BY_REPOWER, BY_COUNT };
+enum by { BY_OP, BY_AFTER, BY_REQUEST, BY_REPLY, BY_REPOWER, BY_STOP, BY_COUNT };
 
-#define ALL      0x1Fu
-#define MESSAGES 0x1Cu
+#define ALL      0x3Fu
+#define MESSAGES 0x3Cu
 
 static const struct kind {
 	const char *name, *key, *more, *what;
 	bool ops;
 } kinds[BY_COUNT] = {
-	[BY_OP] = { "op", "cutop", "", "in the middle of a flash operation", true },
-	[BY_AFTER] = { "after", "cutafter", "", "after a flash operation", true },
-	[BY_REQUEST] = { "request", "cutmsg", "", "when a request is heard", false },
-	[BY_REPLY] = { "reply", "cutreply", "", "before an answer goes out", false },
+	[BY_OP] = { "op", "cutop", "", "power gone in the middle of a flash operation", true },
+	[BY_AFTER] = { "after", "cutafter", "", "power gone after a flash operation", true },
+	[BY_REQUEST] = { "request", "cutmsg", "", "power gone when a request is heard", false },
+	[BY_REPLY] = { "reply", "cutreply", "", "power gone before an answer goes out", false },
 	[BY_REPOWER] = { "repower", "cutreply", ",repower=500",
-			 "before an answer goes out, for half a second", false },
+			 "power gone before an answer goes out, for half a second", false },
+	/* No cut: the user presses Ctrl-C there. */
+	[BY_STOP] = { "stop", "seed", "", "stopped by the user at a message", false },
 };
 
 /* Operations on the flash are the same whatever the wire: once for each loader. */
@@ -44,7 +47,8 @@ static const struct model {
 	unsigned kinds; /* bits of enum by */
 } models[] = {
 	{ "uds-can", "link=can", NULL, false, true, MESSAGES },
-	{ "uds-canfd", "link=canfd", NULL, false, true, MESSAGES },
+	{ "uds-canfd", "link=canfd", "[can]\nfd = yes\nbit-rate-switch = yes\n", false, true,
+	  MESSAGES },
 	{ "uds-hdlc", "link=rs485", "[rs485]\nframing = hdlc\n", false, true, ALL },
 	{ "uds-iso14230", "link=rs485", "[rs485]\nframing = iso14230\n", false, true, MESSAGES },
 	{ "uds-nohash", "link=can,quirk=nohash", NULL, false, true, MESSAGES },
@@ -77,6 +81,18 @@ struct plan {
 };
 
 /* ---- one point ---- */
+
+struct stop {
+	unsigned sent, at; /* at 0: never */
+};
+
+static void on_send(void *ctx, struct bf_transport *t)
+{
+	struct stop *stop = ctx;
+
+	if (++stop->sent == stop->at)
+		t->clock->cancelled = true;
+}
 
 static void set_cut(const struct job *job, unsigned k, struct scenario *sc)
 {
@@ -147,6 +163,8 @@ static void run_point(const struct plan *plan, const struct job *job, unsigned k
 {
 	struct truth_image images[SMALL_IMAGES];
 	struct court *c = calloc(1, sizeof(*c));
+	struct stop stop = { .at = job->by == BY_STOP ? k : 0 };
+	const struct truth_hooks hooks = { .sends = on_send, .ctx = &stop };
 	struct scenario sc;
 	struct verdict v;
 
@@ -155,12 +173,17 @@ static void run_point(const struct plan *plan, const struct job *job, unsigned k
 	set_scenario(plan, job, k, &sc);
 	if (!open_court(plan, &sc, c, images, &v))
 		abort();
+	c->world.guard.hooks = &hooks;
 	world_run(&c->world, BF_JOB_FLASH, NULL, true);
+	c->world.guard.hooks = NULL;
 	judge_claims(c);
+	if (stop.at && c->world.out.rc && c->world.out.rc != BF_E_INTERRUPTED)
+		judge_wrong(c, "stopped by the user, and it ends as '%s': %s",
+			    bf_rc_info(c->world.out.rc)->name, c->world.out.err.cause);
 	tally->counts[v.ending]++;
 	if (v.ending == ENDED_RECOVERY && k % 2)
 		judge_recovery(c);
-	if (k % 8 == 3) {
+	if (k % 8 == 3 && job->by != BY_STOP) {
 		tally->again++;
 		cut_again(job, k, &sc, c);
 	}
@@ -174,7 +197,7 @@ static void run_point(const struct plan *plan, const struct job *job, unsigned k
 	tally->starts += c->world.guard.starts;
 	tally->wrong += v.wrong[0] != '\0';
 	if (v.wrong[0])
-		printf("# %s, power gone %s %u: %s\n#   again: cuts%s --model %s --by %s --point "
+		printf("# %s, %s %u: %s\n#   again: cuts%s --model %s --by %s --point "
 		       "%u "
 		       "-v\n",
 		       job->model->name, kinds[job->by].what, k, v.wrong,
@@ -189,6 +212,8 @@ static unsigned measure(const struct plan *plan, const struct job *job)
 {
 	struct truth_image images[SMALL_IMAGES];
 	struct court *c = calloc(1, sizeof(*c));
+	struct stop stop = { 0 };
+	const struct truth_hooks hooks = { .sends = on_send, .ctx = &stop };
 	struct scenario sc;
 	struct verdict v;
 	uint64_t n;
@@ -198,12 +223,14 @@ static unsigned measure(const struct plan *plan, const struct job *job)
 	set_scenario(plan, job, 0, &sc);
 	if (!open_court(plan, &sc, c, images, &v))
 		abort();
+	c->world.guard.hooks = &hooks;
 	world_run(&c->world, BF_JOB_FLASH, NULL, false);
 	judge_claims(c);
 	if (v.ending != ENDED_NEW)
 		printf("# %s: an undisturbed run is not proven: %s %s\n", job->model->name, v.wrong,
 		       c->world.out.err.cause);
 	n = kinds[job->by].ops      ? c->world.at_close.ops
+	    : job->by == BY_STOP    ? stop.sent
 	    : job->by == BY_REQUEST ? c->world.at_close.messages
 				    : c->world.at_close.replies;
 	n = v.ending == ENDED_NEW ? n : 0;
@@ -239,8 +266,7 @@ static void add(struct tally *sum, const struct tally *t, const struct job *job)
 	if (t->done)
 		return;
 	sum->wrong++;
-	printf("# %s, power gone %s %u: crashed or hung\n", job->model->name, kinds[job->by].what,
-	       t->point);
+	printf("# %s, %s %u: crashed or hung\n", job->model->name, kinds[job->by].what, t->point);
 }
 
 static void show(const struct tally *t, const char *model, const char *what)
@@ -347,7 +373,7 @@ int main(int argc, char **argv)
 
 	plan = (struct plan){ .stride = 1, .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
 	if (!read_options(argc, argv, &plan)) {
-		fprintf(stderr, "cuts [--model NAME] [--by op|after|request|reply|repower] "
+		fprintf(stderr, "cuts [--model NAME] [--by op|after|request|reply|repower|stop] "
 				"[--point K [-v]] [--stride N] [--real] [--workers N]\n");
 		return 2;
 	}

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The computer loses its power at every call that changes a file and at every event, its disk fills up, its
- * user presses Ctrl-C at every moment. The same command, typed again, must end proven. A sample by default;
- * BF_EXHAUSTIVE=1 for each.
+ * The computer is gone between two events, another image follows, the disk is full at each call that writes a
+ * file. The same command, typed again, must end proven. Killed at each call: kills.c.
  */
 #include "kill.h"
 
-#include <dirent.h>
 #include <stdio.h>
 
-#include "bmsflash/file.h"
-#include "bmsflash/json.h"
-#include "engine/run.h"
+#include "whole.h"
 
 static const char *const packs[] = { "link=can", "link=can,quirk=singlebank" };
 
@@ -22,56 +18,13 @@ static void begin(struct stack *s, char record[96])
 	s->job.record = record;
 }
 
-static void each_file(const char *folder, void (*check)(const char *path))
-{
-	DIR *d = opendir(folder);
-	struct dirent *e;
-	char path[512];
-
-	while (d && (e = readdir(d))) {
-		/* A name with the random end of mkostemp was never put in place. */
-		if (e->d_name[0] == '.' || !strrchr(e->d_name, '.') ||
-		    strlen(strrchr(e->d_name, '.')) == 7)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
-		check(path);
-	}
-	if (d)
-		closedir(d);
-}
-
-static void check_archive(const char *path)
-{
-	struct bf_archive a = { 0 };
-	struct bf_err err;
-
-	bf_err_init(&err);
-	if (bf_archive_read(&a, path, &err) || !bf_archive_find(&a, "manifest.json"))
-		fail_msg("a half archive: %s", err.cause);
-	bf_archive_done(&a);
-}
-
-static void check_journal(const char *path)
-{
-	BF_AUTO_MEM uint8_t *text = NULL;
-	BF_AUTO(bf_json) *j = NULL;
-	struct bf_err err;
-	size_t len;
-
-	bf_err_init(&err);
-	assert_int_equal(bf_file_read(path, 1 << 20, &text, &len, &err), BF_OK);
-	if (bf_json_parse((const char *)text, len, &j, &err))
-		fail_msg("a half journal: %s", err.cause);
-}
-
 static void assert_files_are_whole(const struct stack *s)
 {
-	char folder[128];
+	struct bf_err err;
 
-	snprintf(folder, sizeof(folder), "%s/backup", s->folder);
-	each_file(folder, check_archive);
-	snprintf(folder, sizeof(folder), "%s/journal", s->folder);
-	each_file(folder, check_journal);
+	bf_err_init(&err);
+	if (!whole_files(s->folder, &err))
+		fail_msg("%s", err.cause);
 }
 
 static void assert_same_command_mends(struct stack *s, const char *pack, unsigned k)
@@ -89,13 +42,9 @@ static void assert_same_command_mends(struct stack *s, const char *pack, unsigne
 	assert_true(lines >= 1);
 }
 
-static unsigned step(unsigned sample)
+static void computer_gone_at_every_ninth_event(void **state)
 {
-	return getenv("BF_EXHAUSTIVE") ? 1 : sample;
-}
-
-static void computer_gone(enum kill_by by, unsigned sample)
-{
+	(void)state;
 	for (size_t i = 0; i < BF_COUNT(packs); i++) {
 		unsigned k = 1, n = 0;
 		bool gone;
@@ -105,28 +54,15 @@ static void computer_gone(enum kill_by by, unsigned sample)
 			char record[96];
 
 			begin(&s, record);
-			gone = kill_run(&s, packs[i], by, k);
+			gone = kill_run(&s, packs[i], k);
 			assert_files_are_whole(&s);
 			assert_same_command_mends(&s, packs[i], k);
 			stack_done(&s);
 			n += gone;
-			k += step(sample);
+			k += 9;
 		} while (gone);
-		printf("# %s: gone at %u places\n", packs[i], n);
 		assert_true(n > 2);
 	}
-}
-
-static void computer_gone_at_every_call_that_writes(void **state)
-{
-	(void)state;
-	computer_gone(KILL_BY_CALL, 3);
-}
-
-static void computer_gone_at_every_event(void **state)
-{
-	(void)state;
-	computer_gone(KILL_BY_EVENT, 9);
 }
 
 /* A half-sent image of another version is no harm to the one that follows. */
@@ -134,12 +70,12 @@ static void another_image_after_an_interrupted_one(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < BF_COUNT(packs); i++) {
-		for (unsigned k = 40; k < 90; k += step(10)) {
+		for (unsigned k = 40; k < 90; k += 10) {
 			struct stack s;
 			char record[96];
 
 			begin(&s, record);
-			(void)kill_run(&s, packs[i], KILL_BY_EVENT, k);
+			(void)kill_run(&s, packs[i], k);
 			stack_image(&s, "mcuboot/app-1.4.0.signed.bin");
 			stack_run(&s, packs[i]);
 			/* 1.5.0 may be proven and have raised the counter by then. */
@@ -151,36 +87,61 @@ static void another_image_after_an_interrupted_one(void **state)
 	}
 }
 
-static void full_disk(void **state)
+/* Whoever writes a file must be told why he could not. */
+static void assert_told(const struct stack *s, const char *pack, unsigned k)
+{
+	const char *words = "No space left on device";
+
+	if (!strstr(s->notices, words) && !strstr(s->out.err.cause, words))
+		fail_msg("%s, full at call %u: nothing says so: '%s' %s", pack, k, s->out.err.cause,
+			 s->notices);
+}
+
+/* A pack with one bank is not touched without its backup on the disk. */
+static void fill_disk(const char *pack, bool for_good)
+{
+	unsigned n = 0, k = 1;
+
+	do {
+		struct stack s;
+		char record[96];
+		bool refused;
+
+		begin(&s, record);
+		n = full_run(&s, pack, k, for_good, &refused);
+		if (s.out.rc == BF_E_INTERNAL || s.out.state == BF_STATE_RECOVERY)
+			fail_msg("%s, full at %u: '%s'", pack, k, s.out.err.cause);
+		if (refused)
+			assert_told(&s, pack, k);
+		assert_files_are_whole(&s);
+		assert_same_command_mends(&s, pack, k);
+		stack_done(&s);
+		k++;
+	} while (k <= n);
+	printf("# %s: disk full %s each of %u calls\n", pack, for_good ? "from" : "at", n);
+}
+
+static void disk_that_is_full_from_each_call_on(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < BF_COUNT(packs); i++) {
-		unsigned n, k = 1;
+	for (size_t i = 0; i < BF_COUNT(packs); i++)
+		fill_disk(packs[i], true);
+}
 
-		do {
-			struct stack s;
-			char record[96];
-
-			begin(&s, record);
-			n = full_run(&s, packs[i], k);
-			/* A pack with one bank is not touched without its backup on the disk. */
-			if (s.out.rc == BF_E_INTERNAL || s.out.state == BF_STATE_RECOVERY)
-				fail_msg("%s, full at %u: '%s'", packs[i], k, s.out.err.cause);
-			assert_files_are_whole(&s);
-			assert_same_command_mends(&s, packs[i], k);
-			stack_done(&s);
-			k += step(4);
-		} while (k <= n);
-	}
+static void disk_that_is_full_at_each_call_once(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(packs); i++)
+		fill_disk(packs[i], false);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(computer_gone_at_every_call_that_writes),
-		cmocka_unit_test(computer_gone_at_every_event),
+		cmocka_unit_test(computer_gone_at_every_ninth_event),
 		cmocka_unit_test(another_image_after_an_interrupted_one),
-		cmocka_unit_test(full_disk),
+		cmocka_unit_test(disk_that_is_full_from_each_call_on),
+		cmocka_unit_test(disk_that_is_full_at_each_call_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
