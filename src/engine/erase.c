@@ -63,8 +63,9 @@ enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err)
 	for (size_t i = 0; i < run->todo.n; i++) {
 		const struct bf_item *item = &run->todo.items[i];
 
-		if (item->erase_size && !item->rest && bf_erase_range(run, item->erase_addr, item->erase_size,
-						       item->region->erase_unit, err))
+		if (item->erase_size && !item->rest &&
+		    bf_erase_range(run, item->erase_addr, item->erase_size,
+				   item->region->erase_unit, err))
 			return err->rc;
 	}
 	return BF_OK;

@@ -43,6 +43,9 @@ static enum bf_state state_with_new(const struct bf_run *run)
 {
 	if (run->no_proof)
 		return BF_STATE_UNPROVEN;
+	/* It ran, to stay, before this run began. */
+	if (run->depth == BF_DEPTH_NONE)
+		return BF_STATE_OLD;
 	return run->depth == BF_DEPTH_CONFIRMED ? BF_STATE_NEW_PROVEN : BF_STATE_RECOVERY;
 }
 
@@ -65,14 +68,34 @@ static enum bf_state state_after_failure(const struct bf_run *run)
 	return BF_STATE_RECOVERY;
 }
 
+/* The new firmware may well run. */
+static bool new_may_run(const struct bf_run *run)
+{
+	switch (run->depth) {
+	case BF_DEPTH_WRITING:
+		return run->may_start && !run->went_back;
+	case BF_DEPTH_WRITTEN:
+		return true;
+	case BF_DEPTH_STARTED:
+		return run->runs == BF_RUNS_UNKNOWN;
+	case BF_DEPTH_NONE:
+	case BF_DEPTH_ACTIVATED:
+	case BF_DEPTH_CONFIRMED:
+		return false;
+	}
+	return false;
+}
+
+/* A way back is not to be had: the bank was another, its firmware would not start, or did not before. */
+static bool no_way_back(const struct bf_run *run)
+{
+	return bf_run_can(run, BF_CAP_DUAL_BANK) || bf_old_is_barred(run) || run->started_in_loader;
+}
+
 static void recovery_command(const struct bf_run *run, struct bf_err *err)
 {
-	/* With two banks, or where the new firmware may well run, or nothing else can, the same command asks
-	 * what runs and goes on, or back, from there. */
-	bool unknown = run->depth == BF_DEPTH_WRITTEN ||
-		       (run->depth == BF_DEPTH_STARTED && run->runs == BF_RUNS_UNKNOWN);
-	bool again = run->job->kind == BF_JOB_FLASH &&
-		     (unknown || bf_run_can(run, BF_CAP_DUAL_BANK) || bf_old_is_barred(run));
+	/* The same command asks what runs and goes on, or back, from there. */
+	bool again = run->job->kind == BF_JOB_FLASH && (new_may_run(run) || no_way_back(run));
 
 	if (run->data_lost && run->data_fixed)
 		bf_next(err, "tar -xf '%s'", run->backup_path);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting the new firmware, and making it stay. */
+#include <string.h>
+
 #include "run.h"
 
 #define RESTART_DEFAULT BF_SEC(30)
@@ -19,16 +21,38 @@ static bool still_pending(const struct bf_ident *now)
 	return other && (other->flags & BF_SLOT_PENDING);
 }
 
-/* Marking twice marks once; where the bank state tells that the first was taken, it is not repeated. */
-static enum bf_rc mark(struct bf_run *run, struct bf_err *err)
+/* The mark was taken, and then the pack restarted by itself, for want of power: what was to be marked runs. */
+static bool has_started(const struct bf_run *run, const struct bf_ident *now)
+{
+	const struct bf_slot *active = bf_slot_active(now, NULL);
+
+	return active && run->target_digest_len && active->digest_len == run->target_digest_len &&
+	       memcmp(active->digest, run->target_digest, active->digest_len) == 0;
+}
+
+/* Looked at before the mark is asked for again: a pack that has swapped its banks would mark the old firmware. */
+static enum bf_rc look_for_mark(struct bf_run *run, bool *ret_marked, struct bf_err *err)
+{
+	struct bf_ident now = run->now;
+	enum bf_rc rc = run->proto->ops->state(run->proto, &now, err);
+
+	if (rc)
+		return rc;
+	run->came_up = has_started(run, &now);
+	*ret_marked = run->came_up || still_pending(&now);
+	return BF_OK;
+}
+
+static enum bf_rc ask_to_mark(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_proto_ops *ops = run->proto->ops;
 	bool trial = bf_run_can(run, BF_CAP_TRIAL);
-	enum bf_rc rc =
-		ops->activate(run->proto, trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
 	struct bf_ident now = run->now;
 	struct bf_err unused;
+	enum bf_rc rc;
 
+	run->mark_asked = true;
+	rc = ops->activate(run->proto, trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
 	if (!rc || rc == BF_E_INTERRUPTED || rc == BF_E_GONE || !ops->state)
 		return rc;
 	bf_err_init(&unused);
@@ -39,6 +63,16 @@ static enum bf_rc mark(struct bf_run *run, struct bf_err *err)
 	if (rc == BF_E_NAK)
 		run->depth = BF_DEPTH_WRITTEN; /* the pack said no, and nothing is marked */
 	return rc;
+}
+
+/* Marking twice marks once; where the bank state tells that the first was taken, it is not repeated. */
+static enum bf_rc mark(struct bf_run *run, struct bf_err *err)
+{
+	bool marked = false;
+
+	if (run->mark_asked && run->proto->ops->state && look_for_mark(run, &marked, err))
+		return err->rc;
+	return marked ? BF_OK : ask_to_mark(run, err);
 }
 
 enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
@@ -177,7 +211,9 @@ enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
 
 	run->depth = BF_DEPTH_STARTED;
 	bf_journal_write(run);
-	rc = bf_run_restart(run, err);
+	/* Another restart would be the end of its trial. */
+	rc = run->came_up ? bf_run_repeat(run, "asking what runs", bf_run_ask, err)
+			  : bf_run_restart(run, err);
 	if (rc && run->no_proof) {
 		bf_say(run, BF_EV_WARNING, "the pack does not answer now: %s", err->cause);
 		bf_err_init(err);

@@ -31,6 +31,7 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 		if (move_one(run, i, &done, err))
 			return err->rc;
 	}
+	run->may_start = true;
 	if (todo->head_last && move_one(run, 0, &done, err))
 		return err->rc;
 	run->worked_rate = run->rate;

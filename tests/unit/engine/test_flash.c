@@ -209,6 +209,30 @@ static void lost_answer_to_a_confirmation_is_looked_up(void **state)
 	bench_done(&b);
 }
 
+/* Its power goes with the answer to the mark, and comes back: it swaps its banks unasked. */
+static void lose_power_when_marked(struct pack *pack, const char *op)
+{
+	if (strcmp(op, "state") == 0 && pack->flash->pending)
+		pack_power_up(pack);
+}
+
+static void pack_that_starts_before_it_is_told_to_is_not_marked_or_restarted_again(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.faults[0] = (struct pack_fault){ "activate", 1, BF_E_TIMEOUT, .after = true };
+	b.pack.at_op = lose_power_when_marked;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	/* Counted from that start on. */
+	assert_int_equal(pack_calls(&b.pack, "activate"), 0);
+	assert_int_equal(pack_calls(&b.pack, "restart"), 0);
+	assert_int_equal(pack_calls(&b.pack, "confirm"), 1);
+	bench_done(&b);
+}
+
 static void single_bank_is_backed_up_then_written(void **state)
 {
 	struct bench b;
@@ -367,6 +391,8 @@ int main(void)
 		cmocka_unit_test(lost_answer_erases_the_unit_again_and_slows_down),
 		cmocka_unit_test(lost_answer_to_an_erase_is_looked_into_first),
 		cmocka_unit_test(lost_answer_to_a_confirmation_is_looked_up),
+		cmocka_unit_test(
+			pack_that_starts_before_it_is_told_to_is_not_marked_or_restarted_again),
 		cmocka_unit_test(single_bank_is_backed_up_then_written),
 		cmocka_unit_test(single_bank_writes_the_vector_table_last),
 		cmocka_unit_test(a_vector_table_that_got_lost_takes_its_unit_with_it),
