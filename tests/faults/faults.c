@@ -27,15 +27,18 @@ struct plan {
 struct tally {         /* of one worker, seen by the parent even when the worker dies */
 	uint64_t seed; /* under way */
 	uint64_t counts[ENDING_COUNT], wrong;
+	uint64_t jobs[SCENARIO_WIRES][TASK_COUNT];
 	bool done;
 };
 
 static void show(const struct scenario *sc, const struct verdict *v)
 {
-	printf("# seed %llu (%s; pack %s; cut %s; fault %s; %s): %s\n",
-	       (unsigned long long)sc->seed, sc->wire, sc->pack, sc->cut[0] ? sc->cut : "none",
-	       sc->fault[0] ? sc->fault : "none", strrchr(sc->image, '/') + 1,
-	       v->wrong[0] ? v->wrong : "as claimed");
+	printf("# seed %llu (%s over %s; pack %s; cut %s; fault %s; %s): %s\n",
+	       (unsigned long long)sc->seed, scenario_task(sc->task), sc->wire, sc->pack,
+	       sc->cut[0] ? sc->cut : "none", sc->fault[0] ? sc->fault : "none",
+	       strrchr(sc->image, '/') + 1, v->wrong[0] ? v->wrong : "as claimed");
+	if (v->wrong[0])
+		printf("#   again: faults --seed %llu -v\n", (unsigned long long)sc->seed);
 }
 
 static void run_seed(const struct plan *plan, uint64_t seed, struct tally *tally)
@@ -47,6 +50,7 @@ static void run_seed(const struct plan *plan, uint64_t seed, struct tally *tally
 	scenario_draw(seed, &sc);
 	judge(&sc, plan->data, plan->verbose, &v);
 	tally->counts[v.ending]++;
+	tally->jobs[sc.wire_row][sc.task]++;
 	tally->wrong += v.wrong[0] != '\0';
 	if (v.wrong[0] || plan->verbose)
 		show(&sc, &v);
@@ -72,6 +76,31 @@ static struct tally *share_tallies(const struct plan *plan)
 	return t;
 }
 
+/* Which wires and loaders did what, and how it ended. */
+static void show_sum(const struct plan *plan, const struct tally *sum)
+{
+	static const char *const endings[ENDING_COUNT] = {
+		[ENDED_NEW] = "new proven",
+		[ENDED_OLD] = "old running",
+		[ENDED_RECOVERY] = "to recover and recovered",
+		[ENDED_UNTOUCHED] = "untouched",
+		[ENDED_BACK] = "back as asked",
+	};
+
+	for (unsigned w = 0; w < SCENARIO_WIRES; w++) {
+		printf("# %-12s", scenario_wire(w));
+		for (unsigned j = 0; j < TASK_COUNT; j++)
+			printf(" %6llu %s", (unsigned long long)sum->jobs[w][j],
+			       scenario_task((enum task)j));
+		printf("\n");
+	}
+	printf("# %llu runs from seed %llu:", (unsigned long long)plan->runs,
+	       (unsigned long long)plan->first);
+	for (size_t e = 0; e < ENDING_COUNT; e++)
+		printf(" %llu %s,", (unsigned long long)sum->counts[e], endings[e]);
+	printf(" %llu not as claimed\n", (unsigned long long)sum->wrong);
+}
+
 static int run_all(const struct plan *plan)
 {
 	struct tally *tallies = share_tallies(plan), sum = { 0 };
@@ -88,6 +117,10 @@ static int run_all(const struct plan *plan)
 		const struct tally *t = &tallies[i];
 
 		sum.wrong += t->wrong;
+		for (size_t w = 0; w < SCENARIO_WIRES; w++) {
+			for (size_t j = 0; j < TASK_COUNT; j++)
+				sum.jobs[w][j] += t->jobs[w][j];
+		}
 		for (size_t e = 0; e < ENDING_COUNT; e++)
 			sum.counts[e] += t->counts[e];
 		if (t->done)
@@ -95,12 +128,7 @@ static int run_all(const struct plan *plan)
 		sum.wrong++;
 		printf("# seed %llu: crashed or hung\n", (unsigned long long)t->seed);
 	}
-	printf("# %llu runs from seed %llu: %llu new proven, %llu old running, %llu to recover and "
-	       "recovered, %llu untouched; %llu not as claimed\n",
-	       (unsigned long long)plan->runs, (unsigned long long)plan->first,
-	       (unsigned long long)sum.counts[ENDED_NEW], (unsigned long long)sum.counts[ENDED_OLD],
-	       (unsigned long long)sum.counts[ENDED_RECOVERY],
-	       (unsigned long long)sum.counts[ENDED_UNTOUCHED], (unsigned long long)sum.wrong);
+	show_sum(plan, &sum);
 	printf("1..1\n%s 1 every_claim_agrees_with_the_truth_in_the_pack\n",
 	       sum.wrong ? "not ok" : "ok");
 	return sum.wrong ? 1 : 0;

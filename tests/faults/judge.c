@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OLD_VERSION "1.3.0"
-#define NEW_VERSION "1.5.0"
+#define OLD_VERSION   "1.3.0"
+#define OTHER_VERSION "1.4.0" /* in the other bank */
+#define NEW_VERSION   "1.5.0"
 
 /* The first objection stands. */
 bool judge_wrong(struct court *c, const char *fmt, ...)
@@ -23,6 +24,8 @@ bool judge_wrong(struct court *c, const char *fmt, ...)
 
 static bool runs(const struct truth *t, const char *version)
 {
+	if (!version[0])
+		return !t->app;
 	return t->app && strcmp(t->version, version) == 0;
 }
 
@@ -59,9 +62,13 @@ static void judge_code(struct court *c)
 		ok = out->rc == BF_OK;
 		break;
 	case BF_STATE_RECOVERY:
-		ok = out->rc == BF_E_RECOVERY || out->rc == BF_E_INTERRUPTED;
+		/* Found without firmware, a pack is no news: the cause is. */
+		ok = out->rc == BF_E_RECOVERY || out->rc == BF_E_INTERRUPTED ||
+		     (out->rc && !c->old_version[0]);
 		break;
 	case BF_STATE_OLD:
+		ok = out->rc != BF_E_RECOVERY && (out->rc || c->world.job.kind == BF_JOB_ROLLBACK);
+		break;
 	case BF_STATE_UNTOUCHED:
 		ok = out->rc != BF_OK && out->rc != BF_E_RECOVERY;
 		break;
@@ -86,7 +93,7 @@ static void judge_firmware(struct court *c, const struct truth *t, const char *w
 		return;
 	if (!t->sound)
 		judge_wrong(c, "%s the pack runs an image that is not whole or not signed", when);
-	if (sc->other_key && !runs(t, OLD_VERSION))
+	if (sc->other_key && !runs(t, c->old_version))
 		judge_wrong(c, "%s the pack runs what a foreign key has signed", when);
 	if (sc->hopeless && runs(t, c->new_version) && t->confirmed)
 		judge_wrong(c, "%s new firmware that fails its self-test stays", when);
@@ -106,7 +113,7 @@ static void judge_new(struct court *c)
 
 static void judge_untouched(struct court *c)
 {
-	if (c->later ? !c->after.app && c->world.sc->two_banks : !runs(&c->after, OLD_VERSION))
+	if (c->later ? !c->after.app && c->world.sc->two_banks : !runs(&c->after, c->old_version))
 		judge_wrong(c, "nothing changed, but '%s' runs", c->after.version);
 }
 
@@ -119,11 +126,11 @@ static void judge_old(struct court *c)
 	/* "Still": what ran when this run began. */
 	if (c->later && runs(&c->after, c->new_version))
 		return;
-	if (t->app && !runs(t, OLD_VERSION))
+	if (t->app && !runs(t, c->old_version))
 		judge_wrong(c, "old running, but '%s' runs", t->version);
 	if (t->known && t->powered && !t->app)
 		judge_wrong(c, "old running, but nothing runs");
-	if (!runs(&c->after, OLD_VERSION) && !(trial && runs(&c->after, c->new_version)))
+	if (!runs(&c->after, c->old_version) && !(trial && runs(&c->after, c->new_version)))
 		judge_wrong(c, "old running, but after a restart '%s' runs%s", c->after.version,
 			    c->after.confirmed ? "" : " on trial");
 }
@@ -139,7 +146,7 @@ static void judge_truth(struct court *c)
 	}
 	judge_firmware(c, &c->world.at_close, "at the end");
 	judge_firmware(c, &c->after, "after a restart");
-	if (c->world.sc->two_banks && !c->after.app)
+	if (c->world.sc->two_banks && !c->after.app && c->old_version[0])
 		judge_wrong(c, "two banks and none starts");
 	if (c->world.guard.wrong[0])
 		judge_wrong(c, "%s", c->world.guard.wrong);
@@ -219,8 +226,11 @@ void judge_claims(struct court *c)
 		judge_new(c);
 		break;
 	case BF_STATE_OLD:
-		c->verdict->ending = ENDED_OLD;
-		judge_old(c);
+		c->verdict->ending = c->world.out.rc ? ENDED_OLD : ENDED_BACK;
+		if (c->world.out.rc)
+			judge_old(c);
+		else
+			judge_new(c);
 		break;
 	case BF_STATE_UNTOUCHED:
 		c->verdict->ending = ENDED_UNTOUCHED;
@@ -238,7 +248,9 @@ bool judge_open(struct court *c, const struct scenario *sc, const char *data, bo
 		struct verdict *ret)
 {
 	*ret = (struct verdict){ 0 };
-	*c = (struct court){ .new_version = NEW_VERSION, .verdict = ret };
+	*c = (struct court){ .old_version = sc->task == TASK_RESCUE ? "" : OLD_VERSION,
+			     .new_version = NEW_VERSION,
+			     .verdict = ret };
 	if (!world_init(&c->world, sc, data))
 		return !judge_wrong(c, "no room for files");
 	c->world.verbose = verbose;
@@ -250,20 +262,88 @@ void judge_close(struct court *c)
 	world_done(&c->world);
 }
 
+/* ---- what is asked for ---- */
+
+/* An archive of the pack as it was; then a flash that loses the pack's power half-way. */
+static void prepare_restore(struct court *c, char *archive, size_t cap)
+{
+	struct world *w = &c->world;
+	const struct scenario *own = w->sc;
+	struct scenario cut = *own;
+
+	world_run(w, BF_JOB_BACKUP, NULL, false);
+	if (w->out.rc)
+		say(c, "no archive");
+	snprintf(archive, cap, "%s", w->file);
+	snprintf(cut.cut, sizeof(cut.cut), "cutop=%u", 1 + (unsigned)(own->seed % 5000));
+	cut.fault[0] = '\0';
+	w->sc = &cut;
+	world_run(w, BF_JOB_FLASH, NULL, true);
+	w->sc = own;
+}
+
+static void run_restore(struct court *c)
+{
+	char archive[512];
+
+	prepare_restore(c, archive, sizeof(archive));
+	judge_truth(c);
+	if (!runs(&c->after, OLD_VERSION))
+		c->old_version = runs(&c->after, NEW_VERSION) ? NEW_VERSION : "";
+	c->new_version = OLD_VERSION;
+	world_run(&c->world, BF_JOB_ROLLBACK, archive, true);
+	judge_claims(c);
+	/* Firmware that has raised the counter is no way back from; that was claimed, and is true. */
+	if (c->world.out.rc == BF_E_ROLLBACK)
+		return;
+	if (c->verdict->ending == ENDED_RECOVERY)
+		judge_recovery(c);
+	if (c->verdict->ending == ENDED_BACK)
+		return;
+	world_run(&c->world, BF_JOB_ROLLBACK, archive, false);
+	if (c->world.out.rc)
+		say(c, "once more, on a good line");
+	judge_truth(c);
+	judge_new(c);
+}
+
+/* A second rollback would go forward again: what comes next is a flash. */
+static void run_revert(struct court *c)
+{
+	c->new_version = OTHER_VERSION;
+	world_run(&c->world, BF_JOB_ROLLBACK, NULL, true);
+	judge_claims(c);
+	if (c->verdict->ending == ENDED_RECOVERY)
+		judge_recovery(c);
+	c->new_version = NEW_VERSION;
+	c->later = true;
+	judge_again(c);
+}
+
+static void run_flash(struct court *c)
+{
+	world_run(&c->world, BF_JOB_FLASH, NULL, true);
+	judge_claims(c);
+	if (c->verdict->ending == ENDED_RECOVERY)
+		judge_recovery(c);
+	else if (c->verdict->ending != ENDED_NEW)
+		judge_again(c);
+}
+
 void judge(const struct scenario *sc, const char *data, bool verbose, struct verdict *ret)
 {
+	static void (*const tasks[])(struct court *) = {
+		[TASK_FLASH] = run_flash,
+		[TASK_RESCUE] = run_flash,
+		[TASK_REVERT] = run_revert,
+		[TASK_RESTORE] = run_restore,
+	};
 	struct court *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		abort();
-	if (judge_open(c, sc, data, verbose, ret)) {
-		world_run(&c->world, BF_JOB_FLASH, NULL, true);
-		judge_claims(c);
-		if (ret->ending == ENDED_RECOVERY)
-			judge_recovery(c);
-		else if (ret->ending != ENDED_NEW)
-			judge_again(c);
-	}
+	if (judge_open(c, sc, data, verbose, ret))
+		tasks[sc->task](c);
 	judge_close(c);
 	free(c);
 }

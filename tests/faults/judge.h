@@ -4,7 +4,7 @@
 
 #include "world.h"
 
-enum ending { ENDED_NEW, ENDED_OLD, ENDED_RECOVERY, ENDED_UNTOUCHED, ENDING_COUNT };
+enum ending { ENDED_NEW, ENDED_OLD, ENDED_RECOVERY, ENDED_UNTOUCHED, ENDED_BACK, ENDING_COUNT };
 
 struct verdict {
 	enum ending ending;
@@ -14,7 +14,8 @@ struct verdict {
 struct court {
 	struct world world;
 	struct truth after;      /* with power switched off and on again */
-	const char *new_version; /* of the image that is flashed */
+	const char *old_version; /* "": nothing runs before */
+	const char *new_version; /* of what shall run */
 	bool later;              /* an earlier run may have brought the new firmware already */
 	struct verdict *verdict;
 };

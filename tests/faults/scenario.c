@@ -114,6 +114,37 @@ static void draw_pack(struct bf_rng *r, const struct wire *w, struct scenario *s
 		add(s->pack, sizeof(s->pack), "crash=trial");
 }
 
+_Static_assert(BF_COUNT(wires) == SCENARIO_WIRES, "a row of the tally for each wire");
+
+const char *scenario_wire(unsigned row)
+{
+	return wires[row].name;
+}
+
+const char *scenario_task(enum task task)
+{
+	static const char *const names[] = { "flash", "flash --rescue", "rollback",
+					     "rollback --from" };
+
+	return names[task];
+}
+
+/* Mostly the flash; what makes no sense on this wire is a flash, too. */
+static void draw_task(struct bf_rng *r, const struct wire *w, struct scenario *s)
+{
+	bool odd = s->other_key || s->hopeless || s->crashes || strstr(s->pack, "noread");
+
+	if (odd || !one_in(r, 4))
+		return;
+	s->task = (enum task)(1 + bf_rng_below(r, TASK_COUNT - 1));
+	if (s->task == TASK_REVERT && !w->confirms)
+		s->task = TASK_RESTORE;
+	if (s->task == TASK_REVERT)
+		add(s->pack, sizeof(s->pack), "slot1=1.4.0");
+	if (s->task == TASK_RESCUE)
+		add(s->pack, sizeof(s->pack), "version=none,poweron=%u", 1 + bf_rng_below(r, 8000));
+}
+
 void scenario_draw(uint64_t seed, struct scenario *ret)
 {
 	struct bf_rng r = { seed * 2654435761u + 1 };
@@ -121,6 +152,7 @@ void scenario_draw(uint64_t seed, struct scenario *ret)
 
 	*ret = (struct scenario){
 		.seed = seed,
+		.wire_row = (unsigned)(w - wires),
 		.wire = w->name,
 		.profile = w->profile,
 		.image = "mcuboot/app-1.5.0.signed.bin",
@@ -137,4 +169,5 @@ void scenario_draw(uint64_t seed, struct scenario *ret)
 		draw_line_faults(&r, w, ret);
 	if (one_in(&r, 3))
 		draw_cut(&r, w, ret);
+	draw_task(&r, w, ret);
 }

@@ -5,8 +5,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum task {
+	TASK_FLASH,
+	TASK_RESCUE,  /* flash --rescue of a pack without firmware, whose power comes later */
+	TASK_REVERT,  /* rollback to the other bank, which holds 1.4.0 */
+	TASK_RESTORE, /* rollback --from an archive, after a flash that lost its power */
+	TASK_COUNT
+};
+
+#define SCENARIO_WIRES 7
+
 struct scenario {
 	uint64_t seed;
+	enum task task;
+	unsigned wire_row;   /* of the wires that there are */
 	const char *wire;    /* name of the row */
 	const char *profile; /* text of the profile, NULL: none */
 	const char *image;   /* file in the folder of test data */
@@ -21,4 +33,6 @@ struct scenario {
 	char fault[128]; /* of "fault:", or empty */
 };
 
+const char *scenario_task(enum task task);
+const char *scenario_wire(unsigned row);
 void scenario_draw(uint64_t seed, struct scenario *ret);

@@ -16,6 +16,8 @@ static void on_event(void *ctx, const struct bf_event *ev)
 
 	if (ev->kind == BF_EV_NOTICE || ev->kind == BF_EV_WARNING)
 		snprintf(w->notices + at, sizeof(w->notices) - at, "%s\n", ev->text);
+	if (ev->kind == BF_EV_FILE)
+		snprintf(w->file, sizeof(w->file), "%s", ev->file.path);
 	if (!w->verbose)
 		return;
 	switch ((int)ev->kind) {
@@ -133,7 +135,7 @@ static const struct bf_driver *const *shared_drivers(void)
 		if (strcmp((*d)->name, "sim") == 0)
 			sim = **d;
 	}
-	sim.private_world = false;
+	sim.is_virtual = false;
 	return list;
 }
 
@@ -152,9 +154,10 @@ void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool fa
 		 faulty ? sc->cut : "");
 	w->job.iface = w->address;
 	w->job.kind = kind;
+	w->job.rescue = kind == BF_JOB_FLASH && sc->task == TASK_RESCUE;
 	w->job.restore_from = from;
 	w->at_close = (struct truth){ 0 };
-	w->notices[0] = '\0';
+	w->notices[0] = w->file[0] = '\0';
 	if (w->verbose)
 		printf("%s --if %s\n", bf_job_name(kind), w->address);
 	bf_engine_run(&w->job, &ports, clock, &log, &events, &w->out);

@@ -16,6 +16,7 @@ struct world {
 	bool locks; /* its pack is not private: the interface is locked as any other */
 	struct bf_job job;
 	struct bf_outcome out;
+	char file[512];     /* written by the last run */
 	char notices[8192]; /* and warnings, of the last run */
 	struct truth at_close;
 	struct truth_guard guard; /* of every start of firmware in this world */
