@@ -76,6 +76,27 @@ class Pty(common.Case):
         again = self.run_json("probe", "--if", port)
         self.assertEqual(again.of("device")[0]["version"], "1.3.0")
 
+    def test_a_second_signal_changes_nothing_and_the_run_is_taken_up(self):
+        port = self.serve("flash=instant")
+        words = ["flash", "--if", port, "--key", common.KEY, V15]
+        run = subprocess.Popen([common.BIN, *words, "--json", "--baud", "115200"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env)
+        lines = []
+        for line in run.stdout:
+            lines.append(line)
+            if b'"event":"progress"' in line and b'"phase":"writing"' in line:
+                run.send_signal(signal.SIGINT)
+                run.send_signal(signal.SIGTERM)
+                run.send_signal(signal.SIGINT)
+                break
+        lines += run.stdout.readlines()
+        run.stdout.close()
+        self.assertEqual(run.wait(60), 50, lines[-1])
+        self.assertIn(b'"state":"old-running"', lines[-1])
+        again = self.run_json(*words)
+        self.expect(again, 0)
+        self.assertTrue([n for n in again.of("notice") if "taken up" in n["text"]])
+
     def test_a_port_in_use_is_busy_and_the_holder_is_named(self):
         port = self.serve()
         holder = subprocess.Popen([common.BIN, "flash", "--if", port, "--key", common.KEY, V15, "--json",

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The five jobs on the built-in virtual pack: what happens, what is said, and every exit code that can be provoked."""
+import fcntl
 import os
 import tarfile
 
@@ -268,6 +269,24 @@ class Jobs(common.Case):
             self.expect(self.flash(V15, "--record", record, pack="sim"), 0)
         with open(record, encoding="utf-8") as f:
             self.assertEqual(len(f.read().splitlines()), 2)
+
+    def test_a_full_disk_under_the_trace_is_told_and_stops_nothing(self):
+        run = self.run_it("flash", "--if", "sim", "--key", common.KEY, "--trace", "/dev/full", V15)
+        self.expect(run, 0)
+        self.assertIn("trace", run.err)
+        self.assertIn("No space left on device", run.err)
+
+    def test_a_pack_that_another_run_has_is_busy_and_its_holder_is_named(self):
+        path = self.path("pack.flash")
+        with open(path + ".lock", "w", encoding="ascii") as lock:
+            lock.write("process 4711")
+            lock.flush()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            run = self.run_json("probe", "--if", f"sim:state={path}")
+        self.expect(run, 11)
+        self.assertIn("process 4711", run.result["error"]["cause"])
+        self.expect(self.run_json("probe", "--if", f"sim:state={path}"), 0)
+        self.assertFalse(os.path.exists(path + ".lock"))
 
     def test_a_trace_is_written_in_candump_log_format(self):
         trace = self.path("t.log")
