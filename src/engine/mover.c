@@ -320,6 +320,7 @@ static enum bf_rc recover(struct mover *m, struct bf_err *err)
 {
 	const struct bf_err why = *err;
 	bool lost = why.rc == BF_E_TIMEOUT || why.rc == BF_E_LINK || why.dev_forgot;
+	bool ended = m->done == m->item->target.len; /* all was confirmed but the end */
 	enum bf_rc rc = BF_OK;
 
 	if (why.rc != BF_E_RESTART && !lost)
@@ -333,7 +334,9 @@ static enum bf_rc recover(struct mover *m, struct bf_err *err)
 			shorten(m);
 	}
 	m->run->retry.repeats[m->ops->piece_class]++;
-	return rc ? rc : go_back(m, lost, err);
+	if (ended)
+		m->done--; /* in the last unit, which goes again */
+	return rc ? rc : go_back(m, lost || ended, err);
 }
 
 enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,

@@ -375,6 +375,7 @@ static enum bf_rc p_begin(struct bf_proto *p, const struct bf_target *target, st
 	ENTER("begin");
 	if (locked(pack, err))
 		return err->rc;
+	assert_true(target->len > 0);
 	pack->target = target->addr;
 	pack->opened = true;
 	pack->n_queued = 0;

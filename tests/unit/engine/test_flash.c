@@ -281,6 +281,23 @@ static void a_vector_table_that_got_lost_takes_its_unit_with_it(void **state)
 	bench_done(&b);
 }
 
+/* The last byte of a unit was confirmed: there is nothing to go on with behind it. */
+static void an_end_of_a_unit_that_got_lost_sends_that_unit_again(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	for (unsigned nth = 1; nth <= 3; nth++) {
+		bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+		b.pack.faults[0] =
+			(struct pack_fault){ "finish", nth, BF_E_TIMEOUT, .after = true };
+		bench_run(&b);
+		assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+		assert_ptr_equal(pack_in_slot(&b.pack, 0), &b.pack.known[1]);
+		bench_done(&b);
+	}
+}
+
 static void sink_without_way_back_needs_permission(void **state)
 {
 	struct bench b;
@@ -396,6 +413,7 @@ int main(void)
 		cmocka_unit_test(single_bank_is_backed_up_then_written),
 		cmocka_unit_test(single_bank_writes_the_vector_table_last),
 		cmocka_unit_test(a_vector_table_that_got_lost_takes_its_unit_with_it),
+		cmocka_unit_test(an_end_of_a_unit_that_got_lost_sends_that_unit_again),
 		cmocka_unit_test(sink_without_way_back_needs_permission),
 		cmocka_unit_test(pack_that_grows_hot_while_writing_is_left_alone),
 		cmocka_unit_test(append_only_stream_starts_over_after_a_loss),
