@@ -77,7 +77,8 @@ static bool new_may_run(const struct bf_run *run)
 	case BF_DEPTH_WRITTEN:
 		return true;
 	case BF_DEPTH_STARTED:
-		return run->runs == BF_RUNS_UNKNOWN;
+		return run->runs == BF_RUNS_UNKNOWN ||
+		       (run->runs == BF_RUNS_NEW && !run->failed_test);
 	case BF_DEPTH_NONE:
 	case BF_DEPTH_ACTIVATED:
 	case BF_DEPTH_CONFIRMED:

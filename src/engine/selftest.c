@@ -20,6 +20,7 @@ enum bf_rc bf_self_test_decide(struct bf_run *run, struct bf_check *check, bool 
 		run->overrides |= 1u << check->allow;
 	if (ok || allowed)
 		return BF_OK;
+	run->failed_test = true;
 	return bf_fail(err, BF_E_MISMATCH, "self-test '%s' failed: '%s', allowed is '%s'",
 		       check->name, check->got, check->limit);
 }

@@ -25,6 +25,7 @@ enum by { BY_OP, BY_AFTER, BY_REQUEST, BY_REPLY, BY_REPOWER, BY_STOP, BY_COUNT }
 
 #define ALL      0x3Fu
 #define MESSAGES 0x3Cu
+#define REPLIES  0x08u
 
 static const struct kind {
 	const char *name, *key, *more, *what;
@@ -51,8 +52,10 @@ static const struct model {
 	  MESSAGES },
 	{ "uds-hdlc", "link=rs485", "[rs485]\nframing = hdlc\n", false, true, ALL },
 	{ "uds-iso14230", "link=rs485", "[rs485]\nframing = iso14230\n", false, true, MESSAGES },
-	{ "uds-nohash", "link=can,quirk=nohash", NULL, false, true, MESSAGES },
-	{ "uds-one-bank", "link=can,quirk=singlebank", NULL, false, false, ALL },
+	{ "uds-nohash", "link=rs485,quirk=nohash", "[rs485]\nframing = hdlc\n", false, true,
+	  REPLIES },
+	{ "uds-one-bank", "link=rs485,quirk=singlebank", "[rs485]\nframing = hdlc\n" SMALL_APP,
+	  false, false, ALL },
 	{ "dfu", "link=usb,protocol=dfu", NULL, true, true, ALL },
 	{ "dfuse", "link=usb,protocol=dfuse",
 	  "[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x800\n"

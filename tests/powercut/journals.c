@@ -28,7 +28,7 @@ static const struct model {
 	  false, true },
 	{ "two banks, on trial", "link=rs485", "[rs485]\nframing = hdlc\n", "cutmsg=128", "started",
 	  false, true },
-	{ "one bank, writing", "link=rs485,quirk=singlebank", "[rs485]\nframing = hdlc\n",
+	{ "one bank, writing", "link=rs485,quirk=singlebank", "[rs485]\nframing = hdlc\n" SMALL_APP,
 	  "cutop=150", "writing", false, false },
 	{ "dfuse, writing", "link=usb,protocol=dfuse",
 	  "[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x800\n"

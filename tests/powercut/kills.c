@@ -36,8 +36,8 @@ static const struct model {
 } models[] = {
 	{ "uds-can", "link=can", NULL, false, true, false },
 	{ "uds-hdlc", "link=rs485", "[rs485]\nframing = hdlc\n", false, true, true },
-	{ "uds-one-bank", "link=rs485,quirk=singlebank", "[rs485]\nframing = hdlc\n", false, false,
-	  true },
+	{ "uds-one-bank", "link=rs485,quirk=singlebank", "[rs485]\nframing = hdlc\n" SMALL_APP,
+	  false, false, true },
 	{ "dfu", "link=usb,protocol=dfu", NULL, true, true, true },
 	{ "dfuse", "link=usb,protocol=dfuse",
 	  "[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x800\n"

@@ -131,9 +131,10 @@ static bool put_key(const struct small *s, const uint8_t der[45])
 	return put_file(s, "mcuboot/release.pub.pem", pem, strlen(pem));
 }
 
-/* As the factory made it, but for the firmware. */
+/* As the factory made it, but for the firmware; without a loader to read, which would take most of the time. */
 static bool make_state(struct small *s, struct bf_err *err)
 {
+	uint8_t blank[BF_FLASH_PAGE];
 	BF_AUTO(bf_pack) *pack = NULL;
 	struct bf_sim_opts opts;
 
@@ -142,6 +143,9 @@ static bool make_state(struct small *s, struct bf_err *err)
 	snprintf(opts.state, sizeof(opts.state), "%s/pack", s->folder);
 	if (bf_pack_new(&opts, &pack, err))
 		return false;
+	memset(blank, 0xFF, sizeof(blank));
+	for (uint32_t at = BF_ADDR_BOOT; at < BF_ADDR_SLOT0; at += BF_FLASH_PAGE)
+		bf_flash_preload(&pack->flash, at, blank, sizeof(blank));
 	bf_flash_preload(&pack->flash, BF_ADDR_SLOT0, s->images[SMALL_OLD].p,
 			 s->images[SMALL_OLD].len);
 	return !bf_pack_save(pack, err) &&

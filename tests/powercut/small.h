@@ -12,6 +12,11 @@
 
 #define SMALL_IMAGES 3
 
+/* For a profile: one bank that is read back in a moment. */
+#define SMALL_APP                                                                             \
+	"[region app]\nkind = app\naddress = 0x08010000\nsize = 0x2000\nerase-unit = 0x800\n" \
+	"write-unit = 8\n"
+
 enum small_image {
 	SMALL_OLD,   /* 1.3.0, security counter 3: the pack runs it */
 	SMALL_NEW,   /* 1.5.0, 5: mcuboot/app-1.5.0.signed.bin */
