@@ -185,6 +185,12 @@ void judge_recovery(struct court *c)
 	char from[512];
 	enum bf_job_kind kind = next_command(&c->world.out.err, from, sizeof(from));
 
+	/* Something to do first, in words: then the same command again. */
+	if (!strstr(c->world.out.err.next, "bmsflash ")) {
+		kind = c->world.job.kind;
+		snprintf(from, sizeof(from), "%s",
+			 c->world.job.restore_from ? c->world.job.restore_from : "");
+	}
 	if (from[0] == '\'')
 		memmove(from, from + 1, strcspn(from + 1, "'")), from[strcspn(from, "'")] = '\0';
 	world_run(&c->world, kind, from[0] ? from : NULL, false);
