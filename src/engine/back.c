@@ -103,11 +103,6 @@ static bool runs_backup(const struct bf_run *run, struct bf_err *err)
 	return false;
 }
 
-bool bf_old_is_barred(const struct bf_run *run)
-{
-	return bf_run_can(run, BF_CAP_COUNTER) && run->now.counter > run->ident.counter;
-}
-
 bool bf_write_back(struct bf_run *run, struct bf_err *err)
 {
 	enum bf_runs before = run->runs;
@@ -115,14 +110,6 @@ bool bf_write_back(struct bf_run *run, struct bf_err *err)
 
 	if (!run->has_backup || bf_run_can(run, BF_CAP_DUAL_BANK) || run->job->restore_from)
 		return false;
-	/* Written over the new, it would leave a pack that starts neither. */
-	if (bf_old_is_barred(run)) {
-		bf_say(run, BF_EV_WARNING,
-		       "the old firmware is not written back: the pack starts none below security "
-		       "counter %u now",
-		       run->now.counter);
-		return false;
-	}
 	run->went_back = true;
 	bf_say(run, BF_EV_NOTICE, "writing the old firmware back from '%s'", run->backup_path);
 	bf_err_init(&why);

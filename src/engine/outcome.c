@@ -87,10 +87,17 @@ static bool new_may_run(const struct bf_run *run)
 	return false;
 }
 
+/* The new firmware has raised the pack's counter: nothing older starts any more. */
+static bool old_is_shut_out(const struct bf_run *run)
+{
+	return run->shut_out ||
+	       (bf_run_can(run, BF_CAP_COUNTER) && run->now.counter > run->ident.counter);
+}
+
 /* A way back is not to be had: the bank was another, its firmware would not start, or did not before. */
 static bool no_way_back(const struct bf_run *run)
 {
-	return bf_run_can(run, BF_CAP_DUAL_BANK) || bf_old_is_barred(run) || run->started_in_loader;
+	return bf_run_can(run, BF_CAP_DUAL_BANK) || old_is_shut_out(run) || run->started_in_loader;
 }
 
 static void recovery_command(const struct bf_run *run, struct bf_err *err)

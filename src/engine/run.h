@@ -399,8 +399,6 @@ bf_time bf_restart_patience(const struct bf_run *run);
 enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err);
 /* Waits until it answers and has told what it runs. */
 enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err);
-/* The new firmware has raised the pack's counter: nothing older starts any more. */
-bool bf_old_is_barred(const struct bf_run *run);
 /* One bank: the backup goes back to where it came from. */
 bool bf_write_back(struct bf_run *run, struct bf_err *err);
 
