@@ -11,8 +11,11 @@
 static const char *old_name(const struct bf_run *run, char dst[NAME])
 {
 	char text[BF_VERSION_TEXT];
-	const char *v = bf_ident_version(&run->ident, text);
+	/* A run that took up an earlier one found the new firmware. */
+	const char *v = run->went_back ? bf_ident_version(&run->now, text) : NULL;
 
+	if (!v)
+		v = bf_ident_version(&run->ident, text);
 	snprintf(dst, NAME, "Old firmware%s%s", v ? " " : "", v ? v : "");
 	return dst;
 }
@@ -117,16 +120,25 @@ static void recovery_command(const struct bf_run *run, struct bf_err *err)
 		bf_next_command(run, BF_JOB_PROBE, NULL, err);
 }
 
+/* Caught in its window and lost again: it is to be caught once more. */
+static bool rescue_lost_it(const struct bf_run *run, const struct bf_err *err)
+{
+	return run->job->rescue && (err->rc == BF_E_NODEV || err->rc == BF_E_TIMEOUT ||
+				    err->rc == BF_E_LINK || err->rc == BF_E_GONE);
+}
+
 /* A pack that ran before and does not now is the news, whatever the cause was. */
 static void settle_code(const struct bf_run *run, struct bf_outcome *out)
 {
 	struct bf_err *err = &out->err;
 	bool ours = run->depth > BF_DEPTH_NONE || run->left_app;
 
-	if (out->state == BF_STATE_RECOVERY && err->rc != BF_E_INTERRUPTED && ours)
-		err->rc = BF_E_RECOVERY;
-	if (out->state == BF_STATE_RECOVERY && (ours || !err->next[0]))
-		recovery_command(run, err);
+	if (out->state == BF_STATE_RECOVERY) {
+		if (ours || !err->next[0] || rescue_lost_it(run, err))
+			recovery_command(run, err);
+		if (ours && err->rc != BF_E_INTERRUPTED)
+			err->rc = BF_E_RECOVERY;
+	}
 	if (err->rc == BF_E_INTERRUPTED && !err->next[0])
 		bf_next(err, "run the same command again: it goes on from here");
 	out->rc = err->rc;

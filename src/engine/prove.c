@@ -80,6 +80,7 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 	char text[BF_VERSION_TEXT];
 	const char *now;
 
+	run->proven_reopened = run->retry.reopened;
 	if (run->silent)
 		return BF_OK;
 	/* Allowed by name: that an application answers is all that this pack can say. */

@@ -133,11 +133,12 @@ struct bf_run {
 	bool contents_verified; /* the pack was seen to hold the image: hashed or read back */
 	bool balances;          /* answers of the self-test */
 	struct bf_self_test own_test;
-	bool failed_test; /* the new firmware's: it was asked, and its answer was bad */
-	bool may_start;   /* one bank: what makes it start was sent, and may be there */
-	bool mark_asked;  /* for the new firmware to start */
-	bool came_up;     /* ... and it has started before it was told to */
-	bool silent;      /* after the restart it could not be asked; only with no_proof */
+	uint64_t proven_reopened; /* forgotten sessions, when the new firmware was proven to run */
+	bool failed_test;         /* the new firmware's: it was asked, and its answer was bad */
+	bool may_start;           /* one bank: what makes it start was sent, and may be there */
+	bool mark_asked;          /* for the new firmware to start */
+	bool came_up;             /* ... and it has started before it was told to */
+	bool silent;              /* after the restart it could not be asked; only with no_proof */
 	bool went_back;
 	bool shut_out;      /* the pack's counter would not let the old firmware start */
 	bool owes_restart;  /* once confirmed: configuration was put back while it ran on trial */

@@ -264,16 +264,26 @@ static bool needs_confirmation(const struct bf_run *run)
 }
 
 /* Firmware that crashed meanwhile may have left the confirmation to the old one. A pack that cannot be asked
- * now has proven it before. */
-static bool still_new(struct bf_run *run)
+ * now has proven it before, unless it restarted since. */
+static enum bf_rc see_it_stay(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_err err;
+	struct bf_err why;
+	enum bf_rc rc;
 
-	bf_err_init(&err);
 	if (run->silent || run->no_proof || !run->now.n_slots)
-		return true;
-	return bf_run_repeat(run, "asking what runs", bf_run_ask, &err) != BF_OK ||
-	       run->runs == BF_RUNS_NEW;
+		return BF_OK;
+	bf_err_init(&why);
+	rc = bf_run_repeat(run, "asking what runs", bf_run_ask, &why);
+	if (rc && run->retry.reopened != run->proven_reopened) {
+		run->runs = BF_RUNS_UNKNOWN;
+		*err = why;
+		return bf_while(err, "asking a pack that restarted since what it runs");
+	}
+	if (rc || run->runs == BF_RUNS_NEW)
+		return BF_OK;
+	bf_fail(err, BF_E_MISMATCH, "the pack went back to its old firmware by itself");
+	bf_name_loop(run, err);
+	return err->rc;
 }
 
 enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
@@ -291,11 +301,8 @@ enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 				       "the pack took the confirmation and does not show it");
 		}
 	}
-	if (!still_new(run)) {
-		bf_fail(err, BF_E_MISMATCH, "the pack went back to its old firmware by itself");
-		bf_name_loop(run, err);
+	if (see_it_stay(run, err))
 		return err->rc;
-	}
 	run->depth = BF_DEPTH_CONFIRMED;
 	bf_journal_drop(run);
 	return BF_OK;
