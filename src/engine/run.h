@@ -432,9 +432,8 @@ void bf_emit(struct bf_run *run, struct bf_event ev);
 void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...) BF_PRINTF(3, 4);
 void bf_progress_begin(struct bf_run *run, const char *phase, double base, double weight);
 void bf_progress(struct bf_run *run, uint64_t done, uint64_t total);
-void bf_say_restarted(struct bf_run *run);     /* read.c */
-size_t bf_read_step(const struct bf_run *run); /* bytes to ask for at once */
-void bf_alive(void *ctx, const char *what);    /* ctx: the run; at most once a second */
+void bf_say_restarted(struct bf_run *run);  /* read.c */
+void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a second */
 
 /* control.c: stopping and waiting */
 /* Something wants the run to end: BF_E_INTERRUPTED, BF_E_TIMEOUT, or BF_OK. */
