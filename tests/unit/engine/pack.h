@@ -121,6 +121,11 @@ struct bench {
 	bool went_back_in_percent;
 };
 
+/* The one pack that the bench's ports lead to: bf_ports carries no context. */
+extern struct pack *pack_behind_the_door;
+/* Its protocol with every capability; which one answers depends on the pack's kind. */
+extern const struct bf_proto_ops pack_memory_ops;
+
 const char *data_path(char dst[256], const char *name);
 void bench_init(struct bench *b, enum pack_kind kind, const char *running, const char *image);
 void bench_run(struct bench *b);
