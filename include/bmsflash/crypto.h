@@ -29,6 +29,7 @@ void bf_sha256_init(struct bf_sha256_ctx *ctx);
 void bf_sha256_update(struct bf_sha256_ctx *ctx, const void *p, size_t len);
 void bf_sha256_final(struct bf_sha256_ctx *ctx, uint8_t out[BF_SHA256_LEN]);
 
+/* True: made over msg by the private key that belongs to pk. */
 bool bf_ed25519_verify(const uint8_t sig[BF_ED25519_SIG_LEN], const void *msg, size_t len,
 		       const uint8_t pk[BF_ED25519_PK_LEN]);
 /* seed: the 32-byte private key of RFC 8032 */

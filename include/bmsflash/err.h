@@ -46,7 +46,7 @@ struct bf_rc_info {
 	const char *name;    /* short name, used in JSON */
 	const char *meaning; /* one sentence without full stop */
 	const char *exit_name;
-	int exit_status; /* frozen, see product contract */
+	int exit_status; /* frozen: bmsflash(1), EXIT STATUS */
 	bool retry;      /* trying the same thing again makes sense */
 };
 

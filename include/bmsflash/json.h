@@ -14,7 +14,8 @@ struct bf_json *bf_json_array(void);
 struct bf_json *bf_json_free(struct bf_json *json); /* takes NULL, returns NULL */
 BF_DEFINE_CLEANUP(bf_json, bf_json_free)
 
-/* Members keep the order in which they were set. Text that is not UTF-8 has its bad bytes replaced. */
+/* Members keep the order in which they were set. Text that is not UTF-8 has its bad bytes replaced.
+ * A text of NULL becomes null. */
 void bf_json_set_str(struct bf_json *object, const char *key, const char *value);
 void bf_json_set_int(struct bf_json *object, const char *key, int64_t value);
 void bf_json_set_real(struct bf_json *object, const char *key, double value);

@@ -16,7 +16,7 @@
 
 struct bf_proto;
 
-/* ---- retry classes (engine.md): the class belongs to the request, the policy to the engine ---- */
+/* ---- retry classes: the class belongs to the request, the policy to the engine ---- */
 
 enum bf_retry_class {
 	BF_RETRY_IDEMPOTENT,  /* send the same again */
@@ -109,8 +109,8 @@ struct bf_ident {
 	size_t n_slots;
 	struct bf_region regions[BF_MAX_REGIONS];
 	size_t n_regions;
-	uint32_t
-		piece_max; /* payload bytes of the largest piece, known after connect; 0: not yet */
+	/* Payload bytes of the largest piece, known after connect; 0: not yet. */
+	uint32_t piece_max;
 	unsigned in_flight;           /* pieces that may be out at once, at least 1 */
 	uint32_t rates[BF_MAX_RATES]; /* that it can change to; 0 ends */
 	unsigned caps;

@@ -52,8 +52,8 @@ struct bf_line {
 	unsigned stop_bits; /* 1 or 2; 8 data bits always */
 	enum bf_rs485_mode rs485;
 	bool rts_active_low;
-	uint32_t
-		guard_us; /* silence kept before our own bytes after hearing the last foreign one */
+	/* Silence kept before our own bytes after hearing the last foreign one. */
+	uint32_t guard_us;
 };
 
 /* What the driver really did with the line settings. */
@@ -253,6 +253,7 @@ struct bf_diag {
 	void *ctx;
 };
 
+/* Reports one finding; mend may be NULL. */
 void bf_find(const struct bf_diag *diag, enum bf_severity severity, const char *check,
 	     const char *subject, const char *mend, const char *fmt, ...) BF_PRINTF(6, 7);
 
