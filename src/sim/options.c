@@ -220,17 +220,9 @@ static bool set_value(const struct row *r, const char *value, struct bf_sim_opts
 
 static enum bf_rc unknown_key(const char *item, struct bf_err *err)
 {
-	char keys[400] = "";
-	size_t n = 0;
-
-	for (size_t i = 0; i < BF_COUNT(rows) && n < sizeof(keys); i++) {
-		int w = snprintf(keys + n, sizeof(keys) - n, "%s%s", i ? ", " : "",
-				 rows[i].doc.key);
-
-		n += w > 0 ? (size_t)w : 0;
-	}
-	bf_fail(err, BF_E_USAGE, "the virtual pack has no key '%s'; it has: %s", item, keys);
-	bf_next(err, "man bmsflash-sim (tells what each of them takes)");
+	bf_fail(err, BF_E_USAGE, "the virtual pack has no key '%s'", item);
+	bf_likely(err, "the key is misspelt");
+	bf_next(err, "bmsflash-sim --help (lists the keys and what they take)");
 	return BF_E_USAGE;
 }
 
