@@ -92,7 +92,7 @@ static void bad_command_lines_are_refused_with_their_reason(void **state)
 		{ { "rollback" }, "needs --if" },
 		{ { "flash", "--force" }, "there is no --force" },
 		{ { "flash", "--allow", "low-socks" }, "low-soc" },
-		{ { "flash", "--allow", "low-soc,,hot" }, "no check named ''" },
+		{ { "flash", "--allow", "low-soc,,hot" }, "no check ''" },
 	};
 
 	(void)state;
