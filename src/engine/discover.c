@@ -263,7 +263,7 @@ static void see_it_back(struct bf_run *run)
 	if (run->left_app && run->runs == BF_RUNS_LOADER && ops->restart &&
 	    !ops->restart(run->proto, &err))
 		(void)bf_run_await(run, bf_in(run->clock, COME_BACK), &err);
-	run->runs = runs;
+	run->runs = runs == BF_RUNS_LOADER && !run->left_app ? BF_RUNS_OLD : runs;
 }
 
 void bf_ph_part(struct bf_run *run)

@@ -140,7 +140,8 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
 	/* Whatever runs before anything was done is the old firmware, even if it is the same. */
 	if (run->runs == BF_RUNS_NEW)
 		run->runs = BF_RUNS_OLD;
-	run->started_in_loader = run->ident.in_bootloader;
+	/* Where the run began again, it may be this run that took it there. */
+	run->started_in_loader = run->ident.in_bootloader && !run->took_loader;
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->ident });
 	if (want && strcmp(want, run->ident.serial) != 0) {
 		bf_fail(err, BF_E_INCOMPATIBLE,
