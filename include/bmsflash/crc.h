@@ -15,6 +15,6 @@ extern const struct bf_crc bf_crc32_dfu;  /* DFU 1.1 suffix: as above without fi
 
 /* Running form: start with bf_crc_start, feed any pieces, finish with bf_crc_end. */
 uint32_t bf_crc_start(const struct bf_crc *crc);
-uint32_t bf_crc_feed(const struct bf_crc *crc, uint32_t state, const void *p, size_t len);
+uint32_t bf_crc_feed(const struct bf_crc *crc, uint32_t state, const void *bytes, size_t len);
 uint32_t bf_crc_end(const struct bf_crc *crc, uint32_t state);
 uint32_t bf_crc(const struct bf_crc *crc, const void *p, size_t len);

@@ -27,7 +27,7 @@ void bf_pace_note(struct bf_pacer *p, bf_time took, size_t len, unsigned units, 
 
 	if (!wire || took <= 0)
 		return;
-	if (!p->us_wire || us / (double)wire < p->us_wire)
+	if (p->us_wire <= 0 || us / (double)wire < p->us_wire)
 		p->us_wire = us / (double)wire;
 	if (p->before_len && us > LONGER * p->us_wire * (double)wire)
 		learn(p, us);
@@ -61,7 +61,7 @@ struct bf_pace bf_pace_now(const struct bf_pacer *p)
 	struct bf_pace pace = { 0 };
 	double share;
 
-	if (!p->bb)
+	if (p->bb <= 0)
 		return pace;
 	pace = solve(p);
 	share = (pace.byte * (double)p->len + pace.unit * p->units) / (double)p->wire;

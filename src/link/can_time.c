@@ -18,7 +18,8 @@
 #define CHECK17   27u /* stuff count, checksum and their fixed stuff bits */
 #define CHECK21   32u
 #define LONG_DATA 16u /* bytes: above it the checksum has 21 bits */
-#define BITS_MAX  (40u + 8 * BF_CAN_MAX_DATA)
+/* an FD frame with 29 bits of identifier, up to its last bit of data */
+#define BITS_MAX (41u + 8 * BF_CAN_MAX_DATA)
 
 struct row {
 	uint8_t bit[BITS_MAX];

@@ -73,12 +73,10 @@ static double busy_for(const struct uds *u, const struct bf_piece *piece, size_t
 {
 	uint64_t from = u->target_addr + piece->offset, to = from + len;
 	uint32_t unit = piece->pace.erase_unit;
-	double busy = piece->pace.byte * (double)len;
+	/* it erases a unit when the first byte of it comes */
+	uint64_t units = unit ? (to + unit - 1) / unit - (from + unit - 1) / unit : 0;
 
-	if (unit)
-		busy += piece->pace.unit *
-			(double)((to + unit - 1) / unit - (from + unit - 1) / unit);
-	return busy;
+	return piece->pace.byte * (double)len + piece->pace.unit * (double)units;
 }
 
 /* A third of a block at least: each one costs a turnaround. */

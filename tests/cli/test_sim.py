@@ -4,6 +4,7 @@
 import fcntl
 import os
 import tarfile
+import unittest
 
 import common
 
@@ -11,6 +12,7 @@ V13 = common.image("app-1.3.0.signed.bin")
 V14 = common.image("app-1.4.0.signed.bin")
 TECHNICIAN = os.path.join(common.DATA, "auth", "technician.pem")
 V15 = common.image("app-1.5.0.signed.bin")
+NEEDS_DFU = unittest.skipUnless("dfu" in common.PROTOCOLS, "built without DFU")
 
 
 class Jobs(common.Case):
@@ -165,6 +167,7 @@ class Jobs(common.Case):
         self.expect(run, 0)
         self.assertLess(run.of("summary")[0]["wire"]["rx_bytes"], 160000)
 
+    @NEEDS_DFU
     def test_dfuse_with_the_profile_that_we_ship(self):
         profile = os.path.join(common.ROOT, "data", "profiles", "dfuse-16s.ini")
         words = ("--profile", profile, "--allow", "no-hardware")
@@ -173,6 +176,7 @@ class Jobs(common.Case):
         self.assertEqual([r["name"] for r in run.of("region")], ["app", "calibration"])
         self.assertIn("configuration", [c["name"] for c in run.of("self-test")])
 
+    @NEEDS_DFU
     def test_dfu_proves_a_build_number_that_usb_cannot_tell(self):
         profile = os.path.join(common.ROOT, "data", "profiles", "dfuse-16s.ini")
         for _ in range(2):
@@ -181,6 +185,7 @@ class Jobs(common.Case):
             self.expect(run, 0)
             self.assertIn("2.1.0+42 is proven", run.result["sentence"])
 
+    @NEEDS_DFU
     def test_dfu_with_a_profile_that_says_what_has_the_numbers(self):
         profile = self.path("maker.ini")
         numbers = "vid = 0x1209\npid = 0x0001\nloader-pid = 0x0002\n"
