@@ -37,6 +37,8 @@ enum bf_rc {
 	BF_E_MISMATCH,     /* contents differ */
 	BF_E_RESTORED,     /* update failed; the previous firmware runs again */
 	BF_E_RECOVERY,     /* the pack runs no firmware now */
+	BF_E_NOT_RECORDED, /* in place of BF_OK only: done, but the record could not be written */
+	BF_E_UNPROVEN,     /* written and verified in the pack; its start was not seen */
 	BF_E_INTERRUPTED,  /* stopped by a signal */
 	BF_RC_COUNT
 };

@@ -212,6 +212,7 @@ enum bf_state {                      /* the three states, and two for jobs that 
 		BF_STATE_RECOVERY,   /* needs recovery; err.next is the command */
 		BF_STATE_UNPROVEN,   /* written and checked, but the pack cannot tell what it runs:
 					only with --allow no-proof */
+		BF_STATE_UNKNOWN,    /* the link was lost after the first write */
 };
 
 struct bf_outcome {

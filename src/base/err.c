@@ -47,6 +47,12 @@ static const struct bf_rc_info rc_rows[] = {
 	[BF_E_RECOVERY] = { "needs-recovery",
 			    "the pack does not run firmware now; the next command is printed",
 			    "needs-recovery", 42, false },
+	[BF_E_NOT_RECORDED] = { "not-recorded", "done, but the record could not be written",
+				"not-recorded", 43, false },
+	[BF_E_UNPROVEN] = { "unproven",
+			    "written and verified in the pack, its start not seen; the same "
+			    "command proves it without writing",
+			    "unproven", 44, false },
 	[BF_E_INTERRUPTED] = { "interrupted",
 			       "stopped by a signal or by --timeout; the pack is as the last line "
 			       "says; resume is possible",

@@ -62,9 +62,9 @@ const char *bf_job_name(enum bf_job_kind kind)
 const char *bf_state_name(enum bf_state state)
 {
 	static const char *const names[] = {
-		[BF_STATE_UNTOUCHED] = "untouched", [BF_STATE_NEW_PROVEN] = "new-proven",
-		[BF_STATE_OLD] = "old-running",     [BF_STATE_RECOVERY] = "needs-recovery",
-		[BF_STATE_UNPROVEN] = "unproven",
+		[BF_STATE_UNTOUCHED] = "untouched",     [BF_STATE_NEW_PROVEN] = "new-proven",
+		[BF_STATE_UNKNOWN] = "unknown",         [BF_STATE_OLD] = "old-running",
+		[BF_STATE_RECOVERY] = "needs-recovery", [BF_STATE_UNPROVEN] = "unproven",
 	};
 
 	return names[state];

@@ -204,6 +204,9 @@ static void say_failure(const struct bf_run *run, struct bf_outcome *out)
 		snprintf(s, cap, "%s is written and started; the pack cannot prove it.",
 			 new_name(run, "Firmware", name));
 		break;
+	case BF_STATE_UNKNOWN:
+		snprintf(s, cap, "The state of the pack is not known.");
+		break;
 	case BF_STATE_RECOVERY:
 		say_recovery(run, out);
 		break;

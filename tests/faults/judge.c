@@ -72,6 +72,7 @@ static void judge_code(struct court *c)
 	case BF_STATE_UNTOUCHED:
 		ok = out->rc != BF_OK && out->rc != BF_E_RECOVERY;
 		break;
+	case BF_STATE_UNKNOWN:
 	case BF_STATE_UNPROVEN:
 		ok = false;
 		break;
@@ -245,6 +246,7 @@ void judge_claims(struct court *c)
 	case BF_STATE_RECOVERY:
 		c->verdict->ending = ENDED_RECOVERY;
 		break;
+	case BF_STATE_UNKNOWN:
 	case BF_STATE_UNPROVEN:
 		break;
 	}

@@ -69,6 +69,7 @@ static void assert_truth(const struct bench *b, unsigned k)
 		if (pack_calls(&b->pack, "erase") || pack_calls(&b->pack, "activate"))
 			fail_msg("operation %u: claims that nothing was changed", k);
 		break;
+	case BF_STATE_UNKNOWN:
 	case BF_STATE_UNPROVEN:
 		fail_msg("operation %u: unproven", k);
 	}
