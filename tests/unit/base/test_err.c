@@ -29,6 +29,8 @@ static void every_code_has_a_row_and_a_frozen_exit_status(void **state)
 		{ "mismatch", 40 },
 		{ "restored", 41 },
 		{ "needs-recovery", 42 },
+		{ "not-recorded", 43 },
+		{ "unproven", 44 },
 		{ "interrupted", 50 },
 	};
 	size_t seen = 0;
