@@ -7,7 +7,7 @@
  * Every call that may block takes an absolute deadline on t->clock and returns
  *   BF_E_TIMEOUT      the deadline came first,
  *   BF_E_INTERRUPTED  the clock was cancelled,
- *   BF_E_GONE         the interface disappeared (unplugged, went down),
+ *   BF_E_GONE         the interface disappeared (unplugged, went down): see bf_transport_reopen,
  *   BF_E_LINK         the wire works badly, with the named cause in err,
  * and fills err for each. Drivers fill t->stats. Nothing here prints or sleeps.
  */
@@ -18,6 +18,8 @@
 #include "bmsflash/clock.h"
 #include "bmsflash/err.h"
 #include "bmsflash/log.h"
+
+#define BF_ADDRESS_MAX 4096 /* with its end: as long as a path can be */
 
 enum bf_wire { BF_WIRE_STREAM = 1, BF_WIRE_BUS = 2, BF_WIRE_USB = 4 };
 
@@ -32,7 +34,7 @@ struct bf_wire_stats {
 	uint64_t line_errors;          /* framing, parity, overrun, CAN error frames */
 	uint64_t queue_full;           /* times the transmit queue pushed back */
 	uint64_t rx_dropped;           /* received but lost (overflow) */
-	uint64_t reopened;             /* USB: times the device came back */
+	uint64_t reopened;             /* times the interface came back */
 	bf_time waited_us;             /* time spent waiting for the wire to take or give data */
 };
 
@@ -47,9 +49,10 @@ enum bf_rs485_mode {
 };
 
 struct bf_line {
-	uint32_t baud;
+	uint32_t baud; /* 0: the driver's default, 115200 */
 	enum bf_parity parity;
-	unsigned stop_bits; /* 1 or 2; 8 data bits always */
+	unsigned data_bits; /* 5..8; 0: 8 */
+	unsigned stop_bits; /* 1 or 2; 0: 1 */
 	enum bf_rs485_mode rs485;
 	bool rts_active_low;
 	/* Silence kept before our own bytes after hearing the last foreign one. */
@@ -66,6 +69,9 @@ struct bf_line_report {
 	bool modem_lines;     /* false on a pty */
 };
 
+/* Lines of a serial port that this computer drives. */
+enum bf_modem_line { BF_MODEM_RTS = 1, BF_MODEM_DTR = 2 };
+
 struct bf_stream_ops {
 	/* Sends all bytes and returns when the driver has accepted them. A driver that hears its own
 	 * bytes removes them from what read returns, by exact match. */
@@ -78,9 +84,20 @@ struct bf_stream_ops {
 	enum bf_rc (*drain)(struct bf_transport *t, bf_time deadline, struct bf_err *err);
 	/* Drops what was received and not read. */
 	void (*discard)(struct bf_transport *t);
+	/* Changes rate and format of the open line; the application and the bootloader of a pack may each
+	 * want their own. Drain first: bytes that are still queued may go out in the new format. BF_E_GONE,
+	 * BF_E_USAGE (no such format) or BF_E_IFACE (the port cannot do it: the old settings stay). */
 	enum bf_rc (*set_line)(struct bf_transport *t, const struct bf_line *line,
 			       struct bf_err *err);
 	void (*report)(struct bf_transport *t, struct bf_line_report *ret);
+	/* Sets the lines in `mask` (bits of enum bf_modem_line) to `on`, leaves the others. BF_E_UNSUPPORTED:
+	 * this port has none (a pty), or RTS switches the RS485 direction. */
+	enum bf_rc (*set_modem)(struct bf_transport *t, unsigned mask, unsigned on,
+				struct bf_err *err);
+	/* Holds the line at space for so long; returns when it is idle again. BF_E_UNSUPPORTED as above. */
+	enum bf_rc (*send_break)(struct bf_transport *t, bf_time duration, struct bf_err *err);
+	/* See bf_transport_reopen. */
+	enum bf_rc (*reopen)(struct bf_transport *t, bf_time deadline, struct bf_err *err);
 };
 
 /* ---- frame bus ---- */
@@ -180,7 +197,8 @@ struct bf_usb_ops {
 	/* USB bus reset; the device may come back as another one. */
 	enum bf_rc (*reset)(struct bf_transport *t, bf_time deadline, struct bf_err *err);
 	/* Waits for the device to go (if it is still there) and to come back on the same port path or
-	 * with the same serial, possibly with another PID and address, and opens it. */
+	 * with the same serial, possibly with another PID and address, and opens it. See
+	 * bf_transport_reopen. */
 	enum bf_rc (*reopen)(struct bf_transport *t, bf_time deadline, struct bf_err *err);
 };
 
@@ -200,12 +218,39 @@ struct bf_transport { /* a driver's instance embeds this first */
 	struct bf_clock *clock; /* the clock that this wire lives on; borrowed from the opener, but
 				     a virtual wire brings its own and frees it on close */
 	const struct bf_log *log; /* may be NULL */
-	char name[128];           /* as the user would name it: "can0", "/dev/ttyUSB0", "usb@1-2" */
+	char name
+		[BF_ADDRESS_MAX]; /* as the user would name it: "can0", "/dev/ttyUSB0", "usb@1-2" */
 	struct bf_wire_stats stats;
 };
 
 struct bf_transport *bf_transport_close(struct bf_transport *t); /* takes NULL, returns NULL */
 BF_DEFINE_CLEANUP(bf_transport, bf_transport_close)
+
+/*
+ * Interfaces vanish and come back: a pack with its own USB port, an adapter that the pack feeds, a hub that
+ * resets. A wire that disappeared answers every call with BF_E_GONE until this function has succeeded; the
+ * transport itself stays valid, with its clock, name, counters and all that borrowed it (links, wrappers).
+ *
+ * A stream is looked for by the name that the user gave: a link (/dev/serial/by-id, a udev rule) is followed
+ * again; a name that the kernel made (ttyACM0) is only a hint, so a USB adapter is recognised by its port on
+ * the hub or by its USB serial number, whatever the name is now. A port of that name that belongs to another
+ * device is not touched. The rate, the format and the modem lines are set as they were set last; what was
+ * received and not read is dropped.
+ *
+ * May be called on a wire that is still there: a stream is then closed and opened at once, a USB device
+ * is waited for until it leaves.
+ *
+ *   BF_OK             it is back and open
+ *   BF_E_TIMEOUT      not back by the deadline; still gone, may be called again
+ *   BF_E_INTERRUPTED  the clock was cancelled; still gone
+ *   BF_E_BUSY, BF_E_IFACE  it is back and cannot be opened (held, denied, cannot do the rate); still gone
+ *   BF_E_UNSUPPORTED  this kind of wire cannot be opened again
+ */
+enum bf_rc bf_transport_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err);
+/* Of a stream, with BF_E_UNSUPPORTED and a cause where the wire has nothing of the kind. */
+enum bf_rc bf_stream_set_modem(struct bf_transport *t, unsigned mask, unsigned on,
+			       struct bf_err *err);
+enum bf_rc bf_stream_send_break(struct bf_transport *t, bf_time duration, struct bf_err *err);
 
 /* ---- drivers ---- */
 
@@ -223,7 +268,7 @@ struct bf_open_env {
 
 /* One thing that could be given to --if. */
 struct bf_candidate {
-	char address[128];
+	char address[BF_ADDRESS_MAX];
 	char what[160]; /* "FTDI FT232R, serial A5069RR4" */
 	bool usable;    /* false: `why` tells (down, denied, busy) */
 	char why[256];
@@ -312,7 +357,8 @@ struct bf_tap {
 enum bf_rc bf_tap_wrap(struct bf_transport *take, const struct bf_tap *tap,
 		       struct bf_transport **ret, struct bf_err *err);
 
-/* "seed=7,drop=1%,flip=0.5%,delay=2%:5ms,dup=1%,cut=120": each share is per read/write or frame;
- * cut=N disconnects after N messages. Consumes `take` whatever happens. */
+/* "seed=7,drop=1%,flip=0.5%,delay=2%:5ms,dup=1%,cut=120,unplug=40:2s": each share is per read/write or
+ * frame; cut=N disconnects after N messages for good, unplug=N:TIME until it is opened again so long after.
+ * Consumes `take` whatever happens. */
 enum bf_rc bf_fault_wrap(struct bf_transport *take, const char *spec, struct bf_transport **ret,
 			 struct bf_err *err);

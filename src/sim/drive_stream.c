@@ -115,6 +115,12 @@ static void stream_discard(struct bf_transport *t)
 	stream_of(t)->rx_len = 0;
 }
 
+/* The pack speaks 8N1; a second stop bit is idle time to it. */
+static bool differs(const struct bf_line *line)
+{
+	return line->parity != BF_PARITY_NONE || (line->data_bits && line->data_bits != 8);
+}
+
 static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *line,
 				  struct bf_err *err)
 {
@@ -123,7 +129,45 @@ static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *
 	if (!line->baud)
 		return bf_fail(err, BF_E_USAGE, "a line rate of 0 baud");
 	s->node.line.tester_rate = line->baud;
-	s->node.line.tester_frames_differ = line->parity != BF_PARITY_NONE;
+	s->node.line.tester_frames_differ = differs(line);
+	return BF_OK;
+}
+
+static enum bf_rc stream_set_modem(struct bf_transport *t, unsigned mask, unsigned on,
+				   struct bf_err *err)
+{
+	struct bf_stream_node *n = &stream_of(t)->node;
+
+	if (!n->modem)
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "'%s' has no modem lines: the virtual pack is not wired to them",
+			       t->name);
+	n->modem_on = (n->modem_on & ~mask) | (on & mask);
+	n->modem(n, n->modem_on, bf_now(t->clock));
+	return BF_OK;
+}
+
+static enum bf_rc stream_send_break(struct bf_transport *t, bf_time duration, struct bf_err *err)
+{
+	struct bf_stream_node *n = &stream_of(t)->node;
+
+	if (!n->line_break)
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "'%s' cannot send a break: the virtual pack does not hear it",
+			       t->name);
+	n->line_break(n, duration, bf_now(t->clock));
+	if (!bf_clock_until(t->clock, bf_in(t->clock, duration)))
+		return bf_fail(err, BF_E_INTERRUPTED, "stopped while sending a break to '%s'",
+			       t->name);
+	return BF_OK;
+}
+
+/* A virtual line never goes; what comes back is a line with nothing on it. */
+static enum bf_rc stream_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	(void)deadline, (void)err;
+	stream_of(t)->rx_len = 0;
+	t->stats.reopened++;
 	return BF_OK;
 }
 
@@ -137,6 +181,7 @@ static void stream_report(struct bf_transport *t, struct bf_line_report *ret)
 		.low_latency = true,
 		.latency_timer_ms = -1,
 		.echo = s->echo_heard,
+		.modem_lines = s->node.modem != NULL,
 	};
 }
 
@@ -157,6 +202,9 @@ static const struct bf_stream_ops byte_ops = {
 	.discard = stream_discard,
 	.set_line = stream_set_line,
 	.report = stream_report,
+	.set_modem = stream_set_modem,
+	.send_break = stream_send_break,
+	.reopen = stream_reopen,
 };
 
 const struct bf_transport_ops bf_sim_stream_ops = {
@@ -188,8 +236,9 @@ enum bf_rc bf_sim_stream_open(const struct bf_sim_open *o, struct bf_transport *
 	bf_stream_node_init(&s->node, s->pack, rate);
 	s->node.heard = heard;
 	s->node.echo = echo;
+	s->node.modem_on = BF_MODEM_RTS | BF_MODEM_DTR;
 	s->node.line.tester_rate = o->env->line.baud ? o->env->line.baud : rate;
-	s->node.line.tester_frames_differ = o->env->line.parity != BF_PARITY_NONE;
+	s->node.line.tester_frames_differ = differs(&o->env->line);
 	s->source = (struct bf_vsource){ source_next, source_run };
 	bf_vclock_attach(s->t.clock, &s->source);
 	*ret = &s->t;

@@ -39,6 +39,11 @@ struct bf_stream_node {
 	void (*heard)(struct bf_stream_node *n, const uint8_t *p, size_t len, bf_time now);
 	/* The tester hears its own bytes; may be NULL. */
 	void (*echo)(struct bf_stream_node *n, const uint8_t *p, size_t len, bf_time now);
+	/* What the tester does to the other lines of its port: bits of enum bf_modem_line that are on now,
+	 * and a break that begins now. NULL: the pack is not wired to them, and the virtual port has none. */
+	void (*modem)(struct bf_stream_node *n, unsigned on, bf_time now);
+	void (*line_break)(struct bf_stream_node *n, bf_time duration, bf_time now);
+	unsigned modem_on;
 };
 
 void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_t rate);

@@ -50,12 +50,50 @@ static void add_errors(struct bf_wrap *w, const char *doing, enum bf_rc rc)
 
 enum bf_rc bf_fault_check_cut(struct bf_wrap *w, struct bf_err *err)
 {
-	const struct bf_fault *f = bf_fault_of(&w->t);
+	struct bf_fault *f = bf_fault_of(&w->t);
 
-	if (!f->spec.cut || f->messages < f->spec.cut)
+	if (f->spec.cut && f->messages >= f->spec.cut)
+		return bf_fail(err, BF_E_GONE,
+			       "'%s' was cut by the fault injector after %llu messages", w->t.name,
+			       (unsigned long long)f->spec.cut);
+	if (f->spec.unplug && !f->was_unplugged && f->messages >= f->spec.unplug) {
+		f->unplugged = f->was_unplugged = true;
+		f->back_at = bf_in(w->t.clock, f->spec.unplug_us);
+	}
+	if (!f->unplugged)
 		return BF_OK;
-	return bf_fail(err, BF_E_GONE, "'%s' was cut by the fault injector after %llu messages",
-		       w->t.name, (unsigned long long)f->spec.cut);
+	return bf_fail(err, BF_E_GONE,
+		       "'%s' was unplugged by the fault injector after %llu messages", w->t.name,
+		       (unsigned long long)f->spec.unplug);
+}
+
+/* Until it is plugged in again; BF_OK also where it never was pulled. */
+static enum bf_rc plug_in(struct bf_fault *f, bf_time deadline, struct bf_err *err)
+{
+	if (bf_fault_check_cut(&f->w, err) == BF_OK)
+		return BF_OK;
+	if (!f->unplugged || bf_fault_wait(f, f->back_at, deadline, err)) {
+		if (err->rc == BF_E_TIMEOUT)
+			bf_fail(err, BF_E_TIMEOUT, "'%s' did not come back in time", f->w.t.name);
+		return err->rc;
+	}
+	f->unplugged = false;
+	f->held.full = f->held.again = false;
+	return BF_OK;
+}
+
+static enum bf_rc stream_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	if (plug_in(bf_fault_of(t), deadline, err))
+		return err->rc;
+	return bf_wrap_stream_reopen(t, deadline, err);
+}
+
+static enum bf_rc usb_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	if (plug_in(bf_fault_of(t), deadline, err))
+		return err->rc;
+	return bf_wrap_reopen(t, deadline, err);
 }
 
 enum bf_rc bf_fault_wait(struct bf_fault *f, bf_time at, bf_time deadline, struct bf_err *err)
@@ -260,9 +298,18 @@ static void fault_close(struct bf_transport *t)
 }
 
 static const struct bf_wrap_ops fault_ops = {
-	.stream = { .write = stream_write, .read = stream_read, .discard = stream_discard },
+	.stream = {
+		.write = stream_write,
+		.read = stream_read,
+		.discard = stream_discard,
+		.reopen = stream_reopen,
+	},
 	.bus = { .send = bus_send, .recv = bus_recv },
-	.usb = { .control = bf_fault_usb_control, .bulk = bf_fault_usb_bulk },
+	.usb = {
+		.control = bf_fault_usb_control,
+		.bulk = bf_fault_usb_bulk,
+		.reopen = usb_reopen,
+	},
 	.close = fault_close,
 	.before = bf_fault_check_cut,
 	.after = add_errors,

@@ -11,7 +11,9 @@ struct bf_fault_spec {
 	uint64_t seed;
 	uint32_t drop, flip, delay, dup, trunc;
 	bf_time delay_us;
-	uint64_t cut; /* messages until the wire is cut, 0: never */
+	uint64_t cut;      /* messages until the wire is cut, 0: never */
+	uint64_t unplug;   /* messages until the interface vanishes, 0: never */
+	bf_time unplug_us; /* so long after that it can be opened again */
 };
 
 /* How many characters of the text belong to the specification: up to the ':' before an address. */
@@ -43,11 +45,14 @@ struct bf_fault {
 	struct bf_rng rng;
 	uint64_t messages;
 	uint64_t line_errors; /* made by us */
+	bool unplugged, was_unplugged;
+	bf_time back_at; /* while unplugged */
 	struct bf_fault_held held;
 };
 
 struct bf_fault *bf_fault_of(struct bf_transport *t);
 struct bf_fate bf_fault_draw(struct bf_fault *f);
+/* BF_E_GONE while the wire is cut or unplugged. */
 enum bf_rc bf_fault_check_cut(struct bf_wrap *w, struct bf_err *err);
 enum bf_rc bf_fault_wait(struct bf_fault *f, bf_time at, bf_time deadline, struct bf_err *err);
 size_t bf_fault_shortened(struct bf_fault *f, size_t len);

@@ -20,7 +20,7 @@ static enum bf_rc wrong(const struct reader *r, const char *want)
 	bf_fail(r->err, BF_E_USAGE, "fault '%s': expected %s at character %zu", r->spec, want,
 		(size_t)(r->p - r->spec) + 1);
 	bf_next(r->err, "the form is seed=7,drop=1%%,flip=0.5%%,delay=2%%:5ms,dup=1%%,trunc=1%%,"
-			"cut=120");
+			"cut=120,unplug=40:2s");
 	return BF_E_USAGE;
 }
 
@@ -100,6 +100,16 @@ static enum bf_rc read_delay(struct reader *r, struct bf_fault_spec *spec)
 	return read_duration(r, &spec->delay_us);
 }
 
+static enum bf_rc read_unplug(struct reader *r, struct bf_fault_spec *spec)
+{
+	if (read_number(r, &spec->unplug))
+		return r->err->rc;
+	if (*r->p != ':')
+		return wrong(r, "':' and the time until it is back, as in 40:2s,");
+	r->p++;
+	return read_duration(r, &spec->unplug_us);
+}
+
 static bool take_key(struct reader *r, const char *key)
 {
 	size_t len = strlen(key);
@@ -132,7 +142,9 @@ static enum bf_rc read_item(struct reader *r, struct bf_fault_spec *spec)
 		return read_number(r, &spec->cut);
 	if (take_key(r, "delay"))
 		return read_delay(r, spec);
-	return wrong(r, "one of seed=, drop=, flip=, delay=, dup=, trunc=, cut=");
+	if (take_key(r, "unplug"))
+		return read_unplug(r, spec);
+	return wrong(r, "one of seed=, drop=, flip=, delay=, dup=, trunc=, cut=, unplug=");
 }
 
 enum bf_rc bf_fault_parse(const char *spec, struct bf_fault_spec *ret, struct bf_err *err)
@@ -163,8 +175,9 @@ size_t bf_fault_spec_len(const char *text)
 			item = p + 1;
 		if (*p != ':')
 			continue;
-		/* The one ':' inside a specification stands between a delay's share and its time. */
-		if (strncmp(item, "delay=", 6) != 0 || !isdigit((unsigned char)p[1]))
+		/* A ':' inside a specification stands before the time of a delay or of an unplugging. */
+		if ((strncmp(item, "delay=", 6) != 0 && strncmp(item, "unplug=", 7) != 0) ||
+		    !isdigit((unsigned char)p[1]))
 			break;
 		item = p;
 	}

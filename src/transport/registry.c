@@ -37,6 +37,33 @@ struct bf_transport *bf_transport_close(struct bf_transport *t)
 	return NULL;
 }
 
+enum bf_rc bf_transport_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	const struct bf_transport_ops *ops = t->ops;
+
+	if (ops->stream && ops->stream->reopen)
+		return ops->stream->reopen(t, deadline, err);
+	if (ops->usb && ops->usb->reopen)
+		return ops->usb->reopen(t, deadline, err);
+	return bf_fail(err, BF_E_UNSUPPORTED, "'%s' cannot be opened again while it is in use",
+		       t->name);
+}
+
+enum bf_rc bf_stream_set_modem(struct bf_transport *t, unsigned mask, unsigned on,
+			       struct bf_err *err)
+{
+	if (t->ops->stream && t->ops->stream->set_modem)
+		return t->ops->stream->set_modem(t, mask, on, err);
+	return bf_fail(err, BF_E_UNSUPPORTED, "'%s' has no modem lines (RTS, DTR)", t->name);
+}
+
+enum bf_rc bf_stream_send_break(struct bf_transport *t, bf_time duration, struct bf_err *err)
+{
+	if (t->ops->stream && t->ops->stream->send_break)
+		return t->ops->stream->send_break(t, duration, err);
+	return bf_fail(err, BF_E_UNSUPPORTED, "'%s' cannot send a break", t->name);
+}
+
 enum bf_rc bf_address_unknown(const char *address, struct bf_err *err)
 {
 	size_t n;

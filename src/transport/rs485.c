@@ -5,6 +5,7 @@
  */
 #include "bmsflash/transport.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -23,10 +24,19 @@
 #define DRAIN_STEP             BF_US(200)
 #define QUEUE_STEP             BF_MS(1)
 #define DEFAULT_BAUD           115200
+/* A new port is there before udev has given it to its group, and services that try every new port let go
+ * of it after a moment. */
+#define APPEAR_POLL BF_MS(100)
+#define SETTLE      BF_SEC(3)
+
+static_assert(BF_ADDRESS_MAX >= PATH_MAX, "a path fits into a name");
 
 struct rs485 {
 	struct bf_transport t;
-	struct bf_tty *tty;
+	struct bf_tty *tty; /* NULL: gone, and not opened again yet */
+	bool usb;           /* `where` says which device the port belongs to */
+	struct bf_tty_where where;
+	unsigned modem_mask, modem_on; /* as set by our user */
 	struct bf_line line;
 	enum bf_rs485_mode direction;
 	struct bf_echo echo;
@@ -54,6 +64,11 @@ static enum bf_rc gone(struct rs485 *r, const char *what, int os_errno, struct b
 	bf_likely(err, "the adapter reset itself: weak USB port or hub, or a short on the bus");
 	bf_next(err, "plug the adapter in again and repeat the command");
 	return BF_E_GONE;
+}
+
+static enum bf_rc check_there(struct rs485 *r, const char *what, struct bf_err *err)
+{
+	return r->tty ? BF_OK : gone(r, what, ENODEV, err);
 }
 
 static enum bf_rc io_failed(struct rs485 *r, const char *what, struct bf_err *err)
@@ -101,7 +116,7 @@ static void count_errors(struct rs485 *r)
 {
 	uint64_t errors, lost;
 
-	if (r->counts_errors && bf_tty_errors(r->tty->fd, &errors, &lost)) {
+	if (r->tty && r->counts_errors && bf_tty_errors(r->tty->fd, &errors, &lost)) {
 		r->own_line_errors += errors - r->errors;
 		r->t.stats.rx_dropped += lost - r->lost;
 		r->errors = errors;
@@ -114,7 +129,8 @@ static void count_errors(struct rs485 *r)
 
 static bf_time wire_time(const struct rs485 *r, size_t len)
 {
-	uint64_t bits = 1u + 8u + (r->line.parity != BF_PARITY_NONE ? 1u : 0u) + r->line.stop_bits;
+	uint64_t bits = 1u + r->line.data_bits + (r->line.parity != BF_PARITY_NONE ? 1u : 0u) +
+			r->line.stop_bits;
 
 	/* A pty has no wire: what was written is at its other end. */
 	if (r->pty)
@@ -177,6 +193,8 @@ static enum bf_rc rs485_read(struct bf_transport *t, uint8_t *p, size_t cap, siz
 	bool hup = false;
 	size_t n;
 
+	if (check_there(r, "reading from", err))
+		return err->rc;
 	for (;;) {
 		if (take(r, p, cap, ret_len))
 			return BF_OK;
@@ -201,7 +219,7 @@ static void rs485_discard(struct bf_transport *t)
 {
 	struct rs485 *r = rs485_of(t);
 	struct bf_err ignored;
-	size_t n = 1;
+	size_t n = r->tty ? 1 : 0;
 
 	while (n && (absorb(r, &n, &ignored) == BF_OK || ignored.rc == BF_E_LINK))
 		bf_echo_discard(&r->echo);
@@ -227,6 +245,8 @@ static enum bf_rc rs485_drain(struct bf_transport *t, bf_time deadline, struct b
 	bf_time now, next;
 	int queued;
 
+	if (check_there(r, "draining", err))
+		return err->rc;
 	for (;;) {
 		queued = bf_tty_queued(r->tty->fd);
 		if (queued < 0 && (errno == EIO || errno == ENODEV))
@@ -278,6 +298,8 @@ static enum bf_rc rs485_write(struct bf_transport *t, const uint8_t *p, size_t l
 	struct rs485 *r = rs485_of(t);
 	enum bf_rc rc;
 
+	if (check_there(r, "writing to", err))
+		return err->rc;
 	if (r->line.guard_us && r->last_heard &&
 	    pause_until(r, r->last_heard + r->line.guard_us, deadline, err))
 		return err->rc;
@@ -315,13 +337,20 @@ static enum bf_rc rs485_set_line(struct bf_transport *t, const struct bf_line *l
 	struct bf_line want = *line;
 	enum bf_rs485_mode direction;
 
+	if (check_there(r, "setting the line of", err))
+		return err->rc;
 	if (!want.baud)
 		want.baud = DEFAULT_BAUD;
 	if (!want.stop_bits)
 		want.stop_bits = 1;
+	if (!want.data_bits)
+		want.data_bits = 8;
 	if (want.stop_bits > 2)
 		return bf_fail(err, BF_E_USAGE, "%u stop bits, but a line has 1 or 2",
 			       want.stop_bits);
+	if (want.data_bits < 5 || want.data_bits > 8)
+		return bf_fail(err, BF_E_USAGE, "%u data bits, but a line has 5 to 8",
+			       want.data_bits);
 	if (r->tty->ops->set_line(r->tty, &want, err) || check_rate(r, &want, err) ||
 	    bf_tty_direction(r->tty, &want, &direction, err))
 		return err->rc;
@@ -333,7 +362,7 @@ static enum bf_rc rs485_set_line(struct bf_transport *t, const struct bf_line *l
 static void rs485_report(struct bf_transport *t, struct bf_line_report *ret)
 {
 	struct rs485 *r = rs485_of(t);
-	uint32_t real = bf_tty_real_baud(r->tty->fd);
+	uint32_t real = r->tty ? bf_tty_real_baud(r->tty->fd) : 0;
 
 	*ret = (struct bf_line_report){
 		.real_baud = real ? real : r->line.baud,
@@ -341,46 +370,98 @@ static void rs485_report(struct bf_transport *t, struct bf_line_report *ret)
 		.low_latency = r->low_latency,
 		.latency_timer_ms = r->latency_timer_ms,
 		.echo = r->echo.own_heard || r->echo.mode == BF_ECHO_PRESENT,
-		.modem_lines = bf_tty_has_modem_lines(r->tty->fd),
+		.modem_lines = r->tty && bf_tty_has_modem_lines(r->tty->fd),
 	};
 	count_errors(r);
 }
 
+/* ---- modem lines and break ---- */
+
+static enum bf_rc no_lines(struct rs485 *r, const char *what, struct bf_err *err)
+{
+	bf_fail(err, BF_E_UNSUPPORTED, "'%s' has no %s", r->t.name, what);
+	if (r->pty)
+		bf_likely(err, "it is a pty, which carries bytes only");
+	return BF_E_UNSUPPORTED;
+}
+
+static enum bf_rc rs485_set_modem(struct bf_transport *t, unsigned mask, unsigned on,
+				  struct bf_err *err)
+{
+	struct rs485 *r = rs485_of(t);
+
+	if (check_there(r, "setting the modem lines of", err))
+		return err->rc;
+	if (!bf_tty_has_modem_lines(r->tty->fd))
+		return no_lines(r, "modem lines (RTS, DTR)", err);
+	if ((mask & BF_MODEM_RTS) && r->direction != BF_RS485_ADAPTER)
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "RTS of '%s' switches the RS485 direction and cannot be set",
+			       t->name);
+	if (!bf_tty_set_modem(r->tty->fd, mask, on))
+		return io_failed(r, "setting the modem lines of", err);
+	r->modem_mask |= mask;
+	r->modem_on = (r->modem_on & ~mask) | (on & mask);
+	return BF_OK;
+}
+
+static enum bf_rc rs485_send_break(struct bf_transport *t, bf_time duration, struct bf_err *err)
+{
+	struct rs485 *r = rs485_of(t);
+	bool whole;
+
+	if (check_there(r, "sending a break to", err) ||
+	    rs485_drain(t, bf_in(t->clock, BF_SEC(1)), err))
+		return err->rc;
+	if (r->pty || !bf_tty_break(r->tty->fd, true))
+		return r->pty || errno == ENOTTY || errno == EINVAL
+			       ? no_lines(r, "way to send a break", err)
+			       : io_failed(r, "sending a break to", err);
+	whole = bf_clock_until(t->clock, bf_in(t->clock, duration));
+	if (!bf_tty_break(r->tty->fd, false))
+		return io_failed(r, "ending a break on", err);
+	return whole ? BF_OK
+		     : bf_fail(err, BF_E_INTERRUPTED, "stopped while sending a break to '%s'",
+			       t->name);
+}
+
 /* ---- open and close ---- */
+
+static void let_go(struct rs485 *r)
+{
+	if (!r->tty)
+		return;
+	bf_tty_release(r->tty);
+	r->tty->ops->close(r->tty);
+	r->tty = NULL;
+}
 
 static void rs485_close(struct bf_transport *t)
 {
 	struct rs485 *r = rs485_of(t);
 
-	bf_tty_release(r->tty);
-	r->tty->ops->close(r->tty);
+	let_go(r);
 	bf_echo_done(&r->echo);
 	free(r);
 }
 
-static const struct bf_stream_ops stream_ops = {
-	.write = rs485_write,
-	.read = rs485_read,
-	.drain = rs485_drain,
-	.discard = rs485_discard,
-	.set_line = rs485_set_line,
-	.report = rs485_report,
-};
-
-static const struct bf_transport_ops rs485_ops = {
-	.name = "rs485",
-	.wire = BF_WIRE_STREAM,
-	.stream = &stream_ops,
-	.close = rs485_close,
-};
+/* The name that the user gave, as a path. */
+static enum bf_rc full_path(const char *address, char full[PATH_MAX], struct bf_err *err)
+{
+	if (snprintf(full, PATH_MAX, "%s%s", strchr(address, '/') ? "" : "/dev/", address) >=
+	    PATH_MAX)
+		return bf_tty_explain_open(address, address, ENAMETOOLONG, err);
+	return BF_OK;
+}
 
 /* The device's own path: "ttyUSB0" and links in /dev/serial/by-id lead to the same. */
 static enum bf_rc resolve(const char *address, char path[PATH_MAX], struct bf_err *err)
 {
-	char full[160];
+	char full[PATH_MAX];
 	struct stat st;
 
-	snprintf(full, sizeof(full), "%s%s", strchr(address, '/') ? "" : "/dev/", address);
+	if (full_path(address, full, err))
+		return err->rc;
 	if (!realpath(full, path))
 		return bf_tty_explain_open(full, address, errno, err);
 	if (stat(path, &st) < 0)
@@ -388,6 +469,20 @@ static enum bf_rc resolve(const char *address, char path[PATH_MAX], struct bf_er
 	if (!S_ISCHR(st.st_mode))
 		return bf_tty_explain_open(path, address, ENOTTY, err);
 	return bf_tty_check_lock_file(path, address, err);
+}
+
+/* The same port again: a link is the user's word for it, and what the kernel named is known by its USB device. */
+static enum bf_rc resolve_again(struct rs485 *r, char path[PATH_MAX], struct bf_err *err)
+{
+	char full[PATH_MAX];
+
+	if (full_path(r->t.name, full, err))
+		return err->rc;
+	if (!r->usb || (realpath(full, path) && strcmp(full, path) != 0))
+		return resolve(r->t.name, path, err);
+	if (!bf_tty_find("", &r->where, path, PATH_MAX))
+		return bf_tty_explain_open(full, r->t.name, ENOENT, err);
+	return bf_tty_check_lock_file(path, r->t.name, err);
 }
 
 static enum bf_rc open_tty(const char *path, const char *address, struct bf_tty **ret,
@@ -402,7 +497,7 @@ static enum bf_rc open_tty(const char *path, const char *address, struct bf_tty 
 
 static void ask_low_latency(struct rs485 *r)
 {
-	char knob[192];
+	char knob[PATH_MAX];
 
 	r->low_latency = bf_tty_low_latency(r->tty, &r->latency_timer_ms, knob, sizeof(knob));
 	if (r->latency_timer_ms > 1)
@@ -424,15 +519,114 @@ static void warn_of_services(const struct rs485 *r)
 	}
 }
 
+/* Takes the device at this path, with these settings. On failure nothing is held. */
+static enum bf_rc take_port(struct rs485 *r, const char *path, const struct bf_line *line,
+			    struct bf_err *err)
+{
+	if (open_tty(path, r->t.name, &r->tty, err))
+		return err->rc;
+	r->pty = bf_tty_is_pty(path);
+	if (bf_tty_claim(r->tty, r->t.name, err) || rs485_set_line(&r->t, line, err)) {
+		let_go(r);
+		return err->rc;
+	}
+	ask_low_latency(r);
+	r->counts_errors = bf_tty_errors(r->tty->fd, &r->errors, &r->lost);
+	r->tx_end = r->last_heard = 0;
+	bf_echo_reset(&r->echo);
+	rs485_discard(&r->t); /* what was said before we listened is nobody's answer */
+	return BF_OK;
+}
+
+static enum bf_rc try_again(struct rs485 *r, struct bf_err *err)
+{
+	struct bf_line line = r->line;
+	char path[PATH_MAX];
+
+	bf_err_init(err);
+	if (resolve_again(r, path, err) || take_port(r, path, &line, err))
+		return err->rc;
+	if (r->modem_mask)
+		(void)bf_tty_set_modem(r->tty->fd, r->modem_mask, r->modem_on);
+	r->t.stats.reopened++;
+	bf_log(r->t.log, BF_LOG_INFO, "'%s' is back: %s", r->t.name, path);
+	return BF_OK;
+}
+
+/* Not there, or there and already broken off again. */
+static bool is_absent(const struct bf_err *err)
+{
+	static const int absent[] = { ENOENT, ENODEV, ENXIO, ENOTDIR, EIO };
+
+	for (size_t i = 0; i < BF_COUNT(absent); i++) {
+		if (err->os == absent[i])
+			return true;
+	}
+	return err->rc == BF_E_GONE;
+}
+
+static void not_back(struct rs485 *r, struct bf_err *err)
+{
+	bf_fail_os(err, BF_E_TIMEOUT, err->os, "'%s' disappeared and did not come back", r->t.name);
+	bf_likely(err, "the adapter, or the pack that feeds it, has lost its power");
+	bf_likely(err, "it came back in another USB socket or under another name");
+	bf_next(err, "bmsflash probe");
+}
+
+static enum bf_rc rs485_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	struct rs485 *r = rs485_of(t);
+	bf_time settled = BF_NEVER, now, next;
+
+	let_go(r);
+	while (try_again(r, err)) {
+		now = bf_now(t->clock);
+		if (is_absent(err))
+			settled = BF_NEVER;
+		else if (settled == BF_NEVER)
+			settled = bf_in(t->clock, SETTLE);
+		if (now >= settled)
+			break;
+		if (now >= deadline) {
+			if (is_absent(err))
+				not_back(r, err);
+			break;
+		}
+		next = bf_in(t->clock, APPEAR_POLL);
+		if (!bf_clock_until(t->clock, next < deadline ? next : deadline))
+			return bf_fail(err, BF_E_INTERRUPTED,
+				       "stopped while waiting for '%s' to come back", t->name);
+	}
+	return r->tty ? BF_OK : err->rc;
+}
+
+static const struct bf_stream_ops stream_ops = {
+	.write = rs485_write,
+	.read = rs485_read,
+	.drain = rs485_drain,
+	.discard = rs485_discard,
+	.set_line = rs485_set_line,
+	.report = rs485_report,
+	.set_modem = rs485_set_modem,
+	.send_break = rs485_send_break,
+	.reopen = rs485_reopen,
+};
+
+static const struct bf_transport_ops rs485_ops = {
+	.name = "rs485",
+	.wire = BF_WIRE_STREAM,
+	.stream = &stream_ops,
+	.close = rs485_close,
+};
+
 static enum bf_rc rs485_open(const struct bf_open_env *env, const char *address,
 			     struct bf_transport **ret, struct bf_err *err)
 {
 	BF_AUTO(bf_transport) *owner = NULL;
 	struct rs485 *r;
 	char path[PATH_MAX];
-	struct bf_tty *tty;
 
-	if (resolve(address, path, err) || open_tty(path, address, &tty, err))
+	if (resolve(address, path, err))
 		return bf_while(err, "opening '%s'", address);
 	r = calloc(1, sizeof(*r));
 	if (!r)
@@ -440,16 +634,12 @@ static enum bf_rc rs485_open(const struct bf_open_env *env, const char *address,
 	r->t.ops = &rs485_ops;
 	r->t.clock = env->clock;
 	r->t.log = env->log;
-	r->tty = tty;
-	r->pty = bf_tty_is_pty(path);
+	r->usb = bf_tty_where("", path, &r->where);
 	snprintf(r->t.name, sizeof(r->t.name), "%s", address);
 	owner = &r->t;
-	if (bf_tty_claim(tty, address, err) || rs485_set_line(&r->t, &env->line, err))
+	if (take_port(r, path, &env->line, err))
 		return bf_while(err, "opening '%s'", address);
-	ask_low_latency(r);
 	warn_of_services(r);
-	r->counts_errors = bf_tty_errors(tty->fd, &r->errors, &r->lost);
-	rs485_discard(&r->t); /* what was said before we listened is nobody's answer */
 	*ret = bf_steal(&owner);
 	return BF_OK;
 }

@@ -65,6 +65,19 @@ static bool whole(const struct bf_echo *e)
 	return e->n_sent && e->pos == e->n_sent && all_matches(e);
 }
 
+void bf_echo_reset(struct bf_echo *e)
+{
+	struct bf_echo kept = {
+		.mode = e->mode,
+		.own_heard = e->own_heard,
+		.removed = e->removed,
+		.damaged = e->damaged,
+	};
+
+	bf_echo_done(e);
+	*e = kept;
+}
+
 void bf_echo_sent(struct bf_echo *e, const uint8_t *p, size_t len)
 {
 	/* In doubt until now (heard back, then silence), or absent and only watched: start afresh. */

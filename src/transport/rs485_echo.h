@@ -36,6 +36,8 @@ struct bf_echo {
 };
 
 void bf_echo_done(struct bf_echo *e);
+/* The port was opened anew: what was under way is lost, what was learned and counted stays. */
+void bf_echo_reset(struct bf_echo *e);
 void bf_echo_sent(struct bf_echo *e, const uint8_t *p, size_t len);
 /* Takes what was received; foreign bytes go to the end of `out`. False when an own message came back
  * damaged in place: somebody else spoke at the same time, or noise. */

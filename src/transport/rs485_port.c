@@ -47,7 +47,7 @@ static enum bf_rc configure(struct sp_port *sp, struct sp_port_config *config,
 	};
 
 	sp_set_config_baudrate(config, (int)line->baud);
-	sp_set_config_bits(config, 8);
+	sp_set_config_bits(config, (int)line->data_bits);
 	sp_set_config_parity(config, parity[line->parity]);
 	sp_set_config_stopbits(config, (int)line->stop_bits);
 	sp_set_config_flowcontrol(config, SP_FLOWCONTROL_NONE);

@@ -36,12 +36,14 @@ uint32_t bf_tty_real_baud(int fd)
 
 static void make_raw(struct termios2 *tio, const struct bf_line *line)
 {
+	static const tcflag_t bits[] = { [5] = CS5, [6] = CS6, [7] = CS7, [8] = CS8 };
+
 	tio->c_iflag = IGNBRK;
 	tio->c_oflag = 0;
 	tio->c_lflag = 0;
 	tio->c_cflag &= ~(tcflag_t)(CBAUD | CBAUD << IBSHIFT | CSIZE | PARENB | PARODD | CMSPAR |
 				    CSTOPB | CRTSCTS);
-	tio->c_cflag |= CS8 | CLOCAL | CREAD | BOTHER | BOTHER << IBSHIFT;
+	tio->c_cflag |= bits[line->data_bits] | CLOCAL | CREAD | BOTHER | BOTHER << IBSHIFT;
 	if (line->stop_bits == 2)
 		tio->c_cflag |= CSTOPB;
 	switch (line->parity) {

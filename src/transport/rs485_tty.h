@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "bmsflash/transport.h"
@@ -14,7 +15,7 @@ struct bf_tty;
 
 struct bf_tty_ops {
 	void (*close)(struct bf_tty *tty);
-	/* Raw mode, 8 data bits, no flow control. */
+	/* Raw mode, no flow control. */
 	enum bf_rc (*set_line)(struct bf_tty *tty, const struct bf_line *line, struct bf_err *err);
 	/* As read(2) and write(2) on a descriptor that does not block; 0: nothing now. */
 	ssize_t (*read)(struct bf_tty *tty, uint8_t *p, size_t cap);
@@ -25,7 +26,7 @@ struct bf_tty { /* a backend's instance embeds this first */
 	const struct bf_tty_ops *ops;
 	int fd;
 	bool claimed;
-	char path[128]; /* without links */
+	char path[PATH_MAX]; /* without links */
 };
 
 /* Opening either way gives an errno, 0 when it is open. ENOTTY: no serial device, or not one that this
@@ -41,6 +42,19 @@ void bf_tty_list(void (*found)(void *ctx, const struct bf_candidate *c), void *c
 void bf_tty_diagnose(const struct bf_diag *diag, const char *address);
 /* " /dev/ttyUSB0, /dev/ttyACM0" into dst, "" when there is none. */
 void bf_tty_names(char *dst, size_t cap);
+
+/* ---- finding it again (rs485_where.c) ---- */
+
+/* The USB device behind a port. */
+struct bf_tty_where {
+	char port[64];     /* "1-2.4": the socket that it is plugged into */
+	char interface[8]; /* which of the device's ports */
+	char serial[128];  /* empty: has none */
+};
+/* root stands before /sys and /dev: "" but in tests. False: no USB device. */
+bool bf_tty_where(const char *root, const char *path, struct bf_tty_where *ret);
+/* The path of the port that this device has now. False: it is not there, or cannot be told from another. */
+bool bf_tty_find(const char *root, const struct bf_tty_where *want, char *path, size_t cap);
 
 /* ---- who else uses it (rs485_hold.c) ---- */
 
@@ -71,6 +85,9 @@ bool bf_tty_has_modem_lines(int fd);
 enum bf_rc bf_tty_direction(const struct bf_tty *tty, const struct bf_line *line,
 			    enum bf_rs485_mode *ret, struct bf_err *err);
 void bf_tty_rts(int fd, bool on);
+/* Bits of enum bf_modem_line. False with errno. */
+bool bf_tty_set_modem(int fd, unsigned mask, unsigned on);
+bool bf_tty_break(int fd, bool on);
 /* Sum of framing, parity and overrun errors since the device was opened by anybody; false: unknown. */
 bool bf_tty_errors(int fd, uint64_t *ret_errors, uint64_t *ret_lost);
 /* Bytes that have not left the host yet, -1 with errno; empty tells about the shift register too. */

@@ -24,6 +24,23 @@ void bf_tty_rts(int fd, bool on)
 	(void)ioctl(fd, on ? TIOCMBIS : TIOCMBIC, &rts);
 }
 
+static bool set_lines(int fd, unsigned long request, unsigned which)
+{
+	int lines = (which & BF_MODEM_RTS ? TIOCM_RTS : 0) | (which & BF_MODEM_DTR ? TIOCM_DTR : 0);
+
+	return !lines || ioctl(fd, request, &lines) == 0;
+}
+
+bool bf_tty_set_modem(int fd, unsigned mask, unsigned on)
+{
+	return set_lines(fd, TIOCMBIS, mask & on) && set_lines(fd, TIOCMBIC, mask & ~on);
+}
+
+bool bf_tty_break(int fd, bool on)
+{
+	return ioctl(fd, on ? TIOCSBRK : TIOCCBRK) == 0;
+}
+
 /* Linux Documentation/driver-api/serial/serial-rs485.rst. A board whose port is for RS485 says so in its device
  * tree (linux,rs485-enabled-at-boot-time). */
 static bool kernel_does_it_already(int fd)

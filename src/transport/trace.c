@@ -141,8 +141,34 @@ static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *
 		[BF_PARITY_NONE] = 'N', [BF_PARITY_EVEN] = 'E', [BF_PARITY_ODD] = 'O'
 	};
 
-	put_note(trace_of(t), "line %u 8%c%u", line->baud, parity[line->parity], line->stop_bits);
+	put_note(trace_of(t), "line %u %u%c%u", line->baud, line->data_bits ? line->data_bits : 8,
+		 parity[line->parity], line->stop_bits ? line->stop_bits : 1);
 	return bf_wrap_set_line(t, line, err);
+}
+
+static enum bf_rc stream_set_modem(struct bf_transport *t, unsigned mask, unsigned on,
+				   struct bf_err *err)
+{
+	put_note(trace_of(t), "modem%s%s",
+		 !(mask & BF_MODEM_RTS) ? ""
+		 : on & BF_MODEM_RTS    ? " RTS on"
+					: " RTS off",
+		 !(mask & BF_MODEM_DTR) ? ""
+		 : on & BF_MODEM_DTR    ? " DTR on"
+					: " DTR off");
+	return bf_wrap_set_modem(t, mask, on, err);
+}
+
+static enum bf_rc stream_send_break(struct bf_transport *t, bf_time duration, struct bf_err *err)
+{
+	put_note(trace_of(t), "break %lld us", (long long)duration);
+	return bf_wrap_send_break(t, duration, err);
+}
+
+static enum bf_rc stream_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	put_note(trace_of(t), "reopen");
+	return bf_wrap_stream_reopen(t, deadline, err);
 }
 
 /* ---- bus ---- */
@@ -260,6 +286,9 @@ static const struct bf_wrap_ops trace_ops = {
 		.read = stream_read,
 		.discard = stream_discard,
 		.set_line = stream_set_line,
+		.set_modem = stream_set_modem,
+		.send_break = stream_send_break,
+		.reopen = stream_reopen,
 	},
 	.bus = { .send = bus_send, .recv = bus_recv, .set_bitrate = bus_set_bitrate },
 	.usb = {

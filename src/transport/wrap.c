@@ -39,6 +39,21 @@ enum bf_rc bf_wrap_set_line(struct bf_transport *t, const struct bf_line *line, 
 	return PASS(wrap_of(t), "line", stream, set_line, line, err);
 }
 
+enum bf_rc bf_wrap_set_modem(struct bf_transport *t, unsigned mask, unsigned on, struct bf_err *err)
+{
+	return PASS(wrap_of(t), "modem", stream, set_modem, mask, on, err);
+}
+
+enum bf_rc bf_wrap_send_break(struct bf_transport *t, bf_time duration, struct bf_err *err)
+{
+	return PASS(wrap_of(t), "break", stream, send_break, duration, err);
+}
+
+enum bf_rc bf_wrap_stream_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	return PASS(wrap_of(t), "reopen", stream, reopen, deadline, err);
+}
+
 static void pass_line_report(struct bf_transport *t, struct bf_line_report *ret)
 {
 	struct bf_wrap *w = wrap_of(t);
@@ -121,6 +136,9 @@ static void keep(struct bf_wrap *w, const struct bf_transport_ops *in,
 			OWN_OR(stream, drain, pass_drain),
 			OWN_OR(stream, set_line, bf_wrap_set_line),
 			OWN_OR(stream, report, pass_line_report),
+			OWN_OR(stream, set_modem, bf_wrap_set_modem),
+			OWN_OR(stream, send_break, bf_wrap_send_break),
+			OWN_OR(stream, reopen, bf_wrap_stream_reopen),
 		};
 	if (in->bus)
 		w->bus = (struct bf_bus_ops){

@@ -41,6 +41,10 @@ enum bf_rc bf_wrap_after(struct bf_wrap *w, const char *doing, enum bf_rc rc);
 
 /* Passing on, for wrappers that only look. */
 enum bf_rc bf_wrap_set_line(struct bf_transport *t, const struct bf_line *line, struct bf_err *err);
+enum bf_rc bf_wrap_set_modem(struct bf_transport *t, unsigned mask, unsigned on,
+			     struct bf_err *err);
+enum bf_rc bf_wrap_send_break(struct bf_transport *t, bf_time duration, struct bf_err *err);
+enum bf_rc bf_wrap_stream_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err);
 enum bf_rc bf_wrap_set_bitrate(struct bf_transport *t, uint32_t bitrate, uint32_t dbitrate,
 			       struct bf_err *err);
 enum bf_rc bf_wrap_claim(struct bf_transport *t, uint8_t interface, uint8_t alt,

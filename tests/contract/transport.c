@@ -208,6 +208,59 @@ static void discards_what_was_received_and_nothing_later(struct wire *w)
 	assert_memory_equal(got, fresh, WIRE_MESSAGE);
 }
 
+static void speaks_again_after_it_was_opened_again(struct wire *w)
+{
+	const uint8_t stale[WIRE_MESSAGE] = { 's', 't', 'a', 'l' };
+	const uint8_t asked[WIRE_MESSAGE] = { 'a', 's', 'k', '?' };
+	const uint8_t fresh[WIRE_MESSAGE] = { 'n', 'e', 'w', '!' };
+	uint8_t got[WIRE_MESSAGE];
+	struct bf_err err;
+
+	if (w->t->ops->wire != BF_WIRE_STREAM)
+		return;
+	w->row->peer_says(w, stale);
+	assert_int_equal(bf_transport_reopen(w->t, bf_in(w->clock, BF_SEC(1)), &err), BF_OK);
+	assert_int_equal(w->t->stats.reopened, 1);
+	assert_int_equal(send_message(w, asked, &err), BF_OK);
+	w->row->peer_says(w, fresh);
+	assert_int_equal(recv_message(w, got, bf_in(w->clock, BF_SEC(1)), &err), BF_OK);
+	assert_memory_equal(got, fresh, WIRE_MESSAGE);
+}
+
+static void stays_gone_until_it_could_be_opened_again(struct wire *w)
+{
+	bf_time begin;
+	struct bf_err err;
+
+	if (w->t->ops->wire != BF_WIRE_STREAM)
+		return;
+	w->row->peer_leaves(w);
+	assert_fails(w, BF_SEC(1), BF_E_GONE);
+	begin = bf_now(w->clock);
+	assert_int_equal(bf_transport_reopen(w->t, bf_in(w->clock, BF_MS(5)), &err), BF_E_TIMEOUT);
+	assert_true(bf_now(w->clock) - begin >= BF_MS(5));
+	assert_fails(w, BF_SEC(1), BF_E_GONE);
+	wire_cancel(w);
+	assert_int_equal(bf_transport_reopen(w->t, bf_in(w->clock, BF_SEC(60)), &err),
+			 BF_E_INTERRUPTED);
+}
+
+static void has_modem_lines_or_says_that_it_has_none(struct wire *w)
+{
+	struct bf_line_report report;
+	enum bf_rc want = BF_E_UNSUPPORTED;
+	struct bf_err err;
+
+	if (w->t->ops->wire == BF_WIRE_STREAM) {
+		w->t->ops->stream->report(w->t, &report);
+		want = report.modem_lines ? BF_OK : BF_E_UNSUPPORTED;
+	}
+	bf_err_init(&err);
+	assert_int_equal(bf_stream_set_modem(w->t, BF_MODEM_DTR, 0, &err), want);
+	assert_int_equal(bf_stream_send_break(w->t, BF_MS(1), &err), want);
+	assert_int_equal(!!err.cause[0], want != BF_OK);
+}
+
 static void releases_all_on_close(struct wire *w)
 {
 	w->t = bf_transport_close(w->t);
@@ -234,6 +287,9 @@ static const struct promise {
 	P(counts_what_passes, NEED_SPEECH),
 	P(says_gone_when_the_peer_has_left_and_keeps_saying_so, NEED_LEAVING),
 	P(discards_what_was_received_and_nothing_later, NEED_SPEECH),
+	P(speaks_again_after_it_was_opened_again, NEED_SPEECH),
+	P(stays_gone_until_it_could_be_opened_again, NEED_LEAVING),
+	P(has_modem_lines_or_says_that_it_has_none, 0),
 	P(releases_all_on_close, NEED_RELEASED),
 };
 

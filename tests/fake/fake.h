@@ -69,6 +69,11 @@ void fake_stream_pace(struct fake *f, bf_time byte_us);
 typedef size_t fake_stream_fn(struct fake *f, void *ctx, const uint8_t *p, size_t len);
 void fake_stream_handle(struct fake *f, fake_stream_fn *fn, void *ctx);
 const struct bf_line *fake_stream_line(const struct fake *f); /* as set last */
+/* After fake_gone_at it can be opened again from this time on; BF_NEVER (default): never. Modem lines,
+ * breaks and reopening are heard as "RTS=1 DTR=0", "break 250000" and "reopen". */
+void fake_stream_back_at(struct fake *f, bf_time at);
+void fake_stream_no_modem(struct fake *f);        /* as a pty */
+unsigned fake_stream_modem(const struct fake *f); /* lines that are on; at first all */
 
 /* ---- bus ---- */
 

@@ -40,6 +40,8 @@ struct fake {
 	size_t n_pending;
 	struct bf_line line;
 	fake_stream_fn *stream_fn;
+	unsigned modem;
+	bool no_modem;
 
 	/* bus */
 	struct bf_filter filters[16];

@@ -117,8 +117,61 @@ static void stream_discard(struct bf_transport *t)
 static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *line,
 				  struct bf_err *err)
 {
-	(void)err;
-	fake_of(t)->line = *line;
+	struct fake *f = fake_of(t);
+
+	if (fake_wait(f, bf_now(t->clock), BF_NEVER, "setting the line", err))
+		return err->rc;
+	f->line = *line;
+	return BF_OK;
+}
+
+static enum bf_rc stream_set_modem(struct bf_transport *t, unsigned mask, unsigned on,
+				   struct bf_err *err)
+{
+	struct fake *f = fake_of(t);
+	char text[32];
+
+	if (f->no_modem)
+		return bf_fail(err, BF_E_UNSUPPORTED, "'%s' has no modem lines", t->name);
+	if (fake_wait(f, bf_now(t->clock), BF_NEVER, "setting the modem lines", err))
+		return err->rc;
+	f->modem = (f->modem & ~mask) | (on & mask);
+	snprintf(text, sizeof(text), "RTS=%d DTR=%d", !!(f->modem & BF_MODEM_RTS),
+		 !!(f->modem & BF_MODEM_DTR));
+	fake_hear(f, text);
+	return BF_OK;
+}
+
+static enum bf_rc stream_send_break(struct bf_transport *t, bf_time duration, struct bf_err *err)
+{
+	struct fake *f = fake_of(t);
+	char text[32];
+
+	if (f->no_modem)
+		return bf_fail(err, BF_E_UNSUPPORTED, "'%s' cannot send a break", t->name);
+	snprintf(text, sizeof(text), "break %lld", (long long)duration);
+	fake_hear(f, text);
+	return fake_wait(f, bf_in(t->clock, duration), BF_NEVER, "sending a break", err);
+}
+
+static enum bf_rc stream_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
+{
+	struct fake *f = fake_of(t);
+	bool gone = bf_now(t->clock) >= f->gone_at;
+	bf_time gone_at = f->gone_at;
+
+	f->gone_at = BF_NEVER;
+	if (gone && fake_wait(f, f->back_at, deadline, "waiting for it to come back", err)) {
+		f->gone_at = gone_at;
+		if (err->rc == BF_E_TIMEOUT)
+			bf_fail(err, BF_E_TIMEOUT, "'%s' did not come back in time", t->name);
+		return err->rc;
+	}
+	t->stats.reopened++;
+	while (f->n_queue)
+		fake_pop(f, 0);
+	f->n_pending = 0;
+	fake_hear(f, "reopen");
 	return BF_OK;
 }
 
@@ -128,6 +181,7 @@ static void stream_report(struct bf_transport *t, struct bf_line_report *ret)
 		.real_baud = fake_of(t)->line.baud,
 		.rs485 = BF_RS485_ADAPTER,
 		.latency_timer_ms = -1,
+		.modem_lines = !fake_of(t)->no_modem,
 	};
 }
 
@@ -138,6 +192,9 @@ static const struct bf_stream_ops stream_ops = {
 	.discard = stream_discard,
 	.set_line = stream_set_line,
 	.report = stream_report,
+	.set_modem = stream_set_modem,
+	.send_break = stream_send_break,
+	.reopen = stream_reopen,
 };
 
 static const struct bf_transport_ops ops = {
@@ -153,6 +210,8 @@ struct fake *fake_stream_new(struct bf_clock *clock)
 
 	f->say = say;
 	f->line = (struct bf_line){ .baud = 115200, .stop_bits = 1 };
+	f->back_at = BF_NEVER;
+	f->modem = BF_MODEM_RTS | BF_MODEM_DTR;
 	return f;
 }
 
@@ -170,4 +229,19 @@ void fake_stream_handle(struct fake *f, fake_stream_fn *fn, void *ctx)
 const struct bf_line *fake_stream_line(const struct fake *f)
 {
 	return &f->line;
+}
+
+void fake_stream_back_at(struct fake *f, bf_time at)
+{
+	f->back_at = at;
+}
+
+void fake_stream_no_modem(struct fake *f)
+{
+	f->no_modem = true;
+}
+
+unsigned fake_stream_modem(const struct fake *f)
+{
+	return f->modem;
 }

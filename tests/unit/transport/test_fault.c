@@ -183,6 +183,34 @@ static void a_cut_wire_stays_cut(void **state)
 	assert_non_null(strstr(err.cause, "after 2 messages"));
 }
 
+static void an_unplugged_wire_can_be_opened_again_when_its_time_has_come(void **state)
+{
+	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+	BF_AUTO(fake) *peer = fake_stream_new(clock);
+	BF_AUTO(bf_transport) *t = wrap(peer, "unplug=2:3s");
+	struct bf_err err;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(t->ops->stream->write(t, (const uint8_t *)"x", 1, BF_NEVER, &err),
+				 BF_OK);
+	assert_int_equal(t->ops->stream->write(t, (const uint8_t *)"x", 1, BF_NEVER, &err),
+			 BF_E_GONE);
+	assert_int_equal(bf_transport_reopen(t, BF_SEC(2), &err), BF_E_TIMEOUT);
+	assert_int_equal(t->ops->stream->write(t, (const uint8_t *)"x", 1, BF_NEVER, &err),
+			 BF_E_GONE);
+	assert_int_equal(bf_transport_reopen(t, BF_SEC(9), &err), BF_OK);
+	assert_int_equal(bf_now(clock), BF_SEC(3));
+	assert_int_equal(t->ops->stream->write(t, (const uint8_t *)"x", 1, BF_NEVER, &err), BF_OK);
+	assert_string_equal(fake_heard(peer), "78\n78\nreopen\n78\n");
+}
+
+static void the_time_of_an_unplugging_belongs_to_the_specification(void **state)
+{
+	(void)state;
+	assert_string_equal(bf_address_bare("fault:unplug=40:2s,seed=3:sim"), "sim");
+}
+
 static void usb_transfers_are_lost_damaged_and_cut_short(void **state)
 {
 	static const struct {
@@ -236,6 +264,8 @@ int main(void)
 		cmocka_unit_test(a_repeated_read_comes_twice_also_in_small_pieces),
 		cmocka_unit_test(a_delay_shifts_what_is_heard_and_keeps_it),
 		cmocka_unit_test(a_cut_wire_stays_cut),
+		cmocka_unit_test(an_unplugged_wire_can_be_opened_again_when_its_time_has_come),
+		cmocka_unit_test(the_time_of_an_unplugging_belongs_to_the_specification),
 		cmocka_unit_test(usb_transfers_are_lost_damaged_and_cut_short),
 		cmocka_unit_test(a_pause_of_a_delayed_message_can_be_cancelled),
 	};

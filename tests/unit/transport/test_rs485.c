@@ -254,6 +254,110 @@ static void a_pty_has_no_direction_and_no_modem_lines_and_that_is_well(void **st
 	assert_non_null(strstr(g->err.cause, "RTS"));
 }
 
+static void a_pty_says_that_it_has_no_modem_lines_and_no_break(void **state)
+{
+	struct rig *g = *state;
+
+	assert_int_equal(bf_stream_set_modem(g->t, BF_MODEM_RTS, 0, &g->err), BF_E_UNSUPPORTED);
+	assert_non_null(strstr(g->err.cause, "has no modem lines"));
+	assert_int_equal(bf_stream_send_break(g->t, BF_MS(1), &g->err), BF_E_UNSUPPORTED);
+	assert_true(g->err.cause[0]);
+}
+
+/* A pack that restarts with its own port: the old one ends, a link leads to a new one. */
+static void a_port_that_came_back_behind_its_link_is_opened_again(void **state)
+{
+	struct rig *g = *state;
+	char link[] = "/tmp/bmsflash-link.XXXXXX", path[64];
+	struct bf_line line = { .baud = 57600 };
+	struct bf_transport *t;
+	int second;
+
+	bf_transport_close(g->t);
+	g->t = NULL;
+	assert_int_equal(close(mkstemp(link)), 0);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink(g->path, link), 0);
+	snprintf(g->path, sizeof(g->path), "%s", link);
+	assert_int_equal(open_with(g, &line, &g->t), BF_OK);
+	t = g->t;
+
+	close(g->master);
+	unlink(link);
+	assert_int_equal(say(g, "lost"), BF_E_GONE);
+	assert_int_equal(bf_transport_reopen(t, bf_in(g->clock, BF_MS(20)), &g->err), BF_E_TIMEOUT);
+	assert_true(g->err.n_likely > 0);
+	assert_int_equal(say(g, "lost"), BF_E_GONE);
+	assert_int_equal(t->ops->stream->set_line(t, &line, &g->err), BF_E_GONE);
+
+	second = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(second >= 0 && grantpt(second) == 0 && unlockpt(second) == 0);
+	assert_int_equal(ptsname_r(second, path, sizeof(path)), 0);
+	assert_int_equal(symlink(path, link), 0);
+	g->master = second;
+	assert_int_equal(bf_transport_reopen(t, bf_in(g->clock, BF_SEC(5)), &g->err), BF_OK);
+	unlink(link);
+	assert_int_equal(t->stats.reopened, 1);
+	assert_int_equal(say(g, "request"), BF_OK);
+	pack_says(g, "answer");
+	assert_hears(g, "answer");
+	{
+		struct bf_line_report report;
+
+		t->ops->stream->report(t, &report);
+		assert_int_equal(report.real_baud, 57600);
+	}
+}
+
+static void a_port_behind_a_path_of_any_length_is_opened(void **state)
+{
+	struct rig *g = *state;
+	char folder[] = "/tmp/bmsflash-long.XXXXXX", path[1024];
+	struct bf_open_env env = { .clock = g->clock };
+	struct bf_transport *t;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/%0230d", folder, 7);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%0230d", 8);
+	bf_transport_close(g->t);
+	g->t = NULL;
+	assert_int_equal(symlink(g->path, path), 0);
+	assert_int_equal(bf_driver_rs485.open(&env, path, &t, &g->err), BF_OK);
+	assert_string_equal(t->name, path);
+	bf_transport_close(t);
+	unlink(path);
+	*strrchr(path, '/') = '\0';
+	rmdir(path);
+	rmdir(folder);
+}
+
+static void a_path_that_no_system_takes_is_refused_as_too_long(void **state)
+{
+	struct rig *g = *state;
+	BF_AUTO_MEM char *path = malloc(PATH_MAX + 10);
+	struct bf_open_env env = { .clock = g->clock };
+	struct bf_transport *t;
+
+	assert_non_null(path);
+	memset(path, '/', PATH_MAX + 9);
+	path[PATH_MAX + 9] = '\0';
+	assert_int_equal(bf_driver_rs485.open(&env, path, &t, &g->err), BF_E_IFACE);
+	assert_int_equal(g->err.os, ENAMETOOLONG);
+}
+
+static void the_format_of_an_open_line_can_be_changed(void **state)
+{
+	struct rig *g = *state;
+	struct bf_line line = { .baud = 9600, .data_bits = 7, .parity = BF_PARITY_EVEN };
+
+	assert_int_equal(g->t->ops->stream->set_line(g->t, &line, &g->err), BF_OK);
+	line.data_bits = 9;
+	assert_int_equal(g->t->ops->stream->set_line(g->t, &line, &g->err), BF_E_USAGE);
+	line = (struct bf_line){ .baud = 19200 };
+	assert_int_equal(g->t->ops->stream->set_line(g->t, &line, &g->err), BF_OK);
+}
+
 static void three_stop_bits_are_refused(void **state)
 {
 	struct rig *g = *state;
@@ -419,6 +523,11 @@ int main(void)
 		T(closing_takes_the_mark_of_exclusive_use_away),
 		T(any_rate_is_taken_and_the_real_one_reported),
 		T(a_pty_has_no_direction_and_no_modem_lines_and_that_is_well),
+		T(a_pty_says_that_it_has_no_modem_lines_and_no_break),
+		T(a_port_that_came_back_behind_its_link_is_opened_again),
+		T(a_port_behind_a_path_of_any_length_is_opened),
+		T(a_path_that_no_system_takes_is_refused_as_too_long),
+		T(the_format_of_an_open_line_can_be_changed),
 		T(three_stop_bits_are_refused),
 		T(a_full_line_is_waited_for_until_the_deadline),
 		T(guard_time_keeps_silence_after_foreign_bytes),
