@@ -6,7 +6,7 @@
  * command that was printed, with the same command, with another image, and some lose the power once more.
  * In the same way the user stops the run at every message that it sends.
  *
- *	cuts [--model NAME] [--by KIND] [--point K [-v]] [--stride N] [--real] [--workers N]
+ *	cuts [--model NAME] [--by KIND] [--point K [-v]] [--stride N [--seed N]] [--real] [--workers N]
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -77,7 +77,7 @@ struct job {
 
 struct plan {
 	const char *model, *by;
-	unsigned point, stride, workers;
+	unsigned point, stride, seed, workers;
 	bool verbose, real;
 	struct small small;
 	const char *data;
@@ -249,7 +249,8 @@ static void work(const struct plan *plan, const struct job *job, unsigned me, st
 	unsigned first = plan->point ? plan->point : 1;
 	unsigned last = plan->point ? plan->point : job->total;
 
-	for (unsigned k = first + me * plan->stride; k <= last; k += plan->workers * plan->stride) {
+	for (unsigned k = first + me * plan->stride + plan->seed % plan->stride; k <= last;
+	     k += plan->workers * plan->stride) {
 		tally->point = k;
 		alarm(POINT_SECONDS);
 		run_point(plan, job, k, tally);
@@ -340,6 +341,7 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 		{ "by", required_argument, NULL, 'b' },
 		{ "point", required_argument, NULL, 'p' },
 		{ "stride", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 'S' }, /* which of each stride */
 		{ "workers", required_argument, NULL, 'w' },
 		{ "real", no_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -356,6 +358,8 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 			plan->point = (unsigned)strtoul(optarg, NULL, 10), plan->workers = 1;
 		else if (c == 's')
 			plan->stride = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 'S')
+			plan->seed = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'w')
 			plan->workers = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'r')
@@ -376,8 +380,9 @@ int main(int argc, char **argv)
 
 	plan = (struct plan){ .stride = 1, .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
 	if (!read_options(argc, argv, &plan)) {
-		fprintf(stderr, "cuts [--model NAME] [--by op|after|request|reply|repower|stop] "
-				"[--point K [-v]] [--stride N] [--real] [--workers N]\n");
+		fprintf(stderr,
+			"cuts [--model NAME] [--by op|after|request|reply|repower|stop] "
+			"[--point K [-v]] [--stride N [--seed N]] [--real] [--workers N]\n");
 		return 2;
 	}
 	plan.data = data ? data : "tests/data";

@@ -6,7 +6,7 @@
  * killed process: its memory is taken over as it was. No file may be half in place, and the same command, or
  * another image, must end well.
  *
- *	kills [--model NAME] [--point N --how KIND [-v]] [--stride N] [--workers N]
+ *	kills [--model NAME] [--point N --how KIND [-v]] [--stride N [--seed N]] [--workers N]
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -57,7 +57,7 @@ struct tally {
 struct plan {
 	const char *model;
 	const char *how;
-	unsigned point, stride, workers;
+	unsigned point, stride, seed, workers;
 	bool verbose;
 	struct small small;
 };
@@ -306,7 +306,8 @@ static struct shared *share(size_t size)
 static void work(const struct plan *plan, const struct job *job, unsigned me, struct tally *tally)
 {
 	struct shared *sh = share(sizeof(*sh));
-	unsigned first = plan->point ? plan->point : 1 + me * plan->stride;
+	unsigned first =
+		plan->point ? plan->point : 1 + me * plan->stride + plan->seed % plan->stride;
 	unsigned last = plan->point ? plan->point : job->total;
 
 	for (unsigned n = first; n <= last; n += plan->workers * plan->stride) {
@@ -418,6 +419,7 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 		{ "how", required_argument, NULL, 'h' },
 		{ "point", required_argument, NULL, 'p' },
 		{ "stride", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 'S' }, /* which of each stride */
 		{ "workers", required_argument, NULL, 'w' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ 0 },
@@ -433,6 +435,8 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 			plan->point = (unsigned)strtoul(optarg, NULL, 10), plan->workers = 1;
 		else if (c == 's')
 			plan->stride = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 'S')
+			plan->seed = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'w')
 			plan->workers = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'v')
@@ -451,7 +455,7 @@ int main(int argc, char **argv)
 	plan = (struct plan){ .stride = 1, .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
 	if (!read_options(argc, argv, &plan)) {
 		fprintf(stderr, "kills [--model NAME] [--point N --how before|half|behind [-v]] "
-				"[--stride N] [--workers N]\n");
+				"[--stride N [--seed N]] [--workers N]\n");
 		return 2;
 	}
 	if (!may_trace()) {
