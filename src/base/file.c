@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bmsflash/shell.h"
+
 void bf_fd_cleanup(int *fd)
 {
 	if (*fd >= 0)
@@ -17,28 +19,36 @@ void bf_fd_cleanup(int *fd)
 
 void bf_advise_path(struct bf_err *err, int os_errno, const char *path)
 {
-	BF_AUTO_MEM char *copy = strdup(path);
-	const char *folder = copy ? dirname(copy) : ".";
+	BF_AUTO_MEM char *name = NULL, *copy = NULL;
+	const char *folder;
 
+	/* A name that begins with '-' would be an option of the command. */
+	if (asprintf(&name, "%s%s", path[0] == '-' ? "./" : "", path) < 0 || !(copy = strdup(name)))
+		abort();
+	folder = dirname(copy);
 	switch (os_errno) {
 	case ENOENT:
 	case ENOTDIR:
 		bf_likely(err, "the name is misspelt, or means another folder than this one");
-		bf_next(err, "ls -l '%s' (shows what is there)", folder);
+		bf_next_argv(err, "shows what is there",
+			     (const char *const[]){ "ls", "-l", folder, NULL });
 		return;
 	case EACCES:
 	case EPERM:
 		bf_likely(err, "it belongs to another user, or its folder does");
-		bf_next(err, "ls -ld '%s' '%s' (shows who may)", folder, path);
+		bf_next_argv(err, "shows who may",
+			     (const char *const[]){ "ls", "-ld", folder, name, NULL });
 		return;
 	case ENOSPC:
 	case EDQUOT:
 		bf_likely(err, "the disk is full");
-		bf_next(err, "df -h '%s'; make room, or name another place", folder);
+		bf_next_argv(err, "make room there, or name another place",
+			     (const char *const[]){ "df", "-h", folder, NULL });
 		return;
 	case EROFS:
 		bf_likely(err, "the disk is mounted for reading only");
-		bf_next(err, "name a place on another disk");
+		bf_next_argv(err, "shows the disk; name a place on another one",
+			     (const char *const[]){ "findmnt", "-T", folder, NULL });
 		return;
 	}
 }

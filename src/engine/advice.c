@@ -6,41 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/shell.h"
 #include "run.h"
 
 /* ---- the next command, with the options that this run was given ---- */
-
-static bool plain_word(const char *s)
-{
-	return *s && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-			       "_./:=,@%+-") == strlen(s);
-}
-
-/* One word as a shell takes it. */
-static void add_word(struct bf_out *out, const char *s)
-{
-	if (out->len)
-		bf_out_u8(out, ' ');
-	if (plain_word(s)) {
-		bf_out_bytes(out, s, strlen(s));
-		return;
-	}
-	bf_out_u8(out, '\'');
-	for (; *s; s++) {
-		if (*s == '\'')
-			bf_out_bytes(out, "'\\''", 4);
-		else
-			bf_out_u8(out, (uint8_t)*s);
-	}
-	bf_out_u8(out, '\'');
-}
 
 static void add_option(struct bf_out *out, const char *name, const char *value)
 {
 	if (!value)
 		return;
-	add_word(out, name);
-	add_word(out, value);
+	bf_shell_word(out, name);
+	bf_shell_word(out, value);
 }
 
 static void add_what_is_written(struct bf_out *out, const struct bf_job *job, enum bf_job_kind kind)
@@ -51,9 +27,9 @@ static void add_what_is_written(struct bf_out *out, const struct bf_job *job, en
 	if (kind != BF_JOB_FLASH)
 		return;
 	if (job->rescue)
-		add_word(out, "--rescue");
+		bf_shell_word(out, "--rescue");
 	if (job->images && job->images[0])
-		add_word(out, job->images[0]);
+		bf_shell_word(out, job->images[0]);
 }
 
 void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
@@ -63,8 +39,8 @@ void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char
 	char text[sizeof(err->next)], node[16];
 	struct bf_out out = bf_out(text, sizeof(text) - 1);
 
-	add_word(&out, "bmsflash");
-	add_word(&out, bf_job_name(kind));
+	bf_shell_word(&out, "bmsflash");
+	bf_shell_word(&out, bf_job_name(kind));
 	add_option(&out, "--if", job->iface ? job->iface : "IFACE");
 	add_option(&out, "--from", from);
 	add_option(&out, "--protocol", job->protocol);

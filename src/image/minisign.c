@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
+#include "bmsflash/shell.h"
 #include "image/image_priv.h"
 
 #define SIG_RAW_LEN   74
@@ -210,10 +211,9 @@ static enum bf_rc refuse_unsigned(const struct bf_claim *claim, struct bf_err *e
 		bf_likely(err,
 			  "an MCUboot image in several pieces (padded HEX): use imgtool's .bin");
 	bf_likely(err, "the signature file was not copied along");
-	bf_next(err,
-		"put it beside the image, or sign: minisign -Sm %s -t 'version=... "
-		"security-counter=... hw=...'",
-		claim->path);
+	bf_next_argv(err, "signs it, where the secret key is kept; or put its signature beside it",
+		     (const char *const[]){ "minisign", "-Sm", claim->path, "-t",
+					    "version=... security-counter=... hw=...", NULL });
 	return err->rc;
 }
 

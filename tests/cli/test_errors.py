@@ -41,7 +41,7 @@ class Told(common.Case):
 
     def test_files_that_are_not_there(self):
         gone = self.path("gone")
-        look = f"ls -l '{self.dir}'"
+        look = f"ls -l {self.dir}"
         self.told(["verify", "--key", common.KEY, gone], 20, "cannot open", "misspelt", look)
         self.told(["verify", "--key", gone, V15], 21, "cannot open the key", "misspelt", look)
         self.told(["verify", "--record", gone], 20, "cannot open", "misspelt", look)
@@ -63,7 +63,7 @@ class Told(common.Case):
     @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
     def test_places_to_write_to(self):
         gone = self.path("gone/file")
-        look = f"ls -l '{self.dir}/gone'"
+        look = f"ls -l {self.dir}/gone"
         self.told(["probe", "--if", "sim", "--trace", gone], 2, "cannot write the trace", "another folder", look)
         self.told([*SIM, V15, "--record", gone], 20, "cannot open the record", "another folder", look)
         self.told(["backup", "--if", "sim", "-o", gone], 20, "cannot create", "another folder", look)

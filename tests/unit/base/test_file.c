@@ -83,6 +83,21 @@ static void read_refuses_folders_missing_files_and_giants(void **state)
 	assert_null(got);
 }
 
+static void the_command_that_is_advised_survives_any_name(void **state)
+{
+	BF_AUTO_MEM uint8_t *got = NULL;
+	size_t len = 0;
+	struct bf_err err;
+
+	(void)state;
+	assert_int_equal(bf_file_read("a';touch PWNED;'b/c", 100, &got, &len, &err), BF_E_IMAGE);
+	assert_string_equal(err.next, "ls -l 'a'\\'';touch PWNED;'\\''b' # shows what is there");
+	assert_int_not_equal(system(err.next), 0);
+	assert_int_equal(access("PWNED", F_OK), -1);
+	assert_int_equal(bf_file_read("-rf", 100, &got, &len, &err), BF_E_IMAGE);
+	assert_non_null(strstr(err.next, "ls -l . #"));
+}
+
 static void append_adds_lines(void **state)
 {
 	BF_AUTO_MEM uint8_t *got = NULL;
@@ -118,6 +133,7 @@ int main(void)
 		IN_FOLDER(create_leaves_what_is_there_already_as_it_is),
 		IN_FOLDER(replace_into_a_missing_folder_says_which_file),
 		IN_FOLDER(read_refuses_folders_missing_files_and_giants),
+		IN_FOLDER(the_command_that_is_advised_survives_any_name),
 		IN_FOLDER(append_adds_lines),
 		IN_FOLDER(folders_are_made_with_their_parents),
 	};
