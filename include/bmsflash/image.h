@@ -42,8 +42,8 @@ char *bf_version_text(const struct bf_version *v, char dst[BF_VERSION_TEXT]);
 
 /*
  * Sorted by alt and address, not overlapping. An MCUboot image is one segment of exactly its length
- * (header to last TLV, without the padding and trailer of a padded slot, which no signature covers); its
- * address is that of its file, 0 for a plain binary: the slot that is chosen decides where it goes.
+ * (header to last TLV, without the padding and trailer of a padded slot, which no signature covers). It
+ * names no place: alt is 0 and the address is that of --addr (meta.has_addr), else 0.
  */
 struct bf_segment {
 	uint32_t addr;
@@ -75,7 +75,17 @@ struct bf_meta {
 	uint32_t load_addr;
 	size_t padded_to; /* mcuboot: size of the padded slot the file holds, 0 if not padded */
 	bool pure;        /* signature over raw bytes */
-	uint16_t usb_vid, usb_pid; /* DFU suffix; FFFF: any */
+	uint16_t usb_vid, usb_pid; /* signed DFU suffix; FFFF: any */
+	bool has_addr; /* the user said where the segment goes: --addr, for raw binaries and MCUboot images */
+	/*
+	 * What an unsigned container said about the MCUboot image in it: the address of a HEX, S-record, ELF or DfuSe
+	 * file, the alternate setting of a DfuSe file, the numbers of a DFU suffix. Anybody can change these without the
+	 * key, so that they are restrictions only: they may refuse a place or a device, and never choose the one or prove
+	 * the other.
+	 */
+	bool container_has_addr, container_has_alt;
+	uint32_t container_addr, container_alt;
+	uint16_t container_usb_vid, container_usb_pid; /* FFFF: any */
 };
 
 /* UUIDv5 (RFC 4122) as imgtool makes them: vendor name in the DNS namespace, class in the vendor's. */
@@ -88,13 +98,13 @@ struct bf_claim; /* opaque, untrusted */
 
 struct bf_claim_opts {
 	bool has_addr;
-	uint32_t addr;        /* --addr for raw binaries */
+	uint32_t addr;        /* --addr, for raw binaries and MCUboot images */
 	const char *sig_path; /* NULL: FILE.minisig */
 };
 
 /*
  * Reads and parses; recognises the format by content, what is left is raw and needs an address.
- * BF_E_IMAGE; BF_E_USAGE for an address where the format has its own; BF_E_SIGNATURE for a signature
+ * BF_E_IMAGE; BF_E_USAGE for an address where the format has its own, which is signed; BF_E_SIGNATURE for a signature
  * file that is there but unreadable. An MCUboot image has its own signature: a detached one is not read.
  */
 enum bf_rc bf_claim_load(const char *path, const struct bf_claim_opts *opts, struct bf_claim **ret,

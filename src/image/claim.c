@@ -67,6 +67,7 @@ static struct bf_claim *claim_new(const char *path, const char *sig_path)
 	else if (asprintf(&claim->sig_path, "%s.minisig", path) < 0)
 		abort();
 	claim->meta.usb_vid = claim->meta.usb_pid = USB_ANY;
+	claim->meta.container_usb_vid = claim->meta.container_usb_pid = USB_ANY;
 	return claim;
 }
 
@@ -143,16 +144,24 @@ static void add_whole(const struct bf_claim *claim, uint32_t addr, struct bf_run
 	bf_runs_add(runs, &seg, 0);
 }
 
+static enum bf_rc check_end(const struct bf_claim *claim, uint32_t addr, size_t len,
+			    struct bf_err *err)
+{
+	if ((uint64_t)addr + len <= (uint64_t)UINT32_MAX + 1)
+		return BF_OK;
+	return bf_fail(err, BF_E_IMAGE,
+		       "'%s' has %zu bytes, which at address 0x%08x go past the end of the "
+		       "32-bit address space",
+		       claim->path, len, addr);
+}
+
 static enum bf_rc parse_raw(const struct bf_claim *claim, const struct bf_claim_opts *opts,
 			    struct bf_runs *runs, struct bf_err *err)
 {
 	if (!opts->has_addr)
 		return refuse_raw(claim, err);
-	if ((uint64_t)opts->addr + claim->len > (uint64_t)UINT32_MAX + 1)
-		return bf_fail(err, BF_E_IMAGE,
-			       "'%s' has %zu bytes, which at address 0x%08x go past the end of the "
-			       "32-bit address space",
-			       claim->path, claim->len, opts->addr);
+	if (check_end(claim, opts->addr, claim->len, err))
+		return err->rc;
 	add_whole(claim, opts->addr, runs);
 	return BF_OK;
 }
@@ -182,10 +191,13 @@ static enum bf_rc parse_format(struct bf_claim *claim, const struct bf_claim_opt
 	return bf_fail(err, BF_E_INTERNAL, "format %d has no parser", (int)claim->meta.format);
 }
 
-static bool takes_addr(enum bf_format format)
-{
-	return format == BF_FORMAT_RAW || format == BF_FORMAT_DFU;
-}
+/* Formats whose records carry an address. */
+static const bool says_addr[BF_FORMAT_COUNT] = {
+	[BF_FORMAT_IHEX] = true,
+	[BF_FORMAT_SREC] = true,
+	[BF_FORMAT_ELF] = true,
+	[BF_FORMAT_DFUSE] = true,
+};
 
 static void digest_segments(struct bf_claim *claim)
 {
@@ -198,9 +210,28 @@ static void digest_segments(struct bf_claim *claim)
 	claim->meta.digest_len = BF_SHA256_LEN;
 }
 
+/* No signature covers what a container says about the image in it: kept as restrictions, taken out of where it would
+ * be believed. */
+static void distrust_container(struct bf_claim *claim, const struct bf_claim_opts *opts)
+{
+	struct bf_meta *m = &claim->meta;
+	struct bf_segment *seg = &claim->segs[0];
+
+	m->container_has_addr = says_addr[m->format];
+	m->container_has_alt = m->format == BF_FORMAT_DFUSE;
+	m->container_addr = m->container_has_addr ? seg->addr : 0;
+	m->container_alt = m->container_has_alt ? seg->alt : 0;
+	m->container_usb_vid = m->usb_vid;
+	m->container_usb_pid = m->usb_pid;
+	m->usb_vid = m->usb_pid = USB_ANY;
+	seg->addr = opts->has_addr ? opts->addr : 0;
+	seg->alt = 0;
+}
+
 /* One piece that begins with the magic is an MCUboot image in whatever file. What follows it in a
  * padded slot is not signed and is not carried on: a pack writes its own trailer. */
-static enum bf_rc parse_content(struct bf_claim *claim, struct bf_err *err)
+static enum bf_rc parse_content(struct bf_claim *claim, const struct bf_claim_opts *opts,
+				struct bf_err *err)
 {
 	struct bf_segment *seg = &claim->segs[0];
 
@@ -211,7 +242,32 @@ static enum bf_rc parse_content(struct bf_claim *claim, struct bf_err *err)
 	if (bf_mcuboot_parse(seg->data, seg->len, claim->path, &claim->mcuboot, &claim->meta, err))
 		return err->rc;
 	seg->len = claim->mcuboot.len;
-	return BF_OK;
+	distrust_container(claim, opts);
+	return check_end(claim, seg->addr, seg->len, err);
+}
+
+/* An address from the command line is for what names none that is signed. */
+static enum bf_rc check_addr(const struct bf_claim *claim, const struct bf_claim_opts *opts,
+			     struct bf_err *err)
+{
+	const struct bf_meta *m = &claim->meta;
+
+	if (!opts->has_addr)
+		return BF_OK;
+	if (m->mcuboot ? !m->container_has_addr || m->container_addr == opts->addr
+		       : !says_addr[m->format])
+		return BF_OK;
+	if (m->mcuboot)
+		bf_fail(err, BF_E_USAGE, "--addr 0x%08x: '%s' (%s) says that it belongs to 0x%08x",
+			opts->addr, claim->path, bf_format_name(m->format), m->container_addr);
+	else
+		bf_fail(err, BF_E_USAGE,
+			"--addr is for raw binaries and MCUboot images; '%s' is %s, which says "
+			"itself where it "
+			"belongs",
+			claim->path, bf_format_name(m->format));
+	bf_next(err, "leave out --addr");
+	return err->rc;
 }
 
 /* Most malformed files were whole where they were made. */
@@ -235,20 +291,15 @@ static enum bf_rc parse(struct bf_claim *claim, const struct bf_claim_opts *opts
 		return refuse_malformed(err);
 	}
 	claim->meta.format = recognise(claim);
-	if (opts->has_addr && !takes_addr(claim->meta.format)) {
-		bf_fail(err, BF_E_USAGE,
-			"--addr is for raw binaries; '%s' is %s, which says itself where it "
-			"belongs",
-			claim->path, bf_format_name(claim->meta.format));
-		bf_next(err, "leave out --addr");
-		return err->rc;
-	}
+	claim->meta.has_addr = opts->has_addr;
 	rc = parse_format(claim, opts, &runs, err);
 	if (!rc)
 		rc = bf_claim_settle(claim, &runs, err);
 	bf_runs_done(&runs);
 	if (!rc)
-		rc = parse_content(claim, err);
+		rc = parse_content(claim, opts, err);
+	if (!rc)
+		rc = check_addr(claim, opts, err);
 	return rc ? refuse_malformed(err) : BF_OK;
 }
 

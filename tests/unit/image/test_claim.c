@@ -163,11 +163,61 @@ static void an_mcuboot_image_in_hex_has_its_own_signature(void **state)
 	assert_int_equal(bf_image_meta(image)->format, BF_FORMAT_IHEX);
 	assert_true(bf_image_meta(image)->mcuboot);
 	assert_int_equal(bf_image_segments(image, &seg), 1);
-	assert_int_equal(seg->addr, 0x08010000);
 	assert_int_equal(seg->len, m.len);
 	assert_string_equal(bf_image_key_name(image), "made.pem");
 	text[n / 2] = text[n / 2] == '0' ? '1' : '0';
 	made_verdict((uint8_t *)text, n, BF_E_IMAGE, "line");
+}
+
+static void the_address_of_a_container_is_a_restriction_and_no_place(void **state)
+{
+	const struct bf_claim_opts same = { .has_addr = true, .addr = 0x08010000 },
+				   other = { .has_addr = true, .addr = 0x08010800 };
+	BF_AUTO_MEM char *text = malloc(16384);
+	BF_AUTO(bf_claim) *bare = NULL;
+	BF_AUTO(bf_claim) *meant = NULL;
+	struct bf_claim *none = NULL;
+	struct made m = { 0 };
+	struct bf_err err = { 0 };
+	size_t n;
+
+	(void)state;
+	make(&m);
+	n = as_hex(m.bytes, m.len, text);
+	text[n] = '\0';
+	assert_int_equal(parse_text(text, &bare, &err), BF_OK);
+	assert_int_equal(bare->segs[0].addr, 0);
+	assert_false(bare->meta.has_addr);
+	assert_true(bare->meta.container_has_addr);
+	assert_int_equal(bare->meta.container_addr, 0x08010000);
+	assert_false(bare->meta.container_has_alt);
+	assert_int_equal(bf_claim_parse((uint8_t *)text, n, "a.hex", NULL, 0, &same, &meant, &err),
+			 BF_OK);
+	assert_int_equal(meant->segs[0].addr, 0x08010000);
+	assert_true(meant->meta.has_addr);
+	assert_int_equal(bf_claim_parse((uint8_t *)text, n, "a.hex", NULL, 0, &other, &none, &err),
+			 BF_E_USAGE);
+	assert_non_null(strstr(err.cause, "0x08010000"));
+}
+
+static void an_mcuboot_image_takes_the_address_that_the_user_gives(void **state)
+{
+	const struct bf_claim_opts opts = { .has_addr = true, .addr = 0x08020000 },
+				   high = { .has_addr = true, .addr = 0xFFFFFFF0 };
+	BF_AUTO(bf_claim) *claim = NULL;
+	struct bf_claim *none = NULL;
+	struct made m = { 0 };
+	struct bf_err err = { 0 };
+
+	(void)state;
+	make(&m);
+	assert_int_equal(bf_claim_parse(m.bytes, m.len, "a.bin", NULL, 0, &opts, &claim, &err),
+			 BF_OK);
+	assert_int_equal(claim->segs[0].addr, 0x08020000);
+	assert_true(claim->meta.has_addr);
+	assert_false(claim->meta.container_has_addr);
+	assert_int_equal(bf_claim_parse(m.bytes, m.len, "a.bin", NULL, 0, &high, &none, &err),
+			 BF_E_IMAGE);
 }
 
 static void an_mcuboot_image_in_pieces_is_explained(void **state)
@@ -217,6 +267,8 @@ int main(void)
 		cmocka_unit_test(missing_and_empty_files_are_refused),
 		cmocka_unit_test(a_named_signature_that_is_missing_is_a_signature_error),
 		cmocka_unit_test(an_mcuboot_image_in_hex_has_its_own_signature),
+		cmocka_unit_test(the_address_of_a_container_is_a_restriction_and_no_place),
+		cmocka_unit_test(an_mcuboot_image_takes_the_address_that_the_user_gives),
 		cmocka_unit_test(an_mcuboot_image_in_pieces_is_explained),
 		cmocka_unit_test(a_malformed_file_says_what_to_do),
 		cmocka_unit_test(every_format_has_a_name),

@@ -157,6 +157,50 @@ static void an_mcuboot_image_inside_keeps_its_signature(void **state)
 	made_verdict(d.bytes, d.o.len - 1, BF_E_IMAGE, "neither erased flash");
 }
 
+static void the_suffix_around_an_mcuboot_image_proves_nothing(void **state)
+{
+	BF_AUTO(bf_claim) *c = NULL;
+	struct made m = { 0 };
+	struct dfu d;
+
+	(void)state;
+	make(&m);
+	start(&d);
+	bf_out_bytes(&d.o, m.bytes, m.len);
+	suffix(&d);
+	c = taken(&d);
+	assert_true(c->meta.mcuboot);
+	assert_int_equal(c->meta.usb_vid, 0xFFFF);
+	assert_int_equal(c->meta.usb_pid, 0xFFFF);
+	assert_int_equal(c->meta.container_usb_vid, 0x0483);
+	assert_int_equal(c->meta.container_usb_pid, 0xDF11);
+	assert_false(c->meta.container_has_addr);
+}
+
+static void the_target_around_an_mcuboot_image_chooses_no_place(void **state)
+{
+	BF_AUTO(bf_claim) *c = NULL;
+	struct made m = { 0 };
+	struct dfu d;
+
+	(void)state;
+	make(&m);
+	dfuse_prefix(&d, 1);
+	target(&d, 3, (uint32_t)(8 + m.len), 1);
+	bf_out_le32(&d.o, 0x08010800);
+	bf_out_le32(&d.o, (uint32_t)m.len);
+	bf_out_bytes(&d.o, m.bytes, m.len);
+	dfuse_end(&d);
+	c = taken(&d);
+	assert_true(c->meta.mcuboot);
+	assert_int_equal(c->segs[0].addr, 0);
+	assert_int_equal(c->segs[0].alt, 0);
+	assert_true(c->meta.container_has_addr && c->meta.container_has_alt);
+	assert_int_equal(c->meta.container_addr, 0x08010800);
+	assert_int_equal(c->meta.container_alt, 3);
+	assert_int_equal(c->meta.usb_vid, 0xFFFF);
+}
+
 static void dfuse_targets_and_elements_become_segments(void **state)
 {
 	BF_AUTO(bf_claim) *c = NULL;
@@ -249,6 +293,8 @@ int main(void)
 		cmocka_unit_test(a_suffix_of_impossible_length_is_refused),
 		cmocka_unit_test(a_damaged_file_fails_its_crc),
 		cmocka_unit_test(an_mcuboot_image_inside_keeps_its_signature),
+		cmocka_unit_test(the_suffix_around_an_mcuboot_image_proves_nothing),
+		cmocka_unit_test(the_target_around_an_mcuboot_image_chooses_no_place),
 		cmocka_unit_test(dfuse_targets_and_elements_become_segments),
 		cmocka_unit_test(wrong_counts_and_sizes_are_refused),
 		cmocka_unit_test(overlapping_elements_are_refused),
