@@ -8,6 +8,7 @@
 
 #include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
+#include "bmsflash/shell.h"
 #include "image/image_priv.h"
 
 #define SIG_FILE_MAX 16384
@@ -271,11 +272,12 @@ static enum bf_rc check_addr(const struct bf_claim *claim, const struct bf_claim
 }
 
 /* Most malformed files were whole where they were made. */
-static enum bf_rc refuse_malformed(struct bf_err *err)
+static enum bf_rc refuse_malformed(const struct bf_claim *claim, struct bf_err *err)
 {
 	if (err->rc == BF_E_IMAGE && !err->next[0]) {
 		bf_likely(err, "the file was cut short or damaged on its way here");
-		bf_next(err, "compare its checksum with the original's, and get it again");
+		bf_next_argv(err, "compare with the original; where they differ, get it again",
+			     (const char *const[]){ "sha256sum", claim->path, NULL });
 	}
 	return err->rc;
 }
@@ -288,7 +290,7 @@ static enum bf_rc parse(struct bf_claim *claim, const struct bf_claim_opts *opts
 
 	if (claim->len == 0) {
 		bf_fail(err, BF_E_IMAGE, "'%s' is empty", claim->path);
-		return refuse_malformed(err);
+		return refuse_malformed(claim, err);
 	}
 	claim->meta.format = recognise(claim);
 	claim->meta.has_addr = opts->has_addr;
@@ -300,7 +302,7 @@ static enum bf_rc parse(struct bf_claim *claim, const struct bf_claim_opts *opts
 		rc = parse_content(claim, opts, err);
 	if (!rc)
 		rc = check_addr(claim, opts, err);
-	return rc ? refuse_malformed(err) : BF_OK;
+	return rc ? refuse_malformed(claim, err) : BF_OK;
 }
 
 /* Takes what the trusted comment claims; whether it is signed, and well formed, is for later. */

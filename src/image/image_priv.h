@@ -16,6 +16,7 @@ struct bf_run {
 struct bf_runs {
 	struct bf_run *v;
 	size_t n, cap;
+	bool no_memory;
 };
 
 void bf_runs_done(struct bf_runs *runs);
@@ -83,7 +84,10 @@ enum bf_rc bf_dfuse_parse(struct bf_claim *claim, struct bf_runs *runs, struct b
 /* A region of a backup: its bytes as they were, whatever they are; describes an MCUboot image in it. */
 struct bf_claim *bf_claim_region(const uint8_t *data, size_t len, const char *name, uint32_t addr);
 
-/* Sorts the runs into claim->segs; overlaps are refused. */
+/*
+ * Sorts the runs into claim->segs. Refuses overlaps, and runs that add up to more than the file: no format makes bytes
+ * out of nothing.
+ */
 enum bf_rc bf_claim_settle(struct bf_claim *claim, struct bf_runs *runs, struct bf_err *err);
 
 /* Whether the file ends in a DFU suffix; *ret_sound says whether its CRC holds. */

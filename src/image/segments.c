@@ -26,7 +26,7 @@ void bf_runs_add(struct bf_runs *runs, const struct bf_segment *seg, size_t line
 {
 	struct bf_run *last = runs->n ? &runs->v[runs->n - 1] : NULL;
 
-	if (seg->len == 0)
+	if (seg->len == 0 || runs->no_memory)
 		return;
 	if (last && adjacent(&last->seg, seg) && last->seg.data + last->seg.len == seg->data) {
 		last->seg.len += seg->len;
@@ -37,8 +37,10 @@ void bf_runs_add(struct bf_runs *runs, const struct bf_segment *seg, size_t line
 		size_t cap = runs->cap ? 2 * runs->cap : 8;
 		struct bf_run *v = reallocarray(runs->v, cap, sizeof(*v));
 
-		if (!v)
-			abort();
+		if (!v) {
+			runs->no_memory = true;
+			return;
+		}
 		runs->v = v;
 		runs->cap = cap;
 	}
@@ -71,16 +73,36 @@ static enum bf_rc refuse_overlap(const char *path, const struct bf_run *a, const
 		       path, b->seg.addr, early->first, early->last, late->first, late->last);
 }
 
-/* Brings all bytes together in the order of addresses, so that neighbours become one segment. */
-static void join(struct bf_claim *claim, struct bf_runs *runs)
+static enum bf_rc no_memory(const struct bf_claim *claim, struct bf_err *err)
 {
-	size_t total = 0, at = 0;
+	return bf_fail(err, BF_E_IMAGE, "not enough memory for the %zu bytes of '%s'", claim->len,
+		       claim->path);
+}
+
+/* Every run's bytes are bytes of the file, or were decoded from more of them, each once. */
+static enum bf_rc check_total(const struct bf_claim *claim, const struct bf_runs *runs,
+			      struct bf_err *err)
+{
+	uint64_t total = 0;
 
 	for (size_t i = 0; i < runs->n; i++)
 		total += runs->v[i].seg.len;
-	claim->joined = malloc(total);
+	if (total <= claim->len)
+		return BF_OK;
+	return bf_fail(err, BF_E_IMAGE,
+		       "'%s' gives places for %llu bytes, but the file has only %zu", claim->path,
+		       (unsigned long long)total, claim->len);
+}
+
+/* Brings all bytes together in the order of addresses, so that neighbours become one segment; no more than the
+ * file has, see check_total. */
+static enum bf_rc join(struct bf_claim *claim, struct bf_runs *runs, struct bf_err *err)
+{
+	size_t at = 0;
+
+	claim->joined = malloc(claim->len);
 	if (!claim->joined)
-		abort();
+		return no_memory(claim, err);
 	for (size_t i = 0; i < runs->n; i++) {
 		struct bf_segment *seg = &runs->v[i].seg;
 
@@ -88,13 +110,14 @@ static void join(struct bf_claim *claim, struct bf_runs *runs)
 		seg->data = claim->joined + at;
 		at += seg->len;
 	}
+	return BF_OK;
 }
 
-static void merge(struct bf_claim *claim, const struct bf_runs *runs)
+static enum bf_rc merge(struct bf_claim *claim, const struct bf_runs *runs, struct bf_err *err)
 {
 	claim->segs = calloc(runs->n, sizeof(*claim->segs));
 	if (!claim->segs)
-		abort();
+		return no_memory(claim, err);
 	for (size_t i = 0; i < runs->n; i++) {
 		const struct bf_segment *seg = &runs->v[i].seg;
 		struct bf_segment *last = claim->n_segs ? &claim->segs[claim->n_segs - 1] : NULL;
@@ -104,12 +127,17 @@ static void merge(struct bf_claim *claim, const struct bf_runs *runs)
 		else
 			claim->segs[claim->n_segs++] = *seg;
 	}
+	return BF_OK;
 }
 
 enum bf_rc bf_claim_settle(struct bf_claim *claim, struct bf_runs *runs, struct bf_err *err)
 {
 	bool apart = false; /* neighbours by address whose bytes lie elsewhere */
 
+	if (runs->no_memory)
+		return no_memory(claim, err);
+	if (check_total(claim, runs, err))
+		return err->rc;
 	if (runs->n == 0)
 		return bf_fail(err, BF_E_IMAGE, "'%s' holds no data", claim->path);
 	qsort(runs->v, runs->n, sizeof(*runs->v), by_place);
@@ -121,8 +149,7 @@ enum bf_rc bf_claim_settle(struct bf_claim *claim, struct bf_runs *runs, struct 
 		if (adjacent(&a->seg, &b->seg) && a->seg.data + a->seg.len != b->seg.data)
 			apart = true;
 	}
-	if (apart)
-		join(claim, runs);
-	merge(claim, runs);
-	return BF_OK;
+	if (apart && join(claim, runs, err))
+		return err->rc;
+	return merge(claim, runs, err);
 }

@@ -59,19 +59,6 @@ static void list_folders(const char *const *folders, char *dst, size_t cap)
 		at += (size_t)snprintf(dst + at, cap - at, "%s%s", i ? ", " : "", folders[i]);
 }
 
-/* The command that shows which profiles there are. */
-static void next_list(struct bf_err *err, const char *const *folders)
-{
-	const char *argv[8] = { "ls" };
-	size_t n = 1;
-
-	for (size_t i = 0; folders && folders[i] && n + 1 < BF_COUNT(argv); i++)
-		if (access(folders[i], F_OK) == 0)
-			argv[n++] = folders[i];
-	bf_next_argv(err, "the profiles there are; any other one by its path: --profile FILE.ini",
-		     argv);
-}
-
 enum bf_rc bf_profile_load(const char *name_or_path, const char *const *folders,
 			   struct bf_profile *ret, struct bf_err *err)
 {
@@ -94,6 +81,8 @@ enum bf_rc bf_profile_load(const char *name_or_path, const char *const *folders,
 	list_folders(folders, where, sizeof(where));
 	bf_fail(err, BF_E_USAGE, "no profile '%s' (looked in: %s)", name_or_path, where);
 	bf_likely(err, "the name is misspelt; profiles are files NAME.ini");
-	next_list(err, folders);
+	snprintf(where, sizeof(where), "./%.150s.ini", name_or_path);
+	bf_next_argv(err, "gives a file by its path",
+		     (const char *const[]){ "--profile", where, NULL });
 	return BF_E_USAGE;
 }
