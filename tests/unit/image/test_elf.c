@@ -218,7 +218,7 @@ static void many_headers_and_sections_take_linear_time(void **state)
 		bf_put_le32(ph, 1);
 		bf_put_le32(ph + 4,
 			    (uint32_t)i); /* each begins in the headers and ends in the firmware */
-		bf_put_le32(ph + 12, (uint32_t)(0x10000000 + 4 * N * i));
+		bf_put_le32(ph + 12, (uint32_t)(0x10000000 + i));
 		bf_put_le32(ph + 16, 52 + 32 * N + 2);
 		bf_put_le32(sh + 4, i ? 1 : 0);
 		bf_put_le32(sh + 8, 2);

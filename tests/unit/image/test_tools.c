@@ -171,8 +171,8 @@ static void dfu_suffix_and_we_agree_on_the_suffix(void **state)
 		fail_msg("%s", err.cause);
 	assert_int_equal(claim->meta.format, BF_FORMAT_DFU);
 	assert_true(claim->meta.mcuboot);
-	assert_int_equal(claim->meta.usb_vid, 0x1234);
-	assert_int_equal(claim->meta.usb_pid, 0x5678);
+	assert_int_equal(claim->meta.container_usb_vid, 0x1234);
+	assert_int_equal(claim->meta.container_usb_pid, 0x5678);
 	assert_int_equal(claim->segs[0].len, claim->len - 16);
 }
 
