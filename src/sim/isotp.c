@@ -3,10 +3,12 @@
 
 #include <string.h>
 
-#define PAD         0xCC
-#define N_TIMEOUT   BF_SEC(1) /* N_Bs and N_Cr */
-#define FC_CONTINUE 0x30
-#define FC_OVERFLOW 0x32
+#define PAD            0xCC
+#define N_TIMEOUT      BF_SEC(1) /* N_Bs and N_Cr */
+#define FC_CONTINUE    0x30
+#define HOSTILE_ONE_IN 16
+#define HOSTILE_EACH   BF_MS(150)
+#define FC_OVERFLOW    0x32
 
 enum pci { PCI_SINGLE = 0, PCI_FIRST = 1, PCI_CONSECUTIVE = 2, PCI_FLOW = 3 };
 
@@ -14,6 +16,13 @@ void bf_isotp_server_init(struct bf_isotp_server *s, struct bf_isotp_port *port)
 {
 	memset(s, 0, sizeof(*s));
 	s->port = port;
+	s->rx_until = s->tx_at = BF_NEVER;
+}
+
+void bf_isotp_server_reset(struct bf_isotp_server *s)
+{
+	s->rx_len = 0;
+	s->state = BF_ISOTP_IDLE;
 	s->rx_until = s->tx_at = BF_NEVER;
 }
 
@@ -73,6 +82,8 @@ static void got_single(struct bf_isotp_server *s, const struct bf_frame *f, bf_t
 		return;
 	if (!functional)
 		drop_rx(s);
+	if (s->state == BF_ISOTP_ENDLESS)
+		s->state = BF_ISOTP_IDLE;
 	s->flags = f->flags;
 	s->port->message(s->port, f->data + head, len, functional, now);
 }
@@ -214,6 +225,19 @@ void bf_isotp_server_send(struct bf_isotp_server *s, const uint8_t *msg, size_t 
 	s->tx_sn = 1;
 	s->state = BF_ISOTP_WAIT_FLOW;
 	s->tx_at = send_frame(s, head, 2, msg, room - 2, now) + N_TIMEOUT;
+	if (s->hostile && bf_rng_below(s->hostile, HOSTILE_ONE_IN) == 0) {
+		s->state = BF_ISOTP_ENDLESS;
+		s->tx_at = now + HOSTILE_EACH;
+	}
+}
+
+/* The longest message there is, again and again. */
+static void send_first_again(struct bf_isotp_server *s, bf_time now)
+{
+	const uint8_t head[2] = { 0x1F, 0xFF };
+
+	send_frame(s, head, 2, s->tx, frame_room(s) - 2, now);
+	s->tx_at = now + HOSTILE_EACH;
 }
 
 void bf_isotp_server_frame(struct bf_isotp_server *s, const struct bf_frame *f, bf_time now)
@@ -252,6 +276,9 @@ void bf_isotp_server_run(struct bf_isotp_server *s, bf_time now)
 	switch (s->state) {
 	case BF_ISOTP_SENDING:
 		send_consecutive(s, now);
+		break;
+	case BF_ISOTP_ENDLESS:
+		send_first_again(s, now);
 		break;
 	case BF_ISOTP_WAIT_FLOW: /* nobody wants the rest */
 	case BF_ISOTP_IDLE:

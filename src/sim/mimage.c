@@ -128,7 +128,7 @@ static bool digests_match(const struct tlvs *t, const uint8_t *h256, const uint8
 
 /* Digest and signature, in the digest form and in the pure form. */
 static bool is_sound(const uint8_t *slot, size_t covered, const struct tlvs *t,
-		     const struct bf_trust *trust)
+		     const struct bf_trust *trust, bool *ret_whole)
 {
 	static const uint8_t yes = 1;
 	const uint8_t *key = key_of(t, trust);
@@ -136,7 +136,8 @@ static bool is_sound(const uint8_t *slot, size_t covered, const struct tlvs *t,
 
 	bf_sha256(h256, slot, covered);
 	bf_sha512(h512, slot, covered);
-	if (!digests_match(t, h256, h512))
+	*ret_whole = digests_match(t, h256, h512);
+	if (!*ret_whole)
 		return false;
 	if (!key || !t->sig.p || t->sig.len != BF_ED25519_SIG_LEN)
 		return false;
@@ -190,7 +191,8 @@ void bf_mimage_read(const uint8_t *slot, size_t len, const struct bf_trust *trus
 	ret->present = true;
 	ret->total = (uint32_t)c.pos;
 	take_facts(&t, trust, ret);
-	ret->sound = !(flags & FLAGS_REFUSED) && is_sound(slot, header + size + prot, &t, trust);
+	ret->sound = is_sound(slot, header + size + prot, &t, trust, &ret->whole) &&
+		     !(flags & FLAGS_REFUSED);
 }
 
 enum bf_verdict bf_mimage_verdict(const struct bf_mimage *image, uint32_t lowest_counter)

@@ -25,7 +25,8 @@ struct bf_mimage {
 	uint32_t counter; /* 0: carries none */
 	uint8_t digest[64];
 	size_t digest_len;
-	bool sound; /* digest and signature are right */
+	bool whole; /* the digest is right */
+	bool sound; /* ... and the signature */
 	bool other_hw, needs_more;
 };
 

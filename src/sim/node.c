@@ -59,6 +59,10 @@ void bf_bus_node_init(struct bf_bus_node *n, struct bf_pack *pack, uint32_t rate
 		n->isotp.ask_block_size = 16;
 		n->isotp.ask_st_min = 1;
 	}
+	if (bf_sim_opts_hostile(bf_pack_opts(pack)) & BF_HOSTILE_FRAMES) {
+		n->hostile.state = bf_pack_opts(pack)->seed ^ 0x1F;
+		n->isotp.hostile = &n->hostile;
+	}
 	n->uds = bf_server_new(pack, &n->port);
 }
 
@@ -72,7 +76,7 @@ void bf_bus_node_frame(struct bf_bus_node *n, const struct bf_frame *f, bf_time 
 	if (listens(n->pack))
 		bf_isotp_server_frame(&n->isotp, f, now);
 	else
-		bf_isotp_server_init(&n->isotp, &n->lower);
+		bf_isotp_server_reset(&n->isotp);
 }
 
 bf_time bf_bus_node_next(const struct bf_bus_node *n)

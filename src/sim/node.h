@@ -15,6 +15,7 @@ struct bf_bus_node {
 	struct bf_server *uds;
 	struct bf_server_port port;
 	struct bf_isotp_server isotp;
+	struct bf_rng hostile;
 	struct bf_isotp_port lower;
 	uint32_t rate;
 	bf_time broadcast_at; /* BF_NEVER: it does not */

@@ -29,6 +29,13 @@ static const struct choice links[] = {
 	{ "usb", BF_SIM_USB },
 	{ NULL, 0 },
 };
+/* Each belongs to a protocol; it is set with the model. */
+static const struct choice models[] = {
+	{ "ours", BF_SIM_OURS },
+	{ "standard", BF_SIM_STANDARD },
+	{ "hostile", BF_SIM_HOSTILE },
+	{ NULL, 0 },
+};
 static const struct choice protocols[] = {
 	{ "uds", BF_SIM_UDS },
 	{ "dfu", BF_SIM_DFU },
@@ -53,8 +60,37 @@ static const struct choice locks[] = {
 };
 static const struct choice off_on[] = { { "0", 0 }, { "1", 1 }, { NULL, 0 } };
 static const struct choice flash_speed[] = { { "real", 0 }, { "instant", 1 }, { NULL, 0 } };
-static const struct choice erasers[] = { { "host", 0 }, { "ahead", 1 }, { NULL, 0 } };
-static const struct choice checkers[] = { { "after", 0 }, { "ahead", 1 }, { NULL, 0 } };
+static const struct choice erasers[] = {
+	{ "host", BF_SIM_ERASE_HOST },
+	{ "ahead", BF_SIM_ERASE_AHEAD },
+	{ "download", BF_SIM_ERASE_DOWNLOAD },
+	{ NULL, 0 },
+};
+static const struct choice checkers[] = {
+	{ "after", BF_SIM_CHECK_AFTER },
+	{ "ahead", BF_SIM_CHECK_AHEAD },
+	{ "none", BF_SIM_CHECK_NONE },
+	{ "12", BF_SIM_CHECK_12 },
+	{ NULL, 0 },
+};
+static const struct choice statuses[] = {
+	{ "model", BF_SIM_STATUS_MODEL },
+	{ "byte", BF_SIM_STATUS_BYTE },
+	{ "none", BF_SIM_STATUS_NONE },
+	{ "type", BF_SIM_STATUS_TYPE },
+	{ NULL, 0 },
+};
+static const struct choice unlock_sessions[] = {
+	{ "any", 0 },
+	{ "programming", 2 },
+	{ "extended", 3 },
+	{ NULL, 0 },
+};
+static const struct choice hostilities[] = {
+	{ "pending", BF_HOSTILE_PENDING }, { "frames", BF_HOSTILE_FRAMES },
+	{ "numbers", BF_HOSTILE_NUMBERS }, { "texts", BF_HOSTILE_TEXTS },
+	{ "mixed", BF_HOSTILE_MIXED },     { NULL, 0 },
+};
 static const struct choice quirks[] = {
 	{ "nrc24", BF_QUIRK_NRC24 },
 	{ "nohash", BF_QUIRK_NOHASH },
@@ -64,6 +100,17 @@ static const struct choice quirks[] = {
 	{ "busy", BF_QUIRK_BUSY },
 	{ "nocompress", BF_QUIRK_NOCOMPRESS },
 	{ "fixedconfig", BF_QUIRK_FIXEDCONFIG },
+	{ "mute", BF_QUIRK_MUTE },
+	{ "nrc37", BF_QUIRK_NRC37 },
+	{ "nrc72", BF_QUIRK_NRC72 },
+	{ "noreset", BF_QUIRK_NORESET },
+	{ "s3strict", BF_QUIRK_S3STRICT },
+	{ "flip", BF_QUIRK_FLIP },
+	{ "nojump", BF_QUIRK_NOJUMP },
+	{ "jump", BF_QUIRK_JUMP },
+	{ "onedid", BF_QUIRK_ONEDID },
+	{ "canread", BF_QUIRK_CANREAD },
+	{ "anyorder", BF_QUIRK_ANYORDER },
 	{ NULL, 0 },
 };
 
@@ -71,6 +118,8 @@ static const struct choice quirks[] = {
 
 /* clang-format off */
 static const struct row rows[] = {
+	{ { "model", "ours|standard|hostile", "whose habits the device has" },
+	  CHOICE, FIELD(model), 0, 0, models },
 	{ { "protocol", "uds|dfu|dfuse", "what the loader speaks" },
 	  CHOICE, FIELD(protocol), 0, 0, protocols },
 	{ { "link", "can|canfd|rs485|usb", "the wire" }, CHOICE, FIELD(link), 0, 0, links },
@@ -85,7 +134,10 @@ static const struct row rows[] = {
 	  NUMBER, FIELD(counter), 0, 4294967295.0, NULL },
 	{ { "vendor", "NAME", "vendor, as a domain name" }, TEXT, FIELD(vendor), 0, 0, NULL },
 	{ { "class", "NAME", "hardware class" }, TEXT, FIELD(class_name), 0, 0, NULL },
-	{ { "serial", "TEXT", "serial number" }, TEXT, FIELD(serial), 0, 0, NULL },
+	{ { "serial", "TEXT", "serial number; empty: none is told; ff: never programmed" },
+	  TEXT, FIELD(serial), 0, 0, NULL },
+	{ { "calib", "N", "which calibration a new pack has, whatever its serial number is" },
+	  NUMBER, FIELD(calib), 0, 9e15, NULL },
 	{ { "soc", "PERCENT", "state of charge; soc@30s=5: 5 from then on, as the next 3" }, REAL, FIELD(soc), 0, 100, NULL },
 	{ { "temp", "DEGREES", "temperature, degrees C" }, REAL, FIELD(temp), -100, 200, NULL },
 	{ { "current", "A", "current, charging positive" }, REAL, FIELD(current), -1000, 1000, NULL },
@@ -103,7 +155,8 @@ static const struct row rows[] = {
 	    "new firmware erases the configuration at its first start, or makes its own, once or always" },
 	  CHOICE, FIELD(wipe), 0, 0, wipes },
 	{ { "seed", "N", "noise, seeds, chance" }, NUMBER, FIELD(seed), 0, 9e15, NULL },
-	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy|nocompress|fixedconfig", "a bad habit; may be given again" },
+	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy|nocompress|fixedconfig|mute|nrc37|nrc72|"
+	    "noreset|s3strict|flip|nojump|jump|onedid|canread|anyorder", "a bad habit; may be given again" },
 	  BITS, FIELD(quirks), 0, 0, quirks },
 	{ { "auth", "0|1|27|29", "SecurityAccess (1, 27) or Authentication (29) wanted before writing" },
 	  CHOICE, FIELD(auth), 0, 0, locks },
@@ -111,10 +164,24 @@ static const struct row rows[] = {
 	{ { "turnaround", "US", "time before an answer, us" },
 	  NUMBER, FIELD(turnaround_us), 0, 1e6, NULL },
 	{ { "flash", "real|instant", "flash times" }, CHOICE, FIELD(flash_instant), 0, 0, flash_speed },
-	{ { "erase", "host|ahead", "who erases: the host, or the pack ahead of what it writes" },
-	  CHOICE, FIELD(erase_ahead), 0, 0, erasers },
-	{ { "check", "after|ahead", "the image's digest: made at the end, or while it comes in" },
-	  CHOICE, FIELD(check_ahead), 0, 0, checkers },
+	{ { "erase", "host|ahead|download",
+	    "who erases: the host, the pack ahead of what it writes, or the pack at the start of a download" },
+	  CHOICE, FIELD(eraser), 0, 0, erasers },
+	{ { "check", "after|ahead|none|12",
+	    "the image's digest: made at the end, or while it comes in; none: no check is offered; 12: a failed "
+	    "check is answered with NRC 12" },
+	  CHOICE, FIELD(checker), 0, 0, checkers },
+	{ { "status", "model|byte|none|type", "UDS: what an answer to a routine ends with" },
+	  CHOICE, FIELD(status), 0, 0, statuses },
+	{ { "level", "N", "UDS: level of SecurityAccess, an odd number; others are refused with NRC 12" },
+	  NUMBER, FIELD(level), 1, 125, NULL },
+	{ { "unlock", "any|programming|extended", "UDS: session in which SecurityAccess is given" },
+	  CHOICE, FIELD(unlock_in), 0, 0, unlock_sessions },
+	{ { "loader-version", "none|ff|TEXT", "UDS: what the bootloader says as F189" },
+	  TEXT, FIELD(loader_version), 0, 0, NULL },
+	{ { "hostile", "pending|frames|numbers|texts|mixed",
+	    "UDS: what a hostile pack does; may be given again" },
+	  BITS, FIELD(hostile), 0, 0, hostilities },
 	{ { "cutop", "N", "power goes in the middle of flash operation N" },
 	  NUMBER, FIELD(cut_op), 0, 9e15, NULL },
 	{ { "cutafter", "N", "power goes when flash operation N is complete" },
@@ -185,10 +252,14 @@ static bool set_number(const struct row *r, const char *value, struct bf_sim_opt
 
 static bool set_choice(const struct row *r, const char *value, struct bf_sim_opts *o)
 {
+	unsigned old = 0;
+
 	for (const struct choice *c = r->choices; c->name; c++) {
 		if (strcmp(c->name, value) != 0)
 			continue;
-		store(r, o, r->kind == BITS ? o->quirks | c->value : c->value);
+		if (r->kind == BITS)
+			memcpy(&old, (char *)o + r->offset, sizeof(old));
+		store(r, o, old | c->value);
 		return true;
 	}
 	return false;
@@ -268,6 +339,13 @@ double bf_sim_opts_value(const struct bf_sim_opts *opts, size_t member, bf_time 
 			v = opts->changes[i].value;
 	}
 	return v;
+}
+
+unsigned bf_sim_opts_hostile(const struct bf_sim_opts *opts)
+{
+	if (opts->model != BF_SIM_HOSTILE)
+		return 0;
+	return opts->hostile ? opts->hostile : BF_HOSTILE_MIXED;
 }
 
 static enum bf_rc parse_item(char *item, struct bf_sim_opts *o, struct bf_err *err)

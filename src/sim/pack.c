@@ -71,6 +71,11 @@ static void fill_regions(struct bf_pack *p)
 		bf_flash_preload(&p->flash, BF_ADDR_BOOT + n * BF_FLASH_PAGE, page, sizeof(page));
 	}
 	bf_flash_preload(&p->flash, BF_ADDR_CONFIG, config, sizeof(config) - 1);
+	if (p->opts.calib) {
+		rng.state = p->opts.calib ^ 0xCA11Bu;
+		for (size_t i = 0; i < sizeof(page); i++)
+			page[i] = (uint8_t)bf_rng_next(&rng);
+	}
 	bf_flash_preload(&p->flash, BF_ADDR_CALIB, page, 256);
 }
 
@@ -81,6 +86,8 @@ static enum bf_rc make_as_factory(struct bf_pack *p, struct bf_err *err)
 	if (!rc)
 		rc = put_builtin(p, BF_ADDR_SLOT1, p->opts.slot1, err);
 	fill_regions(p);
+	if (bf_pack_is_plain(p) && !bf_flash_blank(&p->flash, BF_ADDR_SLOT0, BF_FLASH_WORD))
+		bf_flash_preload(&p->flash, BF_ADDR_VALID, bf_valid_mark, sizeof(bf_valid_mark));
 	p->kept.counter = p->opts.counter;
 	memset(p->kept.fingerprint, 0, sizeof(p->kept.fingerprint));
 	return rc;
@@ -95,6 +102,8 @@ enum bf_rc bf_pack_new(const struct bf_sim_opts *opts, struct bf_pack **ret, str
 	if (!p)
 		abort();
 	p->opts = *opts;
+	if (bf_pack_is_plain(p))
+		p->opts.quirks |= BF_QUIRK_SINGLEBANK;
 	p->lock_fd = -1;
 	bf_flash_init(&p->flash);
 	p->banks =

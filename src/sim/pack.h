@@ -17,6 +17,7 @@
 #include "options.h"
 
 #define BF_PACK_SLOT_SIZE 0x00080000u
+#define BF_PACK_APP_SIZE  0x00040000u /* of models that are not ours */
 #define BF_PACK_SLOTS     2
 #define BF_PACK_CELLS     16
 #define BF_PACK_TEMPS     4
@@ -147,6 +148,14 @@ struct bf_pack_watch {
 };
 void bf_pack_set_watch(struct bf_pack *pack, const struct bf_pack_watch *watch);
 uint32_t bf_pack_counter(const struct bf_pack *pack);
+/*
+ * A loader of another model starts what lies in its one bank when a mark of its own says so: it makes the mark
+ * when its check was passed, and takes it away before it erases.
+ */
+enum bf_pack_work bf_pack_mark_valid(struct bf_pack *pack, bool valid, bf_time now,
+				     bf_time *ret_done);
+/* What such a loader can see: digest of an MCUboot image, whoever signed it, or a likely vector table. */
+bool bf_pack_image_good(struct bf_pack *pack);
 /* BF_PACK_FAILED: no bootable image there / nothing to confirm / none that may start. */
 enum bf_pack_work bf_pack_activate(struct bf_pack *pack, bool permanent, bf_time now,
 				   bf_time *ret_done);

@@ -2,6 +2,11 @@
 /* The boot loader: which firmware runs, after which swap. */
 #include "pack_priv.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "bmsflash/bytes.h"
+
 /* A swap only starts with an image that may run afterwards: otherwise the pack would be left worse. */
 static bool may_start(struct bf_pack *p, unsigned slot)
 {
@@ -59,12 +64,94 @@ static void wipe_configuration(struct bf_pack *p, bool first)
 	(void)bf_flash_write(&p->flash, BF_ADDR_CONFIG, (const uint8_t *)own, sizeof(own) - 1);
 }
 
+/* ---- loaders that are not ours: a mark decides ---- */
+
+const uint8_t bf_valid_mark[BF_FLASH_WORD] = { 0x56, 0x41, 0x4C, 0x49, 0x44, 0x5A, 0xA5, 0x00 };
+
+bool bf_pack_is_plain(const struct bf_pack *pack)
+{
+	return pack->opts.model != BF_SIM_OURS && pack->opts.model != BF_SIM_HOSTILE;
+}
+
+static bool is_marked(const struct bf_pack *p)
+{
+	return memcmp(bf_flash_at(&p->flash, BF_ADDR_VALID), bf_valid_mark,
+		      sizeof(bf_valid_mark)) == 0;
+}
+
+enum bf_pack_work bf_pack_mark_valid(struct bf_pack *pack, bool valid, bf_time now,
+				     bf_time *ret_done)
+{
+	bool ok = true;
+
+	if (!valid && !bf_flash_blank(&pack->flash, BF_ADDR_VALID, BF_FLASH_PAGE))
+		ok = bf_flash_erase(&pack->flash, BF_ADDR_VALID);
+	if (valid && !is_marked(pack))
+		ok = bf_flash_write(&pack->flash, BF_ADDR_VALID, bf_valid_mark,
+				    sizeof(bf_valid_mark));
+	return bf_pack_worked(pack, ok, now, ret_done);
+}
+
+/* A stack in RAM, and a function of Thumb code inside the application. */
+static bool is_vector_table(const uint8_t *p)
+{
+	uint32_t sp = bf_get_le32(p), entry = bf_get_le32(p + 4);
+
+	return sp - 0x20000000u <= 0x00080000u && (entry & 1) &&
+	       entry - BF_ADDR_SLOT0 < BF_PACK_APP_SIZE;
+}
+
+bool bf_pack_image_good(struct bf_pack *pack)
+{
+	const struct bf_mimage *m = bf_pack_image(pack, 0);
+
+	return m->present ? m->whole : is_vector_table(bf_flash_at(&pack->flash, BF_ADDR_SLOT0));
+}
+
+/* The demonstration firmware carries its name, "bms-16s demo application 1.5.0". */
+static void read_version(const struct bf_pack *p, struct bf_mimage *ret)
+{
+	static const char name[] = "demo application ";
+	const char *at = (const char *)bf_flash_at(&p->flash, BF_ADDR_SLOT0);
+	unsigned v[3] = { 0 };
+	char text[24];
+
+	at = memmem(at, BF_PACK_APP_SIZE, name, sizeof(name) - 1);
+	if (at) {
+		snprintf(text, sizeof(text), "%.20s", at + sizeof(name) - 1);
+		sscanf(text, "%3u.%3u.%3u", &v[0], &v[1], &v[2]);
+	}
+	*ret = (struct bf_mimage){ .major = (uint8_t)v[0],
+				   .minor = (uint8_t)v[1],
+				   .revision = (uint16_t)v[2] };
+}
+
+static void boot_by_mark(struct bf_pack *p)
+{
+	const struct bf_mimage *m = bf_pack_image(p, 0);
+
+	if (p->stay_in_loader || !is_marked(p))
+		return;
+	p->running = *m;
+	if (!m->present)
+		read_version(p, &p->running);
+	p->runs = true;
+	wipe_configuration(p, p->rewritten);
+	p->rewritten = false;
+}
+
+/* ---- both ---- */
+
 void bf_pack_boot(struct bf_pack *pack)
 {
 	bool single = pack->opts.quirks & BF_QUIRK_SINGLEBANK;
 	const struct bf_mimage *m;
 
 	pack->runs = pack->trial = false;
+	if (bf_pack_is_plain(pack)) {
+		boot_by_mark(pack);
+		return;
+	}
 	if (!single)
 		swap_banks(pack);
 	if (pack->flash.dead)

@@ -20,12 +20,26 @@ static const struct bf_pack_region single_map[] = {
 	{ BF_PACK_REGION_CALIBRATION, 0, RWE, BF_ADDR_CALIB, 0x2000, "calib" },
 };
 
+/* A loader that is not ours knows of its application alone. */
+static size_t plain_map(const struct bf_pack *pack, struct bf_pack_region *ret)
+{
+	bool reads = pack->opts.quirks & BF_QUIRK_CANREAD;
+
+	*ret = (struct bf_pack_region){ BF_PACK_REGION_APP, 0,    0, BF_ADDR_SLOT0,
+					BF_PACK_APP_SIZE,   "app" };
+	ret->access = (uint8_t)((reads ? BF_PACK_READ : 0) |
+				(pack->runs ? 0 : BF_PACK_ERASE | BF_PACK_WRITE));
+	return 1;
+}
+
 size_t bf_pack_map(const struct bf_pack *pack, struct bf_pack_region ret[BF_PACK_REGIONS])
 {
 	bool single = pack->opts.quirks & BF_QUIRK_SINGLEBANK;
 	const struct bf_pack_region *rows = single ? single_map : dual_map;
 	size_t n = single ? BF_COUNT(single_map) : BF_COUNT(dual_map);
 
+	if (bf_pack_is_plain(pack))
+		return plain_map(pack, ret);
 	for (size_t i = 0; i < n; i++) {
 		ret[i] = rows[i];
 		if (rows[i].addr == BF_ADDR_SLOT0 && !pack->runs)

@@ -6,10 +6,14 @@
 #include "swap.h"
 
 #define BF_ADDR_BOOT   0x08000000u
+#define BF_ADDR_VALID  0x0800F800u /* a page: the mark of loaders that are not ours */
 #define BF_ADDR_SLOT0  0x08010000u
 #define BF_ADDR_SLOT1  0x08090000u
 #define BF_ADDR_CONFIG 0x08110000u
 #define BF_ADDR_CALIB  0x08112000u
+
+/* What BF_ADDR_VALID holds when the application may start. */
+extern const uint8_t bf_valid_mark[BF_FLASH_WORD];
 
 struct bf_slot_cache {
 	bool valid;
@@ -49,6 +53,8 @@ struct bf_pack {
 };
 
 const struct bf_mimage *bf_pack_image(struct bf_pack *pack, unsigned slot);
+/* Its loader is not ours: one bank, started by a mark. */
+bool bf_pack_is_plain(const struct bf_pack *pack);
 /* The boot loader's whole work, with flash times; sets running and trial. */
 void bf_pack_boot(struct bf_pack *pack);
 /* To be called after work on the flash: queues its time, notices that power went. */

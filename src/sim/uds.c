@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The server's core: which service, whether it may, when the answer leaves. */
-#include "uds_priv.h"
+#include "uds_model.h"
 
 #include <string.h>
 
@@ -39,6 +39,25 @@ static const struct service services[] = {
 	{ 0x87, IN_WORK, true, false, 2, 5, bf_server_link_control },
 };
 
+/* Which of them a model has, and when, is the model's: its lengths are checked where they are read. */
+static const struct service plain_services[] = {
+	{ 0x10, IN_ANY, true, false, 2, 2, bf_plain_session_control },
+	{ 0x11, IN_ANY, true, false, 2, 2, bf_server_reset },
+	{ 0x14, IN_ANY, false, false, 4, 5, bf_plain_clear_dtc },
+	{ 0x22, IN_ANY, false, false, 3, BF_SERVER_MSG_MAX, bf_server_read_data },
+	{ 0x23, IN_ANY, false, false, 4, 10, bf_server_read_memory },
+	{ 0x27, IN_ANY, true, false, 2, 66, bf_server_security },
+	{ 0x28, IN_ANY, true, false, 3, 5, bf_server_echo_sub },
+	{ 0x2E, IN_ANY, false, true, 4, BF_SERVER_MSG_MAX, bf_plain_write_data },
+	{ 0x31, IN_ANY, true, false, 4, BF_SERVER_MSG_MAX, bf_plain_routine_control },
+	{ 0x34, IN_ANY, false, true, 5, 11, bf_plain_download },
+	{ 0x35, IN_ANY, false, true, 5, 11, bf_plain_upload },
+	{ 0x36, IN_ANY, false, false, 2, BF_SERVER_MSG_MAX, bf_server_transfer_data },
+	{ 0x37, IN_ANY, false, false, 1, BF_SERVER_MSG_MAX, bf_server_transfer_exit },
+	{ 0x3E, IN_ANY, true, false, 2, 2, bf_server_echo_sub },
+	{ 0x85, IN_ANY, true, false, 2, 5, bf_server_echo_sub },
+};
+
 struct bf_server *bf_server_new(struct bf_pack *pack, struct bf_server_port *port)
 {
 	struct bf_server *u = calloc(1, sizeof(*u));
@@ -46,6 +65,7 @@ struct bf_server *bf_server_new(struct bf_pack *pack, struct bf_server_port *por
 	if (!u)
 		abort();
 	u->pack = pack;
+	u->plain = bf_plain_model(bf_pack_opts(pack));
 	u->port = port;
 	u->rng.state = bf_pack_opts(pack)->seed ^ 0x27;
 	u->session = BF_SERVER_DEFAULT;
@@ -82,14 +102,16 @@ enum bf_nrc bf_server_worked(enum bf_pack_work work)
 static const struct service *find(const struct bf_server *u, uint8_t sid)
 {
 	bool noread = bf_pack_opts(u->pack)->quirks & BF_QUIRK_NOREAD;
+	const struct service *rows = u->plain ? plain_services : services;
+	size_t n = u->plain ? BF_COUNT(plain_services) : BF_COUNT(services);
 
 	if (noread && (sid == 0x23 || sid == 0x35))
 		return NULL;
 	if (sid == 0x87 && !u->port->set_rate)
 		return NULL;
-	for (size_t i = 0; i < BF_COUNT(services); i++)
-		if (services[i].sid == sid)
-			return &services[i];
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].sid == sid)
+			return &rows[i];
 	return NULL;
 }
 
@@ -100,8 +122,12 @@ static enum bf_nrc serve(struct bf_server *u, const uint8_t *msg, size_t len)
 	struct bf_cur c = bf_cur(msg, len);
 	uint8_t sub = 0;
 
+	enum bf_nrc may = u->plain ? bf_plain_may(u, msg[0]) : NRC_NONE;
+
 	if (!s)
 		return NRC_SERVICE_NOT_SUPPORTED;
+	if (may)
+		return may;
 	if (!(s->sessions & 1u << u->session))
 		return NRC_SERVICE_NOT_IN_SESSION;
 	if (s->guarded && !bf_server_may_write(u))
@@ -121,6 +147,11 @@ static enum bf_nrc serve(struct bf_server *u, const uint8_t *msg, size_t len)
 /* Asked to everybody, a server keeps to itself what it does not know (ISO 14229-1, 8.7). */
 static bool keeps_quiet(const struct bf_server *u, enum bf_nrc nrc)
 {
+	bool mute = bf_pack_opts(u->pack)->quirks & BF_QUIRK_MUTE;
+
+	if (mute && (nrc == NRC_SERVICE_NOT_SUPPORTED || nrc == NRC_SUB_FUNCTION_NOT_SUPPORTED ||
+		     (nrc == NRC_REQUEST_OUT_OF_RANGE && u->sid == 0x22)))
+		return true;
 	return u->functional &&
 	       (nrc == NRC_SERVICE_NOT_SUPPORTED || nrc == NRC_SUB_FUNCTION_NOT_SUPPORTED ||
 		nrc == NRC_REQUEST_OUT_OF_RANGE || nrc == NRC_SUB_FUNCTION_NOT_IN_SESSION ||
@@ -158,6 +189,14 @@ static void touch(struct bf_server *u, bf_time now)
 	u->s3_at = u->session == BF_SERVER_DEFAULT ? BF_NEVER : now + BF_SERVER_S3_US;
 }
 
+/* What makes the session go on: any request, or with a strict timer the two that are made for it. */
+static bool keeps_alive(const struct bf_server *u, uint8_t sid)
+{
+	bool strict = bf_pack_opts(u->pack)->quirks & BF_QUIRK_S3STRICT;
+
+	return !strict || sid == 0x10 || sid == 0x3E;
+}
+
 static bool is_busy_by_habit(struct bf_server *u)
 {
 	return (bf_pack_opts(u->pack)->quirks & BF_QUIRK_BUSY) && !u->functional &&
@@ -173,7 +212,11 @@ void bf_server_request(struct bf_server *u, const uint8_t *msg, size_t len, bool
 	if (!len || bf_pack_mode(u->pack) < BF_PACK_LOADER || !bf_pack_message(u->pack, now))
 		return;
 	u->rate_until = BF_NEVER;
-	touch(u, now);
+	if (keeps_alive(u, msg[0]))
+		touch(u, now);
+	if (u->endless)
+		u->reply_at = u->pending_at = BF_NEVER;
+	u->endless = false;
 	if (u->reply_at != BF_NEVER) /* one request at a time */
 		return;
 	u->now = u->done = now;
@@ -193,7 +236,13 @@ void bf_server_request(struct bf_server *u, const uint8_t *msg, size_t len, bool
 		u->suppress = false;
 		set_negative(u, nrc);
 	}
+	bf_hostile_twist(u);
 	schedule(u, now);
+	u->endless = bf_hostile_is_endless(u);
+	if (u->endless) {
+		u->reply_at = BF_NEVER - 1;
+		u->pending_at = now + PENDING_EARLY;
+	}
 }
 
 static void send_pending(struct bf_server *u, bf_time now)
@@ -201,11 +250,14 @@ static void send_pending(struct bf_server *u, bf_time now)
 	const uint8_t msg[3] = { NEGATIVE, u->sid, NRC_RESPONSE_PENDING };
 
 	u->pending_at = now + PENDING_EVERY < u->reply_at ? now + PENDING_EVERY : BF_NEVER;
+	if (u->endless)
+		u->pending_at = now + bf_hostile_pending_each();
 	u->suppress = false; /* whoever was told to wait gets an answer (ISO 14229-1, 8.7) */
 	if (!bf_pack_reply(u->pack, now))
 		return;
 	u->port->send(u->port, msg, sizeof(msg), now);
-	touch(u, now);
+	if (keeps_alive(u, u->sid))
+		touch(u, now);
 }
 
 static void send_reply(struct bf_server *u, bf_time now)
@@ -215,7 +267,8 @@ static void send_reply(struct bf_server *u, bf_time now)
 		return;
 	if (!u->suppress)
 		u->port->send(u->port, u->reply, u->out.len, now);
-	touch(u, now);
+	if (keeps_alive(u, u->sid))
+		touch(u, now);
 	switch (u->then) {
 	case THEN_NOTHING:
 		break;
@@ -238,6 +291,10 @@ static void forget(struct bf_server *u, bf_time now)
 	u->reply_at = u->pending_at = BF_NEVER;
 	u->wrong_keys = 0;
 	u->target_slot = bf_pack_slot_count(u->pack) - 1;
+	u->next_addr = 0;
+	u->seed_from = 0;
+	u->endless = false;
+	u->refused_block = false;
 	if (bf_pack_reason(u->pack) != BF_PACK_BY_REQUEST)
 		u->answer_after_start = false;
 	bf_server_default_session(u, now);
@@ -250,6 +307,7 @@ static void answer_after_start(struct bf_server *u, bf_time now)
 
 	u->answer_after_start = false;
 	u->session = BF_SERVER_PROGRAMMING;
+	u->unlocked = u->stays_unlocked;
 	bf_out_u8(&o, 0x50);
 	bf_out_u8(&o, BF_SERVER_PROGRAMMING);
 	bf_server_put_session(u, &o);

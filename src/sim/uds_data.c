@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Data identifiers, and reading memory in small pieces. */
-#include "uds_priv.h"
+#include "uds_model.h"
 
 #include <string.h>
 
 #define FINGERPRINT 0xF15A
+#define VERSION     0xF189
+#define SERIAL      0xF18C
 
 typedef void did_fn(struct bf_server *u, struct bf_out *o);
 
@@ -43,6 +45,38 @@ static void did_version(struct bf_server *u, struct bf_out *o)
 		out_text(o, bf_mimage_version(m, text));
 }
 
+/* What a loader says in the firmware's place. True: that was said, or *ret_nothing. */
+static bool put_loader_version(struct bf_server *u, uint16_t did, bool *ret_nothing)
+{
+	const char *text = bf_pack_opts(u->pack)->loader_version;
+
+	*ret_nothing = strcmp(text, "none") == 0;
+	if (!*text || bf_pack_running(u->pack))
+		return false;
+	if (*ret_nothing)
+		return true;
+	bf_out_be16(&u->out, did);
+	if (strcmp(text, "ff") == 0)
+		for (size_t i = 0; i < 16; i++)
+			bf_out_u8(&u->out, 0xFF);
+	else
+		out_text(&u->out, text);
+	return true;
+}
+
+bool bf_server_put_serial(struct bf_server *u, struct bf_out *o)
+{
+	struct bf_pack_ids ids;
+
+	bf_pack_ids(u->pack, &ids);
+	if (strcmp(ids.serial, "ff") == 0)
+		for (size_t i = 0; i < 16; i++)
+			bf_out_u8(o, 0xFF);
+	else
+		out_text(o, ids.serial);
+	return ids.serial[0];
+}
+
 static void did_manufacturer(struct bf_server *u, struct bf_out *o)
 {
 	struct bf_pack_ids ids;
@@ -53,10 +87,7 @@ static void did_manufacturer(struct bf_server *u, struct bf_out *o)
 
 static void did_serial(struct bf_server *u, struct bf_out *o)
 {
-	struct bf_pack_ids ids;
-
-	bf_pack_ids(u->pack, &ids);
-	out_text(o, ids.serial);
+	bf_server_put_serial(u, o);
 }
 
 static void did_hardware(struct bf_server *u, struct bf_out *o)
@@ -117,7 +148,7 @@ static void did_transfer(struct bf_server *u, struct bf_out *o)
 {
 	const struct bf_sim_opts *opts = bf_pack_opts(u->pack);
 
-	bf_out_u8(o, opts->erase_ahead);
+	bf_out_u8(o, opts->eraser == BF_SIM_ERASE_AHEAD);
 	bf_out_be16(o, BF_UNPACK_MOST);
 	if (!(opts->quirks & BF_QUIRK_NOCOMPRESS))
 		bf_out_u8(o, BF_SERVER_FORMAT_LZ4);
@@ -196,6 +227,14 @@ static const struct {
 
 static bool put_did(struct bf_server *u, uint16_t did)
 {
+	bool nothing;
+
+	if (did == VERSION && put_loader_version(u, did, &nothing))
+		return !nothing;
+	if (u->plain)
+		return bf_plain_put_did(u, did);
+	if (did == SERIAL && !*bf_pack_opts(u->pack)->serial)
+		return false;
 	for (size_t i = 0; i < BF_COUNT(dids); i++) {
 		if (dids[i].did != did)
 			continue;
@@ -210,9 +249,10 @@ static bool put_did(struct bf_server *u, uint16_t did)
 enum bf_nrc bf_server_read_data(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	bool any = false;
+	bool one = bf_pack_opts(u->pack)->quirks & BF_QUIRK_ONEDID;
 
 	(void)sub;
-	if (bf_cur_left(c) % 2)
+	if (bf_cur_left(c) % 2 || (one && bf_cur_left(c) > 2))
 		return NRC_INCORRECT_LENGTH;
 	while (bf_cur_left(c))
 		any = put_did(u, bf_cur_be16(c)) || any;

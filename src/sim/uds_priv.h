@@ -47,6 +47,8 @@ enum { /* sets of sessions, for tables */
        IN_ANY = IN_DEFAULT | IN_WORK,
 };
 
+struct bf_plain_model;
+
 enum bf_server_then { THEN_NOTHING, THEN_RESTART, THEN_NEW_RATE };
 enum bf_server_direction { TRANSFER_NONE, TRANSFER_DOWN, TRANSFER_UP };
 
@@ -64,6 +66,7 @@ struct bf_server_transfer {
 
 struct bf_server {
 	struct bf_pack *pack;
+	const struct bf_plain_model *plain; /* NULL: it is ours */
 	struct bf_server_port *port;
 	struct bf_rng rng;
 	unsigned starts; /* of the pack, as last seen */
@@ -75,6 +78,11 @@ struct bf_server {
 	unsigned wrong_keys;
 	bf_time locked_until;
 	bool answer_after_start; /* 10 02 of a pack with one bank */
+	bool stays_unlocked;     /* ... which was unlocked before it */
+	bf_time seed_from;       /* quirk nrc37: no seed before; 0: not asked yet */
+	bool refused_block;      /* quirk nrc72: it did that */
+	bool endless;            /* hostile: the answer never comes */
+	uint32_t next_addr;      /* plain: no download below it; 0: nothing was erased */
 
 	struct bf_server_transfer transfer;
 	struct bf_unpacker unpacker;
@@ -115,5 +123,19 @@ void bf_server_default_session(struct bf_server *u, bf_time now);
 void bf_server_go_to_rate(struct bf_server *u, uint32_t rate, bf_time now);
 void bf_server_put_session(struct bf_server *u, struct bf_out *o);
 bool bf_server_may_write(const struct bf_server *u);
+/* One bank: the loader has to run first; it restarts, and the loader gives the answer. */
+enum bf_nrc bf_server_restart_for_programming(struct bf_server *u);
+enum bf_nrc bf_server_enter(struct bf_server *u, uint8_t session);
+/* False: the pack has none to tell. */
+bool bf_server_put_serial(struct bf_server *u, struct bf_out *o);
+/* The status of a routine, in the form that the model has. */
+enum bf_nrc bf_server_put_status(struct bf_server *u, uint8_t status);
+enum bf_nrc bf_server_begin(struct bf_server *u, enum bf_server_direction direction, uint32_t addr,
+			    uint32_t size, size_t block_max);
+/* model=hostile: changes the answer that is about to go out. */
+void bf_hostile_twist(struct bf_server *u);
+/* ... or there will be none, but "response pending" as long as nobody asks something else. */
+bool bf_hostile_is_endless(struct bf_server *u);
+bf_time bf_hostile_pending_each(void);
 /* Turns the outcome of work on the flash into an answer. */
 enum bf_nrc bf_server_worked(enum bf_pack_work work);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* RoutineControl. */
-#include "uds_priv.h"
+#include "uds_model.h"
 
 #include <string.h>
 
@@ -25,8 +25,32 @@ static bool is_range(struct bf_server *u, uint32_t addr, uint32_t size, unsigned
 	return size && bf_pack_allows(u->pack, addr, size, access);
 }
 
+enum bf_nrc bf_server_put_status(struct bf_server *u, uint8_t status)
+{
+	enum bf_sim_status form = bf_pack_opts(u->pack)->status;
+
+	if (form == BF_SIM_STATUS_MODEL)
+		form = u->plain && !u->plain->status ? BF_SIM_STATUS_NONE : BF_SIM_STATUS_BYTE;
+	switch (form) {
+	case BF_SIM_STATUS_MODEL:
+	case BF_SIM_STATUS_BYTE:
+		break;
+	case BF_SIM_STATUS_NONE: /* nowhere to say it but in a negative response */
+		return status ? NRC_GENERAL_PROGRAMMING_FAILURE : NRC_NONE;
+	case BF_SIM_STATUS_TYPE: /* type 1, completed */
+		bf_out_u8(&u->out, 0x10);
+		if (!status)
+			return NRC_NONE;
+		break;
+	}
+	bf_out_u8(&u->out, status);
+	return NRC_NONE;
+}
+
 static enum bf_nrc erase(struct bf_server *u, struct bf_cur *c)
 {
+	enum bf_nrc nrc;
+
 	uint8_t format = bf_cur_u8(c);
 	uint32_t addr = bf_cur_be32(c);
 	uint32_t size = bf_cur_be32(c);
@@ -36,8 +60,8 @@ static enum bf_nrc erase(struct bf_server *u, struct bf_cur *c)
 		return NRC_REQUEST_OUT_OF_RANGE;
 	u->transfer.direction = TRANSFER_NONE;
 	u->hashed = 0;
-	bf_out_u8(&u->out, STATUS_DONE);
-	return bf_server_worked(bf_pack_erase(u->pack, addr, size, u->now, &u->done));
+	nrc = bf_server_worked(bf_pack_erase(u->pack, addr, size, u->now, &u->done));
+	return nrc ? nrc : bf_server_put_status(u, STATUS_DONE);
 }
 
 static enum bf_nrc check_dependencies(struct bf_server *u, struct bf_cur *c)
@@ -46,8 +70,9 @@ static enum bf_nrc check_dependencies(struct bf_server *u, struct bf_cur *c)
 
 	(void)c;
 	takes(u, bf_pack_check_us(u->pack, u->target_slot, u->hashed));
-	bf_out_u8(&u->out, (uint8_t)(v == BF_VERDICT_EMPTY ? BF_VERDICT_DAMAGED : v));
-	return NRC_NONE;
+	if (v && bf_pack_opts(u->pack)->checker == BF_SIM_CHECK_12)
+		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
+	return bf_server_put_status(u, (uint8_t)(v == BF_VERDICT_EMPTY ? BF_VERDICT_DAMAGED : v));
 }
 
 static enum bf_nrc check_memory(struct bf_server *u, struct bf_cur *c)
@@ -63,8 +88,7 @@ static enum bf_nrc check_memory(struct bf_server *u, struct bf_cur *c)
 		return NRC_REQUEST_OUT_OF_RANGE;
 	got = bf_crc(&bf_crc32_ieee, bf_pack_view(u->pack, addr, size), size);
 	takes(u, (bf_time)size * CRC_NS_BYTE / 1000);
-	bf_out_u8(&u->out, got == want ? STATUS_DONE : STATUS_NO);
-	return NRC_NONE;
+	return bf_server_put_status(u, got == want ? STATUS_DONE : STATUS_NO);
 }
 
 static uint8_t slot_flags(const struct bf_pack_slot *s)
@@ -187,7 +211,7 @@ static enum bf_nrc balancing_check(struct bf_server *u, struct bf_cur *c)
 	return NRC_NONE;
 }
 
-enum { NEEDS_TWO_BANKS = 1, NEEDS_HASH = 2, NEEDS_APP = 4 };
+enum { NEEDS_TWO_BANKS = 1, NEEDS_HASH = 2, NEEDS_APP = 4, IS_CHECK = 8, IS_ERASE = 16 };
 
 static const struct routine {
 	uint16_t rid;
@@ -197,9 +221,9 @@ static const struct routine {
 	uint8_t needs;
 	enum bf_nrc (*run)(struct bf_server *u, struct bf_cur *c);
 } routines[] = {
-	{ 0xFF00, IN_PROGRAMMING, true, 9, 0, erase },
-	{ 0xFF01, IN_PROGRAMMING, true, 0, 0, check_dependencies },
-	{ 0x0202, IN_PROGRAMMING, true, 13, 0, check_memory },
+	{ 0xFF00, IN_PROGRAMMING, true, 9, IS_ERASE, erase },
+	{ 0xFF01, IN_PROGRAMMING, true, 0, IS_CHECK, check_dependencies },
+	{ 0x0202, IN_PROGRAMMING, true, 13, IS_CHECK, check_memory },
 	{ 0xF0B0, IN_WORK, false, 0, 0, bank_state },
 	{ 0xF0B1, IN_PROGRAMMING, true, 1, NEEDS_TWO_BANKS, activate },
 	{ 0xF0B2, IN_PROGRAMMING, true, 0, NEEDS_TWO_BANKS, confirm },
@@ -211,7 +235,8 @@ static const struct routine {
 
 static const struct routine *find(const struct bf_server *u, uint16_t rid)
 {
-	unsigned quirks = bf_pack_opts(u->pack)->quirks;
+	const struct bf_sim_opts *o = bf_pack_opts(u->pack);
+	unsigned quirks = o->quirks;
 
 	for (size_t i = 0; i < BF_COUNT(routines); i++) {
 		const struct routine *r = &routines[i];
@@ -221,6 +246,10 @@ static const struct routine *find(const struct bf_server *u, uint16_t rid)
 		if ((r->needs & NEEDS_HASH) && (quirks & BF_QUIRK_NOHASH))
 			return NULL;
 		if ((r->needs & NEEDS_TWO_BANKS) && (quirks & BF_QUIRK_SINGLEBANK))
+			return NULL;
+		if ((r->needs & IS_CHECK) && o->checker == BF_SIM_CHECK_NONE)
+			return NULL;
+		if ((r->needs & IS_ERASE) && o->eraser == BF_SIM_ERASE_DOWNLOAD)
 			return NULL;
 		return r;
 	}

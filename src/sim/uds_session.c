@@ -7,7 +7,7 @@
 #include "bmsflash/crypto.h"
 
 #define MAX_WRONG_KEYS 3
-#define LEVEL          1
+#define SEED_DELAY     BF_SEC(1)
 
 /* Public half of the technician's test key (tests/data/auth/technician.pem). */
 static const uint8_t technician_key[32] = { 0x91, 0xfb, 0xa9, 0x8d, 0x18, 0x2b, 0xb3, 0xb2,
@@ -43,14 +43,31 @@ void bf_server_put_session(struct bf_server *u, struct bf_out *o)
 
 /* With one bank the loader has to run before it can overwrite the firmware: it restarts, and the loader
  * gives the answer. */
-static enum bf_nrc restart_for_programming(struct bf_server *u)
+enum bf_nrc bf_server_restart_for_programming(struct bf_server *u)
 {
 	const uint8_t wait[3] = { 0x7F, 0x10, NRC_RESPONSE_PENDING };
 
 	u->port->send(u->port, wait, sizeof(wait), u->now);
 	bf_pack_restart_to_loader(u->pack, u->now);
 	u->answer_after_start = true;
+	u->stays_unlocked = u->unlocked && bf_pack_opts(u->pack)->unlock_in == BF_SERVER_EXTENDED;
 	return NRC_SILENCE;
+}
+
+enum bf_nrc bf_server_enter(struct bf_server *u, uint8_t session)
+{
+	bool stays = u->unlocked && bf_pack_opts(u->pack)->unlock_in == BF_SERVER_EXTENDED &&
+		     session == BF_SERVER_PROGRAMMING;
+
+	if (session == BF_SERVER_DEFAULT)
+		bf_server_default_session(u, u->now);
+	u->transfer.direction = TRANSFER_NONE;
+	if (session != u->session)
+		u->unlocked = u->seed_out = false;
+	u->unlocked = u->unlocked || stays;
+	u->session = (enum bf_server_session)session;
+	bf_server_put_session(u, &u->out);
+	return NRC_NONE;
 }
 
 enum bf_nrc bf_server_session_control(struct bf_server *u, uint8_t sub, struct bf_cur *c)
@@ -63,20 +80,15 @@ enum bf_nrc bf_server_session_control(struct bf_server *u, uint8_t sub, struct b
 	if (sub == BF_SERVER_PROGRAMMING && u->session == BF_SERVER_DEFAULT)
 		return NRC_SUB_FUNCTION_NOT_IN_SESSION;
 	if (sub == BF_SERVER_PROGRAMMING && single && bf_pack_running(u->pack))
-		return restart_for_programming(u);
-	if (sub == BF_SERVER_DEFAULT)
-		bf_server_default_session(u, u->now);
-	u->transfer.direction = TRANSFER_NONE;
-	if (sub != u->session)
-		u->unlocked = u->seed_out = false;
-	u->session = (enum bf_server_session)sub;
-	bf_server_put_session(u, &u->out);
-	return NRC_NONE;
+		return bf_server_restart_for_programming(u);
+	return bf_server_enter(u, sub);
 }
 
 enum bf_nrc bf_server_reset(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
 	(void)c;
+	if (bf_pack_opts(u->pack)->quirks & BF_QUIRK_NORESET)
+		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
 	if (sub != 1 && sub != 3) /* hard, soft */
 		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
 	u->then = THEN_RESTART;
@@ -104,10 +116,29 @@ bool bf_server_is_locked(struct bf_server *u)
 	return false;
 }
 
+static uint8_t level(const struct bf_server *u)
+{
+	uint8_t given = bf_pack_opts(u->pack)->level;
+
+	return given ? given : 1;
+}
+
+/* Some loaders hold the lock for a while after each start. */
+static bool is_too_soon(struct bf_server *u)
+{
+	if (!(bf_pack_opts(u->pack)->quirks & BF_QUIRK_NRC37))
+		return false;
+	if (!u->seed_from)
+		u->seed_from = u->now + SEED_DELAY;
+	return u->now < u->seed_from;
+}
+
 static enum bf_nrc give_seed(struct bf_server *u, struct bf_cur *c)
 {
 	if (bf_cur_left(c))
 		return NRC_INCORRECT_LENGTH;
+	if (is_too_soon(u))
+		return NRC_TIME_DELAY_NOT_EXPIRED;
 	memset(u->seed, 0, sizeof(u->seed));
 	if (!bf_server_may_write(u)) {
 		if (bf_server_is_locked(u))
@@ -124,14 +155,14 @@ static enum bf_nrc give_seed(struct bf_server *u, struct bf_cur *c)
 static bool is_right(struct bf_server *u, const char *label, uint8_t level,
 		     const uint8_t *signature)
 {
-	const char *serial = bf_pack_opts(u->pack)->serial;
-	uint8_t msg[128];
-	struct bf_out o = bf_out(msg, sizeof(msg));
+	uint8_t msg[128], serial[32];
+	struct bf_out o = bf_out(msg, sizeof(msg)), s = bf_out(serial, sizeof(serial));
 
 	bf_out_bytes(&o, label, strlen(label) + 1);
 	bf_out_u8(&o, level);
-	bf_out_u8(&o, (uint8_t)strlen(serial));
-	bf_out_bytes(&o, serial, strlen(serial));
+	bf_server_put_serial(u, &s);
+	bf_out_u8(&o, (uint8_t)s.len);
+	bf_out_bytes(&o, serial, s.len);
 	bf_out_bytes(&o, u->seed, sizeof(u->seed));
 	return !o.failed && bf_ed25519_verify(signature, msg, o.len, technician_key);
 }
@@ -162,16 +193,20 @@ static enum bf_nrc take_key(struct bf_server *u, struct bf_cur *c)
 
 	if (!key || bf_cur_left(c))
 		return NRC_INCORRECT_LENGTH;
-	return bf_server_judge(u, "bmsflash-uds-27", LEVEL, key, NRC_INVALID_KEY);
+	return bf_server_judge(u, "bmsflash-uds-27", level(u), key, NRC_INVALID_KEY);
 }
 
 enum bf_nrc bf_server_security(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
-	if (bf_pack_opts(u->pack)->auth == 0x29)
+	const struct bf_sim_opts *o = bf_pack_opts(u->pack);
+
+	if (o->auth == 0x29)
 		return NRC_SERVICE_NOT_SUPPORTED;
-	if (sub == LEVEL)
+	if (o->unlock_in && o->unlock_in != (uint8_t)u->session)
+		return NRC_SERVICE_NOT_IN_SESSION;
+	if (sub == level(u))
 		return give_seed(u, c);
-	if (sub == LEVEL + 1)
+	if (sub == level(u) + 1)
 		return take_key(u, c);
 	return NRC_SUB_FUNCTION_NOT_SUPPORTED;
 }

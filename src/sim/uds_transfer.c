@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* RequestDownload, RequestUpload, TransferData, RequestTransferExit. */
-#include "uds_priv.h"
+#include "uds_model.h"
 
 #include <string.h>
 
 #define FORMAT_PLAIN 0x00 /* neither compressed nor encrypted */
 #define FORMAT_44    0x44 /* four bytes each of address and size */
+#define FLIPPED      600u /* byte of a download that quirk flip changes */
 #define OVERHEAD     2u   /* SID and block counter count as block length */
 
 static bool takes_format(const struct bf_server *u, uint8_t format,
@@ -17,6 +18,31 @@ static bool takes_format(const struct bf_server *u, uint8_t format,
 	return format == FORMAT_PLAIN || (packs && format == BF_SERVER_FORMAT_LZ4);
 }
 
+enum bf_nrc bf_server_begin(struct bf_server *u, enum bf_server_direction direction, uint32_t addr,
+			    uint32_t size, size_t block_max)
+{
+	size_t max = block_max < u->longest ? block_max : u->longest;
+
+	u->transfer = (struct bf_server_transfer){
+		.direction = direction, .addr = addr, .size = size, .block_max = max
+	};
+	u->unpacker.len = 0;
+	bf_out_u8(&u->out, 0x20); /* two bytes of length follow */
+	bf_out_be16(&u->out, (uint16_t)max);
+	return NRC_NONE;
+}
+
+static enum bf_nrc erase_by_download(struct bf_server *u, uint32_t addr, uint32_t size)
+{
+	uint32_t first = addr / BF_FLASH_PAGE * BF_FLASH_PAGE;
+	uint32_t end = (addr + size + BF_FLASH_PAGE - 1) / BF_FLASH_PAGE * BF_FLASH_PAGE;
+
+	if (bf_pack_opts(u->pack)->eraser != BF_SIM_ERASE_DOWNLOAD)
+		return NRC_NONE;
+	u->hashed = 0;
+	return bf_server_worked(bf_pack_erase(u->pack, first, end - first, u->now, &u->done));
+}
+
 static enum bf_nrc begin(struct bf_server *u, struct bf_cur *c, enum bf_server_direction direction,
 			 unsigned access)
 {
@@ -25,20 +51,18 @@ static enum bf_nrc begin(struct bf_server *u, struct bf_cur *c, enum bf_server_d
 	uint8_t format = bf_cur_u8(c);
 	uint32_t addr = bf_cur_be32(c);
 	uint32_t size = bf_cur_be32(c);
+	enum bf_nrc nrc;
 
 	if (!takes_format(u, data_format, direction) || format != FORMAT_44 || !size ||
 	    !bf_pack_allows(u->pack, addr, size, access))
 		return NRC_REQUEST_OUT_OF_RANGE;
 	if (direction == TRANSFER_DOWN && addr % BF_FLASH_WORD)
 		return NRC_REQUEST_OUT_OF_RANGE;
-	*t = (struct bf_server_transfer){ .direction = direction,
-					  .addr = addr,
-					  .size = size,
-					  .block_max = u->longest,
-					  .packed = data_format == BF_SERVER_FORMAT_LZ4 };
-	u->unpacker.len = 0;
-	bf_out_u8(&u->out, 0x20); /* two bytes of length follow */
-	bf_out_be16(&u->out, (uint16_t)t->block_max);
+	nrc = direction == TRANSFER_DOWN ? erase_by_download(u, addr, size) : NRC_NONE;
+	if (nrc)
+		return nrc;
+	bf_server_begin(u, direction, addr, size, u->longest);
+	t->packed = data_format == BF_SERVER_FORMAT_LZ4;
 	return NRC_NONE;
 }
 
@@ -91,9 +115,16 @@ static enum bf_pack_work program(struct bf_server *u, const uint8_t *p, size_t l
 	struct bf_server_transfer *t = &u->transfer;
 	uint32_t at = t->addr + t->moved - (uint32_t)t->carried;
 	enum bf_pack_work work = BF_PACK_DONE;
+	uint8_t flipped[BF_UNPACK_MOST + BF_SERVER_MSG_MAX];
 	size_t whole;
 
-	if (bf_pack_opts(u->pack)->erase_ahead)
+	if ((bf_pack_opts(u->pack)->quirks & BF_QUIRK_FLIP) && t->moved <= FLIPPED &&
+	    FLIPPED < t->moved + len) {
+		memcpy(flipped, p, len);
+		flipped[FLIPPED - t->moved] ^= 1;
+		p = flipped;
+	}
+	if (bf_pack_opts(u->pack)->eraser == BF_SIM_ERASE_AHEAD)
 		work = erase_ahead(u, t->addr + t->moved, len, ret_done);
 	if (work != BF_PACK_DONE)
 		return work;
@@ -129,7 +160,7 @@ static void hash_ahead(struct bf_server *u, uint32_t at, size_t len, bf_time fla
 	uint32_t slot = bf_pack_slot_addr(u->target_slot);
 	bf_time us = (bf_time)len * BF_PACK_HASH_NS / 1000;
 
-	if (!bf_pack_opts(u->pack)->check_ahead)
+	if (bf_pack_opts(u->pack)->checker != BF_SIM_CHECK_AHEAD)
 		return;
 	if (at == slot)
 		u->hashed = 0;
@@ -138,6 +169,16 @@ static void hash_ahead(struct bf_server *u, uint32_t at, size_t len, bf_time fla
 	u->hashed += (uint32_t)len;
 	if (us > flash_us)
 		bf_pack_think(u->pack, us - flash_us, u->now);
+}
+
+/* A write that fails for a moment, as with a supply that is weak. */
+static bool refuses_once(struct bf_server *u)
+{
+	bool refuses = (bf_pack_opts(u->pack)->quirks & BF_QUIRK_NRC72) && !u->refused_block &&
+		       u->transfer.begun;
+
+	u->refused_block = u->refused_block || refuses;
+	return refuses;
 }
 
 /* Two buffers: the answer only waits for the block before this one to be in flash. */
@@ -152,6 +193,8 @@ static enum bf_nrc take_block(struct bf_server *u, struct bf_cur *c)
 
 	if (!len || len > t->block_max - OVERHEAD)
 		return NRC_INCORRECT_LENGTH;
+	if (refuses_once(u))
+		return NRC_GENERAL_PROGRAMMING_FAILURE;
 	if (t->packed && !bf_unpack(&u->unpacker, data, len, &data, &len))
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
 	if (len > t->size - t->moved)
@@ -230,6 +273,7 @@ enum bf_nrc bf_server_transfer_exit(struct bf_server *u, uint8_t sub, struct bf_
 {
 	struct bf_server_transfer *t = &u->transfer;
 	enum bf_pack_work work = BF_PACK_DONE;
+	enum bf_nrc nrc;
 
 	(void)sub;
 	(void)c;
@@ -241,6 +285,9 @@ enum bf_nrc bf_server_transfer_exit(struct bf_server *u, uint8_t sub, struct bf_
 	if (t->direction == TRANSFER_DOWN && t->carried)
 		work = bf_pack_write(u->pack, t->addr + t->moved - (uint32_t)t->carried, t->carry,
 				     t->carried, u->now, &u->done);
+	nrc = bf_server_worked(work);
+	if (!nrc && u->plain && t->direction == TRANSFER_DOWN)
+		nrc = bf_plain_after_exit(u);
 	t->direction = TRANSFER_NONE;
-	return bf_server_worked(work);
+	return nrc;
 }
