@@ -15,6 +15,7 @@
 #define BF_PROFILE_RATES      8
 #define BF_PROFILE_REGIONS    16
 #define BF_PROFILE_QUANTITIES 24
+#define BF_REGION_RUNS        8
 
 enum bf_framing { BF_FRAMING_AUTO, BF_FRAMING_ISO14230, BF_FRAMING_HDLC };
 enum bf_direction {
@@ -39,6 +40,11 @@ enum bf_region_kind {
 
 enum bf_access { BF_ACCESS_READ = 1, BF_ACCESS_ERASE = 2, BF_ACCESS_WRITE = 4 };
 
+/* Adjoining sectors of one size. */
+struct bf_sector_run {
+	uint32_t addr, size, count;
+};
+
 struct bf_region {
 	char name[24];
 	enum bf_region_kind kind;
@@ -47,6 +53,9 @@ struct bf_region {
 	uint32_t erase_unit, write_unit; /* bytes; 0: unknown (1) */
 	unsigned access;                 /* bits of enum bf_access */
 	unsigned alt;                    /* DFU: alternate setting that reaches it */
+	/* Flash with sectors of several sizes: all of the region, ascending. Empty: erase_unit throughout. */
+	struct bf_sector_run sectors[BF_REGION_RUNS];
+	unsigned n_runs;
 };
 
 /* Where the pack's conditions are read. */

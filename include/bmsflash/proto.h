@@ -70,6 +70,7 @@ enum bf_cap {
 	BF_CAP_COMPRESS = 1 << 17,    /* takes compressed pieces */
 	BF_CAP_RESUME = 1 << 18,      /* a broken transfer can go on from what is in flash */
 	BF_CAP_ERASE_AHEAD = 1 << 19, /* erases each unit that it is about to write by itself */
+	BF_CAP_ANY_ORDER = 1 << 20,   /* takes erases and downloads at any sector, in any order */
 };
 
 enum bf_slot_flag {

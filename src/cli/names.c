@@ -42,7 +42,7 @@ const char *bf_cap_name(unsigned bit)
 	static const char *const names[] = {
 		"read",    "hash",  "erase",     "trial",    "confirm", "revert",      "counter",
 		"measure", "auth",  "self-test", "balance",  "rates",   "check",       "sink",
-		"steered", "banks", "mcuboot",   "compress", "resume",  "erase-ahead",
+		"steered", "banks", "mcuboot",   "compress", "resume",  "erase-ahead", "any-order",
 	};
 
 	return bit < BF_COUNT(names) ? names[bit] : NULL;

@@ -29,16 +29,30 @@ static enum bf_rc erase_step(struct bf_run *run, uint32_t addr, uint32_t size, s
 	return rc;
 }
 
-enum bf_rc bf_erase_range(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
-			  struct bf_err *err)
+/* Bytes from addr on that are erased by one request: whole units, about STEP of them. */
+static uint32_t step_at(const struct bf_region *region, uint32_t addr, uint32_t most)
 {
-	uint32_t step = unit && unit < STEP ? STEP / unit * unit : unit;
+	uint32_t n = 0, start, size;
+
+	while (n < most && bf_sector_at(region, addr + n, &start, &size)) {
+		uint32_t to = start + size - addr;
+
+		if (n && to > STEP)
+			break;
+		n = to;
+	}
+	return n && n < most ? n : most;
+}
+
+enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			  uint32_t size, bool in_one, struct bf_err *err)
+{
 	uint32_t done = 0;
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc = BF_OK;
 
 	while (!rc && done < size) {
-		uint32_t part = step && size - done > step ? step : size - done;
+		uint32_t part = in_one ? size : step_at(region, addr + done, size - done);
 		char text[64];
 
 		rc = bf_run_stop(run, err);
@@ -64,8 +78,8 @@ enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err)
 		const struct bf_item *item = &run->todo.items[i];
 
 		if (item->erase_size && !item->rest &&
-		    bf_erase_range(run, item->erase_addr, item->erase_size,
-				   item->region->erase_unit, err))
+		    bf_erase_range(run, item->region, item->erase_addr, item->erase_size,
+				   item->one_pass, err))
 			return err->rc;
 	}
 	return BF_OK;

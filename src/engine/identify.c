@@ -137,6 +137,7 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
 	if (bf_run_ask(run, err))
 		return err->rc;
 	run->ident = run->now;
+	bf_regions_limit(run, &run->ident);
 	/* Whatever runs before anything was done is the old firmware, even if it is the same. */
 	if (run->runs == BF_RUNS_NEW)
 		run->runs = BF_RUNS_OLD;
@@ -170,6 +171,7 @@ enum bf_rc bf_run_learn(struct bf_run *run, struct bf_err *err)
 	run->left_app = run->left_app && in_loader.in_bootloader;
 	memcpy(run->ident.regions, in_loader.regions, sizeof(in_loader.regions));
 	run->ident.n_regions = in_loader.n_regions;
+	bf_regions_limit(run, &run->ident);
 	run->ident.piece_max = in_loader.piece_max;
 	run->ident.in_flight = in_loader.in_flight;
 	run->ident.caps |= in_loader.caps;

@@ -112,6 +112,9 @@ static void take_up(struct bf_run *run, const struct bf_json *j)
 	bf_say(run, BF_EV_NOTICE, "an earlier run was interrupted (%s)%s",
 	       reached ? reached : "unknown", same ? "; it is taken up" : " with another image");
 	take_backup(run, j, same, started);
+	run->has_place = bf_json_int(j, "place", -1) >= 0;
+	run->place_addr = (uint32_t)bf_json_int(j, "place", 0);
+	run->place_alt = (unsigned)bf_json_int(j, "place_alt", 0);
 	/* Cells are compared across the restart; before it a fresh reading is the better one. */
 	if (same && started)
 		read_before(run, j);
@@ -212,6 +215,10 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	bf_json_set_str(j, "image", bf_image_path(run->image));
 	bf_json_set_str(j, "image_sha256", sha);
 	bf_json_set_str(j, "reached", depth_name(run->depth));
+	if (run->has_place) {
+		bf_json_set_int(j, "place", run->place_addr);
+		bf_json_set_int(j, "place_alt", run->place_alt);
+	}
 	bf_json_set_int(j, "bytes_sent", (int64_t)run->sum.bytes_sent);
 	if (run->backup_path[0])
 		bf_json_set_str(j, "backup", run->backup_path);

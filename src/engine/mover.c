@@ -270,25 +270,22 @@ static enum bf_rc rejoin(struct mover *m, struct bf_err *err)
 static enum bf_rc rewind_to_unit(struct mover *m, struct bf_err *err)
 {
 	const struct bf_item *item = m->item;
-	uint32_t unit = item->region ? item->region->erase_unit : 0;
-	uint32_t at = item->target.addr + (uint32_t)m->done, start;
+	uint32_t at = item->target.addr + (uint32_t)m->done, start, size;
 	enum bf_rc rc;
 
 	if (!item->region)
 		return BF_OK;
-	if (item->erases_ahead && unit) {
-		m->done = m->done / unit * unit; /* it erases a unit when its first byte comes */
+	if (item->one_pass || !bf_sector_at(item->region, at, &start, &size))
+		start = item->erase_addr;
+	m->done = start > item->target.addr ? start - item->target.addr : 0;
+	if (item->erases_ahead) /* it erases a unit when its first byte comes */
+		return BF_OK;
+	if (!item->erase_size) {
+		m->done = 0;
 		return BF_OK;
 	}
-	if (!item->erase_size || !unit) {
-		m->done = 0;
-		return item->erase_size ? bf_erase_range(m->run, item->erase_addr, item->erase_size,
-							 unit, err)
-					: BF_OK;
-	}
-	start = item->erase_addr + (at - item->erase_addr) / unit * unit;
-	m->done = start > item->target.addr ? start - item->target.addr : 0;
-	rc = bf_erase_range(m->run, start, item->erase_addr + item->erase_size - start, unit, err);
+	rc = bf_erase_range(m->run, item->region, start,
+			    item->erase_addr + item->erase_size - start, item->one_pass, err);
 	return !rc && item->parted ? bf_item_move(m->run, item + 1, m->base, err) : rc;
 }
 

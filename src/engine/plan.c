@@ -17,8 +17,29 @@ void bf_todo_add(struct bf_todo *todo, const struct bf_item *item)
 
 void bf_todo_done(struct bf_todo *todo)
 {
+	for (size_t i = 0; i < todo->n_joined; i++)
+		free(todo->joined[i]);
+	free(todo->joined);
+	free(todo->segments);
 	free(todo->items);
 	*todo = (struct bf_todo){ 0 };
+}
+
+const uint8_t *bf_todo_join(struct bf_todo *todo, const struct bf_segment *segs, size_t n,
+			    size_t *ret_len)
+{
+	size_t len = (size_t)(segs[n - 1].addr - segs[0].addr) + segs[n - 1].len;
+	uint8_t *bytes = malloc(len);
+
+	todo->joined = realloc(todo->joined, (todo->n_joined + 1) * sizeof(*todo->joined));
+	if (!bytes || !todo->joined)
+		abort();
+	todo->joined[todo->n_joined++] = bytes;
+	memset(bytes, 0xFF, len);
+	for (size_t i = 0; i < n; i++)
+		memcpy(bytes + (segs[i].addr - segs[0].addr), segs[i].data, segs[i].len);
+	*ret_len = len;
+	return bytes;
 }
 
 bool bf_when_writing(const struct bf_run *run)
@@ -88,27 +109,39 @@ static void look_at_slots(struct bf_run *run)
 	todo->already_written = slot_holds(run, other) && (other->flags & BF_SLOT_BOOTABLE);
 }
 
-static void add_sink_items(struct bf_run *run)
+/* A device without addresses takes one stream, and puts it in place once. */
+static enum bf_rc add_stream(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_segment *segments;
-	size_t n = bf_image_segments(run->image, &segments);
+	const struct bf_segment *segs;
+	size_t n = bf_image_segments(run->image, &segs);
+	struct bf_todo *todo = &run->todo;
+	const struct bf_region *home;
+	struct bf_segment *all;
 	unsigned slot = 0;
 
+	if (bf_stream_check(run, err) || bf_place_stream(run, &segs[0], &home, err))
+		return err->rc;
+	all = todo->segments = calloc(1, sizeof(*todo->segments));
+	if (!all)
+		abort();
+	todo->n_segments = 1;
+	*all = segs[0];
+	if (n > 1)
+		all->data = bf_todo_join(todo, segs, n, &all->len);
 	(void)bf_slot_target(&run->ident, &slot);
-	for (size_t i = 0; i < n; i++) {
-		struct bf_item item = {
-			.target = {
-				.image = run->image,
-				.segment = &segments[i],
-				.addr = segments[i].addr,
-				.len = segments[i].len,
-				.slot = slot,
-				.alt = segments[i].alt,
-			},
-		};
-
-		bf_todo_add(&run->todo, &item);
-	}
+	todo->bytes = all->len;
+	todo->whole.segment = all;
+	todo->whole.len = all->len;
+	todo->whole.alt = home ? home->alt : all->alt;
+	bf_todo_add(todo, &(struct bf_item){ .target = {
+						     .image = run->image,
+						     .segment = all,
+						     .addr = all->addr,
+						     .len = all->len,
+						     .slot = slot,
+						     .alt = todo->whole.alt,
+					     } });
+	return BF_OK;
 }
 
 static void set_whole(struct bf_run *run)
@@ -169,7 +202,8 @@ enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
 	if (todo->already_running || todo->already_written) {
 		todo->skipped = todo->bytes;
 	} else if (bf_run_can(run, BF_CAP_SINK)) {
-		add_sink_items(run);
+		if (add_stream(run, err))
+			return bf_while(err, "planning one stream");
 	} else if (bf_todo_memory(run, err)) {
 		return bf_while(err, "comparing the image with what the pack holds");
 	}

@@ -1,89 +1,107 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plan for a device with addresses: each segment in its region, erase unit by erase unit. A unit that
- * already holds what it should is left alone, by the hash that the pack makes of it or, after an
- * interrupted run, by reading it back.
+ * The plan for a device with addresses. Each segment has its place, and each place its erase units, which
+ * are the pack's own sectors: nothing outside those that hold a byte of the image is ever erased.
+ *
+ * A bootloader is known to take erases and downloads at any sector, or it is not. If it is, a unit that holds
+ * what it should is left alone, by the hash that the pack makes of it or, after an interrupted run, by reading
+ * it back, and one bank gets what makes it start last. If not, everything goes in one ascending pass with one
+ * erase: many bootloaders refuse anything else, when the first part is erased already.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "bmsflash/bytes.h"
 #include "bmsflash/crypto.h"
 #include "run.h"
 
-#define NEAR         1024u /* bytes: a smaller gap costs more to skip than to write again */
-#define HASHES       64u   /* units asked for at once */
-#define DEFAULT_UNIT 4096u
-#define ERASED       0xFF
+#define NEAR   1024u /* bytes: a smaller gap costs more to skip than to write again */
+#define HASHES 64u   /* units asked for at once */
+#define UNITS  (1u << 20)
+#define ERASED 0xFF
 
 #define VECTORS        8u /* bytes: initial stack pointer and reset handler */
 #define MCUBOOT_MAGIC  0x96F3B83Du
 #define MCUBOOT_HEADER 32u /* bytes, at least; its length is at offset 8, little-endian */
 
-struct segment_plan {
-	struct bf_run *run;
-	const struct bf_segment *seg, *all;
-	size_t n_all;
-	const struct bf_region *region;
-	uint32_t addr; /* of the segment's first byte in the device */
-	uint32_t unit; /* erase unit */
-	uint32_t base; /* address of the first unit */
-	size_t n;      /* units */
-	bool *differs;
+struct unit {
+	uint32_t start, size;
+	bool differs;
 };
 
-static uint32_t unit_start(const struct segment_plan *p, size_t i)
+struct segment_plan {
+	struct bf_run *run;
+	const struct bf_segment *seg;
+	const struct bf_region *region;
+	uint32_t addr; /* of the segment's first byte in the device */
+	struct unit *units;
+	size_t n;
+	bool exact; /* the size of erase units is not known: one "unit", the segment itself */
+};
+
+static uint32_t unit_end(const struct unit *u)
 {
-	return p->base + (uint32_t)i * p->unit;
+	return u->start + u->size;
 }
 
 /* The part of the segment that lies in unit i: offsets in the segment. */
 static void unit_span(const struct segment_plan *p, size_t i, size_t *ret_from, size_t *ret_to)
 {
-	uint64_t start = unit_start(p, i), end = start + p->unit;
+	uint64_t start = p->units[i].start, end = start + p->units[i].size;
 	uint64_t seg_end = (uint64_t)p->addr + p->seg->len;
 
 	*ret_from = start > p->addr ? (size_t)(start - p->addr) : 0;
 	*ret_to = (size_t)((end < seg_end ? end : seg_end) - p->addr);
 }
 
-/* Another segment's bytes in this unit cannot be told from old ones: such a unit is always written. */
-static bool is_shared(const struct segment_plan *p, size_t i)
+static void hash_erased(struct bf_sha256_ctx *ctx, size_t n)
 {
-	int64_t moved = (int64_t)p->addr - p->seg->addr;
-	int64_t start = unit_start(p, i), end = start + p->unit;
+	uint8_t erased[256];
 
-	if (start < p->addr)
-		return true;
-	for (size_t s = 0; s < p->n_all; s++) {
-		int64_t from = p->all[s].addr + moved, to = from + (int64_t)p->all[s].len;
-
-		if (&p->all[s] != p->seg && p->all[s].alt == p->seg->alt && from < end &&
-		    to > start)
-			return true;
+	memset(erased, ERASED, sizeof(erased));
+	for (size_t part; n; n -= part) {
+		part = n < sizeof(erased) ? n : sizeof(erased);
+		bf_sha256_update(ctx, erased, part);
 	}
-	return false;
 }
 
-static void expect(const struct segment_plan *p, size_t i, uint8_t *buf)
+/* The hash of unit i once it is erased and written. */
+static void expect(const struct segment_plan *p, size_t i, uint8_t ret[BF_SHA256_LEN])
 {
-	size_t from, to;
+	struct bf_sha256_ctx ctx;
+	size_t from, to, before;
 
 	unit_span(p, i, &from, &to);
-	memset(buf, ERASED, p->unit);
-	memcpy(buf, p->seg->data + from, to - from);
+	before = from ? 0 : p->addr - p->units[i].start;
+	bf_sha256_init(&ctx);
+	hash_erased(&ctx, before);
+	bf_sha256_update(&ctx, p->seg->data + from, to - from);
+	hash_erased(&ctx, p->units[i].size - before - (to - from));
+	bf_sha256_final(&ctx, ret);
 }
 
-static enum bf_rc compare_hashes(struct segment_plan *p, uint8_t *buf, struct bf_err *err)
+/* How many units of one size follow each other from i on, at most `most`. */
+static size_t alike(const struct segment_plan *p, size_t i, size_t most)
+{
+	size_t n = 1;
+
+	while (n < most && i + n < p->n && p->units[i + n].size == p->units[i].size)
+		n++;
+	return n;
+}
+
+static enum bf_rc compare_hashes(struct segment_plan *p, struct bf_err *err)
 {
 	uint8_t got[HASHES][8], want[BF_SHA256_LEN];
+	size_t n;
 
-	for (size_t i = 0; i < p->n; i += HASHES) {
-		size_t n = p->n - i < HASHES ? p->n - i : HASHES;
+	for (size_t i = 0; i < p->n; i += n) {
+		const struct unit *u = &p->units[i];
 		enum bf_rc rc;
 
+		n = alike(p, i, HASHES);
 		bf_alive(p->run, "comparing with what the pack holds");
-		rc = bf_hash_units(p->run, unit_start(p, i), (uint32_t)n * p->unit, p->unit, got, n,
-				   err);
+		rc = bf_hash_units(p->run, u->start, (uint32_t)n * u->size, u->size, got, n, err);
 		if (rc == BF_E_UNSUPPORTED || rc == BF_E_NAK) {
 			bf_say(p->run, BF_EV_NOTICE,
 			       "the pack does not hash its memory: the whole image is written");
@@ -92,63 +110,120 @@ static enum bf_rc compare_hashes(struct segment_plan *p, uint8_t *buf, struct bf
 		if (rc)
 			return rc;
 		for (size_t k = 0; k < n; k++) {
-			expect(p, i + k, buf);
-			bf_sha256(want, buf, p->unit);
-			p->differs[i + k] = memcmp(want, got[k], 8) != 0;
+			expect(p, i + k, want);
+			p->units[i + k].differs = memcmp(want, got[k], 8) != 0;
 		}
 	}
 	return BF_OK;
 }
 
-static enum bf_rc compare_contents(struct segment_plan *p, uint8_t *buf, struct bf_err *err)
+static bool is_erased(const uint8_t *p, size_t n)
 {
-	size_t step = bf_read_step(p->run) / p->unit;
-	size_t at_once = step ? step : 1;
-	BF_AUTO_MEM uint8_t *got = malloc(at_once * p->unit);
+	return !n || (p[0] == ERASED && memcmp(p, p + 1, n - 1) == 0);
+}
+
+static bool holds_already(const struct segment_plan *p, size_t i, const uint8_t *got)
+{
+	size_t from, to, before;
+
+	unit_span(p, i, &from, &to);
+	before = from ? 0 : p->addr - p->units[i].start;
+	return is_erased(got, before) &&
+	       memcmp(got + before, p->seg->data + from, to - from) == 0 &&
+	       is_erased(got + before + (to - from), p->units[i].size - before - (to - from));
+}
+
+static enum bf_rc compare_contents(struct segment_plan *p, struct bf_err *err)
+{
+	size_t step = bf_read_step(p->run), n, most = p->exact ? p->seg->len : BF_SECTOR_MAX;
+	BF_AUTO_MEM uint8_t *got = malloc(step > most ? step : most);
 
 	if (!got)
-		abort();
-	for (size_t i = 0; i < p->n; i += at_once) {
-		size_t n = p->n - i < at_once ? p->n - i : at_once;
-		enum bf_rc rc =
-			bf_read_range(p->run, p->region, unit_start(p, i), got, n * p->unit, err);
+		return bf_fail(err, BF_E_INTERNAL, "no memory to read the pack's");
+	for (size_t i = 0; i < p->n; i += n) {
+		const struct unit *u = &p->units[i];
+		size_t at_once = step / u->size ? step / u->size : 1;
 
-		if (rc)
-			return rc;
-		for (size_t k = 0; k < n; k++) {
-			expect(p, i + k, buf);
-			p->differs[i + k] = memcmp(buf, got + k * p->unit, p->unit) != 0;
-		}
+		n = alike(p, i, at_once);
+		if (bf_read_range(p->run, p->region, u->start, got, n * u->size, err))
+			return err->rc;
+		for (size_t k = 0; k < n; k++)
+			p->units[i + k].differs = !holds_already(p, i + k, got + k * u->size);
 	}
 	return BF_OK;
 }
 
 static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 {
-	BF_AUTO_MEM uint8_t *buf = malloc(p->unit);
 	const struct bf_proto_ops *ops = p->run->proto->ops;
 	enum bf_rc rc = BF_OK;
 
-	if (!buf)
-		abort();
-	for (size_t i = 0; i < p->n; i++)
-		p->differs[i] = true;
-	if (bf_run_can(p->run, BF_CAP_HASH) && ops->hash_units)
-		rc = compare_hashes(p, buf, err);
-	else if (bf_run_can(p->run, BF_CAP_READ) && ops->read && p->run->resumed)
-		rc = compare_contents(p, buf, err);
-	for (size_t i = 0; !rc && i < p->n; i++) {
-		if (is_shared(p, i))
-			p->differs[i] = true;
-	}
+	if (bf_run_can(p->run, BF_CAP_HASH) && ops->hash_units && !p->exact)
+		rc = compare_hashes(p, err);
+	else if (bf_run_can(p->run, BF_CAP_READ) && ops->read && p->run->resumed &&
+		 p->region->access & BF_ACCESS_READ)
+		rc = compare_contents(p, err);
+	/* What lies in the first unit before the image is not known: it goes with it. */
+	if (!rc && p->units[0].start < p->addr)
+		p->units[0].differs = true;
 	return rc;
 }
+
+/* ---- units ---- */
+
+static enum bf_rc too_many(const struct segment_plan *p, struct bf_err *err)
+{
+	return bf_fail(
+		err, BF_E_UNSUPPORTED,
+		"The erase units of region '%s' are too small: the %zu bytes of the image lie in "
+		"more than %u of them.",
+		p->region->name, p->seg->len, UNITS);
+}
+
+static enum bf_rc no_sector(const struct segment_plan *p, uint32_t addr, struct bf_err *err)
+{
+	return bf_fail(err, BF_E_INCOMPATIBLE,
+		       "The image has bytes at 0x%08x, where region '%s' has no erase unit.", addr,
+		       p->region->name);
+}
+
+static enum bf_rc list_units(struct segment_plan *p, struct bf_err *err)
+{
+	uint64_t at = p->addr, end = at + p->seg->len;
+	size_t cap = 0;
+
+	while (at < end) {
+		struct unit u = { .differs = true };
+
+		if (!bf_sector_at(p->region, (uint32_t)at, &u.start, &u.size)) {
+			if (p->region->n_runs || p->region->erase_unit)
+				return no_sector(p, (uint32_t)at, err);
+			p->exact = true;
+			u.start = p->addr;
+			u.size = (uint32_t)p->seg->len;
+			p->n = 0;
+		}
+		if (p->n == UNITS)
+			return too_many(p, err);
+		if (p->n == cap) {
+			cap = cap ? 2 * cap : 64;
+			p->units = realloc(p->units, cap * sizeof(*p->units));
+			if (!p->units)
+				abort();
+		}
+		p->units[p->n++] = u;
+		at = (uint64_t)u.start + u.size;
+	}
+	return BF_OK;
+}
+
+/* ---- items ---- */
 
 /* One bank is erased by the host: its first unit has to go before anything else is written. */
 static bool erases_ahead(const struct segment_plan *p, size_t from)
 {
-	return bf_run_can(p->run, BF_CAP_ERASE_AHEAD | BF_CAP_DUAL_BANK) &&
-	       (p->addr + from - p->base) % p->unit == 0;
+	return bf_run_can(p->run, BF_CAP_ERASE_AHEAD | BF_CAP_DUAL_BANK) && !p->region->n_runs &&
+	       !p->exact && (p->addr + from - p->units[0].start) % p->units[0].size == 0;
 }
 
 static struct bf_item item_of(const struct segment_plan *p, size_t first, size_t last)
@@ -171,9 +246,10 @@ static struct bf_item item_of(const struct segment_plan *p, size_t first, size_t
 			.alt = p->region->alt,
 		},
 		.region = p->region,
-		.erase_addr = unit_start(p, first),
-		.erase_size = erase ? (uint32_t)(last - first + 1) * p->unit : 0,
+		.erase_addr = p->units[first].start,
+		.erase_size = erase ? unit_end(&p->units[last]) - p->units[first].start : 0,
 		.erases_ahead = ahead,
+		.one_pass = !bf_run_can(p->run, BF_CAP_ANY_ORDER),
 	};
 }
 
@@ -182,11 +258,10 @@ static bool is_blank(const struct segment_plan *p, size_t i)
 {
 	size_t from, to;
 
-	if (!bf_run_can(p->run, BF_CAP_ERASE) || p->unit < NEAR)
+	if (!bf_run_can(p->run, BF_CAP_ERASE | BF_CAP_ANY_ORDER) || p->units[i].size < NEAR)
 		return false;
 	unit_span(p, i, &from, &to);
-	return p->seg->data[from] == ERASED &&
-	       memcmp(p->seg->data + from, p->seg->data + from + 1, to - from - 1) == 0;
+	return is_erased(p->seg->data + from, to - from);
 }
 
 static void add_blank(struct segment_plan *p, size_t first, size_t last)
@@ -195,7 +270,7 @@ static void add_blank(struct segment_plan *p, size_t first, size_t last)
 
 	item.target.len = 0;
 	item.erases_ahead = false;
-	item.erase_size = (uint32_t)(last - first + 1) * p->unit;
+	item.erase_size = unit_end(&p->units[last]) - p->units[first].start;
 	bf_todo_add(&p->run->todo, &item);
 }
 
@@ -213,11 +288,12 @@ static size_t run_end(const struct segment_plan *p, size_t i, bool blank)
 	size_t last = i;
 
 	for (size_t k = i + 1; k < p->n; k++) {
-		bool more = p->differs[k] && is_blank(p, k) == blank;
+		const struct unit *u = &p->units[k];
+		bool more = u->differs && is_blank(p, k) == blank;
 
 		if (more && (!blank || last + 1 == k))
 			last = k;
-		else if (p->differs[k] || blank || (k - last) * p->unit >= NEAR)
+		else if (u->differs || blank || unit_end(u) - unit_end(&p->units[last]) >= NEAR)
 			break;
 	}
 	return last;
@@ -229,7 +305,7 @@ static void add_items(struct segment_plan *p)
 		bool blank;
 		size_t last;
 
-		if (!p->differs[i])
+		if (!p->units[i].differs)
 			continue;
 		/* The first unit is what makes the image start: it is always sent. */
 		blank = i > 0 && is_blank(p, i);
@@ -242,98 +318,7 @@ static void add_items(struct segment_plan *p)
 	}
 }
 
-static bool may_write(const struct bf_region *r)
-{
-	return (r->access & BF_ACCESS_WRITE) &&
-	       (r->kind == BF_REGION_SLOT || r->kind == BF_REGION_APP);
-}
-
-/* The only region that firmware may be written to, where the profile drew the map or the pack knows what an
- * image is: what a ROM loader says of its flash as a whole is no place for an image that names none. */
-static const struct bf_region *only_home(const struct bf_run *run)
-{
-	const struct bf_region *home = NULL;
-
-	if (!run->profile.n_regions && !run->ident.n_slots)
-		return NULL;
-	for (size_t i = 0; i < run->ident.n_regions; i++) {
-		if (!may_write(&run->ident.regions[i]))
-			continue;
-		if (home)
-			return NULL;
-		home = &run->ident.regions[i];
-	}
-	return home;
-}
-
-static const struct bf_region *region_at(const struct bf_ident *ident, const struct bf_segment *seg)
-{
-	for (size_t i = 0; i < ident->n_regions; i++) {
-		const struct bf_region *r = &ident->regions[i];
-
-		if (seg->addr >= r->addr && seg->addr - r->addr < r->size && r->alt == seg->alt)
-			return r;
-	}
-	return NULL;
-}
-
-/* An image for a slot goes where that slot is; an MCUboot image names no address; all else goes where it
- * says. */
-static const struct bf_region *region_for(const struct bf_run *run, const struct bf_segment *seg,
-					  uint32_t first_addr, uint32_t *ret_addr)
-{
-	const struct bf_ident *ident = &run->ident;
-	const struct bf_region *r = NULL;
-	unsigned slot;
-
-	if (bf_slot_target(ident, &slot))
-		r = bf_region_of_slot(ident, slot);
-	if (!r && bf_image_meta(run->image)->mcuboot && !region_at(ident, seg))
-		r = only_home(run);
-	if (r) {
-		*ret_addr = r->addr + (seg->addr - first_addr);
-		return r;
-	}
-	*ret_addr = seg->addr;
-	return region_at(ident, seg);
-}
-
-static enum bf_rc place(struct segment_plan *p, struct bf_err *err)
-{
-	uint64_t end;
-
-	p->region = region_for(p->run, p->seg, p->all[0].addr, &p->addr);
-	if (!p->region) {
-		bf_fail(err, BF_E_INCOMPATIBLE,
-			"the image has %zu bytes at address %08x, where the pack has no memory "
-			"that it told of",
-			p->seg->len, p->seg->addr);
-		bf_likely(err, "the image names no address, and the pack does not tell where its "
-			       "firmware lies");
-		bf_next(err, "name a profile that has the pack's regions: --profile NAME");
-		return err->rc;
-	}
-	if (!may_write(p->region)) {
-		return bf_fail(err, BF_E_INCOMPATIBLE,
-			       "the image has %zu bytes at address %08x, in region '%s', which "
-			       "firmware may not write",
-			       p->seg->len, p->addr, p->region->name);
-	}
-	end = (uint64_t)p->region->addr + p->region->size;
-	if (p->seg->len > end - p->addr) {
-		return bf_fail(err, BF_E_IMAGE,
-			       "the image has %zu bytes at address %08x, region '%s' has room for "
-			       "%llu",
-			       p->seg->len, p->addr, p->region->name,
-			       (unsigned long long)(end - p->addr));
-	}
-	p->unit = p->region->erase_unit ? p->region->erase_unit : DEFAULT_UNIT;
-	if (p->unit > p->region->size)
-		p->unit = p->region->size;
-	p->base = p->region->addr + (p->addr - p->region->addr) / p->unit * p->unit;
-	p->n = ((size_t)(p->addr - p->base) + p->seg->len + p->unit - 1) / p->unit;
-	return BF_OK;
-}
+/* ---- what makes the image start, last ---- */
 
 static void insert_second(struct bf_todo *todo, const struct bf_item *item)
 {
@@ -369,20 +354,20 @@ static uint32_t start_len(const struct bf_item *head)
 
 /* What starts a single bank that nobody checks, is gone first and back last: the first unit, and of that the
  * first bytes. */
-static void split_head(struct bf_run *run, uint32_t unit)
+static void split_head(struct bf_run *run, const struct unit *first)
 {
 	struct bf_todo *todo = &run->todo;
 	const struct bf_item *head = &todo->items[0];
-	uint32_t cut = unit - (head->target.addr - head->erase_addr), start = start_len(head);
+	uint32_t cut = unit_end(first) - head->target.addr, start = start_len(head);
 	struct bf_item second;
 
 	todo->head_last = true;
 	if (head->target.len > cut) {
 		second = cut_first(todo, cut);
 		if (second.erase_size) {
-			todo->items[0].erase_size = unit;
-			second.erase_addr += unit;
-			second.erase_size -= unit;
+			todo->items[0].erase_size = first->size;
+			second.erase_addr += first->size;
+			second.erase_size -= first->size;
 		}
 		insert_second(todo, &second);
 	}
@@ -396,15 +381,66 @@ static void split_head(struct bf_run *run, uint32_t unit)
 	insert_second(todo, &second);
 }
 
-static enum bf_rc plan_segment(struct segment_plan *p, bool *any, struct bf_err *err)
+/* ---- segments that share an erase unit ---- */
+
+/* Written apart, the second would be erased with the first, or the first with the second. */
+static bool share_unit(const struct bf_place *a, const struct bf_segment *sa,
+		       const struct bf_place *b)
 {
-	p->differs = calloc(p->n ? p->n : 1, sizeof(*p->differs));
-	if (!p->differs)
+	uint32_t start, size;
+
+	return a->region == b->region && b->addr > a->addr &&
+	       bf_sector_at(a->region, (uint32_t)(a->addr + (sa->len - 1)), &start, &size) &&
+	       b->addr - start < size;
+}
+
+static void join_segments(struct bf_todo *todo, const struct bf_segment *segs,
+			  const struct bf_place *places, size_t n)
+{
+	todo->segments = calloc(n, sizeof(*todo->segments));
+	if (!todo->segments)
 		abort();
-	if (compare(p, err))
+	for (size_t i = 0, last; i < n; i = last + 1) {
+		struct bf_segment *to = &todo->segments[todo->n_segments++];
+
+		for (last = i;
+		     last + 1 < n && share_unit(&places[last], &segs[last], &places[last + 1]);)
+			last++;
+		*to = segs[i];
+		if (last > i)
+			to->data = bf_todo_join(todo, &segs[i], last - i + 1, &to->len);
+	}
+}
+
+/* ---- all of it ---- */
+
+static enum bf_rc place_all(struct bf_run *run, struct segment_plan **ret, size_t *ret_n,
+			    struct bf_err *err)
+{
+	const struct bf_segment *segs;
+	size_t n = bf_image_segments(run->image, &segs), at = 0;
+	BF_AUTO_MEM struct bf_place *places = calloc(n ? n : 1, sizeof(*places));
+
+	if (!places)
+		abort();
+	if (!n)
+		return bf_fail(err, BF_E_IMAGE, "The image holds no bytes.");
+	if (bf_place_segments(run, segs, n, places, err))
 		return err->rc;
-	for (size_t k = 0; k < p->n; k++)
-		*any = *any || p->differs[k];
+	join_segments(&run->todo, segs, places, n);
+	*ret_n = run->todo.n_segments;
+	*ret = calloc(*ret_n, sizeof(**ret));
+	if (!*ret)
+		abort();
+	for (size_t i = 0; i < *ret_n; i++) {
+		const struct bf_segment *seg = &run->todo.segments[i];
+
+		while (segs[at].addr != seg->addr || segs[at].alt != seg->alt)
+			at++;
+		(*ret)[i] = (struct segment_plan){
+			.run = run, .seg = seg, .region = places[at].region, .addr = places[at].addr
+		};
+	}
 	return BF_OK;
 }
 
@@ -412,54 +448,64 @@ static enum bf_rc plan_segment(struct segment_plan *p, bool *any, struct bf_err 
 static enum bf_rc look(struct segment_plan *plans, size_t n, bool *any, struct bf_err *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (place(&plans[i], err))
+		if (list_units(&plans[i], err))
 			return err->rc;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (plan_segment(&plans[i], any, err))
+		if (compare(&plans[i], err))
 			return err->rc;
+		for (size_t k = 0; k < plans[i].n; k++)
+			*any = *any || plans[i].units[k].differs;
 	}
 	return BF_OK;
+}
+
+static void write_all(struct segment_plan *plans, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < plans[i].n; k++)
+			plans[i].units[k].differs = true;
+	}
 }
 
 static enum bf_rc plan_all(struct segment_plan *plans, size_t n, struct bf_err *err)
 {
 	struct bf_run *run = plans[0].run;
-	bool single = !bf_run_can(run, BF_CAP_DUAL_BANK), any = false;
+	bool head_last = bf_run_can(run, BF_CAP_ANY_ORDER) && !bf_run_can(run, BF_CAP_DUAL_BANK);
+	bool any = false;
 
 	if (look(plans, n, &any, err))
 		return err->rc;
 	/* What checks the pack afterwards looks where this was put. */
 	run->todo.whole.addr = plans[0].addr;
 	run->todo.whole.slot = plans[0].region->slot;
+	run->todo.whole.alt = plans[0].region->alt;
 	run->todo.skipped = run->todo.bytes;
-	if (single && any && plans[0].n)
-		plans[0].differs[0] = true;
+	if (any && !bf_run_can(run, BF_CAP_ANY_ORDER))
+		write_all(plans, n);
+	else if (any && head_last)
+		plans[0].units[0].differs = true;
 	for (size_t i = 0; i < n; i++)
 		add_items(&plans[i]);
-	if (single && run->todo.n)
-		split_head(run, plans[0].unit);
+	if (head_last && run->todo.n)
+		split_head(run, &plans[0].units[0]);
 	return BF_OK;
 }
 
 enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_segment *segments;
-	size_t n = bf_image_segments(run->image, &segments);
-	BF_AUTO_MEM struct segment_plan *plans = calloc(n ? n : 1, sizeof(*plans));
-	enum bf_rc rc;
+	struct segment_plan *plans = NULL;
+	size_t n = 0;
+	enum bf_rc rc = place_all(run, &plans, &n, err);
 
-	if (!plans)
-		abort();
-	if (!n)
-		return bf_fail(err, BF_E_IMAGE, "the image holds no bytes");
-	for (size_t i = 0; i < n; i++) {
-		plans[i] = (struct segment_plan){
-			.run = run, .seg = &segments[i], .all = segments, .n_all = n
-		};
+	if (!rc) {
+		run->todo.bytes = 0;
+		for (size_t i = 0; i < n; i++)
+			run->todo.bytes += plans[i].seg->len;
+		rc = plan_all(plans, n, err);
 	}
-	rc = plan_all(plans, n, err);
 	for (size_t i = 0; i < n; i++)
-		free(plans[i].differs);
+		free(plans[i].units);
+	free(plans);
 	return rc;
 }

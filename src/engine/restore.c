@@ -186,6 +186,11 @@ static enum bf_rc make_image(struct bf_run *run, const char *path, const struct 
 	size_t len;
 
 	run->own_image = is_trusted(run, path, r);
+	if (run->own_image) { /* it goes where it came from, whatever verifies it */
+		run->has_place = true;
+		run->place_addr = (uint32_t)bf_json_int(r->firmware, "addr", 0);
+		run->place_alt = (unsigned)bf_json_int(r->firmware, "alt", 0);
+	}
 	if (by_keys(run, m, ret))
 		return BF_OK;
 	if (!run->own_image)

@@ -122,7 +122,7 @@ static enum bf_rc write_region(const struct data *d, const struct bf_image *imag
 					  .alt = r->alt };
 	if (bf_run_can(run, BF_CAP_ERASE)) {
 		item.erase_size = r->size;
-		rc = bf_erase_range(run, r->addr, r->size, r->erase_unit, err);
+		rc = bf_erase_range(run, r, r->addr, r->size, false, err);
 	}
 	run->todo.bytes = segments[0].len;
 	run->todo.skipped = 0;

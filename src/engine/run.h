@@ -51,14 +51,20 @@ struct bf_item {
 	const struct bf_region *region;  /* NULL: an image sink */
 	uint32_t erase_addr, erase_size; /* whole erase units; size 0: the host erases nothing */
 	bool erases_ahead;               /* the device erases each unit as its first byte comes */
-	bool parted; /* the next item is the rest of its erase unit, and is written before it */
-	bool rest;   /* of the erase unit of the item before, and erased with that */
+	bool one_pass; /* erased by one request; after a loss all of it again, from its start */
+	bool parted;   /* the next item is the rest of its erase unit, and is written before it */
+	bool rest;     /* of the erase unit of the item before, and erased with that */
 };
 
 /* What must be where, in the order of addresses. */
 struct bf_todo {
 	struct bf_item *items;
 	size_t n, cap;
+	/* The image's segments as they are sent: those that share an erase unit, or all of a stream, are one. */
+	struct bf_segment *segments;
+	size_t n_segments;
+	uint8_t **joined; /* the bytes of those that were made of several */
+	size_t n_joined;
 	bool head_last;         /* the first item holds what makes the image valid: written last */
 	size_t bytes, skipped;  /* of the image: in all, already there */
 	bool already_written;   /* the target bank holds the image whole */
@@ -158,6 +164,10 @@ struct bf_run {
 	bool has_backup;
 	size_t record_lines; /* verify --record: whole ones */
 	bool resumed;        /* a journal of an interrupted run was found */
+	/* Where an MCUboot image lies in this pack: found by this run, or told by its journal or archive. */
+	bool has_place;
+	uint32_t place_addr;
+	unsigned place_alt;
 	char journal_path[512];
 	struct bf_version target_version; /* what shall run */
 	bool has_target_version;
@@ -367,15 +377,46 @@ bool bf_when_writing(const struct bf_run *run);
 bool bf_when_verifying(const struct bf_run *run);
 enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err); /* plan_memory.c */
 void bf_todo_add(struct bf_todo *todo, const struct bf_item *item);
+/* Several segments as one, the gaps filled with FF; the plan keeps the bytes. */
+const uint8_t *bf_todo_join(struct bf_todo *todo, const struct bf_segment *segs, size_t n,
+			    size_t *ret_len);
 enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err); /* erase.c */
-enum bf_rc bf_erase_range(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
-			  struct bf_err *err);
+/* Whole erase units, some at a time; in_one: by a single request. */
+enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			  uint32_t size, bool in_one, struct bf_err *err);
 enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err);
 void bf_ph_write_undo(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err); /* verify with --if */
 enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,
 			struct bf_err *err);
+
+/* sectors.c: what no pack has is not offered for it */
+#define BF_SECTOR_MAX (1u << 20)
+#define BF_REGION_MAX (64u << 20)
+/* The erase unit that contains the byte; false: none, or its size is not known. */
+bool bf_sector_at(const struct bf_region *r, uint32_t addr, uint32_t *ret_start,
+		  uint32_t *ret_size);
+uint32_t bf_sector_largest(const struct bf_region *r); /* 0: not known */
+void bf_regions_limit(struct bf_run *run, struct bf_ident *ident);
+
+/* place.c: where in the pack an image goes */
+struct bf_place {
+	const struct bf_region *region;
+	uint32_t addr;
+};
+enum bf_rc bf_place_segments(struct bf_run *run, const struct bf_segment *segs, size_t n,
+			     struct bf_place *ret, struct bf_err *err);
+/* What the pack or the profile names as the image's place; NULL: nothing, or the image has addresses. */
+const struct bf_region *bf_place_named(const struct bf_run *run);
+/* The region that a segment at this address lies in; NULL: none. */
+const struct bf_region *bf_place_region(const struct bf_run *run, const struct bf_segment *seg,
+					uint32_t addr);
+#define BF_STREAM_GAP 4096u /* a gap between two segments of a stream that is no longer filled */
+bool bf_stream_span(const struct bf_segment *segs, size_t n, size_t *ret_len, uint32_t *ret_gap);
+enum bf_rc bf_stream_check(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_place_stream(struct bf_run *run, const struct bf_segment *seg,
+			   const struct bf_region **ret, struct bf_err *err);
 
 /* trial.c, prove.c, back.c, selftest.c; no row may be left out of a way back */
 bool bf_when_starting(const struct bf_run *run);

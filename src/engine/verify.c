@@ -41,17 +41,6 @@ static enum bf_rc by_reading(struct bf_run *run, const struct bf_region *region,
 	return memcmp(got, seg->data, seg->len) == 0 ? BF_OK : differs(addr, seg->len, err);
 }
 
-static const struct bf_region *region_at(const struct bf_ident *ident, uint32_t addr, unsigned alt)
-{
-	for (size_t i = 0; i < ident->n_regions; i++) {
-		const struct bf_region *r = &ident->regions[i];
-
-		if (addr >= r->addr && addr - r->addr < r->size && r->alt == alt)
-			return r;
-	}
-	return NULL;
-}
-
 /* BF_E_UNSUPPORTED when the pack offers no way to look at its memory. */
 static enum bf_rc by_memory(struct bf_run *run, int64_t moved, struct bf_err *err)
 {
@@ -60,7 +49,7 @@ static enum bf_rc by_memory(struct bf_run *run, int64_t moved, struct bf_err *er
 
 	for (size_t i = 0; i < n; i++) {
 		uint32_t addr = (uint32_t)(segments[i].addr + moved);
-		const struct bf_region *region = region_at(&run->ident, addr, segments[i].alt);
+		const struct bf_region *region = bf_place_region(run, &segments[i], addr);
 		enum bf_rc rc = BF_E_UNSUPPORTED;
 
 		if (bf_run_can(run, BF_CAP_HASH) && run->proto->ops->hash)

@@ -27,6 +27,7 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 	if (bf_erase_all(run, err))
 		return err->rc;
 	run->mark.last = bf_now(run->clock); /* the rate is that of the transfer */
+	run->may_start = !todo->head_last;
 	for (size_t i = todo->head_last ? 1 : 0; i < todo->n; i++) {
 		if (move_one(run, i, &done, err))
 			return err->rc;

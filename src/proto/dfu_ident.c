@@ -109,7 +109,7 @@ static unsigned caps_of(const struct bf_dfu *d)
 	if (d->desc.mode == BF_DFU_ABSENT)
 		return 0;
 	if (down)
-		caps |= d->dfuse ? BF_CAP_ERASE : BF_CAP_SINK;
+		caps |= d->dfuse ? BF_CAP_ERASE | BF_CAP_ANY_ORDER : BF_CAP_SINK;
 	if (down && up && d->dfuse)
 		caps |= BF_CAP_RESUME;
 	/* DFU has no words for banks: the profile does. */
@@ -164,20 +164,13 @@ static enum bf_rc sink_regions(struct bf_dfu *d, struct bf_ident *id, struct bf_
 	return BF_OK;
 }
 
-static uint32_t largest_sector(const struct bf_dfu *d, const struct bf_region *r)
+/* The sectors that the device tells of, in a region that the profile draws. */
+static void region_sectors(const struct bf_dfu *d, struct bf_region *r)
 {
-	uint32_t largest = 0;
-
-	for (size_t a = 0; a < d->desc.n_alts; a++) {
-		for (size_t i = 0; i < d->maps[a].n_runs; i++) {
-			const struct bf_dfu_sectors *s = &d->maps[a].runs[i];
-
-			if (s->addr <= r->addr + (r->size - 1) &&
-			    r->addr <= s->addr + (s->count * s->size - 1) && s->size > largest)
-				largest = s->size;
-		}
+	for (size_t a = 0; a < d->desc.n_alts && !r->n_runs; a++) {
+		if (d->desc.alts[a].setting == r->alt)
+			bf_dfu_map_sectors(&d->maps[a], r);
 	}
-	return largest;
 }
 
 static void memory_regions(const struct bf_dfu *d, struct bf_ident *id)
@@ -189,7 +182,7 @@ static void memory_regions(const struct bf_dfu *d, struct bf_ident *id)
 
 		*r = profile->regions[i];
 		if (!r->erase_unit)
-			r->erase_unit = largest_sector(d, r);
+			region_sectors(d, r);
 	}
 	for (size_t i = 0; i < d->desc.n_alts && profile->n_regions == 0; i++)
 		id->n_regions += bf_dfu_map_regions(&d->maps[i], d->desc.alts[i].setting,

@@ -158,49 +158,34 @@ bool bf_dfu_map_covers(const struct bf_dfu_map *map, uint32_t addr, uint32_t siz
 	return true;
 }
 
-static bool lies_in(const struct bf_dfu_sectors *s, const struct bf_region *r)
+static void add_sectors(struct bf_region *r, const struct bf_dfu_sectors *s)
 {
-	return s->addr >= r->addr && s->addr - r->addr < r->size;
+	r->sectors[r->n_runs++] = (struct bf_sector_run){ s->addr, s->size, s->count };
+	r->erase_unit = s->size > r->erase_unit ? s->size : r->erase_unit;
 }
 
-/* Every multiple of the unit inside these sectors begins one of them. */
-static bool unit_fits(const struct bf_dfu_sectors *s, uint64_t start, uint64_t unit)
+void bf_dfu_map_sectors(const struct bf_dfu_map *map, struct bf_region *r)
 {
-	uint64_t from = s->addr - start, end = from + (uint64_t)s->count * s->size;
-	uint64_t first = (from + unit - 1) / unit * unit;
+	uint64_t end = (uint64_t)r->addr + r->size;
+	struct bf_dfu_sectors s;
 
-	if (first >= end)
-		return true;
-	if ((first - from) % s->size)
-		return false;
-	return unit % s->size == 0 || first + unit >= end;
-}
+	r->n_runs = 0;
+	r->erase_unit = 0;
+	for (size_t i = 0; i < map->n_runs && r->n_runs < BF_REGION_RUNS; i++) {
+		const struct bf_dfu_sectors *run = &map->runs[i];
+		uint64_t from = run->addr, to = from + (uint64_t)run->size * run->count;
 
-static bool unit_fits_all(const struct bf_dfu_map *map, const struct bf_region *r, uint32_t unit)
-{
-	for (size_t i = 0; i < map->n_runs; i++) {
-		if (lies_in(&map->runs[i], r) && !unit_fits(&map->runs[i], r->addr, unit))
-			return false;
+		if (from < r->addr)
+			from = r->addr - (r->addr - from) % run->size;
+		if (to > end)
+			to -= (to - end) / run->size * run->size;
+		if (from >= to)
+			continue;
+		s = (struct bf_dfu_sectors){ .addr = (uint32_t)from,
+					     .size = run->size,
+					     .count = (uint32_t)((to - from) / run->size) };
+		add_sectors(r, &s);
 	}
-	return true;
-}
-
-static uint32_t erase_unit(const struct bf_dfu_map *map, const struct bf_region *r)
-{
-	uint32_t largest = 0, unit;
-
-	for (size_t i = 0; i < map->n_runs; i++) {
-		const struct bf_dfu_sectors *s = &map->runs[i];
-
-		if (lies_in(s, r) && s->size > largest)
-			largest = s->size;
-	}
-	for (unit = largest; unit < r->size && !unit_fits_all(map, r, unit);) {
-		if (unit > r->size / 2)
-			return r->size;
-		unit *= 2;
-	}
-	return unit;
 }
 
 /* Only what can be erased and written again is firmware's place. Option bytes and one-time memory are
@@ -231,8 +216,10 @@ size_t bf_dfu_map_regions(const struct bf_dfu_map *map, unsigned alt, struct bf_
 		const struct bf_dfu_sectors *s = &map->runs[i];
 		struct bf_region *last = n ? &ret[n - 1] : NULL;
 
-		if (last && last->access == s->access && last->addr + last->size == s->addr) {
+		if (last && last->access == s->access && last->addr + last->size == s->addr &&
+		    last->n_runs < BF_REGION_RUNS) {
 			last->size += s->count * s->size;
+			add_sectors(last, s);
 			continue;
 		}
 		if (n == cap)
@@ -241,11 +228,10 @@ size_t bf_dfu_map_regions(const struct bf_dfu_map *map, unsigned alt, struct bf_
 			.addr = s->addr, .size = s->count * s->size, .access = s->access, .alt = alt
 		};
 		name_region(&ret[n], map->name, n);
+		add_sectors(&ret[n], s);
 		n++;
 	}
-	for (size_t i = 0; i < n; i++) {
-		ret[i].erase_unit = erase_unit(map, &ret[i]);
+	for (size_t i = 0; i < n; i++)
 		set_kind(&ret[i]);
-	}
 	return n;
 }

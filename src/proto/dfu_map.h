@@ -37,8 +37,10 @@ bool bf_dfu_map_sector(const struct bf_dfu_map *map, uint32_t addr, struct bf_df
 bool bf_dfu_map_covers(const struct bf_dfu_map *map, uint32_t addr, uint32_t size, unsigned access);
 
 /*
- * The map as regions: neighbours with the same access are one region, whose erase unit is the smallest
- * size of which every multiple (from its start) begins a sector. Returns how many, at most cap.
+ * The map as regions: neighbours with the same access are one region, with the list of its sectors; its erase
+ * unit is the largest of them. Returns how many, at most cap.
  */
 size_t bf_dfu_map_regions(const struct bf_dfu_map *map, unsigned alt, struct bf_region *ret,
 			  size_t cap);
+/* The sectors of this map that lie in a region. */
+void bf_dfu_map_sectors(const struct bf_dfu_map *map, struct bf_region *r);

@@ -24,6 +24,7 @@ enum bf_rc bf_uds_read_transfer_ways(struct uds *u, struct bf_ident *id, struct 
 	if (bf_cur_left(&c) < 3)
 		return BF_OK;
 	flags = bf_cur_u8(&c);
+	id->caps |= BF_CAP_ANY_ORDER;
 	id->caps |= flags & ERASES_AHEAD ? BF_CAP_ERASE_AHEAD : 0;
 	u->unpacked_max = bf_cur_be16(&c);
 	while (bf_cur_left(&c)) {

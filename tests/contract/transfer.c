@@ -244,6 +244,7 @@ static bf_time move(struct device **ret, const struct manner *m)
 	d->proto.ops = &d->ops;
 	d->wire.ops = &wire_ops;
 	d->region.erase_unit = UNIT;
+	d->region.size = (uint32_t)m->len;
 	d->item.region = &d->region;
 	d->item.erases_ahead = m->unit_us > 0;
 	d->segment = (struct bf_segment){ .data = d->image, .len = m->len };

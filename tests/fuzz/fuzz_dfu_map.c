@@ -9,14 +9,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_region(const struct bf_dfu_map *map, const struct bf_region *r)
 {
 	struct bf_dfu_sectors s;
+	uint32_t at = 0;
 
 	if (r->size == 0 || r->size - 1 > UINT32_MAX - r->addr || r->erase_unit == 0)
 		abort();
 	if (!bf_dfu_map_sector(map, r->addr, &s) || s.size == 0)
 		abort();
-	/* The second unit begins a sector too. */
-	if (r->erase_unit < r->size && (!bf_dfu_map_sector(map, r->addr + r->erase_unit, &s) ||
-					s.addr != r->addr + r->erase_unit))
+	/* Its sectors follow each other from its first byte to its last. */
+	for (unsigned i = 0; i < r->n_runs; i++) {
+		if (r->sectors[i].addr != r->addr + at)
+			abort();
+		at += r->sectors[i].size * r->sectors[i].count;
+	}
+	if (at != r->size)
 		abort();
 }
 

@@ -513,12 +513,13 @@ static const struct {
 	const struct bf_proto_ops *ops;
 	unsigned caps;
 } kinds[] = {
-	[PACK_DUAL] = { &pack_memory_ops,
-			BF_CAP_READ | BF_CAP_HASH | BF_CAP_ERASE | BF_CAP_TRIAL | BF_CAP_CONFIRM |
-				BF_CAP_REVERT | BF_CAP_COUNTER | BF_CAP_MEASURE | BF_CAP_AUTH |
-				BF_CAP_SELF_TEST | BF_CAP_BALANCE | BF_CAP_RATES | BF_CAP_CHECK |
-				BF_CAP_DUAL_BANK | BF_CAP_MCUBOOT | BF_CAP_RESUME },
-	[PACK_SINGLE] = { &single_ops, BF_CAP_READ | BF_CAP_ERASE },
+	[PACK_DUAL] = { &pack_memory_ops, BF_CAP_READ | BF_CAP_HASH | BF_CAP_ERASE | BF_CAP_TRIAL |
+						  BF_CAP_CONFIRM | BF_CAP_REVERT | BF_CAP_COUNTER |
+						  BF_CAP_MEASURE | BF_CAP_AUTH | BF_CAP_SELF_TEST |
+						  BF_CAP_BALANCE | BF_CAP_RATES | BF_CAP_CHECK |
+						  BF_CAP_DUAL_BANK | BF_CAP_MCUBOOT |
+						  BF_CAP_RESUME | BF_CAP_ANY_ORDER },
+	[PACK_SINGLE] = { &single_ops, BF_CAP_READ | BF_CAP_ERASE | BF_CAP_ANY_ORDER },
 	[PACK_SINK] = { &sink_ops, BF_CAP_SINK },
 	[PACK_STEERED] = { &steered_ops, BF_CAP_SINK | BF_CAP_STEERED | BF_CAP_TRIAL |
 						 BF_CAP_CONFIRM | BF_CAP_REVERT | BF_CAP_DUAL_BANK |

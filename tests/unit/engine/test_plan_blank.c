@@ -12,6 +12,7 @@ struct plan {
 	struct bf_proto_ops ops;
 	struct bf_proto proto;
 	struct bf_run run;
+	struct bf_job job;
 	uint8_t data[LEN];
 };
 
@@ -21,7 +22,8 @@ static void plan_init(struct plan *p, unsigned caps)
 	memset(p->data, 0x5A, sizeof(p->data));
 	p->proto.ops = &p->ops;
 	p->run.proto = &p->proto;
-	p->run.ident.caps = caps;
+	p->run.ident.caps = caps | BF_CAP_ANY_ORDER;
+	p->run.job = &p->job;
 	p->run.ident.n_regions = 1;
 	p->run.ident.regions[0] =
 		(struct bf_region){ .kind = BF_REGION_APP,
@@ -209,6 +211,55 @@ static void what_makes_an_image_with_a_header_start_comes_last(void **state)
 	plan_done(&p);
 }
 
+/* ---- bootloaders that are not known to take more ---- */
+
+static void one_pass_is_one_erase_and_one_download_from_the_base(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE);
+	p.run.ident.caps = BF_CAP_ERASE;
+	blank(&p, 3, 5);
+	make(&p, LEN - 100);
+	assert_int_equal(p.run.todo.n, 1);
+	expect_item(&p, 0, 0, LEN - 100, 16);
+	assert_true(p.run.todo.items[0].one_pass);
+	assert_false(p.run.todo.head_last);
+	assert_int_equal(p.run.todo.skipped, 0);
+	plan_done(&p);
+}
+
+static void where_nobody_knows_the_erase_unit_the_image_itself_is_erased(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE);
+	p.run.ident.caps = BF_CAP_ERASE;
+	p.run.ident.regions[0].erase_unit = 0;
+	make(&p, LEN - 100);
+	assert_int_equal(p.run.todo.n, 1);
+	assert_int_equal(p.run.todo.items[0].erase_addr, ADDR);
+	assert_int_equal(p.run.todo.items[0].erase_size, LEN - 100);
+	plan_done(&p);
+}
+
+static void a_server_that_tells_no_memory_takes_the_image_at_its_own_address(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE);
+	p.run.ident.caps = BF_CAP_ERASE;
+	p.run.ident.n_regions = 0;
+	make(&p, LEN - 100);
+	assert_int_equal(p.run.todo.n, 1);
+	assert_int_equal(p.run.todo.items[0].target.addr, ADDR);
+	assert_int_equal(p.run.todo.items[0].erase_size, LEN - 100);
+	plan_done(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +271,9 @@ int main(void)
 		cmocka_unit_test(one_bank_is_erased_by_the_host_and_its_head_comes_last),
 		cmocka_unit_test(one_bank_that_erases_ahead_keeps_its_first_unit_whole),
 		cmocka_unit_test(what_makes_an_image_with_a_header_start_comes_last),
+		cmocka_unit_test(one_pass_is_one_erase_and_one_download_from_the_base),
+		cmocka_unit_test(where_nobody_knows_the_erase_unit_the_image_itself_is_erased),
+		cmocka_unit_test(a_server_that_tells_no_memory_takes_the_image_at_its_own_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,19 +133,39 @@ static void neighbours_with_the_same_access_are_one_region(void **state)
 	assert_int_equal(r[0].alt, 3);
 }
 
-static void the_erase_unit_grows_until_its_multiples_begin_sectors(void **state)
+static void a_region_lists_its_sectors_of_several_sizes(void **state)
 {
-	struct bf_dfu_map even = parse("@x/0x0/3*1Kg,5*2Kg,3*1Kg");
-	struct bf_dfu_map odd = parse("@x/0x0/1*3g,1*5g");
+	struct bf_dfu_map m = parse("@Flash/0x08000000/04*016Kg,01*064Kg,07*128Kg");
 	struct bf_region r[2];
 
 	(void)state;
-	/* 2K would fall into the middle of a sector of 2K that begins at 3K. */
-	assert_int_equal(bf_dfu_map_regions(&even, 0, r, 2), 1);
-	assert_int_equal(r[0].size, 16 << 10);
-	assert_int_equal(r[0].erase_unit, 16 << 10);
-	assert_int_equal(bf_dfu_map_regions(&odd, 0, r, 2), 1);
-	assert_int_equal(r[0].erase_unit, 8);
+	assert_int_equal(bf_dfu_map_regions(&m, 0, r, 2), 1);
+	assert_int_equal(r[0].n_runs, 3);
+	assert_int_equal(r[0].sectors[0].count, 4);
+	assert_int_equal(r[0].sectors[1].addr, 0x08010000);
+	assert_int_equal(r[0].sectors[1].size, 64 << 10);
+	assert_int_equal(r[0].sectors[2].addr, 0x08020000);
+	assert_int_equal(r[0].sectors[2].count, 7);
+}
+
+static void a_region_of_the_profile_gets_the_sectors_that_lie_in_it(void **state)
+{
+	struct bf_dfu_map m = parse("@Flash/0x08000000/04*016Kg,01*064Kg,07*128Kg");
+	struct bf_region r = { .addr = 0x0800C000, .size = 0x34000 };
+
+	(void)state;
+	bf_dfu_map_sectors(&m, &r);
+	assert_int_equal(r.n_runs, 3);
+	assert_int_equal(r.sectors[0].addr, 0x0800C000);
+	assert_int_equal(r.sectors[0].count, 1);
+	assert_int_equal(r.sectors[2].addr, 0x08020000);
+	assert_int_equal(r.sectors[2].count, 1);
+	/* Drawn through a sector: the sector is named whole, so that nobody takes it for a smaller one. */
+	r = (struct bf_region){ .addr = 0x08002000, .size = 0x4000 };
+	bf_dfu_map_sectors(&m, &r);
+	assert_int_equal(r.n_runs, 1);
+	assert_int_equal(r.sectors[0].addr, 0x08000000);
+	assert_int_equal(r.sectors[0].count, 2);
 }
 
 static void a_huge_map_costs_nothing(void **state)
@@ -181,7 +201,8 @@ int main(void)
 		cmocka_unit_test(sectors_are_found_by_any_of_their_bytes),
 		cmocka_unit_test(a_range_is_covered_only_with_the_access_asked_for),
 		cmocka_unit_test(neighbours_with_the_same_access_are_one_region),
-		cmocka_unit_test(the_erase_unit_grows_until_its_multiples_begin_sectors),
+		cmocka_unit_test(a_region_lists_its_sectors_of_several_sizes),
+		cmocka_unit_test(a_region_of_the_profile_gets_the_sectors_that_lie_in_it),
 		cmocka_unit_test(a_huge_map_costs_nothing),
 		cmocka_unit_test(what_cannot_be_erased_is_offered_for_reading_only),
 	};
