@@ -22,10 +22,12 @@ static bool may_write(const struct bf_region *r)
 	       (r->kind == BF_REGION_SLOT || r->kind == BF_REGION_APP);
 }
 
-/* Only DfuSe files name alternate settings. */
+/* Only DfuSe files name alternate settings; around an MCUboot image that is not signed. */
 static bool names_alt(const struct bf_run *run)
 {
-	return bf_image_meta(run->image)->format == BF_FORMAT_DFUSE;
+	const struct bf_meta *meta = bf_image_meta(run->image);
+
+	return meta->format == BF_FORMAT_DFUSE && !meta->mcuboot;
 }
 
 static bool fits_alt(const struct bf_run *run, const struct bf_segment *seg,
@@ -105,39 +107,42 @@ static bool given_addr(const struct bf_run *run, uint32_t *ret)
 	return true;
 }
 
-/* The file around the image has addresses of its own. */
-static bool has_container(const struct bf_run *run)
-{
-	static const unsigned addressed = 1u << BF_FORMAT_IHEX | 1u << BF_FORMAT_SREC |
-					  1u << BF_FORMAT_ELF | 1u << BF_FORMAT_DFUSE;
-
-	return addressed >> bf_image_meta(run->image)->format & 1u;
-}
-
-static bool is_region_start(const struct bf_run *run, const struct bf_segment *seg)
+static bool is_region_start(const struct bf_run *run, uint32_t addr)
 {
 	for (size_t i = 0; i < run->ident.n_regions; i++) {
 		const struct bf_region *r = &run->ident.regions[i];
 
-		if (r->addr == seg->addr && may_write(r) && fits_alt(run, seg, r))
+		if (r->addr == addr && may_write(r))
 			return true;
 	}
 	return false;
 }
 
 /* Made for one slot it may go into the other; anything else contradicts. */
-static enum bf_rc check_container(const struct bf_run *run, const struct bf_segment *seg,
-				  const struct bf_place *place, struct bf_err *err)
+static bool container_agrees(const struct bf_run *run, const struct bf_meta *meta,
+			     const struct bf_place *place)
 {
-	bool same = seg->addr == place->addr && fits_alt(run, seg, place->region);
+	bool same_alt = !meta->container_has_alt || meta->container_alt == place->region->alt;
+	bool same_addr = !meta->container_has_addr || meta->container_addr == place->addr;
 
-	if (run->own_image || !has_container(run) || same ||
-	    (place->region->kind == BF_REGION_SLOT && is_region_start(run, seg)))
+	if (place->region->kind == BF_REGION_SLOT)
+		same_addr = same_addr || is_region_start(run, meta->container_addr);
+	return same_alt && same_addr;
+}
+
+static enum bf_rc check_container(const struct bf_run *run, const struct bf_place *place,
+				  struct bf_err *err)
+{
+	const struct bf_meta *meta = bf_image_meta(run->image);
+
+	if (run->own_image || container_agrees(run, meta, place))
 		return BF_OK;
 	bf_fail(err, BF_E_INCOMPATIBLE,
-		"The file puts the MCUboot image at 0x%08x, this pack's place for it is 0x%08x in "
-		"region '%s'.",
-		seg->addr, place->addr, place->region->name);
+		"The file puts the MCUboot image at 0x%08x (alternate setting %u), this pack's "
+		"place "
+		"for it is 0x%08x in region '%s' (alternate setting %u).",
+		meta->container_addr, meta->container_alt, place->addr, place->region->name,
+		place->region->alt);
 	bf_likely(err, "the file was made for another pack");
 	bf_likely(err, "its addresses were changed: they are not signed");
 	bf_next(err, "take the signed image itself (imgtool's binary output)");
@@ -397,7 +402,7 @@ enum bf_rc bf_place_segments(struct bf_run *run, const struct bf_segment *segs, 
 			return err->rc;
 		if (check_place(&segs[i], p, err))
 			return err->rc;
-		if (mcuboot && check_container(run, &segs[i], p, err))
+		if (mcuboot && check_container(run, p, err))
 			return err->rc;
 	}
 	if (mcuboot) {
