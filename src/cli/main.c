@@ -77,41 +77,15 @@ static void run(struct program *p, struct bf_clock *clock)
 	/* On the virtual pack all time is virtual, from the first event on: two runs are the same. */
 	BF_AUTO(bf_clock) *vclock =
 		o->iface && bf_address_is_virtual(o->iface) ? bf_vclock_new() : NULL;
-	struct bf_claim_opts claim = { .has_addr = o->addr >= 0,
-				       .addr = o->addr >= 0 ? (uint32_t)o->addr : 0,
-				       .sig_path = o->sig };
-	struct bf_job job = {
-		.kind = o->command,
-		.iface = o->iface,
-		.protocol = o->protocol,
-		.profile = o->profile,
-		.profile_folders = (const char *const *)p->folders.profiles,
-		.node = (int)o->node,
-		.images = o->images,
-		.claim_opts = &claim,
-		.keys = o->keys,
-		.key_folders = (const char *const *)p->folders.keys,
-		.auth_key = o->auth_key,
-		.archive_out = o->output,
-		.restore_from = o->from,
-		.data_folder = p->folders.data,
-		.runtime_folder = p->folders.runtime,
-		.record = o->record,
-		.trace = o->trace,
-		.expect_serial = o->expect_serial,
-		.baud = (uint32_t)o->baud,
-		.bitrate = (uint32_t)o->bitrate,
-		.dbitrate = (uint32_t)o->dbitrate,
-		.timeout = o->timeout,
-		.wait = o->wait,
-		.dry_run = o->dry_run,
-		.rescue = o->rescue,
-		.doctor = o->doctor,
-		.tool_version = BF_VERSION,
-		.user = user_name(),
-	};
+	struct bf_claim_opts claim;
+	struct bf_job job;
 
-	memcpy(job.allow, o->allow, sizeof(job.allow));
+	bf_opts_job(o, &claim, &job);
+	job.profile_folders = (const char *const *)p->folders.profiles;
+	job.key_folders = (const char *const *)p->folders.keys;
+	job.data_folder = p->folders.data;
+	job.runtime_folder = p->folders.runtime;
+	job.user = user_name();
 	bf_job_run(&job, vclock ? vclock : clock, &p->log, &p->events, &p->outcome);
 }
 

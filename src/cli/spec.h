@@ -85,6 +85,8 @@ const struct bf_command *bf_spec_command(enum bf_job_kind job);
 
 /* argv without the program's name. BF_E_USAGE with what is wrong, where, and what to do. */
 enum bf_rc bf_parse(int argc, const char *const *argv, struct bf_opts *ret, struct bf_err *err);
+/* What they ask for; where files are kept and who asks is the caller's to fill in. Borrows from *opts and *claim. */
+void bf_opts_job(const struct bf_opts *opts, struct bf_claim_opts *claim, struct bf_job *ret);
 void bf_opts_done(struct bf_opts *opts);
 /* Was a word of the command line --json? For errors that come before parsing is done. */
 bool bf_parse_wants_json(int argc, const char *const *argv);

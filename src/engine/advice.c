@@ -19,17 +19,57 @@ static void add_option(struct bf_out *out, const char *name, const char *value)
 	bf_shell_word(out, value);
 }
 
+/* What was allowed is allowed again: without it the command would be refused. */
+static void add_allowed(struct bf_out *out, const struct bf_job *job)
+{
+	char list[256] = "";
+	size_t n = 0;
+
+	for (int i = 0; i < BF_ALLOW_COUNT && n < sizeof(list); i++) {
+		if (job->allow[i])
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? "," : "",
+					      bf_allow_info((enum bf_allow)i)->name);
+	}
+	add_option(out, "--allow", n ? list : NULL);
+}
+
+static void add_place(struct bf_out *out, const struct bf_claim_opts *claim)
+{
+	char addr[16];
+
+	if (!claim)
+		return;
+	snprintf(addr, sizeof(addr), "0x%08x", (unsigned)claim->addr);
+	add_option(out, "--addr", claim->has_addr ? addr : NULL);
+	add_option(out, "--sig", claim->sig_path);
+}
+
 static void add_what_is_written(struct bf_out *out, const struct bf_job *job, enum bf_job_kind kind)
 {
 	for (size_t i = 0; job->keys && job->keys[i]; i++)
 		add_option(out, "--key", job->keys[i]);
 	add_option(out, "--auth-key", job->auth_key);
+	add_allowed(out, job);
 	if (kind != BF_JOB_FLASH)
 		return;
+	add_place(out, job->claim_opts);
 	if (job->rescue)
 		bf_shell_word(out, "--rescue");
 	if (job->images && job->images[0])
 		bf_shell_word(out, job->images[0]);
+}
+
+static void add_rates(struct bf_out *out, const struct bf_job *job)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u", job->baud);
+	add_option(out, "--baud", job->baud ? text : NULL);
+	if (job->dbitrate)
+		snprintf(text, sizeof(text), "%u,%u", job->bitrate, job->dbitrate);
+	else
+		snprintf(text, sizeof(text), "%u", job->bitrate);
+	add_option(out, "--bitrate", job->bitrate ? text : NULL);
 }
 
 void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
@@ -47,6 +87,7 @@ void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char
 	add_option(&out, "--profile", job->profile);
 	snprintf(node, sizeof(node), "0x%x", (unsigned)job->node);
 	add_option(&out, "--node", job->node >= 0 ? node : NULL);
+	add_rates(&out, job);
 	if (kind == BF_JOB_FLASH || kind == BF_JOB_ROLLBACK)
 		add_what_is_written(&out, job, kind);
 	/* A command that is cut short would be another command. */

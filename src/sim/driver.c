@@ -55,6 +55,15 @@ static enum bf_rc open_wire(const struct bf_sim_open *o, struct bf_transport **r
 	return bf_sim_usb_open(o->take_pack, o->take_clock, o->env, ret, err);
 }
 
+/* Whose power went while it started does nothing any more. */
+static void run_to_next(struct bf_pack *pack)
+{
+	bf_time at = bf_pack_next(pack);
+
+	if (at != BF_NEVER)
+		bf_pack_run(pack, at);
+}
+
 static enum bf_rc sim_open(const struct bf_open_env *env, const char *address,
 			   struct bf_transport **ret, struct bf_err *err)
 {
@@ -72,9 +81,9 @@ static enum bf_rc sim_open(const struct bf_open_env *env, const char *address,
 	bf_pack_plug_in(o.take_pack, 0);
 	/* It was on long before anybody connected. */
 	if (!opts.poweron_ms)
-		bf_pack_run(o.take_pack, bf_pack_next(o.take_pack));
+		run_to_next(o.take_pack);
 	if (bf_pack_in_window(o.take_pack))
-		bf_pack_run(o.take_pack, bf_pack_next(o.take_pack));
+		run_to_next(o.take_pack);
 	o.take_clock = bf_vclock_new();
 	rc = open_wire(&o, ret, err);
 	if (rc)

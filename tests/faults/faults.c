@@ -3,7 +3,7 @@
  * Thousands of flashes on bad lines and with power that goes, each from a seed: the claims of each run are
  * held against the truth in the pack. A seed gives the same run again, to the last bit:
  *
- *	faults [--runs N] [--first SEED] [--workers N] [--seed SEED [-v]]
+ *	faults [--runs N] [--first SEED] [--workers N] [--model NAME] [--seed SEED [-v]]
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -20,25 +20,26 @@
 struct plan {
 	uint64_t first, runs;
 	unsigned workers;
-	const char *data;
+	const char *data, *model;
 	bool verbose;
 };
 
 struct tally {         /* of one worker, seen by the parent even when the worker dies */
 	uint64_t seed; /* under way */
 	uint64_t counts[ENDING_COUNT], wrong;
-	uint64_t jobs[SCENARIO_WIRES][TASK_COUNT];
+	uint64_t jobs[MODELS_MAX][TASK_COUNT];
 	bool done;
 };
 
-static void show(const struct scenario *sc, const struct verdict *v)
+static void show(const struct plan *plan, const struct scenario *sc, const struct verdict *v)
 {
 	printf("# seed %llu (%s over %s; pack %s; cut %s; fault %s; %s): %s\n",
-	       (unsigned long long)sc->seed, scenario_task(sc->task), sc->wire, sc->pack,
+	       (unsigned long long)sc->seed, scenario_task(sc->task), sc->model->name, sc->pack,
 	       sc->cut[0] ? sc->cut : "none", sc->fault[0] ? sc->fault : "none",
 	       strrchr(sc->image, '/') + 1, v->wrong[0] ? v->wrong : "as claimed");
 	if (v->wrong[0])
-		printf("#   again: faults --seed %llu -v\n", (unsigned long long)sc->seed);
+		printf("#   again: faults%s%s --seed %llu -v\n", plan->model ? " --model " : "",
+		       plan->model ? plan->model : "", (unsigned long long)sc->seed);
 }
 
 static void run_seed(const struct plan *plan, uint64_t seed, struct tally *tally)
@@ -47,13 +48,16 @@ static void run_seed(const struct plan *plan, uint64_t seed, struct tally *tally
 	struct verdict v;
 
 	tally->seed = seed;
-	scenario_draw(seed, &sc);
+	scenario_draw(seed, plan->model, &sc);
+	if (!sc.model)
+		abort(); /* no such model, or none whose lines may be bad */
 	judge(&sc, plan->data, plan->verbose, &v);
 	tally->counts[v.ending]++;
-	tally->jobs[sc.wire_row][sc.task]++;
+	for (size_t i = 0; model_row(i); i++)
+		tally->jobs[i][sc.task] += model_row(i) == sc.model;
 	tally->wrong += v.wrong[0] != '\0';
 	if (v.wrong[0] || plan->verbose)
-		show(&sc, &v);
+		show(plan, &sc, &v);
 	fflush(stdout);
 }
 
@@ -79,16 +83,10 @@ static struct tally *share_tallies(const struct plan *plan)
 /* Which wires and loaders did what, and how it ended. */
 static void show_sum(const struct plan *plan, const struct tally *sum)
 {
-	static const char *const endings[ENDING_COUNT] = {
-		[ENDED_NEW] = "new proven",
-		[ENDED_OLD] = "old running",
-		[ENDED_RECOVERY] = "to recover and recovered",
-		[ENDED_UNTOUCHED] = "untouched",
-		[ENDED_BACK] = "back as asked",
-	};
-
-	for (unsigned w = 0; w < SCENARIO_WIRES; w++) {
-		printf("# %-12s", scenario_wire(w));
+	for (size_t w = 0; model_row(w); w++) {
+		if (!sum->jobs[w][TASK_FLASH])
+			continue;
+		printf("# %-16s", model_row(w)->name);
 		for (unsigned j = 0; j < TASK_COUNT; j++)
 			printf(" %6llu %s", (unsigned long long)sum->jobs[w][j],
 			       scenario_task((enum task)j));
@@ -97,7 +95,8 @@ static void show_sum(const struct plan *plan, const struct tally *sum)
 	printf("# %llu runs from seed %llu:", (unsigned long long)plan->runs,
 	       (unsigned long long)plan->first);
 	for (size_t e = 0; e < ENDING_COUNT; e++)
-		printf(" %llu %s,", (unsigned long long)sum->counts[e], endings[e]);
+		printf(" %llu %s,", (unsigned long long)sum->counts[e],
+		       judge_ending((enum ending)e));
 	printf(" %llu not as claimed\n", (unsigned long long)sum->wrong);
 }
 
@@ -117,7 +116,7 @@ static int run_all(const struct plan *plan)
 		const struct tally *t = &tallies[i];
 
 		sum.wrong += t->wrong;
-		for (size_t w = 0; w < SCENARIO_WIRES; w++) {
+		for (size_t w = 0; w < MODELS_MAX; w++) {
 			for (size_t j = 0; j < TASK_COUNT; j++)
 				sum.jobs[w][j] += t->jobs[w][j];
 		}
@@ -140,6 +139,7 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 		{ "runs", required_argument, NULL, 'n' },
 		{ "first", required_argument, NULL, 'f' },
 		{ "seed", required_argument, NULL, 's' },
+		{ "model", required_argument, NULL, 'm' },
 		{ "workers", required_argument, NULL, 'w' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ 0 },
@@ -151,6 +151,8 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 			plan->runs = strtoull(optarg, NULL, 10);
 		else if (c == 'f')
 			plan->first = strtoull(optarg, NULL, 10);
+		else if (c == 'm')
+			plan->model = optarg;
 		else if (c == 'w')
 			plan->workers = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 's')
@@ -174,8 +176,8 @@ int main(int argc, char **argv)
 	};
 
 	if (!read_options(argc, argv, &plan)) {
-		fprintf(stderr,
-			"faults [--runs N] [--first SEED] [--workers N] [--seed SEED [-v]]\n");
+		fprintf(stderr, "faults [--runs N] [--first SEED] [--workers N] [--model NAME] "
+				"[--seed SEED [-v]]\n");
 		return 2;
 	}
 	return run_all(&plan);

@@ -59,7 +59,7 @@ static void judge_code(struct court *c)
 
 	switch (out->state) {
 	case BF_STATE_NEW_PROVEN:
-		ok = out->rc == BF_OK;
+		ok = out->rc == BF_OK || out->rc == BF_E_NOT_RECORDED;
 		break;
 	case BF_STATE_RECOVERY:
 		/* Found without firmware, a pack is no news: the cause is. */
@@ -73,10 +73,16 @@ static void judge_code(struct court *c)
 		ok = out->rc != BF_OK && out->rc != BF_E_RECOVERY;
 		break;
 	case BF_STATE_UNKNOWN:
+		ok = out->rc &&
+		     (bf_rc_info(out->rc)->exit_status == 13 || out->rc == BF_E_INTERRUPTED);
+		break;
 	case BF_STATE_UNPROVEN:
-		ok = false;
+		ok = out->rc == BF_E_UNPROVEN ||
+		     (!out->rc && c->world.job.allow[BF_ALLOW_NO_PROOF]);
 		break;
 	}
+	if (out->rc == BF_E_UNPROVEN && out->state != BF_STATE_UNPROVEN)
+		ok = false;
 	if (out->rc == BF_E_RESTORED && out->state != BF_STATE_OLD)
 		ok = false;
 	if (!ok)
@@ -114,8 +120,26 @@ static void judge_new(struct court *c)
 
 static void judge_untouched(struct court *c)
 {
-	if (c->later ? !c->after.app && c->world.sc->two_banks : !runs(&c->after, c->old_version))
+	if (c->later ? !c->after.app && c->world.sc->model->two_banks
+		     : !runs(&c->after, c->old_version))
 		judge_wrong(c, "nothing changed, but '%s' runs", c->after.version);
+}
+
+/* All of the image is in the pack. */
+static void judge_unproven(struct court *c)
+{
+	if (!c->world.at_close.written && !c->after.written)
+		judge_wrong(c, "unproven, but the image is not in the pack");
+}
+
+/* An answer is owed while the pack can be asked: its power is on, and the line carries. */
+static void judge_unknown(struct court *c)
+{
+	const struct truth *t = &c->world.at_close;
+	bool line_cut = strstr(c->world.sc->fault, "cut=");
+
+	if (t->known && t->powered && !line_cut && c->world.out.rc != BF_E_INTERRUPTED)
+		judge_wrong(c, "unknown, but the pack can be asked, and '%s' runs", t->version);
 }
 
 /* Marked for a trial is told; such a pack may have started it by itself when its power went. */
@@ -147,26 +171,13 @@ static void judge_truth(struct court *c)
 	}
 	judge_firmware(c, &c->world.at_close, "at the end");
 	judge_firmware(c, &c->after, "after a restart");
-	if (c->world.sc->two_banks && !c->after.app && c->old_version[0])
+	if (c->world.sc->model->two_banks && !c->after.app && c->old_version[0])
 		judge_wrong(c, "two banks and none starts");
 	if (c->world.guard.wrong[0])
 		judge_wrong(c, "%s", c->world.guard.wrong);
 }
 
 /* ---- what comes next ---- */
-
-/* The kind of the printed command, and the archive that it names. */
-static enum bf_job_kind next_command(const struct bf_err *err, char *from, size_t cap)
-{
-	const char *at = strstr(err->next, "--from ");
-
-	from[0] = '\0';
-	if (at)
-		snprintf(from, cap, "%.*s", (int)strcspn(at + 7, " "), at + 7);
-	if (strstr(err->next, "bmsflash rollback"))
-		return BF_JOB_ROLLBACK;
-	return strstr(err->next, "bmsflash probe") ? BF_JOB_PROBE : BF_JOB_FLASH;
-}
 
 static void say(const struct court *c, const char *what)
 {
@@ -181,24 +192,37 @@ static bool may_fail(const struct scenario *sc)
 	return sc->hopeless || sc->crashes;
 }
 
-void judge_recovery(struct court *c)
+/* Something to do by hand comes first, in words: then the same command again. */
+static bool type_next(struct court *c, enum bf_job_kind *ret_kind)
 {
-	char from[512];
-	enum bf_job_kind kind = next_command(&c->world.out.err, from, sizeof(from));
+	char command[sizeof(c->world.out.err.next)], why[256];
 
-	/* Something to do first, in words: then the same command again. */
-	if (!strstr(c->world.out.err.next, "bmsflash ")) {
-		kind = c->world.job.kind;
-		snprintf(from, sizeof(from), "%s",
-			 c->world.job.restore_from ? c->world.job.restore_from : "");
-	}
-	if (from[0] == '\'')
-		memmove(from, from + 1, strcspn(from + 1, "'")), from[strcspn(from, "'")] = '\0';
-	world_run(&c->world, kind, from[0] ? from : NULL, false);
+	snprintf(command, sizeof(command), "%s", c->world.out.err.next);
+	if (world_type(&c->world, command, ret_kind, why))
+		return true;
+	judge_wrong(c, "the next command: %s", why);
+	return false;
+}
+
+#define STEPS 4
+
+void judge_next(struct court *c)
+{
+	enum bf_job_kind kind = BF_JOB_PROBE;
+	unsigned steps = 0;
+
+	/* Who looks at the pack does what comes next; where nothing does, the same command again is left. */
+	do {
+		if (!type_next(c, &kind))
+			return;
+		judge_truth(c);
+	} while (++steps < STEPS && c->world.out.err.next[0] &&
+		 (c->world.out.rc || kind == BF_JOB_PROBE));
+	if (kind == BF_JOB_PROBE)
+		return;
 	if (c->world.out.rc && !(may_fail(c->world.sc) && c->world.out.state == BF_STATE_OLD))
 		say(c, "the next command does not recover");
-	judge_truth(c);
-	if (kind != BF_JOB_PROBE && (!c->after.app || !c->after.confirmed))
+	if (!c->after.app || !c->after.confirmed)
 		judge_wrong(c, "the next command says it recovered, but '%s' runs",
 			    c->after.version);
 }
@@ -246,10 +270,27 @@ void judge_claims(struct court *c)
 	case BF_STATE_RECOVERY:
 		c->verdict->ending = ENDED_RECOVERY;
 		break;
-	case BF_STATE_UNKNOWN:
 	case BF_STATE_UNPROVEN:
+		c->verdict->ending = ENDED_UNPROVEN;
+		judge_unproven(c);
+		break;
+	case BF_STATE_UNKNOWN:
+		c->verdict->ending = ENDED_UNKNOWN;
+		judge_unknown(c);
 		break;
 	}
+}
+
+const char *judge_ending(enum ending ending)
+{
+	static const char *const names[ENDING_COUNT] = {
+		[ENDED_NEW] = "new proven",      [ENDED_OLD] = "old running",
+		[ENDED_RECOVERY] = "to recover", [ENDED_UNTOUCHED] = "untouched",
+		[ENDED_BACK] = "back as asked",  [ENDED_UNPROVEN] = "unproven",
+		[ENDED_UNKNOWN] = "unknown",
+	};
+
+	return names[ending];
 }
 
 bool judge_open(struct court *c, const struct scenario *sc, const char *data, bool verbose,
@@ -271,6 +312,13 @@ void judge_close(struct court *c)
 }
 
 /* ---- what is asked for ---- */
+
+static bool needs_next(const struct court *c)
+{
+	enum ending e = c->verdict->ending;
+
+	return e == ENDED_RECOVERY || e == ENDED_UNKNOWN || e == ENDED_UNPROVEN;
+}
 
 /* An archive of the pack as it was; then a flash that loses the pack's power half-way. */
 static void prepare_restore(struct court *c, char *archive, size_t cap)
@@ -304,8 +352,8 @@ static void run_restore(struct court *c)
 	/* Firmware that has raised the counter is no way back from; that was claimed, and is true. */
 	if (c->world.out.rc == BF_E_ROLLBACK)
 		return;
-	if (c->verdict->ending == ENDED_RECOVERY)
-		judge_recovery(c);
+	if (needs_next(c))
+		judge_next(c);
 	if (c->verdict->ending == ENDED_BACK)
 		return;
 	world_run(&c->world, BF_JOB_ROLLBACK, archive, false);
@@ -321,8 +369,8 @@ static void run_revert(struct court *c)
 	c->new_version = OTHER_VERSION;
 	world_run(&c->world, BF_JOB_ROLLBACK, NULL, true);
 	judge_claims(c);
-	if (c->verdict->ending == ENDED_RECOVERY)
-		judge_recovery(c);
+	if (needs_next(c))
+		judge_next(c);
 	c->new_version = NEW_VERSION;
 	c->later = true;
 	judge_again(c);
@@ -332,9 +380,9 @@ static void run_flash(struct court *c)
 {
 	world_run(&c->world, BF_JOB_FLASH, NULL, true);
 	judge_claims(c);
-	if (c->verdict->ending == ENDED_RECOVERY)
-		judge_recovery(c);
-	else if (c->verdict->ending != ENDED_NEW)
+	if (needs_next(c))
+		judge_next(c);
+	if (c->verdict->ending != ENDED_NEW)
 		judge_again(c);
 }
 

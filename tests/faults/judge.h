@@ -4,7 +4,16 @@
 
 #include "world.h"
 
-enum ending { ENDED_NEW, ENDED_OLD, ENDED_RECOVERY, ENDED_UNTOUCHED, ENDED_BACK, ENDING_COUNT };
+enum ending {
+	ENDED_NEW,
+	ENDED_OLD,
+	ENDED_RECOVERY,
+	ENDED_UNTOUCHED,
+	ENDED_BACK,
+	ENDED_UNPROVEN,
+	ENDED_UNKNOWN,
+	ENDING_COUNT
+};
 
 struct verdict {
 	enum ending ending;
@@ -24,8 +33,9 @@ bool judge_open(struct court *c, const struct scenario *sc, const char *data, bo
 		struct verdict *ret);
 /* What the last run claimed, against the pack; sets the ending. */
 void judge_claims(struct court *c);
-/* Follows the command that the last run printed. */
-void judge_recovery(struct court *c);
+/* Types the command that the last run printed, and what that prints; the pack ends with working firmware. */
+void judge_next(struct court *c);
+const char *judge_ending(enum ending ending);
 /* The same command once more, on a good line. */
 void judge_again(struct court *c);
 bool judge_wrong(struct court *c, const char *fmt, ...) BF_PRINTF(2, 3);

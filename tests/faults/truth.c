@@ -57,7 +57,18 @@ static void on_start(void *ctx, struct bf_pack *pack)
 		 (unsigned long long)bf_pack_ops(pack));
 }
 
-static void look(struct bf_pack *pack, struct truth *ret)
+static bool is_written(struct bf_pack *pack, const struct truth_image *im)
+{
+	for (unsigned slot = 0; im->p && slot < bf_pack_slot_count(pack); slot++) {
+		const uint8_t *p = bf_pack_view(pack, bf_pack_slot_addr(slot), im->len);
+
+		if (p && memcmp(p, im->p, im->len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void look(struct bf_pack *pack, const struct truth_guard *guard, struct truth *ret)
 {
 	bool raw = bf_pack_runs_raw(pack);
 	const struct bf_mimage *runs = raw ? bf_pack_image(pack, 0) : bf_pack_running(pack);
@@ -70,6 +81,7 @@ static void look(struct bf_pack *pack, struct truth *ret)
 		.known = mode != BF_PACK_STARTING,
 		.powered = mode != BF_PACK_OFF,
 		.app = raw || (mode == BF_PACK_APP && runs),
+		.written = is_written(pack, &guard->wanted),
 	};
 	if (!ret->app)
 		return;
@@ -113,7 +125,7 @@ static void spy_close(struct bf_transport *t)
 	const struct spy *spy = spy_of(t);
 	const struct truth_hooks *h = spy->guard->hooks;
 
-	look(spy->pack, spy->at_close);
+	look(spy->pack, spy->guard, spy->at_close);
 	t->ops = spy->own;
 	free((void *)(uintptr_t)spy);
 	if (h && h->closing)
@@ -211,6 +223,6 @@ enum bf_rc truth_after_power(const char *options, struct truth_guard *guard, str
 		settle_usb(pack);
 	else
 		settle(pack);
-	look(pack, ret);
+	look(pack, guard, ret);
 	return BF_OK;
 }

@@ -25,6 +25,7 @@ struct truth_guard {
 	const struct truth_hooks *hooks; /* NULL: none */
 	const struct truth_image *images;
 	size_t n_images;
+	struct truth_image wanted; /* what is being written; NULL: nothing */
 	unsigned starts;
 	char wrong[160]; /* the first start of something else */
 };
@@ -34,6 +35,7 @@ struct truth {
 	bool powered, app;
 	bool sound; /* what runs has the right digest and a signature that the pack trusts */
 	bool confirmed;
+	bool written;                    /* the wanted image lies in a slot, byte for byte */
 	char version[32];                /* empty: no firmware runs */
 	uint64_t ops, messages, replies; /* that the pack has counted */
 };

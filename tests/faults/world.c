@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bmsflash/file.h"
 #include "engine/run.h"
 
 static void on_event(void *ctx, const struct bf_event *ev)
@@ -74,35 +75,77 @@ static bool write_profile(struct world *w)
 	f = fopen(w->profile, "w");
 	if (!f)
 		return false;
-	fputs(w->sc->profile, f);
+	fputs(w->sc->model->profile, f);
 	return fclose(f) == 0;
+}
+
+/* What is typed beside the files and the interface. */
+static bool parse_words(struct world *w)
+{
+	const char *argv[24] = { "flash", "--if", "sim" };
+	const char *words = w->sc->model->words;
+	char *save = NULL;
+	struct bf_err err;
+	int n = 3;
+
+	bf_err_init(&err);
+	snprintf(w->line, sizeof(w->line), "%s", words ? words : "");
+	for (char *p = strtok_r(w->line, " ", &save); p && n < 22; p = strtok_r(NULL, " ", &save))
+		argv[n++] = p;
+	argv[n++] = w->image;
+	if (bf_parse(n, argv, &w->opts, &err)) {
+		fprintf(stderr, "%s: %s\n", w->sc->model->name, err.cause);
+		return false;
+	}
+	bf_opts_job(&w->opts, &w->claim, &w->job);
+	return true;
+}
+
+static void set_places(const struct world *w, struct bf_job *job)
+{
+	job->data_folder = w->folder;
+	job->tool_version = "test";
+	job->user = "test";
+}
+
+void world_image(struct world *w, const char *path)
+{
+	struct bf_err err;
+	size_t len = 0;
+
+	bf_err_init(&err);
+	free(w->wanted);
+	w->wanted = NULL;
+	snprintf(w->image, sizeof(w->image), "%s", path);
+	if (bf_file_read(w->image, 1 << 24, &w->wanted, &len, &err))
+		fprintf(stderr, "%s\n", err.cause);
+	w->guard.wanted = (struct truth_image){ w->wanted, len };
 }
 
 bool world_init(struct world *w, const struct scenario *sc, const char *data)
 {
+	char path[256];
+
 	*w = (struct world){ .sc = sc };
 	snprintf(w->folder, sizeof(w->folder), "%s/bf-faults-XXXXXX",
 		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (!mkdtemp(w->folder))
 		return false;
 	snprintf(w->plain, sizeof(w->plain), "state=%s/pack,%s", w->folder, sc->pack);
-	w->images[0] = in_data(w->image, sizeof(w->image), data, sc->image);
+	world_image(w, in_data(path, sizeof(path), data, sc->image));
+	if (!parse_words(w))
+		return false;
+	w->images[0] = w->image;
 	w->keys[0] = in_data(w->key, sizeof(w->key), data, "mcuboot/release.pub.pem");
 	if (sc->other_key)
 		w->keys[1] = in_data(w->other, sizeof(w->other), data, "mcuboot/other.pub.pem");
-	w->job = (struct bf_job){
-		.node = -1,
-		.images = w->images,
-		.keys = w->keys,
-		.auth_key = in_data(w->auth, sizeof(w->auth), data, "auth/technician.pem"),
-		.data_folder = w->folder,
-		.tool_version = "test",
-		.user = "test",
-	};
-	w->job.allow[BF_ALLOW_NO_HARDWARE] = sc->no_hardware;
-	if (sc->profile && !write_profile(w))
+	w->job.images = w->images;
+	w->job.keys = w->keys;
+	w->job.auth_key = in_data(w->auth, sizeof(w->auth), data, "auth/technician.pem");
+	set_places(w, &w->job);
+	if (sc->model->profile && !write_profile(w))
 		return false;
-	w->job.profile = sc->profile ? w->profile : NULL;
+	w->job.profile = sc->model->profile ? w->profile : NULL;
 	return true;
 }
 
@@ -139,30 +182,125 @@ static const struct bf_driver *const *shared_drivers(void)
 	return list;
 }
 
-void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool faulty)
+static void run_job(struct world *w, const struct bf_job *job)
 {
 	const struct bf_ports ports = { open_wire, w->locks ? shared_drivers : bf_drivers,
 					bf_protos };
 	const struct bf_events events = { on_event, w };
 	const struct bf_log log = { on_log, w, w->verbose ? BF_LOG_DEBUG : BF_LOG_WARN };
 	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+
+	w->at_close = (struct truth){ 0 };
+	w->notices[0] = w->file[0] = '\0';
+	if (w->verbose)
+		printf("%s --if %s\n", bf_job_name(job->kind), w->address);
+	bf_engine_run(job, &ports, clock, &log, &events, &w->out);
+	if (w->verbose)
+		show_end(w);
+}
+
+static void set_address(struct world *w, bool faulty)
+{
 	const struct scenario *sc = w->sc;
 
 	snprintf(w->address, sizeof(w->address), "%s%s%ssim:%s%s%s",
 		 faulty && sc->fault[0] ? "fault:" : "", faulty ? sc->fault : "",
 		 faulty && sc->fault[0] ? ":" : "", w->plain, faulty && sc->cut[0] ? "," : "",
 		 faulty ? sc->cut : "");
+}
+
+void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool faulty)
+{
+	set_address(w, faulty);
 	w->job.iface = w->address;
 	w->job.kind = kind;
-	w->job.rescue = kind == BF_JOB_FLASH && sc->task == TASK_RESCUE;
+	w->job.rescue = kind == BF_JOB_FLASH && w->sc->task == TASK_RESCUE;
 	w->job.restore_from = from;
-	w->at_close = (struct truth){ 0 };
-	w->notices[0] = w->file[0] = '\0';
+	run_job(w, &w->job);
+}
+
+/* ---- typing ---- */
+
+#define WORDS_MAX 40
+
+/* As a shell cuts a line up, in place: quotes, backslashes, $'...' and comments. False: it would not take it so. */
+static bool cut_up(char *line, const char *argv[WORDS_MAX], int *ret_n)
+{
+	char *to = line;
+	int n = 0;
+
+	for (char *p = line; *p;) {
+		while (*p == ' ')
+			p++;
+		if (!*p || *p == '#')
+			break;
+		if (n == WORDS_MAX)
+			return false;
+		argv[n++] = to;
+		while (*p && *p != ' ') {
+			if (*p == '\'') {
+				for (p++; *p && *p != '\''; p++)
+					*to++ = *p;
+				if (!*p++)
+					return false;
+			} else if (*p == '\\' && p[1]) {
+				*to++ = p[1];
+				p += 2;
+			} else if (strchr("\"`$;&|<>()*?[~", *p)) {
+				return false; /* a shell makes something else of it */
+			} else {
+				*to++ = *p++;
+			}
+		}
+		p += *p == ' ';
+		*to++ = '\0';
+	}
+	*ret_n = n;
+	return n > 0;
+}
+
+static bool no_command(char why[256], const char *what, const char *command)
+{
+	snprintf(why, 256, "%s: '%.180s'", what, command);
+	return false;
+}
+
+bool world_type(struct world *w, const char *command, enum bf_job_kind *ret_kind, char ret_why[256])
+{
+	char line[1024];
+	const char *argv[WORDS_MAX];
+	struct bf_claim_opts claim;
+	struct bf_opts opts = { 0 };
+	struct bf_job job;
+	struct bf_err err;
+	int n = 0;
+
+	bf_err_init(&err);
+	snprintf(line, sizeof(line), "%s", command);
+	if (!cut_up(line, argv, &n))
+		return no_command(ret_why, "no command that a shell takes", command);
+	if (strcmp(argv[0], "bmsflash") != 0)
+		return no_command(ret_why, "no command of ours", command);
+	if (bf_parse(n - 1, argv + 1, &opts, &err)) {
+		snprintf(ret_why, 256, "'%.120s': %.120s", command, err.cause);
+		return false;
+	}
+	if (!opts.iface || strcmp(opts.iface, w->address) != 0) {
+		bf_opts_done(&opts);
+		return no_command(ret_why, "for another interface", command);
+	}
+	bf_opts_job(&opts, &claim, &job);
+	/* The line is good now, and the pack keeps its power. */
+	set_address(w, false);
+	job.iface = w->address;
+	job.runtime_folder = w->job.runtime_folder;
+	set_places(w, &job);
+	*ret_kind = job.kind;
 	if (w->verbose)
-		printf("%s --if %s\n", bf_job_name(kind), w->address);
-	bf_engine_run(&w->job, &ports, clock, &log, &events, &w->out);
-	if (w->verbose)
-		show_end(w);
+		printf("TYPED %s\n", command);
+	run_job(w, &job);
+	bf_opts_done(&opts);
+	return true;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -173,5 +311,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void world_done(struct world *w)
 {
+	free(w->wanted);
+	bf_opts_done(&w->opts);
 	(void)nftw(w->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

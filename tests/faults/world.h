@@ -2,7 +2,7 @@
 /* One pack and one computer: runs jobs of the whole stack in a folder of their own. */
 #pragma once
 
-#include "bmsflash/session.h"
+#include "cli/spec.h"
 #include "scenario.h"
 #include "truth.h"
 
@@ -13,8 +13,12 @@ struct world {
 	char plain[320]; /* keys of "sim:" without cuts */
 	char address[640];
 	const char *images[2], *keys[3];
-	bool locks; /* its pack is not private: the interface is locked as any other */
+	char line[256];      /* of the model's words, cut up */
+	bool locks;          /* its pack is not private: the interface is locked as any other */
+	struct bf_opts opts; /* the command line that asks for the flash */
+	struct bf_claim_opts claim;
 	struct bf_job job;
+	uint8_t *wanted; /* the image's file */
 	struct bf_outcome out;
 	char file[512];     /* written by the last run */
 	char notices[8192]; /* and warnings, of the last run */
@@ -25,4 +29,9 @@ struct world {
 bool world_init(struct world *w, const struct scenario *sc, const char *data);
 /* faulty: with the scenario's faults and cuts. from: rollback's archive, or NULL. */
 void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool faulty);
+/* Types a command that was printed, on a good line. False: no command of ours, or not for this pack; *ret_why says why. */
+bool world_type(struct world *w, const char *command, enum bf_job_kind *ret_kind,
+		char ret_why[256]);
+/* Another image from here on. */
+void world_image(struct world *w, const char *path);
 void world_done(struct world *w);

@@ -6,13 +6,14 @@
  * command that was printed, with the same command, with another image, and some lose the power once more.
  * In the same way the user stops the run at every message that it sends.
  *
- *	cuts [--model NAME] [--by KIND] [--point K [-v]] [--stride N [--seed N]] [--real] [--workers N]
+ *	cuts [--model NAME] [--by KIND] [--point K [-v]] [--stride N | --seconds N] [--seed N] [--real] [--workers N]
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../faults/judge.h"
@@ -20,12 +21,6 @@
 #include "small.h"
 
 #define POINT_SECONDS 60 /* a point that takes longer hangs */
-
-enum by { BY_OP, BY_AFTER, BY_REQUEST, BY_REPLY, BY_REPOWER, BY_STOP, BY_COUNT };
-
-#define ALL      0x3Fu
-#define MESSAGES 0x3Cu
-#define REPLIES  0x08u
 
 static const struct kind {
 	const char *name, *key, *more, *what;
@@ -41,28 +36,6 @@ static const struct kind {
 	[BY_STOP] = { "stop", "seed", "", "stopped by the user at a message", false },
 };
 
-/* Operations on the flash are the same whatever the wire: once for each loader. */
-static const struct model {
-	const char *name, *pack, *profile;
-	bool no_hardware, two_banks;
-	unsigned kinds; /* bits of enum by */
-} models[] = {
-	{ "uds-can", "link=can", NULL, false, true, MESSAGES },
-	{ "uds-canfd", "link=canfd", "[can]\nfd = yes\nbit-rate-switch = yes\n", false, true,
-	  MESSAGES },
-	{ "uds-hdlc", "link=rs485", "[rs485]\nframing = hdlc\n", false, true, ALL },
-	{ "uds-iso14230", "link=rs485", "[rs485]\nframing = iso14230\n", false, true, MESSAGES },
-	{ "uds-nohash", "link=rs485,quirk=nohash", "[rs485]\nframing = hdlc\n", false, true,
-	  REPLIES },
-	{ "uds-one-bank", "link=rs485,quirk=singlebank", "[rs485]\nframing = hdlc\n" SMALL_APP,
-	  false, false, ALL },
-	{ "dfu", "link=usb,protocol=dfu", NULL, true, true, ALL },
-	{ "dfuse", "link=usb,protocol=dfuse",
-	  "[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x800\n"
-	  "write-unit = 8\n",
-	  true, false, ALL },
-};
-
 struct tally { /* of one worker for one job, seen by the parent even when the worker dies */
 	unsigned point; /* under way */
 	uint64_t points, counts[ENDING_COUNT], wrong, starts, others, again;
@@ -73,11 +46,13 @@ struct job {
 	const struct model *model;
 	enum by by;
 	unsigned total; /* points of an undisturbed run */
+	unsigned stride;
+	double cost; /* seconds of an undisturbed run */
 };
 
 struct plan {
 	const char *model, *by;
-	unsigned point, stride, seed, workers;
+	unsigned point, stride, seed, seconds, workers;
 	bool verbose, real;
 	struct small small;
 	const char *data;
@@ -109,11 +84,8 @@ static void set_scenario(const struct plan *plan, const struct job *job, unsigne
 
 	*sc = (struct scenario){
 		.seed = k,
-		.wire = m->name,
-		.profile = m->profile,
+		.model = m,
 		.image = "mcuboot/app-1.5.0.signed.bin",
-		.no_hardware = m->no_hardware,
-		.two_banks = m->two_banks,
 	};
 	snprintf(sc->pack, sizeof(sc->pack), "%s%s%s", m->pack, plan->real ? "" : ",",
 		 plan->small.trust);
@@ -126,7 +98,6 @@ static bool open_court(const struct plan *plan, const struct scenario *sc, struc
 		       struct truth_image images[SMALL_IMAGES], struct verdict *v)
 {
 	char path[96];
-	struct bf_err err;
 
 	if (!judge_open(c, sc, plan->data, plan->verbose, v))
 		return false;
@@ -138,16 +109,17 @@ static bool open_court(const struct plan *plan, const struct scenario *sc, struc
 			(struct truth_image){ plan->small.images[i].p, plan->small.images[i].len };
 	c->world.guard.images = images;
 	c->world.guard.n_images = SMALL_IMAGES;
-	bf_err_init(&err);
 	snprintf(path, sizeof(path), "%s/pack", c->world.folder);
-	return bf_file_replace(path, plan->small.state, plan->small.state_len, &err) == BF_OK;
+	return small_put_pack(&plan->small, sc->pack, path);
 }
 
 /* A different image than the one that was interrupted. */
 static void flash_other(const struct plan *plan, struct court *c)
 {
-	snprintf(c->world.image, sizeof(c->world.image), "%s/mcuboot/app-1.6.0.signed.bin",
-		 plan->data);
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/mcuboot/app-1.6.0.signed.bin", plan->data);
+	world_image(&c->world, path);
 	c->new_version = "1.6.0";
 	judge_again(c);
 }
@@ -159,6 +131,13 @@ static void cut_again(const struct job *job, unsigned k, struct scenario *sc, st
 	world_run(&c->world, BF_JOB_FLASH, NULL, true);
 	c->later = true;
 	judge_claims(c);
+}
+
+/* One in four tries the same command in its place, without what was printed. */
+static bool wants_next(const struct verdict *v)
+{
+	return v->ending == ENDED_RECOVERY || v->ending == ENDED_UNKNOWN ||
+	       v->ending == ENDED_UNPROVEN;
 }
 
 static void run_point(const struct plan *plan, const struct job *job, unsigned k,
@@ -184,8 +163,8 @@ static void run_point(const struct plan *plan, const struct job *job, unsigned k
 		judge_wrong(c, "stopped by the user, and it ends as '%s': %s",
 			    bf_rc_info(c->world.out.rc)->name, c->world.out.err.cause);
 	tally->counts[v.ending]++;
-	if (v.ending == ENDED_RECOVERY && k % 2)
-		judge_recovery(c);
+	if (wants_next(&v) && k % 4)
+		judge_next(c);
 	if (k % 8 == 3 && job->by != BY_STOP) {
 		tally->again++;
 		cut_again(job, k, &sc, c);
@@ -249,8 +228,9 @@ static void work(const struct plan *plan, const struct job *job, unsigned me, st
 	unsigned first = plan->point ? plan->point : 1;
 	unsigned last = plan->point ? plan->point : job->total;
 
-	for (unsigned k = first + me * plan->stride + plan->seed % plan->stride; k <= last;
-	     k += plan->workers * plan->stride) {
+	if (!plan->point)
+		first += plan->seed % job->stride;
+	for (unsigned k = first + me * job->stride; k <= last; k += plan->workers * job->stride) {
 		tally->point = k;
 		alarm(POINT_SECONDS);
 		run_point(plan, job, k, tally);
@@ -275,15 +255,15 @@ static void add(struct tally *sum, const struct tally *t, const struct job *job)
 
 static void show(const struct tally *t, const char *model, const char *what)
 {
-	printf("# %-12s %s: %llu points: %llu new proven, %llu old running, %llu to recover, %llu "
-	       "untouched; then %llu with another image, %llu cut again; %llu starts of firmware "
-	       "looked at; %llu not as claimed\n",
-	       model, what, (unsigned long long)t->points, (unsigned long long)t->counts[ENDED_NEW],
-	       (unsigned long long)t->counts[ENDED_OLD],
-	       (unsigned long long)t->counts[ENDED_RECOVERY],
-	       (unsigned long long)t->counts[ENDED_UNTOUCHED], (unsigned long long)t->others,
-	       (unsigned long long)t->again, (unsigned long long)t->starts,
-	       (unsigned long long)t->wrong);
+	typedef unsigned long long ull;
+
+	printf("# %-16s %s: %llu points:", model, what, (ull)t->points);
+	for (size_t e = 0; e < ENDING_COUNT; e++)
+		if (t->counts[e])
+			printf(" %llu %s,", (ull)t->counts[e], judge_ending((enum ending)e));
+	printf(" then %llu with another image, %llu cut again; %llu starts of firmware looked at; "
+	       "%llu not as claimed\n",
+	       (ull)t->others, (ull)t->again, (ull)t->starts, (ull)t->wrong);
 	fflush(stdout);
 }
 
@@ -296,7 +276,6 @@ static void run_job(const struct plan *plan, struct job *job, struct tally *sum)
 
 	if (tallies == MAP_FAILED)
 		abort();
-	job->total = measure(plan, job);
 	mine.wrong = !job->total;
 	for (unsigned i = 0; i < plan->workers; i++) {
 		if (fork() == 0) {
@@ -313,21 +292,58 @@ static void run_job(const struct plan *plan, struct job *job, struct tally *sum)
 	munmap(tallies, size);
 }
 
+static double now_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* So many that all kinds together take about plan->seconds; a point is up to three runs, of which most are short. */
+static void set_strides(const struct plan *plan, struct job *jobs, size_t n)
+{
+	double all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += (double)jobs[i].total * jobs[i].cost * 2 / plan->workers;
+	for (size_t i = 0; i < n; i++) {
+		jobs[i].stride = plan->stride;
+		if (plan->seconds && all > plan->seconds)
+			jobs[i].stride = (unsigned)(all / plan->seconds) + 1;
+	}
+	if (n && jobs->stride > 1)
+		printf("# %-16s every %u. point, seed %u\n", jobs->model->name, jobs->stride,
+		       plan->seed);
+}
+
+static void run_model(const struct plan *plan, const struct model *m, struct tally *sum)
+{
+	struct job jobs[BY_COUNT];
+	size_t n = 0;
+
+	for (unsigned by = 0; by < BY_COUNT; by++) {
+		double begun = now_seconds();
+
+		if ((plan->by && strcmp(plan->by, kinds[by].name) != 0) || !(m->cuts >> by & 1))
+			continue;
+		jobs[n] = (struct job){ .model = m, .by = (enum by)by };
+		jobs[n].total = measure(plan, &jobs[n]);
+		jobs[n++].cost = now_seconds() - begun;
+	}
+	set_strides(plan, jobs, n);
+	for (size_t i = 0; i < n; i++)
+		run_job(plan, &jobs[i], sum);
+}
+
 static int run_all(const struct plan *plan)
 {
 	struct tally sum = { 0 };
+	const struct model *m;
+	size_t at = 0;
 
-	for (size_t i = 0; i < BF_COUNT(models); i++) {
-		for (unsigned by = 0; by < BY_COUNT; by++) {
-			struct job job = { &models[i], (enum by)by, 0 };
-
-			if ((plan->model && strcmp(plan->model, models[i].name) != 0) ||
-			    (plan->by && strcmp(plan->by, kinds[by].name) != 0) ||
-			    !(models[i].kinds >> by & 1))
-				continue;
-			run_job(plan, &job, &sum);
-		}
-	}
+	while ((m = model_next(plan->model, &at)))
+		run_model(plan, m, &sum);
 	show(&sum, "all", plan->real ? "realistic image" : "small image");
 	printf("1..1\n%s 1 the_pack_ends_with_working_firmware_wherever_its_power_goes\n",
 	       sum.wrong || !sum.points ? "not ok" : "ok");
@@ -342,6 +358,7 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 		{ "point", required_argument, NULL, 'p' },
 		{ "stride", required_argument, NULL, 's' },
 		{ "seed", required_argument, NULL, 'S' }, /* which of each stride */
+		{ "seconds", required_argument, NULL, 't' },
 		{ "workers", required_argument, NULL, 'w' },
 		{ "real", no_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -360,6 +377,8 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 			plan->stride = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'S')
 			plan->seed = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 't')
+			plan->seconds = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'w')
 			plan->workers = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'r')
@@ -380,9 +399,9 @@ int main(int argc, char **argv)
 
 	plan = (struct plan){ .stride = 1, .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
 	if (!read_options(argc, argv, &plan)) {
-		fprintf(stderr,
-			"cuts [--model NAME] [--by op|after|request|reply|repower|stop] "
-			"[--point K [-v]] [--stride N [--seed N]] [--real] [--workers N]\n");
+		fprintf(stderr, "cuts [--model NAME] [--by op|after|request|reply|repower|stop] "
+				"[--point K [-v]] [--stride N | --seconds N] [--seed N] [--real] "
+				"[--workers N]\n");
 		return 2;
 	}
 	plan.data = data ? data : "tests/data";

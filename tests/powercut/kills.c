@@ -6,13 +6,14 @@
  * killed process: its memory is taken over as it was. No file may be half in place, and the same command, or
  * another image, must end well.
  *
- *	kills [--model NAME] [--point N --how KIND [-v]] [--stride N [--seed N]] [--workers N]
+ *	kills [--model NAME] [--point N --how KIND [-v]] [--stride N | --seconds N] [--seed N] [--workers N]
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../faults/judge.h"
@@ -29,22 +30,6 @@ enum how { HOW_BEFORE, HOW_HALF, HOW_BEHIND, HOW_COUNT };
 
 static const char *const hows[HOW_COUNT] = { "before", "half", "behind" };
 
-static const struct model {
-	const char *name, *pack, *profile;
-	bool no_hardware, two_banks;
-	bool messages; /* each frame of CAN is one: the other wires have few */
-} models[] = {
-	{ "uds-can", "link=can", NULL, false, true, false },
-	{ "uds-hdlc", "link=rs485", "[rs485]\nframing = hdlc\n", false, true, true },
-	{ "uds-one-bank", "link=rs485,quirk=singlebank", "[rs485]\nframing = hdlc\n" SMALL_APP,
-	  false, false, true },
-	{ "dfu", "link=usb,protocol=dfu", NULL, true, true, true },
-	{ "dfuse", "link=usb,protocol=dfuse",
-	  "[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x800\n"
-	  "write-unit = 8\n",
-	  true, false, true },
-};
-
 /* What the pack would run if its power went with the computer's. */
 enum left { LEFT_OLD, LEFT_TRIAL, LEFT_NEW, LEFT_NOTHING, LEFT_COUNT };
 
@@ -57,7 +42,7 @@ struct tally {
 struct plan {
 	const char *model;
 	const char *how;
-	unsigned point, stride, seed, workers;
+	unsigned point, stride, seed, seconds, workers;
 	bool verbose;
 	struct small small;
 };
@@ -65,7 +50,7 @@ struct plan {
 struct job {
 	const struct model *model;
 	struct syscalls counted; /* of an undisturbed run */
-	unsigned total;
+	unsigned total, stride;
 };
 
 /* Between the child and its tracer. */
@@ -166,11 +151,8 @@ static bool run_traced(struct court *c, struct shared *sh, const struct point *p
 static void set_scenario(const struct plan *plan, const struct model *m, struct scenario *sc)
 {
 	*sc = (struct scenario){
-		.wire = m->name,
-		.profile = m->profile,
+		.model = m,
 		.image = "mcuboot/app-1.5.0.signed.bin",
-		.no_hardware = m->no_hardware,
-		.two_banks = m->two_banks,
 	};
 	snprintf(sc->pack, sizeof(sc->pack), "%s,%s", m->pack, plan->small.trust);
 }
@@ -189,11 +171,9 @@ static struct desk *desk_new(const struct plan *plan, const struct model *m, str
 	struct desk *d = calloc(1, sizeof(*d));
 	struct world *w = &d->court.world;
 	char path[96];
-	struct bf_err err;
 
 	if (!d)
 		abort();
-	bf_err_init(&err);
 	set_scenario(plan, m, &d->sc);
 	if (!judge_open(&d->court, &d->sc, plan->small.folder, plan->verbose, &d->v))
 		abort();
@@ -201,7 +181,7 @@ static struct desk *desk_new(const struct plan *plan, const struct model *m, str
 		d->images[i] =
 			(struct truth_image){ plan->small.images[i].p, plan->small.images[i].len };
 	d->hooks = (struct truth_hooks){ on_opened, on_send, on_closing, on_closed, sh };
-	sh->messages = m->messages;
+	sh->messages = m->kills == KILLS_MESSAGES;
 	snprintf(d->record, sizeof(d->record), "%s/record", w->folder);
 	snprintf(d->locks, sizeof(d->locks), "%s/locks", w->folder);
 	w->guard.images = d->images;
@@ -212,7 +192,7 @@ static struct desk *desk_new(const struct plan *plan, const struct model *m, str
 	w->job.record = d->record;
 	w->job.runtime_folder = d->locks;
 	snprintf(path, sizeof(path), "%s/pack", w->folder);
-	if (bf_file_replace(path, plan->small.state, plan->small.state_len, &err))
+	if (!small_put_pack(&plan->small, d->sc.pack, path))
 		abort();
 	return d;
 }
@@ -241,7 +221,7 @@ static void look_around(struct desk *d, struct tally *tally)
 	if (truth_after_power(c->world.plain, &c->world.guard, &c->after, &err))
 		judge_wrong(c, "cannot look at the pack: %s", err.cause);
 	tally->left[what_is_left(&c->after)]++;
-	if (c->world.sc->two_banks && !c->after.app)
+	if (c->world.sc->model->two_banks && !c->after.app)
 		judge_wrong(c, "two banks and none starts");
 	if (!whole_files(c->world.folder, &err))
 		judge_wrong(c, "%s", err.cause);
@@ -251,13 +231,14 @@ static void go_on(const struct plan *plan, struct desk *d, unsigned n, struct ta
 {
 	struct court *c = &d->court;
 	struct bf_err err;
+	char path[160];
 	size_t lines;
 
 	c->world.guard.hooks = NULL;
 	if (n % 4 == 2) {
 		tally->others++;
-		snprintf(c->world.image, sizeof(c->world.image), "%s/mcuboot/app-1.6.0.signed.bin",
-			 plan->small.folder);
+		snprintf(path, sizeof(path), "%s/mcuboot/app-1.6.0.signed.bin", plan->small.folder);
+		world_image(&c->world, path);
 		c->new_version = "1.6.0";
 	}
 	judge_again(c);
@@ -307,10 +288,10 @@ static void work(const struct plan *plan, const struct job *job, unsigned me, st
 {
 	struct shared *sh = share(sizeof(*sh));
 	unsigned first =
-		plan->point ? plan->point : 1 + me * plan->stride + plan->seed % plan->stride;
+		plan->point ? plan->point : 1 + me * job->stride + plan->seed % job->stride;
 	unsigned last = plan->point ? plan->point : job->total;
 
-	for (unsigned n = first; n <= last; n += plan->workers * plan->stride) {
+	for (unsigned n = first; n <= last; n += plan->workers * job->stride) {
 		for (unsigned how = 0; how < HOW_COUNT; how++) {
 			const struct point p = { n, (enum how)how };
 
@@ -333,7 +314,7 @@ static void measure(const struct plan *plan, struct job *job)
 	if (!run_traced(&d->court, sh, &none, &job->counted))
 		abort();
 	job->total = job->counted.marks;
-	printf("# %-12s calls that write:", job->model->name);
+	printf("# %-16s calls that write:", job->model->name);
 	for (unsigned i = 0; syscalls_name(i); i++) {
 		job->total += job->counted.counts[i];
 		if (job->counted.counts[i])
@@ -360,7 +341,7 @@ static void show(const struct tally *t, const char *model)
 {
 	typedef unsigned long long ull;
 
-	printf("# %-12s %llu kills: %llu before a call, %llu with half of the bytes, %llu behind; "
+	printf("# %-16s %llu kills: %llu before a call, %llu with half of the bytes, %llu behind; "
 	       "the pack then: %llu old, %llu new on trial, %llu new, %llu nothing; %llu ended "
 	       "well, %llu of them with another image; %llu wrong\n",
 	       model, (ull)t->points, (ull)t->hows[0], (ull)t->hows[1], (ull)t->hows[2],
@@ -369,13 +350,36 @@ static void show(const struct tally *t, const char *model)
 	fflush(stdout);
 }
 
+static double now_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* A point is killed in up to three ways, and each is a run and a run again. */
+static void set_stride(const struct plan *plan, struct job *job, double cost)
+{
+	double all = job->total * cost * 5 / plan->workers;
+
+	job->stride = plan->stride;
+	if (plan->seconds && all > plan->seconds)
+		job->stride = (unsigned)(all / plan->seconds) + 1;
+	if (job->stride > 1)
+		printf("# %-16s every %u. call, seed %u\n", job->model->name, job->stride,
+		       plan->seed);
+}
+
 static void run_model(const struct plan *plan, const struct model *m, struct tally *sum)
 {
 	size_t size = plan->workers * sizeof(struct tally);
 	struct tally *tallies = (struct tally *)(void *)share(size), mine = { 0 };
 	struct job job = { .model = m };
+	double begun = now_seconds();
 
 	measure(plan, &job);
+	set_stride(plan, &job, now_seconds() - begun);
 	fflush(stdout);
 	for (unsigned i = 0; i < plan->workers; i++) {
 		if (fork() == 0) {
@@ -420,6 +424,7 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 		{ "point", required_argument, NULL, 'p' },
 		{ "stride", required_argument, NULL, 's' },
 		{ "seed", required_argument, NULL, 'S' }, /* which of each stride */
+		{ "seconds", required_argument, NULL, 't' },
 		{ "workers", required_argument, NULL, 'w' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ 0 },
@@ -437,6 +442,8 @@ static bool read_options(int argc, char **argv, struct plan *plan)
 			plan->stride = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'S')
 			plan->seed = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 't')
+			plan->seconds = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'w')
 			plan->workers = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'v')
@@ -451,11 +458,13 @@ int main(int argc, char **argv)
 {
 	static struct plan plan;
 	struct tally sum = { 0 };
+	const struct model *m;
+	size_t at = 0;
 
 	plan = (struct plan){ .stride = 1, .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
 	if (!read_options(argc, argv, &plan)) {
 		fprintf(stderr, "kills [--model NAME] [--point N --how before|half|behind [-v]] "
-				"[--stride N [--seed N]] [--workers N]\n");
+				"[--stride N | --seconds N] [--seed N] [--workers N]\n");
 		return 2;
 	}
 	if (!may_trace()) {
@@ -464,9 +473,9 @@ int main(int argc, char **argv)
 	}
 	if (!small_make(&plan.small))
 		return 1;
-	for (size_t i = 0; i < BF_COUNT(models); i++) {
-		if (!plan.model || strcmp(plan.model, models[i].name) == 0)
-			run_model(&plan, &models[i], &sum);
+	while ((m = model_next(plan.model, &at))) {
+		if (m->kills)
+			run_model(&plan, m, &sum);
 	}
 	small_remove(&plan.small);
 	show(&sum, "all");

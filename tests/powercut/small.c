@@ -132,24 +132,29 @@ static bool put_key(const struct small *s, const uint8_t der[45])
 }
 
 /* As the factory made it, but for the firmware; without a loader to read, which would take most of the time. */
-static bool make_state(struct small *s, struct bf_err *err)
+bool small_put_pack(const struct small *s, const char *keys, const char *path)
 {
 	uint8_t blank[BF_FLASH_PAGE];
 	BF_AUTO(bf_pack) *pack = NULL;
 	struct bf_sim_opts opts;
+	struct bf_err err;
 
+	bf_err_init(&err);
 	bf_sim_opts_default(&opts);
+	if (bf_sim_opts_parse(keys, &opts, &err))
+		return false;
 	snprintf(opts.version, sizeof(opts.version), "none");
-	snprintf(opts.state, sizeof(opts.state), "%s/pack", s->folder);
-	if (bf_pack_new(&opts, &pack, err))
+	snprintf(opts.state, sizeof(opts.state), "%s", path);
+	if (bf_pack_new(&opts, &pack, &err))
 		return false;
 	memset(blank, 0xFF, sizeof(blank));
 	for (uint32_t at = BF_ADDR_BOOT; at < BF_ADDR_SLOT0; at += BF_FLASH_PAGE)
 		bf_flash_preload(&pack->flash, at, blank, sizeof(blank));
 	bf_flash_preload(&pack->flash, BF_ADDR_SLOT0, s->images[SMALL_OLD].p,
 			 s->images[SMALL_OLD].len);
-	return !bf_pack_save(pack, err) &&
-	       !bf_file_read(opts.state, 1 << 24, &s->state, &s->state_len, err);
+	if (bf_pack_is_plain(pack))
+		bf_flash_preload(&pack->flash, BF_ADDR_VALID, bf_valid_mark, sizeof(bf_valid_mark));
+	return bf_pack_save(pack, &err) == BF_OK;
 }
 
 static bool make_folders(struct small *s)
@@ -168,11 +173,9 @@ static bool make_folders(struct small *s)
 bool small_make(struct small *s)
 {
 	uint8_t der[45] = { 0 };
-	struct bf_err err;
 	bool ok = make_folders(s);
 	size_t n;
 
-	bf_err_init(&err);
 	memcpy(der, spki_frame, sizeof(spki_frame));
 	bf_ed25519_public(der + sizeof(spki_frame), (const uint8_t *)SEED);
 	n = (size_t)snprintf(s->trust, sizeof(s->trust), "trust=");
@@ -181,9 +184,9 @@ bool small_make(struct small *s)
 		make_image(&s->images[i], rows[i].minor, rows[i].counter, der);
 		ok = !rows[i].file || put_file(s, rows[i].file, s->images[i].p, s->images[i].len);
 	}
-	ok = ok && put_key(s, der) && make_state(s, &err);
+	ok = ok && put_key(s, der);
 	if (!ok)
-		fprintf(stderr, "small images: %s\n", err.cause);
+		fprintf(stderr, "small images: no room for files\n");
 	return ok;
 }
 
@@ -201,5 +204,4 @@ void small_remove(struct small *s)
 		snprintf(path, sizeof(path), "%s/%s", s->folder, files[i]);
 		(void)remove(path);
 	}
-	free(s->state);
 }

@@ -12,11 +12,6 @@
 
 #define SMALL_IMAGES 3
 
-/* For a profile: one bank that is read back in a moment. */
-#define SMALL_APP                                                                             \
-	"[region app]\nkind = app\naddress = 0x08010000\nsize = 0x2000\nerase-unit = 0x800\n" \
-	"write-unit = 8\n"
-
 enum small_image {
 	SMALL_OLD,   /* 1.3.0, security counter 3: the pack runs it */
 	SMALL_NEW,   /* 1.5.0, 5: mcuboot/app-1.5.0.signed.bin */
@@ -26,8 +21,6 @@ enum small_image {
 struct small {
 	char folder[64];
 	char trust[80]; /* key of "sim:" */
-	uint8_t *state; /* of the pack, as the factory made it */
-	size_t state_len;
 	struct small_bytes {
 		uint8_t p[8192];
 		size_t len;
@@ -35,4 +28,6 @@ struct small {
 };
 
 bool small_make(struct small *s);
+/* A pack with these keys of "sim:", as the factory made it: its state file. */
+bool small_put_pack(const struct small *s, const char *keys, const char *path);
 void small_remove(struct small *s);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "model.h"
+
+#include <string.h>
+
+#include "bmsflash/base.h"
+
+#define HDLC     "[rs485]\nframing = hdlc\n"
+#define ISO14230 "[rs485]\nframing = iso14230\n"
+#define FD       "[can]\nfd = yes\nbit-rate-switch = yes\n"
+/* One bank that is read back in a moment: images of two pages fit. */
+#define SMALL_APP                                                                             \
+	"[region app]\nkind = app\naddress = 0x08010000\nsize = 0x2000\nerase-unit = 0x800\n" \
+	"write-unit = 8\n"
+#define DFUSE_APP                                                                              \
+	"[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x800\n" \
+	"write-unit = 8\n"
+/* Without a backup one bank has no way back: that needs a permission and is another story. */
+#define ONE_BANK_HABITS "nrc24 nohash"
+#define HABITS          "nrc24 nohash noread slow busy"
+#define STRANGE_HABITS  "nrc24 nrc72 slow busy mute s3strict onedid nojump"
+#define NO_HARDWARE     "--allow no-hardware"
+/* Nothing can be read back, and the pack tells no hardware. */
+#define STRANGER "--addr 0x08010000 --allow no-hardware,no-backup,single-bank"
+
+static const struct model rows[] = {
+	{ .name = "uds-can",
+	  .pack = "link=can",
+	  .two_banks = true,
+	  .confirms = true,
+	  .cuts = BY_MESSAGES,
+	  .kills = KILLS_FILES,
+	  .habits = HABITS,
+	  .messages = 20000,
+	  .requests = 340,
+	  .ops = 12000 },
+	{ .name = "uds-canfd",
+	  .pack = "link=canfd",
+	  .profile = FD,
+	  .two_banks = true,
+	  .confirms = true,
+	  .cuts = BY_MESSAGES,
+	  .habits = HABITS,
+	  .messages = 4000,
+	  .requests = 340,
+	  .ops = 12000 },
+	{ .name = "uds-hdlc",
+	  .pack = "link=rs485",
+	  .profile = HDLC,
+	  .two_banks = true,
+	  .confirms = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .habits = HABITS,
+	  .messages = 1600,
+	  .requests = 400,
+	  .ops = 12000 },
+	{ .name = "uds-iso14230",
+	  .pack = "link=rs485",
+	  .profile = ISO14230,
+	  .two_banks = true,
+	  .confirms = true,
+	  .cuts = BY_MESSAGES,
+	  .habits = HABITS,
+	  .messages = 3000,
+	  .requests = 800,
+	  .ops = 12000 },
+	{ .name = "uds-one-bank-can",
+	  .pack = "link=can,quirk=singlebank",
+	  .habits = ONE_BANK_HABITS,
+	  .messages = 20000,
+	  .requests = 340,
+	  .ops = 12000 },
+	{ .name = "dfu",
+	  .pack = "link=usb,protocol=dfu",
+	  .words = NO_HARDWARE,
+	  .two_banks = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 200,
+	  .requests = 200,
+	  .ops = 12000 },
+	{ .name = "dfuse",
+	  .pack = "link=usb,protocol=dfuse",
+	  .profile = DFUSE_APP,
+	  .words = NO_HARDWARE,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 400,
+	  .requests = 400,
+	  .ops = 12000 },
+	{ .name = "uds-nohash",
+	  .pack = "link=rs485,quirk=nohash",
+	  .profile = HDLC,
+	  .two_banks = true,
+	  .confirms = true,
+	  .cuts = BY_REPLIES },
+	{ .name = "uds-one-bank",
+	  .pack = "link=rs485,quirk=singlebank",
+	  .profile = HDLC SMALL_APP,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES },
+	{ .name = "standard",
+	  .pack = "model=standard,link=can",
+	  .words = STRANGER,
+	  .no_archive = true,
+	  .habits = STRANGE_HABITS,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 20000,
+	  .requests = 100,
+	  .ops = 6000,
+	  .waits = "plain ISO 14229 servers are not flashed yet" },
+	{ .name = "standard-rs485",
+	  .pack = "model=standard,link=rs485",
+	  .profile = HDLC,
+	  .words = STRANGER,
+	  .no_archive = true,
+	  .habits = STRANGE_HABITS,
+	  .cuts = BY_MESSAGES,
+	  .messages = 1600,
+	  .requests = 100,
+	  .ops = 6000,
+	  .waits = "plain ISO 14229 servers are not flashed yet" },
+	{ .name = "standard-read",
+	  .pack = "model=standard,link=can,quirk=canread,check=none",
+	  .profile = "[region app]\nkind = app\naddress = 0x08010000\nsize = 0x2000\n",
+	  .words = NO_HARDWARE,
+	  .cuts = BY_MESSAGES,
+	  .waits = "plain ISO 14229 servers are not flashed yet" },
+};
+_Static_assert(BF_COUNT(rows) <= MODELS_MAX, "a row of the tallies for each model");
+
+const struct model *model_row(size_t i)
+{
+	return i < BF_COUNT(rows) ? &rows[i] : NULL;
+}
+
+const struct model *model_next(const char *name, size_t *at)
+{
+	for (; *at < BF_COUNT(rows); ++*at) {
+		if (name ? strcmp(rows[*at].name, name) == 0 : !rows[*at].waits)
+			return &rows[(*at)++];
+	}
+	return NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The devices that the proof suites (cuts, kills, faults) run over: one row each. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Where a flash is disturbed, for the suite of power cuts. */
+enum by { BY_OP, BY_AFTER, BY_REQUEST, BY_REPLY, BY_REPOWER, BY_STOP, BY_COUNT };
+
+#define BY_ALL      0x3Fu
+#define BY_MESSAGES 0x3Cu
+#define BY_REPLIES  0x08u
+
+enum kills { KILLS_NONE, KILLS_FILES, KILLS_MESSAGES /* and at every message */ };
+
+struct model {
+	const char *name;
+	const char *pack;    /* keys of "sim:" */
+	const char *profile; /* text, NULL: none */
+	const char *words;   /* of every command beside --if, --key and the image; NULL: none */
+	bool two_banks, confirms;
+	bool no_archive; /* nothing can be read: a lost application comes back from the image alone */
+	const char *habits; /* of "quirk=", by words, one of which is drawn now and then */
+	unsigned cuts; /* bits of enum by; operations on the flash are the same whatever the wire */
+	enum kills kills;
+	/* An undisturbed flash, about: messages on the wire, requests heard, flash operations. 0: bad lines are
+	 * not drawn for it. */
+	unsigned messages, requests, ops;
+	/* Why the suites do not run over it unless it is named; NULL: they do. */
+	const char *waits;
+};
+
+#define MODELS_MAX 48
+
+/* NULL after the last. */
+const struct model *model_row(size_t i);
+/* By name, or with NULL the next row at or after *at that does not wait; NULL: no more. */
+const struct model *model_next(const char *name, size_t *at);
