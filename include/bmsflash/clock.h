@@ -21,7 +21,7 @@ typedef int64_t bf_time; /* microseconds, absolute, monotonic */
 enum bf_wait {
 	BF_WAIT_READY,     /* a descriptor is ready, or (virtual) the device did something */
 	BF_WAIT_DEADLINE,  /* the deadline has come */
-	BF_WAIT_CANCELLED, /* the user wants to stop; not reported while held */
+	BF_WAIT_CANCELLED, /* the user wants to stop; while held only at the second request */
 };
 
 struct bf_clock;
@@ -38,6 +38,9 @@ struct bf_clock {
 	const struct bf_clock_ops *ops;
 	unsigned held;  /* > 0: cancellation is remembered, not delivered */
 	bool cancelled; /* the user asked to stop */
+	bool ended;     /* and asked again: every wait ends at once, held or not */
+	/* When time itself asks for the first and for the second; 0: never. */
+	bf_time cancel_at, end_at;
 };
 
 static inline bf_time bf_now(struct bf_clock *clock)
@@ -62,12 +65,24 @@ enum bf_wait bf_clock_wait(struct bf_clock *clock, struct pollfd *fds, size_t n,
 /* Waits until the deadline; false when cancelled. */
 bool bf_clock_until(struct bf_clock *clock, bf_time deadline);
 
-/* Between hold and release a cancellation is remembered and not delivered: for ways back. */
+/*
+ * Between hold and release a cancellation is remembered and not delivered: for rollbacks. A hold is no
+ * promise that a wait comes to its end: a second request, and the time set by bf_clock_limit, end held
+ * waits too, with BF_WAIT_CANCELLED (BF_E_INTERRUPTED above). From then on each further wait ends at once.
+ */
 void bf_clock_hold(struct bf_clock *clock);
 void bf_clock_release(struct bf_clock *clock);
 
-/* The real clock. cancel_fd (-1: none) is a descriptor that becomes readable when the user wants to
- * stop (a signalfd); borrowed. */
+/* From cancel_at on the user counts as having asked to stop, from end_at on as having asked twice;
+ * BF_NEVER: not. For a limit on the whole run, which no pack can prolong. */
+void bf_clock_limit(struct bf_clock *clock, bf_time cancel_at, bf_time end_at);
+/* Would a wait end as cancelled now? */
+bool bf_clock_stopped(const struct bf_clock *clock);
+
+/* The real clock. cancel_fd (-1: none) is a descriptor that becomes readable when the user wants to stop (a
+ * signalfd, or a pipe); borrowed, and read: each read is one request. A second one within 200 ms is the same
+ * (a terminal and a wrapper pass a key on twice), and SIGHUP is never a second one (a closing terminal sends
+ * it, and its shell again). */
 struct bf_clock *bf_clock_real_new(int cancel_fd);
 struct bf_clock *bf_clock_free(struct bf_clock *clock); /* takes NULL, returns NULL */
 BF_DEFINE_CLEANUP(bf_clock, bf_clock_free)
@@ -88,4 +103,6 @@ void bf_vclock_attach(struct bf_clock *vclock, struct bf_vsource *source); /* up
 void bf_vclock_detach(struct bf_clock *vclock, struct bf_vsource *source);
 /* Ask for cancellation once virtual time reaches `at` (tests of Ctrl-C). */
 void bf_vclock_cancel_at(struct bf_clock *vclock, bf_time at);
+/* A second request at `at`; without a first one it is both. */
+void bf_vclock_end_at(struct bf_clock *vclock, bf_time at);
 bool bf_clock_is_virtual(const struct bf_clock *clock);

@@ -6,7 +6,8 @@
  * bf_err.os), and the device's answer (bf_err.dev_code with its own name). A function that can fail
  * returns an enum bf_rc and takes a record as its last argument; on success it does not touch the
  * record. The record is filled once, where the failure happens, and gains one step of trail per
- * level on the way up. It has a fixed size: the failure path never allocates.
+ * level on the way up. It has a fixed size: the failure path never allocates. Its texts may quote files and
+ * devices: what a terminal would obey is escaped when they are filled in (bmsflash/text.h).
  */
 #pragma once
 

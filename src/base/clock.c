@@ -3,11 +3,15 @@
 #include "bmsflash/clock.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
-#define MAX_FDS 32
+#define MAX_FDS      32
+#define SAME_REQUEST BF_MS(200)
 
 bf_time bf_in(struct bf_clock *clock, bf_time duration)
 {
@@ -18,11 +22,44 @@ bf_time bf_in(struct bf_clock *clock, bf_time duration)
 	return t;
 }
 
+bool bf_clock_stopped(const struct bf_clock *clock)
+{
+	return clock->ended || (clock->cancelled && !clock->held);
+}
+
+void bf_clock_limit(struct bf_clock *clock, bf_time cancel_at, bf_time end_at)
+{
+	clock->cancel_at = cancel_at == BF_NEVER ? 0 : cancel_at;
+	clock->end_at = end_at == BF_NEVER ? 0 : end_at;
+}
+
+/* What time asks for is asked for as if by the user. Returns when to look again. */
+static bf_time heed_limits(struct bf_clock *clock)
+{
+	bf_time now = clock->cancel_at || clock->end_at ? bf_now(clock) : 0;
+
+	if (clock->end_at && now >= clock->end_at)
+		clock->ended = true;
+	if (clock->ended || (clock->cancel_at && now >= clock->cancel_at))
+		clock->cancelled = true;
+	if (clock->cancel_at && !clock->cancelled &&
+	    (!clock->end_at || clock->cancel_at < clock->end_at))
+		return clock->cancel_at;
+	return clock->end_at && !clock->ended ? clock->end_at : BF_NEVER;
+}
+
 enum bf_wait bf_clock_wait(struct bf_clock *clock, struct pollfd *fds, size_t n, bf_time deadline)
 {
-	if (clock->cancelled && !clock->held)
-		return BF_WAIT_CANCELLED;
-	return clock->ops->wait(clock, fds, n, deadline);
+	for (;;) {
+		bf_time limit = heed_limits(clock);
+		enum bf_wait w;
+
+		if (bf_clock_stopped(clock))
+			return BF_WAIT_CANCELLED;
+		w = clock->ops->wait(clock, fds, n, limit < deadline ? limit : deadline);
+		if (w != BF_WAIT_DEADLINE || limit >= deadline)
+			return w;
+	}
 }
 
 bool bf_clock_until(struct bf_clock *clock, bf_time deadline)
@@ -60,6 +97,7 @@ struct bf_clock *bf_clock_free(struct bf_clock *clock)
 struct real_clock {
 	struct bf_clock clock;
 	int cancel_fd;
+	bf_time asked_at;
 };
 
 static int64_t read_clock(clockid_t id)
@@ -111,6 +149,25 @@ static int poll_once(struct pollfd *all, size_t n, bf_time deadline)
 	return got;
 }
 
+/* The user asks to stop, for the first or for the second time. */
+static void take_request(struct real_clock *rc)
+{
+	struct signalfd_siginfo info;
+	ssize_t n = read(rc->cancel_fd, &info, sizeof(info));
+	bf_time now = read_clock(CLOCK_MONOTONIC);
+	bool hangup = n == sizeof(info) && info.ssi_signo == SIGHUP;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		rc->cancel_fd = -1; /* whoever would ask is gone: that counts as asking once */
+	if (!rc->clock.cancelled)
+		rc->asked_at = now;
+	else if (n > 0 && !hangup && now - rc->asked_at >= SAME_REQUEST)
+		rc->clock.ended = true;
+	rc->clock.cancelled = true;
+}
+
 static enum bf_wait real_wait(struct bf_clock *clock, struct pollfd *fds, size_t n,
 			      bf_time deadline)
 {
@@ -120,7 +177,8 @@ static enum bf_wait real_wait(struct bf_clock *clock, struct pollfd *fds, size_t
 	if (n > MAX_FDS)
 		n = MAX_FDS;
 	for (;;) {
-		bool watch = rc->cancel_fd >= 0 && !clock->cancelled;
+		bool watch = rc->cancel_fd >= 0;
+		bool asked;
 		int got;
 
 		if (n)
@@ -131,12 +189,12 @@ static enum bf_wait real_wait(struct bf_clock *clock, struct pollfd *fds, size_t
 			return BF_WAIT_DEADLINE;
 		for (size_t i = 0; i < n; i++)
 			fds[i].revents = all[i].revents;
-		if (!watch || !all[n].revents)
-			return BF_WAIT_READY;
-		clock->cancelled = true;
-		if (!clock->held)
+		asked = watch && all[n].revents;
+		if (asked)
+			take_request(rc);
+		if (bf_clock_stopped(clock))
 			return BF_WAIT_CANCELLED;
-		if (got > 1)
+		if (got > asked)
 			return BF_WAIT_READY;
 	}
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/text.h"
+
 static const struct bf_rc_info rc_rows[] = {
 	/* name, meaning, exit name, exit status, worth retrying */
 	[BF_OK] = { "ok", "done, and proven by the pack (or, offline, by the file)", "ok", 0,
@@ -92,7 +94,7 @@ static void start(struct bf_err *err, enum bf_rc rc, const char *fmt, va_list ap
 {
 	bf_err_init(err);
 	err->rc = rc;
-	vsnprintf(err->cause, sizeof(err->cause), fmt, ap);
+	bf_text_vformat(err->cause, sizeof(err->cause), fmt, ap);
 }
 
 enum bf_rc bf_fail(struct bf_err *err, enum bf_rc rc, const char *fmt, ...)
@@ -129,7 +131,7 @@ enum bf_rc bf_fail_dev(struct bf_err *err, enum bf_rc rc, unsigned code, const c
 	va_end(ap);
 	err->dev_refused = true;
 	err->dev_code = code;
-	snprintf(err->dev_name, sizeof(err->dev_name), "%s", code_name);
+	bf_text_escape(err->dev_name, sizeof(err->dev_name), code_name);
 	return rc;
 }
 
@@ -142,7 +144,7 @@ enum bf_rc bf_while(struct bf_err *err, const char *fmt, ...)
 		return err->rc;
 	step = err->trail[err->n_trail];
 	va_start(ap, fmt);
-	vsnprintf(step, sizeof(err->trail[0]), fmt, ap);
+	bf_text_vformat(step, sizeof(err->trail[0]), fmt, ap);
 	va_end(ap);
 	/* Two levels that say the same are one step to the reader. */
 	if (!err->n_trail || strcmp(step, err->trail[err->n_trail - 1]) != 0)
@@ -157,7 +159,7 @@ void bf_likely(struct bf_err *err, const char *fmt, ...)
 	if (err->n_likely >= BF_ERR_LIKELY)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(err->likely[err->n_likely++], sizeof(err->likely[0]), fmt, ap);
+	bf_text_vformat(err->likely[err->n_likely++], sizeof(err->likely[0]), fmt, ap);
 	va_end(ap);
 }
 
@@ -166,6 +168,6 @@ void bf_next(struct bf_err *err, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(err->next, sizeof(err->next), fmt, ap);
+	bf_text_vformat(err->next, sizeof(err->next), fmt, ap);
 	va_end(ap);
 }

@@ -2,7 +2,8 @@
 #include "bmsflash/log.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+
+#include "bmsflash/text.h"
 
 void bf_log(const struct bf_log *log, enum bf_log_level level, const char *fmt, ...)
 {
@@ -12,7 +13,7 @@ void bf_log(const struct bf_log *log, enum bf_log_level level, const char *fmt, 
 	if (!log || !log->line || level > log->max)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	bf_text_vformat(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log->line(log->ctx, level, text);
 }

@@ -9,7 +9,7 @@
 struct vclock {
 	struct bf_clock clock;
 	bf_time now;
-	bf_time cancel_at;
+	bf_time cancel_at, end_at;
 	struct bf_vsource *sources[MAX_SOURCES];
 };
 
@@ -59,6 +59,12 @@ static enum bf_wait v_wait(struct bf_clock *clock, struct pollfd *fds, size_t n,
 		clock->cancelled = true;
 		return clock->held ? BF_WAIT_READY : BF_WAIT_CANCELLED;
 	}
+	if (v->end_at != BF_NEVER && v->end_at <= end) {
+		v->now = v->end_at > v->now ? v->end_at : v->now;
+		v->end_at = BF_NEVER;
+		clock->cancelled = clock->ended = true;
+		return BF_WAIT_CANCELLED;
+	}
 	/* Nothing will ever happen: report the deadline rather than hang. */
 	if (end == BF_NEVER)
 		return BF_WAIT_DEADLINE;
@@ -89,7 +95,7 @@ struct bf_clock *bf_vclock_new(void)
 	if (!v)
 		abort();
 	v->clock.ops = &v_ops;
-	v->cancel_at = BF_NEVER;
+	v->cancel_at = v->end_at = BF_NEVER;
 	return &v->clock;
 }
 
@@ -119,6 +125,11 @@ void bf_vclock_detach(struct bf_clock *vclock, struct bf_vsource *source)
 void bf_vclock_cancel_at(struct bf_clock *vclock, bf_time at)
 {
 	vclock_of(vclock)->cancel_at = at;
+}
+
+void bf_vclock_end_at(struct bf_clock *vclock, bf_time at)
+{
+	vclock_of(vclock)->end_at = at;
 }
 
 bool bf_clock_is_virtual(const struct bf_clock *clock)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bmsflash/text.h"
 #include "who.h"
 
 const char bf_diag_install_rules[] = "sudo cp data/60-bmsflash.rules /etc/udev/rules.d/ && sudo "
@@ -21,10 +22,10 @@ void bf_find(const struct bf_diag *diag, enum bf_severity severity, const char *
 	struct bf_diag_finding f = { .severity = severity, .check = check };
 	va_list ap;
 
-	snprintf(f.subject, sizeof(f.subject), "%s", subject);
-	snprintf(f.mend, sizeof(f.mend), "%s", mend ? mend : "");
+	bf_text_escape(f.subject, sizeof(f.subject), subject);
+	bf_text_escape(f.mend, sizeof(f.mend), mend ? mend : "");
 	va_start(ap, fmt);
-	vsnprintf(f.text, sizeof(f.text), fmt, ap);
+	bf_text_vformat(f.text, sizeof(f.text), fmt, ap);
 	va_end(ap);
 	diag->found(diag->ctx, &f);
 }
