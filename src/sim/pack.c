@@ -330,6 +330,12 @@ bool bf_pack_message(struct bf_pack *pack, bf_time now)
 	return ++pack->messages != pack->opts.cut_msg || !dies_now(pack, now);
 }
 
+void bf_pack_heard(struct bf_pack *pack, const uint8_t *msg, size_t len)
+{
+	if (pack->watch && pack->watch->heard)
+		pack->watch->heard(pack->watch->ctx, pack, msg, len);
+}
+
 bool bf_pack_reply(struct bf_pack *pack, bf_time now)
 {
 	if (pack->mode == BF_PACK_OFF)

@@ -70,6 +70,8 @@ unsigned bf_pack_starts_since_power(const struct bf_pack *pack);
 enum bf_pack_reason bf_pack_reason(const struct bf_pack *pack);
 /* Counts a request heard; power goes at the one that opts->cut_msg names. False: it is gone. */
 bool bf_pack_message(struct bf_pack *pack, bf_time now);
+/* Tells who watches what was asked. */
+void bf_pack_heard(struct bf_pack *pack, const uint8_t *msg, size_t len);
 /* Counts an answer about to go out, as opts->cut_reply. False: power is gone, and the answer with it. */
 bool bf_pack_reply(struct bf_pack *pack, bf_time now);
 
@@ -144,6 +146,8 @@ bool bf_pack_runs_raw(const struct bf_pack *pack);
 /* Told of each start of firmware, before it has done anything. Borrowed; NULL: nobody. */
 struct bf_pack_watch {
 	void (*started)(void *ctx, struct bf_pack *pack);
+	/* A request that a server takes up; NULL: nobody wants to know. */
+	void (*heard)(void *ctx, struct bf_pack *pack, const uint8_t *msg, size_t len);
 	void *ctx;
 };
 void bf_pack_set_watch(struct bf_pack *pack, const struct bf_pack_watch *watch);

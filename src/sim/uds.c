@@ -211,6 +211,7 @@ void bf_server_request(struct bf_server *u, const uint8_t *msg, size_t len, bool
 	bf_server_run(u, now);
 	if (!len || bf_pack_mode(u->pack) < BF_PACK_LOADER || !bf_pack_message(u->pack, now))
 		return;
+	bf_pack_heard(u->pack, msg, len);
 	u->rate_until = BF_NEVER;
 	if (keeps_alive(u, msg[0]))
 		touch(u, now);

@@ -68,6 +68,15 @@ static bool is_written(struct bf_pack *pack, const struct truth_image *im)
 	return false;
 }
 
+static void on_request(void *ctx, struct bf_pack *pack, const uint8_t *msg, size_t len)
+{
+	const struct truth_guard *g = ctx;
+
+	(void)pack;
+	if (g->hooks && g->hooks->heard)
+		g->hooks->heard(g->hooks->ctx, msg, len);
+}
+
 static void look(struct bf_pack *pack, const struct truth_guard *guard, struct truth *ret)
 {
 	bool raw = bf_pack_runs_raw(pack);
@@ -172,7 +181,7 @@ enum bf_rc truth_open(const struct bf_open_env *env, const char *address, struct
 	spy_stand_before(spy);
 	spy->pack = bf_sim_pack(*ret);
 	spy->at_close = at_close;
-	spy->watch = (struct bf_pack_watch){ on_start, guard };
+	spy->watch = (struct bf_pack_watch){ on_start, on_request, guard };
 	/* It was on before anybody looked. */
 	if (bf_pack_mode(spy->pack) == BF_PACK_APP || bf_pack_runs_raw(spy->pack))
 		on_start(guard, spy->pack);
@@ -204,7 +213,7 @@ static void settle_usb(struct bf_pack *pack)
 enum bf_rc truth_after_power(const char *options, struct truth_guard *guard, struct truth *ret,
 			     struct bf_err *err)
 {
-	const struct bf_pack_watch watch = { on_start, guard };
+	const struct bf_pack_watch watch = { on_start, NULL, guard };
 	BF_AUTO(bf_pack) *pack = NULL;
 	struct bf_sim_opts opts;
 	enum bf_rc rc;

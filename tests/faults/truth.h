@@ -15,7 +15,8 @@ struct bf_pack;
 /* Where a test may stand between the client and the wire. */
 struct truth_hooks {
 	void (*opened)(void *ctx, struct bf_pack *pack);
-	void (*sends)(void *ctx, struct bf_transport *t); /* about to hand it something */
+	void (*heard)(void *ctx, const uint8_t *msg, size_t len); /* a whole request, by the pack */
+	void (*sends)(void *ctx, struct bf_transport *t);         /* about to hand it something */
 	void (*closing)(void *ctx);
 	void (*closed)(void *ctx);
 	void *ctx;

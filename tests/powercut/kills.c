@@ -180,7 +180,11 @@ static struct desk *desk_new(const struct plan *plan, const struct model *m, str
 	for (size_t i = 0; i < SMALL_IMAGES; i++)
 		d->images[i] =
 			(struct truth_image){ plan->small.images[i].p, plan->small.images[i].len };
-	d->hooks = (struct truth_hooks){ on_opened, on_send, on_closing, on_closed, sh };
+	d->hooks = (struct truth_hooks){ .opened = on_opened,
+					 .sends = on_send,
+					 .closing = on_closing,
+					 .closed = on_closed,
+					 .ctx = sh };
 	sh->messages = m->kills == KILLS_MESSAGES;
 	snprintf(d->record, sizeof(d->record), "%s/record", w->folder);
 	snprintf(d->locks, sizeof(d->locks), "%s/locks", w->folder);
