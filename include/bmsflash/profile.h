@@ -14,6 +14,8 @@
 
 #define BF_PROFILE_RATES      8
 #define BF_PROFILE_REGIONS    16
+#define BF_REGION_MAX         (UINT32_C(64) << 20) /* bytes, whatever a file or a pack says */
+#define BF_ERASE_UNIT_MAX     (UINT32_C(1) << 20)
 #define BF_PROFILE_QUANTITIES 24
 #define BF_REGION_RUNS        8
 
@@ -102,6 +104,14 @@ struct bf_limits {                           /* pack conditions and self-test ru
 	double self_temp_min, self_temp_max; /* plausible sensor range */
 };
 
+/* Requests that may be sent to the functional identifier. */
+enum bf_functional {
+	BF_FUNCTIONAL_SESSION = 1,  /* 10 03, 10 01 */
+	BF_FUNCTIONAL_PRESENT = 2,  /* 3E 80 */
+	BF_FUNCTIONAL_DTC = 4,      /* 85 */
+	BF_FUNCTIONAL_MESSAGES = 8, /* 28 */
+};
+
 /* Whether the pack may be taken to another CAN bit rate: nodes that keep the old one destroy every frame. */
 enum bf_can_change {
 	BF_CAN_CHANGE_ALONE, /* when nobody else was heard on the bus */
@@ -109,7 +119,19 @@ enum bf_can_change {
 	BF_CAN_CHANGE_NEVER,
 };
 
+/* A number that a profile may leave to the pack: "auto", in members of 8 and 16 bits. */
+#define BF_AUTO_U8  0xFF
+#define BF_AUTO_U16 0xFFFF
+
+#define BF_PROFILE_CODES 8
+struct bf_codes { /* a list of small numbers */
+	uint8_t n;
+	uint8_t code[BF_PROFILE_CODES];
+};
+
 struct bf_profile {
+	char path[4096]; /* of the file; "": built in */
+	char sha256[65]; /* of the file's bytes, hex; "": built in */
 	char name[48];
 	char description[160];
 	char protocol[16]; /* "": found by probing */
@@ -121,18 +143,28 @@ struct bf_profile {
 	int can_pad;
 	uint8_t node, tester; /* RS485 addresses */
 	enum bf_framing framing;
-	uint32_t max_block;         /* our own cap on a TransferData message, 0: the device's */
-	uint32_t p2_ms, p2_star_ms; /* floors; the device's own values win when larger */
+	uint32_t max_block; /* our own cap on a TransferData message, 0: the device's */
+	/* What no server may stretch with "response pending": all answers to one request, in seconds. */
+	uint32_t limit_s, limit_erase_s, limit_check_s, limit_block_s;
+	bool any_order;              /* erases and downloads may come in parts and in any order */
+	unsigned functional;         /* enum bf_functional: requests that go to all nodes */
+	uint8_t reset_type;          /* sub-function of 0x11 */
+	uint8_t address_format;      /* addressAndLengthFormatIdentifier */
+	struct bf_codes good_status; /* of routines */
+	uint32_t p2_ms, p2_star_ms;  /* floors; the device's own values win when larger */
 	uint8_t session_programming, session_extended;
-	uint8_t security_level; /* odd sub-function of 0x27; 0: no security access */
+	uint8_t security_level; /* odd sub-function of 0x27; 0: no security access; BF_AUTO_U8: 1, where
+				   the server has the service */
 	enum bf_auth_service auth_service;
 	enum bf_auth_method auth;
 	char auth_program[256];
 	uint16_t rid_erase, rid_check_deps, rid_check_memory;
 	uint16_t rid_state, rid_activate, rid_confirm, rid_revert, rid_hash, rid_self_test,
-		rid_balance; /* 0: the device has none */
-	uint16_t did_boot_id, did_app_version, did_app_digest, did_hw_version, did_serial, did_part,
-		did_ids, did_counter, did_map, did_fingerprint; /* 0: none */
+		rid_balance; /* 0: the device has none; BF_AUTO_U16: that of bmsflash-uds(7), on
+				a device that has its identifiers */
+	uint16_t did_boot_id, did_session, did_app_version, did_app_digest, did_hw_version,
+		did_serial, did_part, did_manufacturer, did_ids, did_counter, did_map, did_restart,
+		did_transfer, did_fingerprint; /* 0: none */
 
 	/* line */
 	uint32_t baud;
@@ -145,7 +177,6 @@ struct bf_profile {
 	uint32_t can_rates[BF_PROFILE_RATES];
 	enum bf_can_change can_change;
 	uint32_t restart_ms; /* longest restart including the boot loader's work */
-	uint32_t window_ms;  /* bootloader window after power-on */
 
 	enum bf_telemetry telemetry;
 	uint32_t watch_s;     /* between two readings while writing */
@@ -177,6 +208,12 @@ enum bf_rc bf_profile_parse(const char *text, size_t len, const char *name,
  * path with a '/' or ".ini". "default" is there without any file. */
 enum bf_rc bf_profile_load(const char *name_or_path, const char *const *folders,
 			   struct bf_profile *ret, struct bf_err *err);
+
+/*
+ * What a user of this profile should hear: a limit that is wider than the built-in one, a program that it
+ * runs. Note number i; false past the last one.
+ */
+bool bf_profile_note(const struct bf_profile *profile, size_t i, char *dst, size_t cap);
 
 /* One key, for the man page and the tests. */
 struct bf_profile_key {

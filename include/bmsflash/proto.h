@@ -70,7 +70,19 @@ enum bf_cap {
 	BF_CAP_COMPRESS = 1 << 17,    /* takes compressed pieces */
 	BF_CAP_RESUME = 1 << 18,      /* a broken transfer can go on from what is in flash */
 	BF_CAP_ERASE_AHEAD = 1 << 19, /* erases each unit that it is about to write by itself */
-	BF_CAP_ANY_ORDER = 1 << 20,   /* takes erases and downloads at any sector, in any order */
+	/* Erases and downloads of a segment may come in parts and in any order. Without it: one erase, and one
+	 * download from the first byte up. */
+	BF_CAP_ANY_ORDER = 1 << 20,
+};
+
+/* Who answers. A family that cannot tell leaves "unknown". */
+enum bf_talks { BF_TALKS_UNKNOWN, BF_TALKS_APPLICATION, BF_TALKS_LOADER };
+
+/* What the device's own check really looked at. */
+enum bf_checked {
+	BF_CHECKED_MEMORY = 1, /* contents of every segment, by checksum */
+	BF_CHECKED_IMAGE =
+		2, /* the image as its bootloader sees it: digest, signature, dependencies */
 };
 
 enum bf_slot_flag {
@@ -100,12 +112,15 @@ struct bf_ident {
 	char manufacturer[48], model[48], serial[48], hw_rev[24];
 	bool has_vid, has_cid;
 	uint8_t vid[16], cid[16];
-	bool in_bootloader; /* no application runs */
+	enum bf_talks talks;
+	bool in_bootloader; /* talks == BF_TALKS_LOADER */
 	bool has_version;
 	struct bf_version version; /* running */
 	bool version_short;        /* tells no build number */
+	bool version_unreadable;   /* it tells one that cannot be compared */
 	char version_text[48];     /* as the device says it */
 	uint32_t counter;          /* security counter, with BF_CAP_COUNTER */
+	bool counter_unreadable;   /* it tells one that is no number of 32 bits */
 	struct bf_slot slots[BF_MAX_SLOTS];
 	size_t n_slots;
 	struct bf_region regions[BF_MAX_REGIONS];
@@ -272,7 +287,8 @@ struct bf_proto_ops {
 	/* First 8 bytes of SHA-256 of each `unit` bytes of [addr, addr+size). */
 	enum bf_rc (*hash_units)(struct bf_proto *p, uint32_t addr, uint32_t size, uint32_t unit,
 				 uint8_t (*ret)[8], size_t n, struct bf_err *err);
-	/* The device's own check of what was written (digest, signature, dependencies). */
+	/* The device's own check of what was written (digest, signature, dependencies), over the whole image of
+	 * the target; p->checked says what it was. BF_E_UNSUPPORTED when the device checked nothing. */
 	enum bf_rc (*check)(struct bf_proto *p, const struct bf_target *target, struct bf_err *err);
 
 	enum bf_rc (*state)(struct bf_proto *p, struct bf_ident *update, struct bf_err *err);
@@ -296,8 +312,9 @@ struct bf_proto_ops {
 struct bf_proto { /* a protocol's instance embeds this first */
 	const struct bf_proto_ops *ops;
 	struct bf_proto_env env;
-	unsigned caps; /* as last identified */
-	int64_t saved; /* payload bytes that compression kept off the wire so far */
+	unsigned caps;    /* as last identified */
+	unsigned checked; /* enum bf_checked: by the last ops->check */
+	int64_t saved;    /* payload bytes that compression kept off the wire so far */
 };
 
 struct bf_proto *bf_proto_close(struct bf_proto *p); /* takes NULL, returns NULL */

@@ -7,11 +7,15 @@
 
 enum bf_rc bf_ph_profile(struct bf_run *run, struct bf_err *err)
 {
+	char note[512];
+
 	bf_profile_default(&run->profile);
 	if (!run->job->profile)
 		return BF_OK;
 	if (bf_profile_load(run->job->profile, run->job->profile_folders, &run->profile, err))
 		return bf_while(err, "loading the profile '%s'", run->job->profile);
+	for (size_t i = 0; bf_profile_note(&run->profile, i, note, sizeof(note)); i++)
+		bf_say(run, BF_EV_NOTICE, "%s", note);
 	return BF_OK;
 }
 

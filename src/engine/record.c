@@ -127,6 +127,19 @@ static void add_link(struct bf_json *j, const struct bf_run *run)
 	bf_json_set(j, "link", l);
 }
 
+/* Its limits decided what was allowed. */
+static void add_profile(struct bf_json *j, const struct bf_run *run)
+{
+	struct bf_json *p;
+
+	if (!run->profile.sha256[0])
+		return;
+	p = bf_json_object();
+	bf_json_set_str(p, "name", run->profile.name);
+	bf_json_set_str(p, "sha256", run->profile.sha256);
+	bf_json_set(j, "profile", p);
+}
+
 static struct bf_json *overrides(const struct bf_run *run)
 {
 	struct bf_json *list = bf_json_array();
@@ -152,6 +165,7 @@ static char *compose(const struct bf_run *run, const struct bf_outcome *out, con
 	add_image(j, run);
 	add_conditions(j, run);
 	bf_json_set(j, "overrides", overrides(run));
+	add_profile(j, run);
 	if (run->has_backup)
 		bf_json_set_str(j, "backup", run->backup_path);
 	bf_json_set_int(j, "regions_restored", run->sum.regions_restored);

@@ -393,7 +393,6 @@ enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t
 
 /* sectors.c: what no pack has is not offered for it */
 #define BF_SECTOR_MAX (1u << 20)
-#define BF_REGION_MAX (64u << 20)
 /* The erase unit that contains the byte; false: none, or its size is not known. */
 bool bf_sector_at(const struct bf_region *r, uint32_t addr, uint32_t *ret_start,
 		  uint32_t *ret_size);

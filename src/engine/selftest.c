@@ -170,11 +170,19 @@ static enum bf_rc ask_balancing(struct bf_run *run, struct bf_err *err)
 static enum bf_rc test_balancing(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("balancing", -1);
+	enum bf_rc rc;
 	bool ok;
 
 	if (!bf_run_can(run, BF_CAP_BALANCE) || !run->proto->ops->balance)
 		return BF_OK;
-	if (bf_run_repeat(run, "testing the balancing switches", ask_balancing, err))
+	rc = bf_run_repeat(run, "testing the balancing switches", ask_balancing, err);
+	if (rc ==
+	    BF_E_UNSUPPORTED) { /* what the pack does not offer says nothing about its firmware */
+		bf_err_init(err);
+		unknown(run, check.name);
+		return BF_OK;
+	}
+	if (rc)
 		return bf_while(err, "testing the balancing switches");
 	ok = run->balances;
 	snprintf(check.got, sizeof(check.got), "%s", ok ? "answers" : "a switch does not answer");
@@ -192,15 +200,20 @@ static enum bf_rc test_itself(struct bf_run *run, struct bf_err *err)
 	struct bf_check check = bf_check("pack-self-test", -1);
 	const struct bf_self_test *st = &run->own_test;
 
+	enum bf_rc rc = BF_E_UNSUPPORTED;
+
 	snprintf(check.limit, sizeof(check.limit), "passed");
-	if (!bf_run_can(run, BF_CAP_SELF_TEST) || !run->proto->ops->self_test) {
+	if (bf_run_can(run, BF_CAP_SELF_TEST) && run->proto->ops->self_test)
+		rc = bf_run_repeat(run, "running the pack's self-test", ask_itself, err);
+	if (rc == BF_E_UNSUPPORTED) {
+		bf_err_init(err);
 		if (!run->profile.self_test_required)
 			return BF_OK;
 		check.allow = BF_ALLOW_SELF_TEST;
 		snprintf(check.got, sizeof(check.got), "the pack has none");
 		return decide(run, &check, false, err);
 	}
-	if (bf_run_repeat(run, "running the pack's self-test", ask_itself, err))
+	if (rc)
 		return bf_while(err, "running the pack's self-test");
 	snprintf(check.got, sizeof(check.got), "%s",
 		 st->passed      ? "passed"

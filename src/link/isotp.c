@@ -205,6 +205,8 @@ static enum bf_rc send_rest(struct isotp *i, const uint8_t *msg, size_t len, siz
 		unsigned block = 0;
 
 		rc = wait_flow(i, len, err);
+		if (!rc)
+			i->link.stats.gap_asked_us = bf_isotp_st_us(i->flow.st_min);
 		/* The rate may have been changed since the last message. */
 		if (!rc && i->flow.st_min)
 			i->link.transport->ops->bus->report(i->link.transport, &i->bus);

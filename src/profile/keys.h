@@ -9,6 +9,8 @@ enum bf_value_kind {
 	BF_VALUE_WORD,   /* text of lower-case letters, digits and '-' */
 	BF_VALUE_NUMBER, /* whole, decimal or 0x hexadecimal */
 	BF_VALUE_PAD,    /* a number, or "none" for -1 */
+	BF_VALUE_AUTO,   /* a number, or "auto" for all bits set */
+	BF_VALUE_CODES,  /* numbers separated by commas, into struct bf_codes */
 	BF_VALUE_REAL,
 	BF_VALUE_BOOL,   /* "yes" or "no" */
 	BF_VALUE_CHOICE, /* one of `choices` */
@@ -36,7 +38,7 @@ struct bf_key_row {
 };
 
 /* Upper bound of the number of rows, for arrays that run beside the table. */
-#define BF_KEY_ROWS_MAX 96
+#define BF_KEY_ROWS_MAX 192
 
 extern const struct bf_key_row bf_key_rows[];
 extern const size_t bf_key_rows_n;

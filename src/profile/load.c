@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bmsflash/bytes.h"
+#include "bmsflash/crypto.h"
 #include "bmsflash/file.h"
 #include "bmsflash/shell.h"
 
@@ -30,6 +32,37 @@ static void name_from_path(const char *path, char *dst, size_t cap)
 		dst[n - 4] = '\0';
 }
 
+/* A program of a profile lies where the profile says, or beside it: never in whatever folder the user
+ * happens to be in. */
+static enum bf_rc place(char *file, size_t cap, const char *path, struct bf_err *err)
+{
+	BF_AUTO_MEM char *folder = NULL, *whole = NULL;
+	const char *slash;
+
+	if (!file[0] || file[0] == '/')
+		return BF_OK;
+	folder = realpath(path, NULL);
+	slash = folder ? strrchr(folder, '/') : NULL;
+	if (!slash)
+		return bf_fail(err, BF_E_USAGE, "profile '%s': its folder is not known", path);
+	if (asprintf(&whole, "%.*s/%s", (int)(slash - folder), folder, file) < 0)
+		abort();
+	if (strlen(whole) >= cap)
+		return bf_fail(err, BF_E_USAGE, "profile '%s': the path '%s' is too long", path,
+			       whole);
+	memcpy(file, whole, strlen(whole) + 1);
+	return BF_OK;
+}
+
+static void note_file(struct bf_profile *p, const char *path, const uint8_t *text, size_t len)
+{
+	uint8_t digest[BF_SHA256_LEN];
+
+	snprintf(p->path, sizeof(p->path), "%s", path); /* PATH_MAX, else it had not been opened */
+	bf_sha256(digest, text, len);
+	bf_hex(p->sha256, sizeof(p->sha256), digest, sizeof(digest));
+}
+
 static enum bf_rc load_file(const char *path, struct bf_profile *ret, struct bf_err *err)
 {
 	BF_AUTO_MEM uint8_t *text = NULL;
@@ -45,6 +78,9 @@ static enum bf_rc load_file(const char *path, struct bf_profile *ret, struct bf_
 	name_from_path(path, p.name, sizeof(p.name));
 	if (bf_profile_parse((const char *)text, len, path, &p, err))
 		return err->rc;
+	if (place(p.auth_program, sizeof(p.auth_program), path, err))
+		return err->rc;
+	note_file(&p, path, text, len);
 	*ret = p;
 	return BF_OK;
 }

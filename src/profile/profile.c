@@ -340,6 +340,13 @@ static enum bf_rc check_whole(const struct parser *p)
 {
 	const struct bf_profile *w = &p->work;
 
+	if (w->address_format >> 4 > 4 || (w->address_format & 0x0F) > 4 ||
+	    !(w->address_format & 0x0F))
+		return bf_fail(
+			p->err, BF_E_USAGE,
+			"profile '%s': address-format 0x%02X in [uds] is not 1 to 4 bytes of "
+			"size and 1 to 4 of address",
+			p->name, w->address_format);
 	if (w->security_level && w->security_level % 2 == 0)
 		return bf_fail(
 			p->err, BF_E_USAGE,
@@ -434,4 +441,71 @@ enum bf_rc bf_profile_parse(const char *text, size_t len, const char *name,
 		return err->rc;
 	*profile = p->work;
 	return BF_OK;
+}
+
+/* ---- what a user should hear ---- */
+
+struct note {
+	size_t left; /* notes before the one that is wanted */
+	char *dst;
+	size_t cap;
+	bool found;
+};
+
+static BF_PRINTF(2, 3) void note(struct note *n, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (n->found || n->left--)
+		return;
+	n->found = true;
+	va_start(ap, fmt);
+	vsnprintf(n->dst, n->cap, fmt, ap);
+	va_end(ap);
+}
+
+static void note_limits(struct note *n, const struct bf_profile *p, const struct bf_profile *def)
+{
+	const struct bf_limits *l = &p->limits, *d = &def->limits;
+	const struct {
+		double is, was;
+		bool lower_is_wider;
+		const char *key, *unit;
+	} rows[] = {
+		{ l->soc_min, d->soc_min, true, "soc-min", "%" },
+		{ l->soc_max, d->soc_max, false, "soc-max", "%" },
+		{ l->temp_above, d->temp_above, true, "temp-above", "degrees C" },
+		{ l->temp_below, d->temp_below, false, "temp-below", "degrees C" },
+		{ l->current_max, d->current_max, false, "current-max", "A" },
+		{ l->cell_spread_max, d->cell_spread_max, false, "cell-spread-max", "V" },
+		{ l->steady_pack, d->steady_pack, false, "steady-pack", "V" },
+		{ l->steady_cell, d->steady_cell, false, "steady-cell", "V" },
+		{ l->self_cell_percent, d->self_cell_percent, false, "cell-percent", "%" },
+		{ l->self_temp_min, d->self_temp_min, true, "temp-min", "degrees C" },
+		{ l->self_temp_max, d->self_temp_max, false, "temp-max", "degrees C" },
+	};
+
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		bool wider = rows[i].lower_is_wider ? rows[i].is < rows[i].was
+						    : rows[i].is > rows[i].was;
+
+		if (wider)
+			note(n, "the profile '%s' widens %s to %g %s (built-in: %g)", p->name,
+			     rows[i].key, rows[i].is, rows[i].unit, rows[i].was);
+	}
+}
+
+bool bf_profile_note(const struct bf_profile *profile, size_t i, char *dst, size_t cap)
+{
+	struct note n = { .left = i, .dst = dst, .cap = cap };
+	struct bf_profile def;
+
+	bf_profile_default(&def);
+	note_limits(&n, profile, &def);
+	if (profile->telemetry == BF_TELEMETRY_NONE)
+		note(&n, "the profile '%s' reads no conditions of the pack", profile->name);
+	if (profile->auth_program[0])
+		note(&n, "the profile '%s' runs the program '%s'", profile->name,
+		     profile->auth_program);
+	return n.found;
 }

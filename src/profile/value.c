@@ -51,7 +51,8 @@ static bool set_number(const struct bf_key_row *row, void *at, const char *text)
 {
 	uint64_t v;
 
-	if (row->kind == BF_VALUE_PAD && strcmp(text, "none") == 0) {
+	if ((row->kind == BF_VALUE_PAD && strcmp(text, "none") == 0) ||
+	    (row->kind == BF_VALUE_AUTO && strcmp(text, "auto") == 0)) {
 		store(row, at, (uint64_t)-1);
 		return true;
 	}
@@ -169,6 +170,23 @@ static bool set_rates(const struct bf_key_row *row, void *at, const char *text)
 	return true;
 }
 
+static bool set_codes(const struct bf_key_row *row, void *at, const char *text)
+{
+	struct bf_codes codes = { 0 };
+	char word[16];
+	uint64_t v;
+
+	for (const char *p = strcmp(text, "none") == 0 ? NULL : text; p;
+	     codes.code[codes.n++] = (uint8_t)v) {
+		if (codes.n == BF_PROFILE_CODES)
+			return false;
+		if (!next_word(&p, word, sizeof(word)) || !number(row, word, &v))
+			return false;
+	}
+	memcpy(at, &codes, sizeof(codes));
+	return true;
+}
+
 bool bf_key_set(const struct bf_key_row *row, void *base, const char *text)
 {
 	void *at = (char *)base + row->offset;
@@ -179,7 +197,10 @@ bool bf_key_set(const struct bf_key_row *row, void *base, const char *text)
 		return set_text(row, at, text);
 	case BF_VALUE_NUMBER:
 	case BF_VALUE_PAD:
+	case BF_VALUE_AUTO:
 		return set_number(row, at, text);
+	case BF_VALUE_CODES:
+		return set_codes(row, at, text);
 	case BF_VALUE_REAL:
 		return set_real(row, at, text);
 	case BF_VALUE_BOOL:
@@ -207,7 +228,8 @@ static void list_choices(const struct bf_choice *c, char *dst, size_t cap)
 
 static void range(const struct bf_key_row *row, char *dst, size_t cap)
 {
-	bool hex = strncmp(row->def, "0x", 2) == 0;
+	bool hex = strncmp(row->def, "0x", 2) == 0 || row->kind == BF_VALUE_AUTO ||
+		   row->kind == BF_VALUE_CODES;
 
 	if (row->kind == BF_VALUE_REAL)
 		snprintf(dst, cap, "%.7g to %.7g", row->min, row->max);
@@ -237,6 +259,13 @@ void bf_key_allowed(const struct bf_key_row *row, char *dst, size_t cap)
 		return;
 	case BF_VALUE_PAD:
 		snprintf(dst, cap, "%s, or none", part);
+		return;
+	case BF_VALUE_AUTO:
+		snprintf(dst, cap, "%s, or auto", part);
+		return;
+	case BF_VALUE_CODES:
+		snprintf(dst, cap, "up to %d numbers of %s, separated by commas, or none",
+			 BF_PROFILE_CODES, part);
 		return;
 	case BF_VALUE_FLAGS:
 		snprintf(dst, cap, "any of %s, separated by commas, or none", part);

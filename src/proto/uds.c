@@ -11,6 +11,7 @@ static void uds_close(struct bf_proto *p)
 {
 	struct uds *u = uds_of(p);
 
+	bf_link_close(u->functional);
 	bf_link_close(u->link);
 	bf_packer_free(u->packer);
 	free(u);
@@ -63,6 +64,8 @@ static enum bf_rc uds_open(const struct bf_proto_env *env, struct bf_proto **ret
 	if (!(env->transport->ops->wire & bf_proto_uds_ops.wires))
 		return bf_fail(err, BF_E_UNSUPPORTED, "UDS runs on CAN and RS485, not on '%s'",
 			       env->transport->name);
+	if (bf_uds_check_node(env, err))
+		return err->rc;
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		abort();

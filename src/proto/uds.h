@@ -10,19 +10,53 @@
 #define UDS_MSG_MAX         65535
 #define UDS_PIECE_HEAD      2 /* SID and block counter count in maxNumberOfBlockLength */
 #define UDS_SESSION_DEFAULT 0x01
+#define UDS_S3              BF_SEC(5) /* after which a server without requests ends its session */
 
 enum uds_transfer { UDS_IDLE, UDS_DOWNLOADING };
 
+/* Identifiers of bmsflash-uds(7): a server that has one of them, at these numbers, is such a server. */
+#define UDS_DID_IDS      0xFD01
+#define UDS_DID_MAP      0xFD03
+#define UDS_DID_TRANSFER 0xFD06
+
+/* Routines by what they are for; their numbers come from the profile, or from bmsflash-uds(7). */
+enum uds_routine {
+	UDS_R_ERASE,
+	UDS_R_CHECK_DEPS,
+	UDS_R_CHECK_MEMORY,
+	UDS_R_STATE,
+	UDS_R_ACTIVATE,
+	UDS_R_CONFIRM,
+	UDS_R_REVERT,
+	UDS_R_HASH,
+	UDS_R_SELF_TEST,
+	UDS_R_BALANCE,
+	UDS_R_COUNT
+};
+
+enum uds_knows { UDS_NOT_ASKED, UDS_KNOWS, UDS_REFUSES, UDS_SILENT };
+
 struct uds {
 	struct bf_proto proto;
-	struct bf_link *link; /* NULL until a framing was found */
-	uint8_t session;      /* that we believe in */
-	bool unlocked;        /* ... and that it is unlocked */
+	struct bf_link *link;       /* NULL until a framing was found */
+	struct bf_link *functional; /* to all nodes; NULL until it is needed */
+	uint8_t session;            /* that we believe in */
+	bool unlocked;              /* ... and that it is unlocked */
 	bool reentering;
+	bool ours; /* it has the identifiers of bmsflash-uds(7), so its routines mean what that page says */
+	bool deaf;                  /* it says nothing to requests that it does not know */
+	bool no_level;              /* it has service 27, but not the level that we asked for */
+	enum uds_knows session_did; /* whether it tells its session */
+	uint8_t accepted[32]; /* services with a positive answer in this session, a bit each */
 	bf_time p2, p2_star;
 	bf_time last_sent;
-	unsigned strays; /* requests given up whose answer may still come */
-	size_t safe_len; /* messages up to this length get through, as far as we have seen */
+	bf_time last_present; /* last 10 or 3E: all that counts for servers with a narrow view of S3 */
+	bf_time ask_until;    /* end of all patience with the request that is out */
+	bf_time asked_at;
+	unsigned pendings; /* "response pending" heard for it */
+	bool gave_up;      /* it ended so */
+	unsigned strays;   /* requests given up whose answer may still come */
+	size_t safe_len;   /* messages up to this length get through, as far as we have seen */
 	unsigned safe_runs;
 	bool fingerprinted;
 	uint32_t write_unit; /* largest of the regions, as last identified; 0: unknown */
@@ -83,9 +117,13 @@ struct uds_ask {
 	size_t min_len; /* shortest positive answer in all; 0: 1 + match */
 	size_t expect;  /* likely length of the answer where that is long; 0: short */
 	enum bf_retry_class rclass;
-	bool once;        /* a poll: not repeated and not counted */
-	bf_time patience; /* how long to wait for the answer; 0: as the server promised (P2) */
-	bool secret;      /* hidden from traces */
+	bool once;      /* a poll: not repeated and not counted */
+	unsigned tries; /* fewer than its class has; 0: as the class says */
+	unsigned
+		functional; /* enum bf_functional: goes to all nodes where the profile has that bit */
+	bf_time patience;   /* how long to wait for the answer; 0: as the server promised (P2) */
+	bf_time limit; /* for all answers to it, pending ones too; 0: the profile's for any request */
+	bool secret;   /* hidden from traces */
 	const char *what; /* completes "asking the pack to ..." */
 };
 
@@ -101,6 +139,8 @@ enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cu
 enum bf_rc bf_uds_finish(struct uds *u, const struct uds_ask *ask, enum bf_rc sent,
 			 struct bf_cur *ret, struct bf_err *err);
 /* True when the failure is the device's own refusal with this code. */
+/* How long a message of len bytes takes on the wire, at what its receiver asked for last. */
+bf_time bf_uds_message_time(const struct uds *u, size_t len);
 bool bf_uds_refused(const struct bf_err *err, unsigned nrc);
 bool bf_uds_lacks(const struct bf_err *err);        /* refused because it does not have that */
 void bf_uds_alive(struct uds *u, const char *what); /* "waiting for the pack to WHAT" */
@@ -110,12 +150,31 @@ void bf_uds_alive(struct uds *u, const char *what); /* "waiting for the pack to 
  * so. */
 enum bf_rc bf_uds_optional(enum bf_rc rc, struct bf_err *err);
 enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err);
-/* 31 01 rid option; *ret starts at the status byte. */
-enum bf_rc bf_uds_run_routine(struct uds *u, uint16_t rid, const struct bf_out *option,
+/* As bf_uds_ask for what a server may well not have: a refusal, and silence of a server that answers other
+ * requests, leave *ret empty and are no failure. *ret_knows may be NULL. */
+enum bf_rc bf_uds_try(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
+		      enum uds_knows *ret_knows, struct bf_err *err);
+enum bf_rc bf_uds_try_did(struct uds *u, uint16_t did, struct bf_cur *ret,
+			  enum uds_knows *ret_knows, struct bf_err *err);
+/* After a refusal: is it for want of a session that we had? Sets err->dev_forgot. */
+void bf_uds_settle(struct uds *u, const struct uds_ask *ask, struct bf_err *err);
+/* 3E 80, when the last 10 or 3E was long ago; whatever else was sent since does not count. */
+enum bf_rc bf_uds_present(struct uds *u, struct bf_err *err);
+
+/* The number of a routine that may be started on this server, 0: none. FF00 and FF01 are the standard's; all
+ * others are only started where the profile names them or the server is one of bmsflash-uds(7). */
+uint16_t bf_uds_rid(const struct uds *u, enum uds_routine which);
+bool bf_uds_rid_named(const struct uds *u, enum uds_routine which); /* by the profile */
+/* 31 01 rid option; *ret starts behind the rid: at the status byte, where the server gives one. */
+enum bf_rc bf_uds_run_routine(struct uds *u, enum uds_routine which, const struct bf_out *option,
 			      enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
 			      struct bf_err *err);
+/* True for a status that means success, and for none at all. */
+bool bf_uds_good_status(const struct uds *u, struct bf_cur *c, uint8_t *ret_status);
 
 /* ---- uds_session.c ---- */
+/* --node on this wire: obeyed, or refused; asked before anything is sent. */
+enum bf_rc bf_uds_check_node(const struct bf_proto_env *env, struct bf_err *err);
 enum bf_rc bf_uds_need_link(struct uds *u, struct bf_err *err);
 enum bf_rc bf_uds_recognise(struct bf_proto *p, bf_time deadline, struct bf_err *err);
 enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err);
@@ -139,7 +198,10 @@ struct uds_key { /* to be wiped */
 /* Has whoever answers challenges answer this one; the cursor's bytes may be gone afterwards. */
 enum bf_rc bf_uds_make_key(struct uds *u, uint8_t service, unsigned level, struct bf_cur *seed,
 			   struct uds_key *ret, struct bf_err *err);
-enum bf_rc bf_uds_wait_lockout(struct uds *u, struct bf_err *err);
+/* A question that was refused because of a lock-out is asked again, a few times, until that is over. */
+typedef enum bf_rc uds_question(struct uds *u, struct bf_cur *ret, struct bf_err *err);
+enum bf_rc bf_uds_wait_lockout(struct uds *u, uds_question *question, struct bf_cur *ret,
+			       struct bf_err *err);
 bool bf_uds_is_locked(const struct bf_profile *pf); /* by what the profile says */
 enum bf_rc bf_uds_prove_ownership(struct uds *u, struct bf_err *err);
 enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err);
@@ -185,7 +247,7 @@ enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_
 
 /* ---- uds_routines.c ---- */
 /* False when the server says that it has no such routine. */
-bool bf_uds_has_hash(struct uds *u, uint32_t addr);
+bool bf_uds_has_hash(struct uds *u, uint32_t addr, uint32_t size);
 enum bf_rc bf_uds_hash(struct bf_proto *p, uint32_t addr, uint32_t size, uint8_t ret[BF_SHA256_LEN],
 		       struct bf_err *err);
 enum bf_rc bf_uds_hash_units(struct bf_proto *p, uint32_t addr, uint32_t size, uint32_t unit,

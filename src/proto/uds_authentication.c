@@ -108,11 +108,8 @@ enum bf_rc bf_uds_prove_ownership(struct uds *u, struct bf_err *err)
 	struct bf_cur challenge;
 	enum bf_rc rc = ask_challenge(u, &challenge, err);
 
-	if (rc && bf_uds_refused(err, UDS_NRC_DELAY)) {
-		rc = bf_uds_wait_lockout(u, err);
-		if (!rc)
-			rc = ask_challenge(u, &challenge, err);
-	}
+	if (rc && bf_uds_refused(err, UDS_NRC_DELAY))
+		rc = bf_uds_wait_lockout(u, ask_challenge, &challenge, err);
 	if (!rc)
 		rc = bf_uds_make_key(u, UDS_AUTHENTICATION, VERIFY_PROOF, &challenge, &key, err);
 	if (!rc)

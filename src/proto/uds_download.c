@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define FORMAT_4_4    0x44 /* four bytes of address, four of size */
+#define SHORTEST      8    /* bytes of data worth a block of their own */
 #define FIRST_COUNTER 1
 
 void bf_uds_exit_quietly(struct uds *u)
@@ -19,6 +20,7 @@ void bf_uds_exit_quietly(struct uds *u)
 	};
 	struct bf_err quiet;
 
+	bf_err_init(&quiet);
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
 	bf_clock_hold(uds_clock(u));
@@ -56,6 +58,8 @@ static enum bf_rc write_fingerprint(struct uds *u, struct bf_err *err)
 	rc = bf_uds_ask(u, &ask, NULL, err);
 	if (rc && (!err->dev_refused || rc == BF_E_AUTH))
 		return rc;
+	if (rc)
+		bf_err_init(err);
 	u->fingerprinted = true;
 	return BF_OK;
 }
@@ -72,12 +76,10 @@ static enum bf_rc erase_once(struct uds *u, uint32_t addr, uint32_t size, const 
 	bf_out_u8(&o, FORMAT_4_4);
 	bf_out_be32(&o, addr);
 	bf_out_be32(&o, size);
-	rc = bf_uds_run_routine(u, uds_profile(u)->rid_erase, &o, BF_RETRY_DESTRUCTIVE, what, &c,
-				err);
+	rc = bf_uds_run_routine(u, UDS_R_ERASE, &o, BF_RETRY_DESTRUCTIVE, what, &c, err);
 	if (rc)
 		return rc;
-	status = bf_cur_u8(&c);
-	if (status)
+	if (!bf_uds_good_status(u, &c, &status))
 		return bf_fail_dev(err, BF_E_NAK, status, "erase status",
 				   "the pack could not %s: status %02X", what, status);
 	return BF_OK;
@@ -86,10 +88,12 @@ static enum bf_rc erase_once(struct uds *u, uint32_t addr, uint32_t size, const 
 /* A lost answer: when the server is idle, and still in the session, it may be told again. */
 static bool idle_in_session(struct uds *u)
 {
+	uint16_t did = uds_profile(u)->did_session;
 	struct bf_err quiet;
 	struct bf_cur c;
 
-	return bf_uds_read_did(u, 0xF186, &c, &quiet) == BF_OK && bf_cur_u8(&c) == u->session;
+	bf_err_init(&quiet);
+	return did && bf_uds_read_did(u, did, &c, &quiet) == BF_OK && bf_cur_u8(&c) == u->session;
 }
 
 enum bf_rc bf_uds_erase(struct bf_proto *p, uint32_t addr, uint32_t size, struct bf_err *err)
@@ -102,20 +106,25 @@ enum bf_rc bf_uds_erase(struct bf_proto *p, uint32_t addr, uint32_t size, struct
 		return rc;
 	snprintf(what, sizeof(what), "erase %u bytes at 0x%08X", size, addr);
 	rc = erase_once(u, addr, size, what, err);
-	if ((rc == BF_E_TIMEOUT || rc == BF_E_LINK) && idle_in_session(u))
+	if ((rc == BF_E_TIMEOUT || rc == BF_E_LINK) && !u->gave_up && idle_in_session(u))
 		rc = erase_once(u, addr, size, what, err);
 	return rc;
+}
+
+static void put_number(struct bf_out *o, uint32_t v, unsigned bytes)
+{
+	for (; bytes; bytes--)
+		bf_out_u8(o, (uint8_t)(v >> 8 * (bytes - 1)));
 }
 
 static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *opening,
 				   struct bf_cur *ret, struct bf_err *err)
 {
-	uint8_t head[11];
+	uint8_t head[11], format = uds_profile(u)->address_format;
 	struct bf_out o = bf_out(head, sizeof(head));
 	char what[64];
-	const struct uds_ask ask = {
+	struct uds_ask ask = {
 		.head = head,
-		.head_len = sizeof(head),
 		.min_len = 3,
 		.rclass = BF_RETRY_DESTRUCTIVE,
 		.what = what,
@@ -123,9 +132,10 @@ static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *open
 
 	bf_out_u8(&o, opening->sid);
 	bf_out_u8(&o, opening->format);
-	bf_out_u8(&o, FORMAT_4_4);
-	bf_out_be32(&o, opening->addr);
-	bf_out_be32(&o, opening->size);
+	bf_out_u8(&o, format);
+	put_number(&o, opening->addr, format & 0x0F);
+	put_number(&o, opening->size, format >> 4);
+	ask.head_len = o.len;
 	snprintf(what, sizeof(what), "%s %u bytes at 0x%08X",
 		 opening->sid == UDS_DOWNLOAD ? "take" : "give", opening->size, opening->addr);
 	return bf_uds_ask(u, &ask, ret, err);
@@ -136,6 +146,20 @@ static bool worth_another(enum bf_rc rc, const struct bf_err *err)
 {
 	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || bf_uds_transfer_lost(err) ||
 	       bf_uds_refused(err, UDS_NRC_CONDITIONS);
+}
+
+/*
+ * A message must be over long before the server's S3 is: some stop that only when it is whole. What the
+ * receiver of a long message asked for last, its separation time, is told by the link.
+ */
+static uint32_t in_time(const struct uds *u, uint32_t len)
+{
+	bf_time most = UDS_S3 / 2, takes = bf_uds_message_time(u, len);
+
+	if (takes <= most)
+		return len;
+	len = (uint32_t)((bf_time)len * most / takes);
+	return len > UDS_PIECE_HEAD + SHORTEST ? len : UDS_PIECE_HEAD + SHORTEST;
 }
 
 enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint32_t *ret,
@@ -158,6 +182,7 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint
 			       "the pack accepts a transfer, but tells no usable block length");
 	cap = limit && limit < cap ? limit : cap;
 	cap = u->safe_len < cap ? (uint32_t)u->safe_len : cap;
+	cap = in_time(u, there < cap ? there : cap);
 	*ret = there < cap ? there : cap;
 	return BF_OK;
 }
@@ -210,6 +235,7 @@ static enum bf_rc send_block(struct uds *u, const uint8_t *data, size_t len, str
 		.head_len = sizeof(head),
 		.tail = data,
 		.tail_len = len,
+		.limit = BF_SEC(uds_profile(u)->limit_block_s),
 	};
 
 	u->proto.env.retry->requests[BF_RETRY_COUNTED]++;
@@ -229,6 +255,8 @@ enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, 
 	struct bf_piece now = *piece;
 	size_t len = piece->len;
 
+	if (bf_uds_present(u, err))
+		return err->rc;
 	if (u->transfer != UDS_DOWNLOADING || u->piece_len || piece->len == 0 ||
 	    (!u->plain && len > u->block_max - UDS_PIECE_HEAD))
 		return bf_fail(err, BF_E_INTERNAL, "a block of %zu bytes out of turn, %u fit",
@@ -275,6 +303,7 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 		.head_len = sizeof(head),
 		.match = 1,
 		.rclass = BF_RETRY_COUNTED,
+		.limit = BF_SEC(uds_profile(u)->limit_block_s),
 		.what = what,
 	};
 	enum bf_rc rc;
@@ -292,6 +321,7 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 		*ret_next = u->piece_end;
 		return BF_OK;
 	}
+	bf_uds_settle(u, &ask, err);
 	if (bf_uds_transfer_lost(err))
 		rc = transfer_dropped(u, p->env.retry->repeats[BF_RETRY_COUNTED] > repeats, err);
 	return rc;
@@ -304,6 +334,7 @@ enum bf_rc bf_uds_end(struct bf_proto *p, struct bf_err *err)
 		.head = head,
 		.head_len = sizeof(head),
 		.rclass = BF_RETRY_IDEMPOTENT,
+		.limit = BF_SEC(uds_profile(uds_of(p))->limit_block_s),
 		.what = "end the transfer",
 	};
 	struct uds *u = uds_of(p);

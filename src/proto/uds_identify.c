@@ -4,24 +4,24 @@
 
 #include <string.h>
 
-#define DID_MANUFACTURER 0xF18A /* fixed by ISO 14229-1 */
-#define DID_RESTART      0xFD04 /* bmsflash-uds(7) */
-
-/* A record that the pack does not have leaves the cursor empty; only the line's failures count. */
-static enum bf_rc optional(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err)
+/* First, because what the other identifiers and the routines mean depends on it. */
+static enum bf_rc read_ids(struct uds *u, struct bf_ident *id, struct bf_err *err)
 {
-	enum bf_rc rc;
+	struct bf_cur c;
+	const uint8_t *vid, *cid;
+	enum bf_rc rc = bf_uds_try_did(u, uds_profile(u)->did_ids, &c, NULL, err);
 
-	*ret = bf_cur(NULL, 0);
-	if (!did)
+	if (rc)
+		return rc;
+	id->has_vid = id->has_cid = bf_cur_left(&c) == sizeof(id->vid) + sizeof(id->cid);
+	if (!id->has_vid)
 		return BF_OK;
-	rc = bf_uds_read_did(u, did, ret, err);
-	if (rc && err->dev_refused) {
-		bf_log(u->proto.env.log, BF_LOG_DEBUG, "uds: no data identifier %04X (7F 22 %02X)",
-		       did, err->dev_code);
-		return BF_OK;
-	}
-	return rc;
+	vid = bf_cur_bytes(&c, sizeof(id->vid));
+	cid = bf_cur_bytes(&c, sizeof(id->cid));
+	memcpy(id->vid, vid, sizeof(id->vid));
+	memcpy(id->cid, cid, sizeof(id->cid));
+	u->ours = u->ours || uds_profile(u)->did_ids == UDS_DID_IDS;
+	return BF_OK;
 }
 
 static enum bf_rc read_texts(struct uds *u, struct bf_ident *id, struct bf_err *err)
@@ -33,25 +33,67 @@ static enum bf_rc read_texts(struct uds *u, struct bf_ident *id, struct bf_err *
 		size_t cap;
 	} rows[] = {
 		{ pf->did_boot_id, id->loader, sizeof(id->loader) },
-		{ pf->did_app_version, id->version_text, sizeof(id->version_text) },
 		{ pf->did_hw_version, id->hw_rev, sizeof(id->hw_rev) },
 		{ pf->did_serial, id->serial, sizeof(id->serial) },
 		{ pf->did_part, id->model, sizeof(id->model) },
-		{ DID_MANUFACTURER, id->manufacturer, sizeof(id->manufacturer) },
+		{ pf->did_manufacturer, id->manufacturer, sizeof(id->manufacturer) },
 	};
 
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
 		struct bf_cur c;
-		enum bf_rc rc = optional(u, rows[i].did, &c, err);
+		enum bf_rc rc = bf_uds_try_did(u, rows[i].did, &c, NULL, err);
 
 		if (rc)
 			return rc;
-		/* The version is empty, but there, when no application runs. */
-		if (rows[i].dst == id->version_text && c.p)
-			id->in_bootloader = bf_cur_left(&c) == 0;
 		bf_uds_read_text(&c, rows[i].dst, rows[i].cap);
 	}
+	return BF_OK;
+}
+
+/* Blank flash, zeros and spaces are nobody's version. */
+static bool is_blank(const struct bf_cur *c)
+{
+	for (size_t i = c->pos; i < c->len; i++) {
+		if (c->p[i] != 0x00 && c->p[i] != 0xFF && c->p[i] != ' ')
+			return false;
+	}
+	return true;
+}
+
+static bool is_zero(const struct bf_version *v)
+{
+	return !v->major && !v->minor && !v->revision && !v->build;
+}
+
+/* Who answers. A version alone is what an application tells, and a bootloader may tell it for one; a session
+ * for programming that nobody opened is a bootloader's. Whatever else there is proves neither. */
+static enum bf_rc read_version(struct uds *u, struct bf_ident *id, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	enum uds_knows knows = UDS_NOT_ASKED;
+	struct bf_cur version, session;
+	enum bf_rc rc = bf_uds_try_did(u, pf->did_app_version, &version, &knows, err);
+	bool told = !rc && knows == UDS_KNOWS, blank = is_blank(&version);
+
+	if (rc)
+		return rc;
+	bf_uds_read_text(&version, id->version_text, sizeof(id->version_text));
 	id->has_version = bf_version_parse(id->version_text, &id->version);
+	id->version_unreadable = told && !blank && !id->has_version;
+	if (id->has_version && !(is_zero(&id->version) && !u->ours))
+		id->talks = BF_TALKS_APPLICATION;
+	/* bmsflash-uds(7): empty when no application runs */
+	if (told && blank && u->ours)
+		id->talks = BF_TALKS_LOADER;
+	if (u->ours)
+		return BF_OK;
+	rc = bf_uds_try_did(u, pf->did_session, &session, &knows, err);
+	if (rc)
+		return rc;
+	u->session_did = pf->did_session ? knows : UDS_REFUSES;
+	if (bf_cur_left(&session) == 1 && bf_cur_u8(&session) == pf->session_programming &&
+	    u->session != pf->session_programming)
+		id->talks = BF_TALKS_LOADER;
 	return BF_OK;
 }
 
@@ -59,26 +101,16 @@ static enum bf_rc read_numbers(struct uds *u, struct bf_ident *id, struct bf_err
 {
 	const struct bf_profile *pf = uds_profile(u);
 	struct bf_cur c;
-	const uint8_t *vid, *cid;
-	enum bf_rc rc = optional(u, pf->did_ids, &c, err);
+	enum bf_rc rc = bf_uds_try_did(u, pf->did_counter, &c, NULL, err);
 
 	if (rc)
 		return rc;
-	vid = bf_cur_bytes(&c, sizeof(id->vid));
-	cid = bf_cur_bytes(&c, sizeof(id->cid));
-	id->has_vid = id->has_cid = vid && cid;
-	if (id->has_vid) {
-		memcpy(id->vid, vid, sizeof(id->vid));
-		memcpy(id->cid, cid, sizeof(id->cid));
-	}
-	rc = optional(u, pf->did_counter, &c, err);
-	if (rc)
-		return rc;
+	id->counter_unreadable = c.p && bf_cur_left(&c) != 4;
 	if (bf_cur_left(&c) == 4) {
 		id->counter = bf_cur_be32(&c);
 		id->caps |= BF_CAP_COUNTER;
 	}
-	rc = optional(u, DID_RESTART, &c, err);
+	rc = bf_uds_try_did(u, pf->did_restart, &c, NULL, err);
 	if (rc)
 		return rc;
 	if (bf_cur_left(&c) == 3 && c.p[c.pos] >= 1 && c.p[c.pos] <= 4) {
@@ -100,13 +132,19 @@ static enum bf_rc read_map(struct uds *u, struct bf_ident *id, struct bf_err *er
 		id->n_regions = pf->n_regions;
 		return BF_OK;
 	}
-	rc = optional(u, pf->did_map, &c, err);
+	rc = bf_uds_try_did(u, pf->did_map, &c, NULL, err);
 	if (rc || !c.p)
 		return rc;
-	if (!bf_uds_read_map(&c, id->regions, BF_MAX_REGIONS, &id->n_regions))
-		return bf_fail(err, BF_E_LINK,
-			       "the pack's memory map (data identifier %04X) is malformed",
-			       pf->did_map);
+	if (!bf_uds_read_map(&c, id->regions, BF_MAX_REGIONS, &id->n_regions)) {
+		id->n_regions = 0;
+		bf_log(u->proto.env.log, BF_LOG_WARN,
+		       "uds: the pack's memory map (data identifier %04X) is malformed: it is not "
+		       "used",
+		       pf->did_map);
+		return BF_OK;
+	}
+	u->ours = u->ours || pf->did_map == UDS_DID_MAP;
+	id->caps |= BF_CAP_ANY_ORDER;
 	return BF_OK;
 }
 
@@ -116,13 +154,14 @@ enum bf_rc bf_uds_state(struct bf_proto *p, struct bf_ident *update, struct bf_e
 	struct bf_slot slots[BF_MAX_SLOTS] = { 0 };
 	struct bf_cur c;
 	size_t n;
-	enum bf_rc rc = bf_uds_run_routine(u, uds_profile(u)->rid_state, NULL, BF_RETRY_IDEMPOTENT,
+	enum bf_rc rc = bf_uds_run_routine(u, UDS_R_STATE, NULL, BF_RETRY_IDEMPOTENT,
 					   "tell the state of its banks", &c, err);
 
 	if (rc)
 		return rc;
 	if (bf_cur_u8(&c) != 0 || !bf_uds_read_banks(&c, slots, BF_MAX_SLOTS, &n))
-		return bf_fail(err, BF_E_LINK, "the pack's answer about its banks is malformed");
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "the pack's answer about the state of its banks is not understood");
 	memcpy(update->slots, slots, sizeof(slots));
 	update->n_slots = n;
 	return BF_OK;
@@ -138,7 +177,7 @@ static enum bf_rc read_digest(struct uds *u, struct bf_ident *id, struct bf_err 
 
 		if (!(s->flags & BF_SLOT_ACTIVE) || s->digest_len)
 			continue;
-		rc = optional(u, uds_profile(u)->did_app_digest, &c, err);
+		rc = bf_uds_try_did(u, uds_profile(u)->did_app_digest, &c, NULL, err);
 		if (rc)
 			return rc;
 		if (bf_cur_left(&c) == 32 || bf_cur_left(&c) == 64) {
@@ -153,14 +192,14 @@ static enum bf_rc read_slots(struct uds *u, struct bf_ident *id, struct bf_err *
 {
 	const struct bf_profile *pf = uds_profile(u);
 	struct bf_cur c;
-	enum bf_rc rc = pf->rid_state ? bf_uds_state(&u->proto, id, err) : BF_OK;
+	enum bf_rc rc = bf_uds_rid(u, UDS_R_STATE) ? bf_uds_state(&u->proto, id, err) : BF_OK;
 
-	if (rc && !err->dev_refused)
+	if (rc && !err->dev_refused && rc != BF_E_UNSUPPORTED)
 		return rc;
 	if (id->n_slots)
 		return read_digest(u, id, err);
 	/* No banks: one slot stands for what runs, so that its digest can be compared. */
-	rc = optional(u, pf->did_app_digest, &c, err);
+	rc = bf_uds_try_did(u, pf->did_app_digest, &c, NULL, err);
 	if (rc || (bf_cur_left(&c) != 32 && bf_cur_left(&c) != 64))
 		return rc;
 	id->n_slots = 1;
@@ -170,35 +209,60 @@ static enum bf_rc read_slots(struct uds *u, struct bf_ident *id, struct bf_err *
 	return read_digest(u, id, err);
 }
 
-/* Asked for a few bytes of a region that may be read: a server without hashes says so. */
+/* Asked for a few bytes of a region that may be read: a server without hashes says so. Asked only where the
+ * routine is declared. */
 static bool has_hash(struct uds *u, const struct bf_ident *id)
 {
 	for (size_t i = 0; i < id->n_regions; i++) {
 		if (id->regions[i].access & BF_ACCESS_READ)
-			return bf_uds_has_hash(u, id->regions[i].addr);
+			return bf_uds_has_hash(u, id->regions[i].addr, id->regions[i].size);
 	}
-	return uds_profile(u)->rid_hash;
+	return bf_uds_rid(u, UDS_R_HASH);
 }
 
+/* Quantities of the built-in profile are a guess: one of them must answer. */
+static bool has_measures(struct uds *u)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	struct bf_profile def;
+	struct bf_err quiet;
+	struct bf_cur c;
+
+	bf_profile_default(&def);
+	if (u->ours || !pf->n_quantities ||
+	    memcmp(pf->quantities, def.quantities, sizeof(def.quantities)) != 0)
+		return pf->n_quantities;
+	for (size_t i = 0; i < pf->n_quantities; i++) {
+		bf_err_init(&quiet);
+		if (!bf_uds_try_did(u, pf->quantities[i].did, &c, NULL, &quiet) && c.p)
+			return true;
+	}
+	return false;
+}
+
+/* From what the server told, or what the profile names: never from what other servers have. */
 static unsigned caps_of(struct uds *u, const struct bf_ident *id)
 {
 	const struct bf_profile *pf = uds_profile(u);
+	bool two = id->n_slots >= 2;
 	const struct {
 		bool there;
 		unsigned caps;
 	} rows[] = {
-		{ pf->rid_erase, BF_CAP_ERASE },
+		{ bf_uds_rid(u, UDS_R_ERASE), BF_CAP_ERASE },
 		{ has_hash(u, id), BF_CAP_HASH | BF_CAP_RESUME },
-		{ pf->rid_check_deps || pf->rid_check_memory, BF_CAP_CHECK },
-		{ id->n_slots >= 2, BF_CAP_DUAL_BANK },
-		{ id->n_slots >= 2 && pf->rid_activate, BF_CAP_TRIAL },
-		{ id->n_slots >= 2 && pf->rid_confirm, BF_CAP_CONFIRM },
-		{ id->n_slots >= 2 && pf->rid_revert, BF_CAP_REVERT },
-		{ pf->n_quantities, BF_CAP_MEASURE },
+		{ bf_uds_rid(u, UDS_R_CHECK_DEPS) || bf_uds_rid(u, UDS_R_CHECK_MEMORY),
+		  BF_CAP_CHECK },
+		{ two, BF_CAP_DUAL_BANK },
+		{ two && bf_uds_rid(u, UDS_R_ACTIVATE), BF_CAP_TRIAL },
+		{ two && bf_uds_rid(u, UDS_R_CONFIRM), BF_CAP_CONFIRM },
+		{ two && bf_uds_rid(u, UDS_R_REVERT), BF_CAP_REVERT },
+		{ has_measures(u), BF_CAP_MEASURE },
 		{ bf_uds_is_locked(pf), BF_CAP_AUTH },
-		{ pf->rid_self_test, BF_CAP_SELF_TEST },
-		{ pf->rid_balance, BF_CAP_BALANCE },
+		{ bf_uds_rid(u, UDS_R_SELF_TEST), BF_CAP_SELF_TEST },
+		{ bf_uds_rid(u, UDS_R_BALANCE), BF_CAP_BALANCE },
 		{ id->rates[0], BF_CAP_RATES },
+		{ pf->any_order, BF_CAP_ANY_ORDER },
 	};
 	unsigned caps = id->caps;
 
@@ -211,12 +275,19 @@ static unsigned caps_of(struct uds *u, const struct bf_ident *id)
 	return caps;
 }
 
+/* The built-in ladder is for servers of bmsflash-uds(7); others change their rate where a profile says to what. */
 static void fill_rates(const struct uds *u, struct bf_ident *id)
 {
 	struct bf_transport *t = u->proto.env.transport;
 	const struct bf_profile *pf = uds_profile(u);
 	struct bf_bus_report report = { 0 };
+	struct bf_profile def;
+	bool bus = t->ops->wire == BF_WIRE_BUS;
 
+	bf_profile_default(&def);
+	if (!u->ours && memcmp(bus ? pf->can_rates : pf->serial_rates,
+			       bus ? def.can_rates : def.serial_rates, sizeof(def.can_rates)) == 0)
+		return;
 	if (t->ops->wire == BF_WIRE_STREAM) {
 		memcpy(id->rates, pf->serial_rates, sizeof(id->rates));
 		return;
@@ -229,7 +300,8 @@ static void fill_rates(const struct uds *u, struct bf_ident *id)
 enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_err *err)
 {
 	static enum bf_rc (*const steps[])(struct uds *, struct bf_ident *, struct bf_err *) = {
-		read_texts, read_numbers, read_map, read_slots, bf_uds_read_transfer_ways
+		read_ids,     read_map,   bf_uds_read_transfer_ways, read_texts, read_version,
+		read_numbers, read_slots,
 	};
 	struct uds *u = uds_of(p);
 	struct bf_ident id = { .protocol = "uds", .in_flight = 1 };
@@ -238,6 +310,7 @@ enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 		if (steps[i](u, &id, err))
 			return bf_while(err, "identifying the pack");
 	}
+	id.in_bootloader = id.talks == BF_TALKS_LOADER;
 	fill_rates(u, &id);
 	u->write_unit = 0;
 	for (size_t i = 0; i < id.n_regions; i++) {
@@ -263,7 +336,7 @@ enum bf_rc bf_uds_measure(struct bf_proto *p, struct bf_measure *ret, struct bf_
 
 		/* Neighbours in the profile that share a record share the request. */
 		if (i == 0 || q->did != pf->quantities[i - 1].did) {
-			if (optional(u, q->did, &c, err))
+			if (bf_uds_try_did(u, q->did, &c, NULL, err))
 				return bf_while(err, "measuring");
 		}
 		if (c.p)

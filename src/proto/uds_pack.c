@@ -4,8 +4,7 @@
 
 #include "lz4_block.h"
 
-#define DID_TRANSFER   0xFD06 /* bmsflash-uds(7) */
-#define FORMAT_LZ4     0x10   /* compressionMethod 1, not encrypted */
+#define FORMAT_LZ4     0x10 /* compressionMethod 1, not encrypted */
 #define ERASES_AHEAD   0x01
 #define WORTH          0.97 /* a gain of less is none: packed blocks cost the pack time */
 #define UNPACKED_AHEAD 4    /* blocks' worth of plain bytes looked at for one packed block */
@@ -15,14 +14,13 @@
 enum bf_rc bf_uds_read_transfer_ways(struct uds *u, struct bf_ident *id, struct bf_err *err)
 {
 	struct bf_cur c;
-	enum bf_rc rc = bf_uds_read_did(u, DID_TRANSFER, &c, err);
+	enum bf_rc rc = bf_uds_try_did(u, uds_profile(u)->did_transfer, &c, NULL, err);
 	uint8_t flags;
 
 	u->unpacked_max = 0;
-	if (rc)
-		return err->dev_refused ? BF_OK : rc;
-	if (bf_cur_left(&c) < 3)
-		return BF_OK;
+	if (rc || bf_cur_left(&c) < 3)
+		return rc;
+	u->ours = u->ours || uds_profile(u)->did_transfer == UDS_DID_TRANSFER;
 	flags = bf_cur_u8(&c);
 	id->caps |= BF_CAP_ANY_ORDER;
 	id->caps |= flags & ERASES_AHEAD ? BF_CAP_ERASE_AHEAD : 0;

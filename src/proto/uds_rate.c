@@ -218,6 +218,7 @@ void bf_uds_default_rate(struct bf_proto *p)
 	struct uds *u = uds_of(p);
 	struct bf_err quiet;
 
+	bf_err_init(&quiet);
 	if (u->rate != u->default_rate && set_wire(u, u->default_rate, &quiet))
 		bf_log(p->env.log, BF_LOG_WARN, "%s", quiet.cause);
 	if (u->link)

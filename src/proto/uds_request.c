@@ -54,21 +54,35 @@ static enum bf_rc rc_of(uint8_t nrc)
 	return BF_E_NAK;
 }
 
-/* We opened a session and the server is in another one: S3 ran out, or it restarted. */
-static bool forgot(const struct uds *u, const struct uds_ask *ask, uint8_t nrc)
+/* The refusals that a server which lost our session gives; others give them for other reasons. */
+static bool may_have_forgotten(const struct uds *u, uint8_t sid, unsigned nrc)
 {
-	bool ours = u->session > UDS_SESSION_DEFAULT && ask->head[0] != UDS_SESSION;
-
+	if (u->session <= UDS_SESSION_DEFAULT || sid == UDS_SESSION)
+		return false;
 	switch (nrc) {
 	case UDS_NRC_SERVICE_SESSION:
 	case UDS_NRC_SUBFUNCTION_SESSION:
-		return ours;
+		return true;
 	case UDS_NRC_SECURITY:
 	case UDS_NRC_AUTHENTICATION:
-		return ours && u->unlocked && ask->head[0] != UDS_SECURITY &&
-		       ask->head[0] != UDS_AUTHENTICATION;
+		return u->unlocked && sid != UDS_SECURITY && sid != UDS_AUTHENTICATION;
 	}
 	return false;
+}
+
+static void note_accepted(struct uds *u, uint8_t sid)
+{
+	u->accepted[sid >> 3] |= (uint8_t)(1u << (sid & 7));
+	/* An open transfer takes its blocks and its end. */
+	if (sid == UDS_DOWNLOAD || sid == UDS_UPLOAD) {
+		note_accepted(u, UDS_TRANSFER);
+		note_accepted(u, UDS_TRANSFER_EXIT);
+	}
+}
+
+static bool was_accepted(const struct uds *u, uint8_t sid)
+{
+	return u->accepted[sid >> 3] & 1u << (sid & 7);
 }
 
 static enum bf_rc refused(const struct uds *u, const struct uds_ask *ask, uint8_t nrc,
@@ -82,7 +96,10 @@ static enum bf_rc refused(const struct uds *u, const struct uds_ask *ask, uint8_
 		    "the pack refused to %s: %s (7F %02X %02X %s)", ask->what,
 		    row->name ? row->text : "with a code that no standard defines", ask->head[0],
 		    nrc, row->name ? row->name : "unknown");
-	err->dev_forgot = forgot(u, ask, nrc);
+	if (nrc == UDS_NRC_SECURITY && u->no_level)
+		bf_likely(err, "the pack has service 27, but not at level 1: name its level in the "
+			       "profile "
+			       "(security-level in [uds])");
 	if (row->name && row->next[0])
 		bf_next(err, "%s", row->next);
 	return err->rc;
@@ -101,6 +118,21 @@ static bf_time wire_time(const struct uds *u, size_t n)
 	return (bf_time)(16u * 160u * UINT64_C(1000000) / u->rate);
 }
 
+#define FRAME_BITS 160u /* a classic frame of 29-bit identifier, stuffed */
+
+bf_time bf_uds_message_time(const struct uds *u, size_t len)
+{
+	bool stream = u->proto.env.transport->ops->wire == BF_WIRE_STREAM;
+	bf_time frame;
+
+	if (!u->rate)
+		return 0;
+	if (stream) /* one byte in 64 stuffed */
+		return (bf_time)((len + len / 64 + 16) * 11 * 1000000 / u->rate);
+	frame = (bf_time)(FRAME_BITS * UINT64_C(1000000) / u->rate) + u->link->stats.gap_asked_us;
+	return (bf_time)(len / (uds_profile(u)->can_fd ? 62 : 7) + 1) * frame;
+}
+
 static enum bf_rc build(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
 {
 	struct bf_out o = bf_out(u->tx, sizeof(u->tx));
@@ -112,21 +144,56 @@ static enum bf_rc build(struct uds *u, const struct uds_ask *ask, struct bf_err 
 			       "a request of %zu bytes does not fit the link's %zu",
 			       ask->head_len + ask->tail_len, u->link->max_msg);
 	u->tx_len = o.len;
+	u->asked_at = bf_now(uds_clock(u));
+	u->ask_until = u->asked_at + (ask->limit ? ask->limit : BF_SEC(uds_profile(u)->limit_s));
+	u->pendings = 0;
+	u->gave_up = false;
 	return BF_OK;
+}
+
+/* To all nodes, for the requests of which the profile says so; single frames, so that no flow control comes
+ * into it. */
+static struct bf_link *link_for(struct uds *u, const struct uds_ask *ask)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	struct bf_isotp_opts opts = {
+		.tx_id = pf->can_func,
+		.rx_id = pf->can_rx,
+		.ext = pf->can_ext,
+		.fd = pf->can_fd,
+		.brs = pf->can_brs,
+		.pad = pf->can_pad,
+	};
+	struct bf_err quiet;
+
+	if (!(ask->functional & pf->functional) || u->proto.env.transport->ops->wire != BF_WIRE_BUS)
+		return u->link;
+	bf_err_init(&quiet);
+	if (!u->functional && bf_isotp_open(u->proto.env.transport, &opts, &u->functional, &quiet))
+		return u->link;
+	return u->functional;
+}
+
+static bool is_functional(const struct uds *u, const struct uds_ask *ask)
+{
+	return u->functional && (ask->functional & uds_profile(u)->functional);
 }
 
 static enum bf_rc resend(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
 {
 	struct bf_transport *t = u->proto.env.transport;
 	bf_time deadline = bf_in(t->clock, BF_SEC(1) + wire_time(u, u->tx_len));
+	struct bf_link *link = link_for(u, ask);
 	enum bf_rc rc;
 
 	if (ask->secret)
 		bf_trace_mute(t, true);
-	rc = u->link->ops->send(u->link, u->tx, u->tx_len, deadline, err);
+	rc = link->ops->send(link, u->tx, u->tx_len, deadline, err);
 	if (ask->secret)
 		bf_trace_mute(t, false);
 	u->last_sent = bf_now(t->clock);
+	if (u->tx[0] == UDS_SESSION || u->tx[0] == UDS_TESTER_PRESENT)
+		u->last_present = u->last_sent;
 	return rc;
 }
 
@@ -137,8 +204,29 @@ enum bf_rc bf_uds_send(struct uds *u, const struct uds_ask *ask, struct bf_err *
 	return rc ? rc : resend(u, ask, err);
 }
 
+static bf_time earlier(bf_time a, bf_time b)
+{
+	return a < b ? a : b;
+}
+
+/* How long a server may go on saying that it is still working is for us to say, not for it. */
+static enum bf_rc pending_for_ever(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
+{
+	u->gave_up = true;
+	bf_fail(err, BF_E_TIMEOUT,
+		"the pack said %u times in %.0f s that its answer to the request to %s is pending, "
+		"and "
+		"never gave it",
+		u->pendings, (double)(bf_now(uds_clock(u)) - u->asked_at) / 1e6, ask->what);
+	bf_likely(err, "the pack hangs in that operation: its flash or its supply is faulty");
+	bf_likely(err, "it needs longer than the profile gives it (erase-limit-s, check-limit-s, "
+		       "block-limit-s, answer-limit-s in [uds])");
+	return err->rc;
+}
+
 static bf_time pending_deadline(struct uds *u, const struct uds_ask *ask)
 {
+	u->pendings++;
 	u->proto.env.retry->pending++;
 	bf_uds_alive(u, ask->what);
 	return bf_in(uds_clock(u), u->p2_star + SLACK);
@@ -154,7 +242,12 @@ enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cu
 	enum bf_rc rc;
 
 	for (;;) {
-		rc = u->link->ops->recv(u->link, u->rx, sizeof(u->rx), &u->rx_len, deadline, err);
+		if (u->pendings && bf_now(uds_clock(u)) >= u->ask_until)
+			return pending_for_ever(u, ask, err);
+		rc = u->link->ops->recv(u->link, u->rx, sizeof(u->rx), &u->rx_len,
+					earlier(deadline, u->ask_until), err);
+		if (rc == BF_E_TIMEOUT && u->pendings && bf_now(uds_clock(u)) >= u->ask_until)
+			return pending_for_ever(u, ask, err);
 		if (rc)
 			return rc;
 		switch (bf_uds_classify(u->rx, u->rx_len, u->tx, ask->match, min_len, &nrc)) {
@@ -163,6 +256,7 @@ enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cu
 				*ret = bf_cur(u->rx, u->rx_len);
 			if (ret)
 				bf_cur_seek(ret, 1 + ask->match);
+			note_accepted(u, u->tx[0]);
 			return BF_OK;
 		case UDS_ANSWER_OTHER:
 			bf_log(u->proto.env.log, BF_LOG_DEBUG,
@@ -224,8 +318,13 @@ static bool again(struct uds *u, const struct uds_ask *ask, unsigned attempt, bf
 		return false;
 	u->strays++;
 	note_length(u, ask, false);
-	if (ask->once)
+	if (ask->once || u->gave_up || (rc == BF_E_TIMEOUT && is_functional(u, ask)))
 		return false;
+	if (ask->tries && attempt >= ask->tries) {
+		retry->timeouts++;
+		retry->lost_us += bf_now(uds_clock(u)) - began;
+		return false;
+	}
 	if (!bf_retry_again(retry, uds_clock(u), ask->rclass, attempt, rc)) {
 		retry->lost_us += bf_now(uds_clock(u)) - began;
 		return false;
@@ -240,6 +339,7 @@ enum bf_rc bf_uds_finish(struct uds *u, const struct uds_ask *ask, enum bf_rc se
 	bf_time began = bf_now(uds_clock(u));
 	bf_time busy_limit = began + BUSY_LIMIT;
 	unsigned attempt = 1;
+	bool failed_once = false;
 	enum bf_rc rc = sent;
 
 	for (;;) {
@@ -249,7 +349,10 @@ enum bf_rc bf_uds_finish(struct uds *u, const struct uds_ask *ask, enum bf_rc se
 			note_length(u, ask, true);
 			return BF_OK;
 		}
-		if (!bf_uds_refused(err, UDS_NRC_BUSY)) {
+		/* Flash that could not be programmed is given one more chance. */
+		if (bf_uds_refused(err, UDS_NRC_PROGRAMMING) && !failed_once) {
+			failed_once = true;
+		} else if (!bf_uds_refused(err, UDS_NRC_BUSY)) {
 			if (!again(u, ask, attempt++, began, rc))
 				break;
 		} else if (!wait_busy(u, ask, busy_limit)) {
@@ -280,6 +383,7 @@ static void fence(struct uds *u)
 	struct bf_err quiet;
 	enum bf_rc rc;
 
+	bf_err_init(&quiet);
 	u->link->ops->flush(u->link);
 	rc = bf_uds_send(u, &ask, &quiet);
 	if (!rc)
@@ -323,6 +427,69 @@ static enum bf_rc reenter(struct uds *u, const struct uds_ask *ask)
 	return BF_OK;
 }
 
+/* F186: UDS_KNOWS and the session, or how it does not tell. */
+static enum uds_knows active_session(struct uds *u, uint8_t *ret)
+{
+	uint16_t did = uds_profile(u)->did_session;
+	const uint8_t head[] = { UDS_READ_DID, (uint8_t)(did >> 8), (uint8_t)did };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 2,
+		.min_len = 4,
+		.once = true,
+		.what = "tell its session",
+	};
+	struct bf_err quiet;
+	struct bf_cur c;
+
+	if (!did || u->session_did == UDS_SILENT || u->session_did == UDS_REFUSES)
+		return UDS_REFUSES;
+	for (int i = 0; i < 2; i++) {
+		bf_err_init(&quiet);
+		if (!ask_once(u, &ask, &c, &quiet)) {
+			*ret = bf_cur_u8(&c);
+			return UDS_KNOWS;
+		}
+		if (quiet.dev_refused)
+			return UDS_REFUSES;
+	}
+	return UDS_SILENT;
+}
+
+void bf_uds_settle(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
+{
+	uint8_t sid = ask->head[0], session = 0;
+	bool before = was_accepted(u, sid);
+	bool of_session =
+		err->dev_code != UDS_NRC_SECURITY && err->dev_code != UDS_NRC_AUTHENTICATION;
+
+	if (!err->dev_refused || !may_have_forgotten(u, sid, err->dev_code))
+		return;
+	err->dev_forgot =
+		active_session(u, &session) == UDS_KNOWS && (session != u->session || of_session)
+			? session != u->session
+			: before;
+}
+
+static enum bf_rc exchange(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
+			   struct bf_err *err)
+{
+	enum bf_rc rc = ask_once(u, ask, ret, err);
+
+	/* Nobody has to answer what goes to everybody. */
+	if (rc == BF_E_TIMEOUT && is_functional(u, ask)) {
+		u->strays = 0;
+		if (ret)
+			*ret = bf_cur(NULL, 0);
+		bf_err_init(err);
+		return BF_OK;
+	}
+	if (rc)
+		bf_uds_settle(u, ask, err);
+	return rc;
+}
+
 enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
 		      struct bf_err *err)
 {
@@ -336,10 +503,55 @@ enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *r
 			       ask->what);
 	if (u->strays && !ask->once)
 		fence(u);
-	rc = ask_once(u, ask, ret, err);
+	rc = exchange(u, ask, ret, err);
 	if (!rc || !err->dev_forgot || u->transfer != UDS_IDLE || u->reentering)
 		return rc;
-	return reenter(u, ask) ? rc : ask_once(u, ask, ret, err);
+	return reenter(u, ask) ? rc : exchange(u, ask, ret, err);
+}
+
+/* Silence means "not there" only from a server that answers what it does have. */
+static bool is_there(struct uds *u)
+{
+	struct bf_err quiet;
+
+	for (int i = 0; i < 2; i++) {
+		bf_err_init(&quiet);
+		if (!bf_uds_ping(&u->proto, &quiet) || quiet.dev_refused)
+			return true;
+	}
+	return false;
+}
+
+enum bf_rc bf_uds_try(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
+		      enum uds_knows *ret_knows, struct bf_err *err)
+{
+	enum uds_knows knows = UDS_KNOWS;
+	struct uds_ask few = *ask;
+	enum bf_rc rc;
+
+	/* The first silence is made sure of; a server that is silent once is not asked so often again. */
+	if (u->deaf && !few.tries)
+		few.tries = 2;
+	rc = bf_uds_ask(u, &few, ret, err);
+	if (rc && err->dev_refused) {
+		knows = UDS_REFUSES;
+	} else if (rc == BF_E_TIMEOUT && !u->ours && !u->gave_up && is_there(u)) {
+		u->deaf = true;
+		u->strays = 0;
+		knows = UDS_SILENT;
+	} else if (rc) {
+		return rc;
+	}
+	if (ret_knows)
+		*ret_knows = knows;
+	if (knows == UDS_KNOWS)
+		return BF_OK;
+	bf_log(u->proto.env.log, BF_LOG_DEBUG, "uds: the pack does not %s (%s %02X)", ask->what,
+	       knows == UDS_REFUSES ? "refusal" : "silence", err->dev_code);
+	if (ret)
+		*ret = bf_cur(NULL, 0);
+	bf_err_init(err);
+	return BF_OK;
 }
 
 enum bf_rc bf_uds_optional(enum bf_rc rc, struct bf_err *err)
@@ -349,40 +561,42 @@ enum bf_rc bf_uds_optional(enum bf_rc rc, struct bf_err *err)
 	return rc;
 }
 
-enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err)
-{
-	const uint8_t head[] = { UDS_READ_DID, (uint8_t)(did >> 8), (uint8_t)did };
+struct did_ask {
+	uint8_t head[3];
 	char what[48];
-	struct uds_ask ask = {
-		.head = head,
-		.head_len = sizeof(head),
+	struct uds_ask ask;
+};
+
+static const struct uds_ask *did_ask(struct did_ask *d, uint16_t did)
+{
+	d->head[0] = UDS_READ_DID;
+	d->head[1] = (uint8_t)(did >> 8);
+	d->head[2] = (uint8_t)did;
+	snprintf(d->what, sizeof(d->what), "tell data identifier %04X", did);
+	d->ask = (struct uds_ask){
+		.head = d->head,
+		.head_len = sizeof(d->head),
 		.match = 2,
 		.rclass = BF_RETRY_IDEMPOTENT,
-		.what = what,
+		.what = d->what,
 	};
-
-	snprintf(what, sizeof(what), "tell data identifier %04X", did);
-	return bf_uds_ask(u, &ask, ret, err);
+	return &d->ask;
 }
 
-enum bf_rc bf_uds_run_routine(struct uds *u, uint16_t rid, const struct bf_out *option,
-			      enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
-			      struct bf_err *err)
+enum bf_rc bf_uds_read_did(struct uds *u, uint16_t did, struct bf_cur *ret, struct bf_err *err)
 {
-	const uint8_t head[] = { UDS_ROUTINE, 0x01, (uint8_t)(rid >> 8), (uint8_t)rid };
-	struct uds_ask ask = {
-		.head = head,
-		.head_len = sizeof(head),
-		.tail = option ? option->p : NULL,
-		.tail_len = option ? option->len : 0,
-		.match = 3,
-		.min_len = 5,
-		.rclass = rclass,
-		.what = what,
-	};
+	struct did_ask d;
 
-	if (!rid)
-		return bf_fail(err, BF_E_UNSUPPORTED,
-			       "the pack cannot %s: the profile names no routine for it", what);
-	return bf_uds_ask(u, &ask, ret, err);
+	return bf_uds_ask(u, did_ask(&d, did), ret, err);
+}
+
+enum bf_rc bf_uds_try_did(struct uds *u, uint16_t did, struct bf_cur *ret,
+			  enum uds_knows *ret_knows, struct bf_err *err)
+{
+	struct did_ask d;
+
+	*ret = bf_cur(NULL, 0);
+	if (!did)
+		return BF_OK;
+	return bf_uds_try(u, did_ask(&d, did), ret, ret_knows, err);
 }

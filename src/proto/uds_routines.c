@@ -12,6 +12,110 @@
 #define PROBE_SIZE 16
 #define HASH_HEAD  7 /* 71 01 RID status count */
 
+#define ROUTINE(member, number, standard)                             \
+	{                                                             \
+		offsetof(struct bf_profile, member), number, standard \
+	}
+
+static const struct {
+	size_t member; /* of the profile */
+	uint16_t number;
+	bool standard; /* of ISO 14229-1 (table F.1): may be started on any server */
+} routines[UDS_R_COUNT] = {
+	[UDS_R_ERASE] = ROUTINE(rid_erase, 0xFF00, true),
+	[UDS_R_CHECK_DEPS] = ROUTINE(rid_check_deps, 0xFF01, true),
+	[UDS_R_CHECK_MEMORY] = ROUTINE(rid_check_memory, 0x0202, false),
+	[UDS_R_STATE] = ROUTINE(rid_state, 0xF0B0, false),
+	[UDS_R_ACTIVATE] = ROUTINE(rid_activate, 0xF0B1, false),
+	[UDS_R_CONFIRM] = ROUTINE(rid_confirm, 0xF0B2, false),
+	[UDS_R_REVERT] = ROUTINE(rid_revert, 0xF0B3, false),
+	[UDS_R_HASH] = ROUTINE(rid_hash, 0xF0B4, false),
+	[UDS_R_SELF_TEST] = ROUTINE(rid_self_test, 0xF0B5, false),
+	[UDS_R_BALANCE] = ROUTINE(rid_balance, 0xF0B6, false),
+};
+
+static uint16_t in_profile(const struct uds *u, enum uds_routine which)
+{
+	uint16_t rid;
+
+	memcpy(&rid, (const char *)uds_profile(u) + routines[which].member, sizeof(rid));
+	return rid;
+}
+
+bool bf_uds_rid_named(const struct uds *u, enum uds_routine which)
+{
+	return in_profile(u, which) != 0 && in_profile(u, which) != BF_AUTO_U16;
+}
+
+uint16_t bf_uds_rid(const struct uds *u, enum uds_routine which)
+{
+	uint16_t rid = in_profile(u, which);
+
+	if (rid != BF_AUTO_U16)
+		return rid;
+	return routines[which].standard || u->ours ? routines[which].number : 0;
+}
+
+bool bf_uds_good_status(const struct uds *u, struct bf_cur *c, uint8_t *ret_status)
+{
+	const struct bf_codes *good = &uds_profile(u)->good_status;
+
+	*ret_status = 0;
+	if (!bf_cur_left(c))
+		return true;
+	*ret_status = bf_cur_u8(c);
+	return memchr(good->code, *ret_status, good->n) != NULL;
+}
+
+static bf_time limit_of(const struct uds *u, enum uds_routine which)
+{
+	const struct bf_profile *pf = uds_profile(u);
+
+	switch (which) {
+	case UDS_R_ERASE:
+		return BF_SEC(pf->limit_erase_s);
+	case UDS_R_CHECK_DEPS:
+	case UDS_R_CHECK_MEMORY:
+	case UDS_R_HASH:
+	case UDS_R_SELF_TEST:
+	case UDS_R_BALANCE:
+	case UDS_R_ACTIVATE:
+		return BF_SEC(pf->limit_check_s);
+	case UDS_R_STATE:
+	case UDS_R_CONFIRM:
+	case UDS_R_REVERT:
+	case UDS_R_COUNT:
+		break;
+	}
+	return 0;
+}
+
+enum bf_rc bf_uds_run_routine(struct uds *u, enum uds_routine which, const struct bf_out *option,
+			      enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
+			      struct bf_err *err)
+{
+	uint16_t rid = bf_uds_rid(u, which);
+	const uint8_t head[] = { UDS_ROUTINE, 0x01, (uint8_t)(rid >> 8), (uint8_t)rid };
+	struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.tail = option ? option->p : NULL,
+		.tail_len = option ? option->len : 0,
+		.match = 3,
+		.rclass = rclass,
+		.limit = limit_of(u, which),
+		.what = what,
+	};
+
+	if (!rid)
+		return bf_fail(
+			err, BF_E_UNSUPPORTED,
+			"the pack cannot %s: neither the pack nor the profile names a routine "
+			"for it",
+			what);
+	return bf_uds_ask(u, &ask, ret, err);
+}
+
 static enum bf_rc bad_status(uint8_t status, const char *name, const char *what, enum bf_rc rc,
 			     const char *why, struct bf_err *err)
 {
@@ -32,24 +136,23 @@ static enum bf_rc ask_hash(struct uds *u, uint32_t addr, uint32_t size, uint32_t
 	bf_out_be32(&o, size);
 	bf_out_be32(&o, unit);
 	snprintf(what, sizeof(what), "hash %u bytes at 0x%08X", size, addr);
-	rc = bf_uds_run_routine(u, uds_profile(u)->rid_hash, &o, BF_RETRY_IDEMPOTENT, what, ret,
-				err);
+	rc = bf_uds_run_routine(u, UDS_R_HASH, &o, BF_RETRY_IDEMPOTENT, what, ret, err);
 	rc = bf_uds_optional(rc, err);
 	if (rc)
 		return rc;
-	status = bf_cur_u8(ret);
-	if (status)
+	if (!bf_uds_good_status(u, ret, &status))
 		return bad_status(status, "hash status", what, BF_E_NAK, "no reason given", err);
 	return BF_OK;
 }
 
-bool bf_uds_has_hash(struct uds *u, uint32_t addr)
+bool bf_uds_has_hash(struct uds *u, uint32_t addr, uint32_t size)
 {
 	struct bf_err quiet;
 	struct bf_cur c;
 
-	return uds_profile(u)->rid_hash &&
-	       ask_hash(u, addr, PROBE_SIZE, 0, &c, &quiet) != BF_E_UNSUPPORTED;
+	bf_err_init(&quiet);
+	return bf_uds_rid(u, UDS_R_HASH) && ask_hash(u, addr, size < PROBE_SIZE ? size : PROBE_SIZE,
+						     0, &c, &quiet) != BF_E_UNSUPPORTED;
 }
 
 enum bf_rc bf_uds_hash(struct bf_proto *p, uint32_t addr, uint32_t size, uint8_t ret[BF_SHA256_LEN],
@@ -100,33 +203,55 @@ enum bf_rc bf_uds_hash_units(struct bf_proto *p, uint32_t addr, uint32_t size, u
 	return BF_OK;
 }
 
-/* 0202: CRC-32 over what was written. Servers without the routine have FF01. */
-static enum bf_rc check_memory(struct uds *u, const struct bf_target *target, struct bf_err *err)
+/* CRC-32 over what was written. */
+static enum bf_rc check_memory(struct uds *u, uint32_t addr, const uint8_t *data, size_t len,
+			       struct bf_err *err)
 {
-	const uint8_t *data = target->segment->data + target->from;
 	uint8_t option[13];
 	struct bf_out o = bf_out(option, sizeof(option));
 	struct bf_cur c;
 	uint8_t status;
 	enum bf_rc rc;
 
-	if (!uds_profile(u)->rid_check_memory)
-		return BF_OK;
 	bf_out_u8(&o, FORMAT_4_4);
-	bf_out_be32(&o, target->addr);
-	bf_out_be32(&o, (uint32_t)target->len);
-	bf_out_be32(&o, bf_crc(&bf_crc32_ieee, data, target->len));
-	rc = bf_uds_run_routine(u, uds_profile(u)->rid_check_memory, &o, BF_RETRY_IDEMPOTENT,
+	bf_out_be32(&o, addr);
+	bf_out_be32(&o, (uint32_t)len);
+	bf_out_be32(&o, bf_crc(&bf_crc32_ieee, data, len));
+	rc = bf_uds_run_routine(u, UDS_R_CHECK_MEMORY, &o, BF_RETRY_IDEMPOTENT,
 				"compare its memory with a CRC-32", &c, err);
 	if (rc)
-		return bf_uds_lacks(err) ? BF_OK : rc;
-	status = bf_cur_u8(&c);
-	if (status)
+		return rc;
+	if (!bf_uds_good_status(u, &c, &status))
 		return bf_fail_dev(err, BF_E_MISMATCH, status, "check memory status",
 				   "the pack's CRC-32 over the %zu bytes at 0x%08X is not that of "
 				   "the image (status %02X)",
-				   target->len, target->addr, status);
+				   len, addr, status);
 	return BF_OK;
+}
+
+/* A routine that the server does not have did not check anything; one that the profile names is there, and its
+ * refusal is an answer. */
+static bool not_offered(struct uds *u, enum uds_routine which, const struct bf_err *err)
+{
+	if (!bf_uds_rid(u, which))
+		return true;
+	return !bf_uds_rid_named(u, which) && bf_uds_lacks(err);
+}
+
+static enum bf_rc check_contents(struct uds *u, const struct bf_target *target, struct bf_err *err)
+{
+	const struct bf_segment *segments = target->segment;
+	int64_t moved = (int64_t)target->addr - (int64_t)(segments->addr + target->from);
+	size_t n = target->image ? bf_image_segments(target->image, &segments) : 0;
+	enum bf_rc rc = BF_OK;
+
+	if (!n)
+		return check_memory(u, target->addr, target->segment->data + target->from,
+				    target->len, err);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = check_memory(u, (uint32_t)(segments[i].addr + moved), segments[i].data,
+				  segments[i].len, err);
+	return rc;
 }
 
 static enum bf_rc check_deps(struct uds *u, struct bf_err *err)
@@ -143,18 +268,15 @@ static enum bf_rc check_deps(struct uds *u, struct bf_err *err)
 	};
 	struct bf_cur c;
 	uint8_t status;
-	enum bf_rc rc;
+	enum bf_rc rc = bf_uds_run_routine(u, UDS_R_CHECK_DEPS, NULL, BF_RETRY_IDEMPOTENT,
+					   "check the new image", &c, err);
 
-	if (!uds_profile(u)->rid_check_deps)
-		return BF_OK;
-	rc = bf_uds_run_routine(u, uds_profile(u)->rid_check_deps, NULL, BF_RETRY_IDEMPOTENT,
-				"check the new image", &c, err);
-	if (rc)
-		return bf_uds_lacks(err) ? BF_OK : rc;
-	status = bf_cur_u8(&c);
-	if (status == 0)
-		return BF_OK;
-	if (status < BF_COUNT(rows))
+	if (rc || bf_uds_good_status(u, &c, &status))
+		return rc;
+	if (!u->ours)
+		return bad_status(status, "check status", what, BF_E_MISMATCH,
+				  "its own check failed", err);
+	if (status < BF_COUNT(rows) && status)
 		return bad_status(status, "check status", what, rows[status].rc, rows[status].why,
 				  err);
 	return bad_status(status, "check status", what, BF_E_NAK, "its own check failed", err);
@@ -162,25 +284,39 @@ static enum bf_rc check_deps(struct uds *u, struct bf_err *err)
 
 enum bf_rc bf_uds_check(struct bf_proto *p, const struct bf_target *target, struct bf_err *err)
 {
-	enum bf_rc rc = target ? check_memory(uds_of(p), target, err) : BF_OK;
+	struct uds *u = uds_of(p);
+	enum bf_rc rc = BF_OK;
 
-	return rc ? rc : check_deps(uds_of(p), err);
+	p->checked = 0;
+	if (target && target->segment) {
+		rc = check_contents(u, target, err);
+		if (!rc)
+			p->checked |= BF_CHECKED_MEMORY;
+		else if (!not_offered(u, UDS_R_CHECK_MEMORY, err))
+			return rc;
+	}
+	rc = check_deps(u, err);
+	if (!rc)
+		p->checked |= BF_CHECKED_IMAGE;
+	else if (!not_offered(u, UDS_R_CHECK_DEPS, err))
+		return rc;
+	if (p->checked)
+		return BF_OK;
+	return bf_fail(err, BF_E_UNSUPPORTED,
+		       "the pack has no routine that checks what was written");
 }
 
 /* A routine of one step whose status 01 has one meaning. */
-static enum bf_rc simple(struct bf_proto *p, uint16_t rid, const struct bf_out *option,
+static enum bf_rc simple(struct bf_proto *p, enum uds_routine which, const struct bf_out *option,
 			 const char *what, const char *why, struct bf_err *err)
 {
 	struct bf_cur c;
 	uint8_t status;
 	enum bf_rc rc =
-		bf_uds_run_routine(uds_of(p), rid, option, BF_RETRY_IDEMPOTENT, what, &c, err);
+		bf_uds_run_routine(uds_of(p), which, option, BF_RETRY_IDEMPOTENT, what, &c, err);
 
-	if (rc)
+	if (rc || bf_uds_good_status(uds_of(p), &c, &status))
 		return rc;
-	status = bf_cur_u8(&c);
-	if (status == 0)
-		return BF_OK;
 	return bad_status(status, "routine status", what, BF_E_NAK,
 			  status == 1 ? why : "no reason given", err);
 }
@@ -191,8 +327,7 @@ enum bf_rc bf_uds_activate(struct bf_proto *p, enum bf_activate how, struct bf_e
 	struct bf_out o = bf_out(&option, 1);
 
 	o.len = 1;
-	return simple(p, uds_profile(uds_of(p))->rid_activate, &o,
-		      "start the new image at the next restart",
+	return simple(p, UDS_R_ACTIVATE, &o, "start the new image at the next restart",
 		      "there is no image in the other bank that may start", err);
 }
 
@@ -200,8 +335,8 @@ enum bf_rc bf_uds_activate(struct bf_proto *p, enum bf_activate how, struct bf_e
 enum bf_rc bf_uds_confirm(struct bf_proto *p, struct bf_err *err)
 {
 	uint64_t repeats = p->env.retry->repeats[BF_RETRY_IDEMPOTENT];
-	enum bf_rc rc = simple(p, uds_profile(uds_of(p))->rid_confirm, NULL,
-			       "confirm the running image", "there is nothing to confirm", err);
+	enum bf_rc rc = simple(p, UDS_R_CONFIRM, NULL, "confirm the running image",
+			       "there is nothing to confirm", err);
 
 	if (rc == BF_E_NAK && err->dev_code == 1 &&
 	    p->env.retry->repeats[BF_RETRY_IDEMPOTENT] > repeats)
@@ -211,7 +346,7 @@ enum bf_rc bf_uds_confirm(struct bf_proto *p, struct bf_err *err)
 
 enum bf_rc bf_uds_revert(struct bf_proto *p, struct bf_err *err)
 {
-	return simple(p, uds_profile(uds_of(p))->rid_revert, NULL, "go back to the previous image",
+	return simple(p, UDS_R_REVERT, NULL, "go back to the previous image",
 		      "there is no previous image that may start", err);
 }
 
@@ -219,13 +354,16 @@ enum bf_rc bf_uds_self_test(struct bf_proto *p, struct bf_self_test *ret, struct
 {
 	struct bf_self_test result = { 0 };
 	struct bf_cur c;
-	enum bf_rc rc = bf_uds_run_routine(uds_of(p), uds_profile(uds_of(p))->rid_self_test, NULL,
-					   BF_RETRY_IDEMPOTENT, "test itself", &c, err);
+	uint8_t status;
+	enum bf_rc rc = bf_uds_run_routine(uds_of(p), UDS_R_SELF_TEST, NULL, BF_RETRY_IDEMPOTENT,
+					   "test itself", &c, err);
 
 	rc = bf_uds_optional(rc, err);
 	if (rc)
 		return rc;
-	result.passed = bf_cur_u8(&c) == 0;
+	if (!bf_cur_left(&c))
+		return bf_fail(err, BF_E_UNSUPPORTED, "the pack's self-test has no result");
+	result.passed = bf_uds_good_status(uds_of(p), &c, &status);
 	bf_uds_read_text(&c, result.detail, sizeof(result.detail));
 	*ret = result;
 	return BF_OK;
@@ -234,13 +372,16 @@ enum bf_rc bf_uds_self_test(struct bf_proto *p, struct bf_self_test *ret, struct
 enum bf_rc bf_uds_balance(struct bf_proto *p, bool *ret_ok, struct bf_err *err)
 {
 	struct bf_cur c;
-	enum bf_rc rc =
-		bf_uds_run_routine(uds_of(p), uds_profile(uds_of(p))->rid_balance, NULL,
-				   BF_RETRY_IDEMPOTENT, "check its balancing switches", &c, err);
+	uint8_t status;
+	enum bf_rc rc = bf_uds_run_routine(uds_of(p), UDS_R_BALANCE, NULL, BF_RETRY_IDEMPOTENT,
+					   "check its balancing switches", &c, err);
 
 	rc = bf_uds_optional(rc, err);
 	if (rc)
 		return rc;
-	*ret_ok = bf_cur_u8(&c) == 0;
+	if (!bf_cur_left(&c))
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "the pack's check of its balancing switches has no result");
+	*ret_ok = bf_uds_good_status(uds_of(p), &c, &status);
 	return BF_OK;
 }

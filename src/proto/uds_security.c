@@ -7,9 +7,18 @@
 /* bmsflash-uds(7), SECURITY ACCESS: how long a server stays locked after wrong keys. */
 #define LOCKOUT BF_SEC(10)
 
+#define FIRST_LEVEL 0x01
+
+static uint8_t level_of(const struct uds *u)
+{
+	uint8_t level = uds_profile(u)->security_level;
+
+	return level == BF_AUTO_U8 ? FIRST_LEVEL : level;
+}
+
 static enum bf_rc ask_seed(struct uds *u, struct bf_cur *ret, struct bf_err *err)
 {
-	const uint8_t head[] = { UDS_SECURITY, uds_profile(u)->security_level };
+	const uint8_t head[] = { UDS_SECURITY, level_of(u) };
 	const struct uds_ask ask = {
 		.head = head,
 		.head_len = sizeof(head),
@@ -23,7 +32,7 @@ static enum bf_rc ask_seed(struct uds *u, struct bf_cur *ret, struct bf_err *err
 
 static enum bf_rc send_key(struct uds *u, const uint8_t *key, size_t len, struct bf_err *err)
 {
-	const uint8_t head[] = { UDS_SECURITY, (uint8_t)(uds_profile(u)->security_level + 1) };
+	const uint8_t head[] = { UDS_SECURITY, (uint8_t)(level_of(u) + 1) };
 	const struct uds_ask ask = {
 		.head = head,
 		.head_len = sizeof(head),
@@ -46,23 +55,37 @@ static enum bf_rc send_key(struct uds *u, const uint8_t *key, size_t len, struct
 	return rc;
 }
 
-/* Waits out a lock-out, speaking often enough that the session stays. */
-enum bf_rc bf_uds_wait_lockout(struct uds *u, struct bf_err *err)
+/* A part of a lock-out, speaking often enough that the session stays. */
+static enum bf_rc wait_part(struct uds *u, bf_time until, struct bf_err *err)
 {
-	bf_time until = bf_in(uds_clock(u), LOCKOUT + BF_MS(500));
-
 	while (bf_now(uds_clock(u)) < until) {
 		bf_time step = bf_in(uds_clock(u), BF_SEC(1));
 		enum bf_rc rc = bf_uds_keepalive(&u->proto, err);
 
 		if (rc)
 			return rc;
-		bf_uds_alive(u, "end its lock-out of 10 s after wrong keys");
+		bf_uds_alive(u, "end its lock-out after wrong keys");
 		if (!bf_clock_until(uds_clock(u), step < until ? step : until))
 			return bf_fail(err, BF_E_INTERRUPTED,
 				       "stopped during the pack's lock-out after wrong keys");
 	}
 	return BF_OK;
+}
+
+/* Most lock-outs are short, that of bmsflash-uds(7) is not; each question may begin some of them again. */
+enum bf_rc bf_uds_wait_lockout(struct uds *u, uds_question *question, struct bf_cur *ret,
+			       struct bf_err *err)
+{
+	static const bf_time parts[] = { BF_MS(1100), BF_SEC(3), LOCKOUT + BF_MS(500) };
+	bf_time began = bf_now(uds_clock(u));
+	enum bf_rc rc = err->rc;
+
+	for (size_t i = 0; i < BF_COUNT(parts) && rc && bf_uds_refused(err, UDS_NRC_DELAY); i++) {
+		rc = wait_part(u, began + parts[i], err);
+		if (!rc)
+			rc = question(u, ret, err);
+	}
+	return rc;
 }
 
 static enum bf_rc read_serial(struct uds *u, struct bf_auth *auth, struct bf_err *err)
@@ -112,8 +135,7 @@ enum bf_rc bf_uds_make_key(struct uds *u, uint8_t service, unsigned level, struc
 static enum bf_rc answer_seed(struct uds *u, struct bf_cur *seed, struct bf_err *err)
 {
 	struct uds_key key = { .len = 0 };
-	enum bf_rc rc =
-		bf_uds_make_key(u, UDS_SECURITY, uds_profile(u)->security_level, seed, &key, err);
+	enum bf_rc rc = bf_uds_make_key(u, UDS_SECURITY, level_of(u), seed, &key, err);
 
 	if (!rc)
 		rc = send_key(u, key.bytes, key.len, err);
@@ -121,19 +143,33 @@ static enum bf_rc answer_seed(struct uds *u, struct bf_cur *seed, struct bf_err 
 	return rc;
 }
 
+/* The lock is there, at another level. Where the profile names ours that is the end; else the pack may still let
+ * itself be written, and if not, this is the likely cause. */
+static enum bf_rc no_such_level(struct uds *u, struct bf_err *err)
+{
+	if (uds_profile(u)->security_level == BF_AUTO_U8) {
+		u->no_level = true;
+		bf_err_init(err);
+		return BF_OK;
+	}
+	err->rc = BF_E_AUTH;
+	bf_likely(err, "the profile names security level 0x%02X, and the pack has another one",
+		  level_of(u));
+	bf_next(err, "correct security-level in [uds] of the profile '%s'", uds_profile(u)->name);
+	return err->rc;
+}
+
 static enum bf_rc unlock(struct uds *u, struct bf_err *err)
 {
 	struct bf_cur seed;
 	enum bf_rc rc = ask_seed(u, &seed, err);
 
-	if (rc && bf_uds_refused(err, UDS_NRC_DELAY)) {
-		rc = bf_uds_wait_lockout(u, err);
-		if (!rc)
-			rc = ask_seed(u, &seed, err);
-	}
+	if (rc && bf_uds_refused(err, UDS_NRC_DELAY))
+		rc = bf_uds_wait_lockout(u, ask_seed, &seed, err);
+	if (rc && bf_uds_refused(err, UDS_NRC_NO_SUBFUNCTION))
+		return no_such_level(u, err);
 	/* A pack without a lock does not know the service. */
-	if (rc && (bf_uds_refused(err, UDS_NRC_NO_SERVICE) ||
-		   bf_uds_refused(err, UDS_NRC_NO_SUBFUNCTION)))
+	if (rc && bf_uds_refused(err, UDS_NRC_NO_SERVICE))
 		return BF_OK;
 	if (rc)
 		return rc;

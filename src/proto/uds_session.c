@@ -2,8 +2,11 @@
 /* Finding a server, its sessions, restarting it and waiting for it to come back. */
 #include "uds.h"
 
-/* S3 is 5 s; the standard's tester speaks every 2 s. */
+#include <string.h>
+
+/* The standard's tester speaks every 2 s. */
 #define KEEPALIVE_AFTER BF_SEC(2)
+#define RESET_PENDING   BF_SEC(60) /* a restart may be announced by "response pending" */
 #define POLL_PACE       BF_MS(100)
 /* A server that still tells its old session this long after a restart starts in that session. */
 #define RESTART_SEEN BF_SEC(2)
@@ -11,6 +14,12 @@
 static unsigned node_of(const struct uds *u)
 {
 	return u->proto.env.node >= 0 ? (unsigned)u->proto.env.node : uds_profile(u)->node;
+}
+
+static void close_links(struct uds *u)
+{
+	u->functional = bf_link_close(u->functional);
+	u->link = bf_link_close(u->link);
 }
 
 static enum bf_rc open_stream(struct uds *u, enum bf_framing framing, struct bf_err *err)
@@ -22,17 +31,51 @@ static enum bf_rc open_stream(struct uds *u, enum bf_framing framing, struct bf_
 					   .max_msg = UDS_MSG_MAX };
 	const struct bf_kline_opts kline = { .target = (uint8_t)node_of(u), .source = pf->tester };
 
-	u->link = bf_link_close(u->link);
+	close_links(u);
 	return framing == BF_FRAMING_HDLC ? bf_hdlc_open(t, &hdlc, &u->link, err)
 					  : bf_kline_open(t, &kline, &u->link, err);
+}
+
+/* 18DAxxyy: normal fixed addressing (ISO 15765-2), xx to whom, yy from whom. */
+#define FIXED      UINT32_C(0x18DA0000)
+#define FIXED_MASK UINT32_C(0x1FFF0000)
+
+static bool is_fixed(const struct bf_profile *pf)
+{
+	return pf->can_ext && (pf->can_tx & FIXED_MASK) == FIXED &&
+	       (pf->can_rx & FIXED_MASK) == FIXED;
+}
+
+enum bf_rc bf_uds_check_node(const struct bf_proto_env *env, struct bf_err *err)
+{
+	bool bus = env->transport->ops->wire == BF_WIRE_BUS;
+
+	if (env->node < 0 || (bus ? is_fixed(env->profile) : env->node <= 0xFF)) {
+		if (env->node <= 0xFF)
+			return BF_OK;
+	} else if (bus) {
+		bf_fail(err, BF_E_USAGE,
+			"--node has no meaning with the identifiers %03X and %03X of the profile "
+			"'%s'",
+			env->profile->can_tx, env->profile->can_rx, env->profile->name);
+		bf_likely(err,
+			  "on CAN a pack is chosen by its identifiers; only those of normal fixed "
+			  "addressing (18DA..) hold an address");
+		bf_next(err,
+			"name the identifiers in a profile: request-id and response-id in [can]");
+		return err->rc;
+	}
+	return bf_fail(err, BF_E_USAGE, "--node 0x%X is not an address: 0 to 0xFF",
+		       (unsigned)env->node);
 }
 
 static enum bf_rc open_bus(struct uds *u, struct bf_err *err)
 {
 	const struct bf_profile *pf = uds_profile(u);
+	bool chosen = u->proto.env.node >= 0;
 	const struct bf_isotp_opts opts = {
-		.tx_id = pf->can_tx,
-		.rx_id = pf->can_rx,
+		.tx_id = chosen ? (pf->can_tx & ~UINT32_C(0xFF00)) | node_of(u) << 8 : pf->can_tx,
+		.rx_id = chosen ? (pf->can_rx & ~UINT32_C(0xFF)) | node_of(u) : pf->can_rx,
 		.ext = pf->can_ext,
 		.fd = pf->can_fd,
 		.brs = pf->can_brs,
@@ -130,7 +173,7 @@ static enum bf_rc find(struct uds *u, bf_time deadline, struct bf_err *err)
 	}
 	if (!rc)
 		return BF_OK;
-	u->link = bf_link_close(u->link);
+	close_links(u);
 	return only_silence(rc) ? nobody(u, err) : rc;
 }
 
@@ -143,8 +186,22 @@ enum bf_rc bf_uds_recognise(struct bf_proto *p, bf_time deadline, struct bf_err 
 {
 	struct uds *u = uds_of(p);
 
-	u->link = bf_link_close(u->link);
+	close_links(u);
 	return find(u, deadline, err);
+}
+
+static void take_session(struct uds *u, uint8_t session, struct bf_cur *c)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	bf_time p2, p2_star;
+
+	u->session = session;
+	memset(u->accepted, 0, sizeof(u->accepted));
+	/* Servers of the 2006 edition answer without the times. */
+	if (!bf_uds_read_times(c, &p2, &p2_star))
+		return;
+	u->p2 = p2 > BF_MS(pf->p2_ms) ? p2 : BF_MS(pf->p2_ms);
+	u->p2_star = p2_star > BF_MS(pf->p2_star_ms) ? p2_star : BF_MS(pf->p2_star_ms);
 }
 
 static enum bf_rc enter(struct uds *u, uint8_t session, const char *what,
@@ -158,29 +215,33 @@ static enum bf_rc enter(struct uds *u, uint8_t session, const char *what,
 		.rclass = rclass,
 		.what = what,
 	};
-	const struct bf_profile *pf = uds_profile(u);
-	bf_time p2, p2_star;
 	struct bf_cur c;
 	enum bf_rc rc = bf_uds_ask(u, &ask, &c, err);
 
-	if (rc)
-		return rc;
-	u->session = session;
-	/* Servers of the 2006 edition answer without the times. */
-	if (!bf_uds_read_times(&c, &p2, &p2_star))
-		return BF_OK;
-	u->p2 = p2 > BF_MS(pf->p2_ms) ? p2 : BF_MS(pf->p2_ms);
-	u->p2_star = p2_star > BF_MS(pf->p2_star_ms) ? p2_star : BF_MS(pf->p2_star_ms);
-	return BF_OK;
+	if (!rc)
+		take_session(u, session, &c);
+	return rc;
 }
 
-/* Refusals are no obstacle here: the step that needs the session will say what is wrong. */
+/* Refusals and silence are no obstacle here: the step that needs the session will say what is wrong. */
 static enum bf_rc enter_extended(struct uds *u, struct bf_err *err)
 {
-	enum bf_rc rc = enter(u, uds_profile(u)->session_extended, "open the extended session",
-			      BF_RETRY_IDEMPOTENT, err);
+	const uint8_t head[] = { UDS_SESSION, uds_profile(u)->session_extended };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.match = 1,
+		.functional = BF_FUNCTIONAL_SESSION,
+		.rclass = BF_RETRY_IDEMPOTENT,
+		.what = "open the extended session",
+	};
+	enum uds_knows knows = UDS_NOT_ASKED;
+	struct bf_cur c;
+	enum bf_rc rc = bf_uds_try(u, &ask, &c, &knows, err);
 
-	return rc && err->dev_refused ? BF_OK : rc;
+	if (!rc && knows == UDS_KNOWS)
+		take_session(u, head[1], &c);
+	return rc;
 }
 
 /* Faults and normal traffic off while programming; many loaders know neither. */
@@ -192,17 +253,19 @@ static enum bf_rc quieten(struct uds *u, struct bf_err *err)
 		{ .head = dtc_off,
 		  .head_len = sizeof(dtc_off),
 		  .match = 1,
+		  .functional = BF_FUNCTIONAL_DTC,
 		  .what = "stop recording faults" },
 		{ .head = comm_off,
 		  .head_len = sizeof(comm_off),
 		  .match = 1,
+		  .functional = BF_FUNCTIONAL_MESSAGES,
 		  .what = "stop its normal messages" },
 	};
 
 	for (size_t i = 0; i < BF_COUNT(asks); i++) {
-		enum bf_rc rc = bf_uds_ask(u, &asks[i], NULL, err);
+		enum bf_rc rc = bf_uds_try(u, &asks[i], NULL, NULL, err);
 
-		if (rc && !err->dev_refused)
+		if (rc)
 			return rc;
 	}
 	return BF_OK;
@@ -233,6 +296,7 @@ enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err
 	enum bf_rc rc = bf_uds_need_link(u, err);
 
 	u->fingerprinted = u->unlocked = false;
+	memset(u->accepted, 0, sizeof(u->accepted));
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
 	if (!rc)
@@ -257,29 +321,40 @@ enum bf_rc bf_uds_ping(struct bf_proto *p, struct bf_err *err)
 	return bf_uds_ask(uds_of(p), &ask, NULL, err);
 }
 
-enum bf_rc bf_uds_keepalive(struct bf_proto *p, struct bf_err *err)
+/* Some servers heed nothing else: 3E 80 goes out between blocks, too. */
+enum bf_rc bf_uds_present(struct uds *u, struct bf_err *err)
 {
-	static const uint8_t msg[] = { UDS_TESTER_PRESENT, UDS_SUPPRESS };
-	struct uds *u = uds_of(p);
-	bf_time now = bf_now(uds_clock(u));
+	static const uint8_t head[] = { UDS_TESTER_PRESENT, UDS_SUPPRESS };
+	const struct uds_ask ask = {
+		.head = head,
+		.head_len = sizeof(head),
+		.functional = BF_FUNCTIONAL_PRESENT,
+		.what = "keep the session open",
+	};
 	enum bf_rc rc;
 
 	if (!u->link || u->session == UDS_SESSION_DEFAULT || u->piece_len ||
-	    now - u->last_sent < KEEPALIVE_AFTER)
+	    bf_now(uds_clock(u)) - u->last_present < KEEPALIVE_AFTER)
 		return BF_OK;
-	rc = u->link->ops->send(u->link, msg, sizeof(msg), bf_in(uds_clock(u), BF_SEC(1)), err);
-	u->last_sent = now;
+	rc = bf_uds_send(u, &ask, err);
+	u->last_present = bf_now(uds_clock(u));
 	return rc ? bf_while(err, "keeping the session open") : BF_OK;
+}
+
+enum bf_rc bf_uds_keepalive(struct bf_proto *p, struct bf_err *err)
+{
+	return bf_uds_present(uds_of(p), err);
 }
 
 enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
 {
-	static const uint8_t head[] = { UDS_RESET, 0x01 };
+	const uint8_t head[] = { UDS_RESET, uds_profile(uds_of(p))->reset_type };
 	const struct uds_ask ask = {
 		.head = head,
 		.head_len = sizeof(head),
 		.match = 1,
 		.rclass = BF_RETRY_DESTRUCTIVE,
+		.limit = RESET_PENDING,
 		.what = "restart",
 	};
 	struct uds *u = uds_of(p);
@@ -300,10 +375,12 @@ enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
 	return BF_OK;
 }
 
-/* F186: the session falls back to the default one when the server really restarted. */
+/* The session falls back to the default one when the server really restarted. One that does not tell its session
+ * is only asked whether it is there. */
 static enum bf_rc ask_restarted(struct uds *u, bool *ret, struct bf_err *err)
 {
-	static const uint8_t head[] = { UDS_READ_DID, 0xF1, 0x86 };
+	uint16_t did = uds_profile(u)->did_session;
+	const uint8_t head[] = { UDS_READ_DID, (uint8_t)(did >> 8), (uint8_t)did };
 	const struct uds_ask ask = {
 		.head = head,
 		.head_len = sizeof(head),
@@ -313,13 +390,14 @@ static enum bf_rc ask_restarted(struct uds *u, bool *ret, struct bf_err *err)
 		.what = "tell its session",
 	};
 	bool long_ago = bf_now(uds_clock(u)) - u->restarted_at > RESTART_SEEN;
+	bool tells = did && u->session_did != UDS_SILENT;
 	struct bf_cur c;
-	enum bf_rc rc = bf_uds_ask(u, &ask, &c, err);
+	enum bf_rc rc = tells ? bf_uds_ask(u, &ask, &c, err) : bf_uds_ping(&u->proto, err);
 
 	*ret = u->silence_seen || long_ago;
 	if (only_silence(rc) || rc == BF_E_NODEV)
 		u->silence_seen = true;
-	if (rc)
+	if (rc || !tells)
 		return rc;
 	if (bf_cur_u8(&c) != u->session_before || u->session_before == UDS_SESSION_DEFAULT)
 		*ret = true;
@@ -365,6 +443,7 @@ void bf_uds_leave(struct bf_proto *p)
 
 	if (!u->link || u->session == UDS_SESSION_DEFAULT)
 		return;
+	bf_err_init(&quiet);
 	bf_uds_abandon(p);
 	bf_clock_hold(uds_clock(u));
 	enter(u, UDS_SESSION_DEFAULT, "close the session", BF_RETRY_DESTRUCTIVE, &quiet);

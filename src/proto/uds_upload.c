@@ -21,10 +21,13 @@ static enum bf_rc read_block(struct uds *u, uint8_t counter, uint32_t addr, size
 		.min_len = 3,
 		.expect = left < block_max - BLOCK_HEAD ? BLOCK_HEAD + left : block_max,
 		.rclass = BF_RETRY_COUNTED,
+		.limit = BF_SEC(uds_profile(u)->limit_block_s),
 		.what = what,
 	};
 	enum bf_rc rc;
 
+	if (bf_uds_present(u, err))
+		return err->rc;
 	snprintf(what, sizeof(what), "give its memory at 0x%08X", addr);
 	rc = bf_uds_ask(u, &ask, ret, err);
 	if (rc)
@@ -68,6 +71,14 @@ static bool worth_restarting(enum bf_rc rc, const struct bf_err *err)
 	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || bf_uds_transfer_lost(err);
 }
 
+/* A pack may want to know who reads it. It is asked once, and only where there is an answer to give. */
+static bool may_unlock(struct uds *u, enum bf_rc rc, const struct bf_err *err)
+{
+	return rc && !u->unlocked && u->proto.env.auth &&
+	       (bf_uds_refused(err, UDS_NRC_SECURITY) ||
+		bf_uds_refused(err, UDS_NRC_AUTHENTICATION));
+}
+
 enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
 		       uint8_t *buf, size_t len, struct bf_err *err)
 {
@@ -87,6 +98,14 @@ enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint3
 		if (u->safe_len < UDS_MSG_MAX && n > u->safe_len - BLOCK_HEAD)
 			n = u->safe_len - BLOCK_HEAD;
 		rc = read_transfer(u, addr + (uint32_t)done, buf + done, n, &done, err);
+		if (may_unlock(u, rc, err)) {
+			bf_err_init(err);
+			if (bf_uds_authenticate(p, err))
+				return err->rc;
+			rc = read_transfer(u, addr + (uint32_t)done, buf + done, n, &done, err);
+		}
+		if (rc && !done && bf_uds_refused(err, UDS_NRC_NO_SERVICE))
+			err->rc = rc = BF_E_UNSUPPORTED;
 		/* The count is of restarts without progress. */
 		if (done > before)
 			i = 0;

@@ -39,7 +39,9 @@ static void the_default_is_the_contract_of_the_manual(void **state)
 	assert_int_equal(p.can_pad, 0xCC);
 	assert_int_equal(p.node, 0x11);
 	assert_int_equal(p.tester, 0xF1);
-	assert_int_equal(p.rid_hash, 0xF0B4);
+	assert_int_equal(p.rid_erase, 0xFF00);
+	/* Not started on a pack that does not say it is one of those. */
+	assert_int_equal(p.rid_hash, BF_AUTO_U16);
 	assert_int_equal(p.did_map, 0xFD03);
 	assert_int_equal(p.serial_rates[0], 3000000);
 	assert_int_equal(p.serial_rates[6], 115200);
@@ -60,6 +62,10 @@ static void the_example_file_is_the_default_written_out(void **state)
 	(void)state;
 	bf_profile_default(&def);
 	assert_int_equal(bf_profile_load("default", folders, &p, &err), BF_OK);
+	assert_int_equal(strlen(p.sha256), 64);
+	assert_non_null(strstr(p.path, "default.ini"));
+	memset(p.sha256, 0, sizeof(p.sha256));
+	memset(p.path, 0, sizeof(p.path));
 	assert_memory_equal(&p, &def, sizeof(p));
 }
 
@@ -315,6 +321,67 @@ static void a_file_without_a_name_is_named_by_its_path(void **state)
 	assert_string_equal(p.description, "");
 }
 
+static void wider_limits_and_programs_are_notes(void **state)
+{
+	struct bf_profile p;
+	struct bf_err err;
+	char text[512];
+
+	(void)state;
+	bf_profile_default(&p);
+	assert_false(bf_profile_note(&p, 0, text, sizeof(text)));
+	assert_int_equal(parse("[limits]\nsoc-min = 25\nsoc-max = 100\n[uds]\nauth = program\n"
+			       "auth-program = /opt/key\n",
+			       &p, &err),
+			 BF_OK);
+	assert_true(bf_profile_note(&p, 0, text, sizeof(text)));
+	assert_non_null(strstr(text, "soc-max to 100"));
+	assert_true(bf_profile_note(&p, 1, text, sizeof(text)));
+	assert_non_null(strstr(text, "runs the program '/opt/key'"));
+	assert_false(bf_profile_note(&p, 2, text, sizeof(text)));
+}
+
+static void a_program_lies_beside_the_profile_and_not_where_the_user_stands(void **state)
+{
+	static const char text[] = "[uds]\nauth = program\nauth-program = bin/key\n";
+	char folder[] = "/tmp/bmsflash-profile-XXXXXX", path[64], want[64];
+	struct bf_profile p;
+	struct bf_err err;
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/a.ini", folder);
+	snprintf(want, sizeof(want), "%s/bin/key", folder);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(bf_profile_load(path, NULL, &p, &err), BF_OK);
+	assert_string_equal(p.auth_program, want);
+	unlink(path);
+	rmdir(folder);
+}
+
+static void an_address_format_has_one_to_four_bytes_each(void **state)
+{
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	refused("[uds]\naddress-format = 0x15\n", "address-format");
+	refused("[uds]\naddress-format = 0x40\n", "address-format");
+	assert_int_equal(parse("[uds]\naddress-format = 0x24\n", &p, &err), BF_OK);
+	assert_int_equal(p.address_format, 0x24);
+}
+
+static void memory_has_bounds_whatever_a_profile_says(void **state)
+{
+	(void)state;
+	refused("[region a]\nsize = 0x04000001\n", "allowed: 1 to 67108864");
+	refused("[region a]\nerase-unit = 0x100001\n", "allowed: 0 to 1048576");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +403,10 @@ int main(void)
 		cmocka_unit_test(keys_that_contradict_each_other_are_refused),
 		cmocka_unit_test(a_profile_that_is_nowhere_names_the_folders),
 		cmocka_unit_test(a_file_without_a_name_is_named_by_its_path),
+		cmocka_unit_test(wider_limits_and_programs_are_notes),
+		cmocka_unit_test(a_program_lies_beside_the_profile_and_not_where_the_user_stands),
+		cmocka_unit_test(an_address_format_has_one_to_four_bytes_each),
+		cmocka_unit_test(memory_has_bounds_whatever_a_profile_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

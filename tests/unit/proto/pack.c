@@ -19,12 +19,14 @@ static void put_can(struct pack *k, bf_time delay, const uint8_t *msg, size_t le
 	uint8_t f[64], sn = 1;
 	size_t at, taken, n = bf_isotp_put_first(&shape, f, msg, len, &at);
 
-	wire_put_frame(k->w, delay, 0x7E8, 0, f, n);
+	wire_put_frame(k->w, delay, k->answer_id ? k->answer_id : 0x7E8,
+		       k->answer_id > 0x7FF ? BF_FRAME_EXT : 0, f, n);
 	while (at < len) {
 		n = bf_isotp_put_next(&shape, f, sn++, msg + at, len - at, &taken);
 		at += taken;
 		delay += BF_US(300);
-		wire_put_frame(k->w, delay, 0x7E8, 0, f, n);
+		wire_put_frame(k->w, delay, k->answer_id ? k->answer_id : 0x7E8,
+			       k->answer_id > 0x7FF ? BF_FRAME_EXT : 0, f, n);
 	}
 }
 
@@ -91,6 +93,8 @@ static void heard(struct pack *k, const uint8_t *msg, size_t len)
 	bf_time delay = 0;
 
 	bf_hex(hex, 2 * len + 1, msg, len);
+	if (k->heard < BF_COUNT(k->heard_id))
+		k->heard_id[k->heard] = k->frame_id;
 	k->heard++;
 	snprintf(k->log + used, sizeof(k->log) - used, "%.32s ", hex);
 	for (size_t i = 0; k->rules[i].request; i++) {
@@ -133,6 +137,7 @@ static void hear_frame(struct wire *w, const struct bf_frame *f)
 	struct bf_isotp_pdu pdu;
 
 	bf_isotp_decode(f->data, f->len, &pdu);
+	k->frame_id = f->id;
 	if (pdu.type == BF_ISOTP_SINGLE) {
 		heard(k, pdu.data, pdu.len);
 	} else if (pdu.type == BF_ISOTP_FIRST) {
@@ -140,7 +145,9 @@ static void hear_frame(struct wire *w, const struct bf_frame *f)
 		k->rx_have = pdu.len;
 		k->rx[sizeof(k->rx) - 1] = 0;
 		w->dbitrate = (uint32_t)pdu.total; /* remembers the length */
-		wire_put_frame(w, BF_US(500), 0x7E8, 0, "\x30\x00\x00", 3);
+		wire_put_frame(w, BF_US(500), k->answer_id ? k->answer_id : 0x7E8,
+			       k->answer_id > 0x7FF ? BF_FRAME_EXT : 0,
+			       (const uint8_t[]){ 0x30, 0x00, k->st_min }, 3);
 	} else if (pdu.type == BF_ISOTP_CONSECUTIVE) {
 		memcpy(k->rx + k->rx_have, pdu.data, pdu.len);
 		k->rx_have += pdu.len;
@@ -182,6 +189,21 @@ struct pack *pack_new(enum pack_over over, const struct pack_rule *rules)
 	return k;
 }
 
+struct pack *pack_named_new(enum pack_over over, const struct pack_rule *rules)
+{
+	struct pack *k = pack_new(over, rules);
+
+	k->profile.rid_check_memory = 0x0202;
+	k->profile.rid_state = 0xF0B0;
+	k->profile.rid_activate = 0xF0B1;
+	k->profile.rid_confirm = 0xF0B2;
+	k->profile.rid_revert = 0xF0B3;
+	k->profile.rid_hash = 0xF0B4;
+	k->profile.rid_self_test = 0xF0B5;
+	k->profile.rid_balance = 0xF0B6;
+	return k;
+}
+
 struct pack *pack_free(struct pack *k)
 {
 	if (!k)
@@ -198,6 +220,25 @@ void pack_rules(struct pack *k, const struct pack_rule *rules)
 	memset(k->used, 0, sizeof(k->used));
 	k->log[0] = '\0';
 	k->heard = 0;
+}
+
+void pack_is_ours(struct pack *k)
+{
+	static const struct pack_rule known[] = {
+		{ "3e00", "7e00" },
+		{ "22fd01", "62fd01"
+			    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" },
+		{ "22*", "7f2231" },
+		{ "31*", "7f3131" },
+		{ NULL },
+	};
+	const struct pack_rule *rules = k->rules;
+	struct bf_ident id;
+
+	pack_rules(k, known);
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	pack_rules(k, rules);
+	memset(&k->retry.requests, 0, sizeof(k->retry.requests));
 }
 
 bf_time pack_now(const struct pack *k)

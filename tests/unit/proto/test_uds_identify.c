@@ -122,8 +122,77 @@ static void what_a_pack_does_not_tell_stays_unknown(void **state)
 	assert_false(id.has_version || id.has_vid || id.has_cid || id.in_bootloader);
 	assert_int_equal(id.n_slots + id.n_regions, 0);
 	assert_false(id.caps & (BF_CAP_COUNTER | BF_CAP_DUAL_BANK | BF_CAP_TRIAL | BF_CAP_READ));
-	assert_true(id.caps & BF_CAP_RATES);
-	assert_int_equal(id.rates[0], 3000000);
+	assert_int_equal(id.talks, BF_TALKS_UNKNOWN);
+	/* Nobody said that it can change its rate. */
+	assert_false(id.caps & BF_CAP_RATES);
+	assert_int_equal(id.rates[0], 0);
+}
+
+static void who_answers_is_told_or_unknown(void **state)
+{
+	static const struct {
+		const char *version, *session;
+		bool ours;
+		enum bf_talks want;
+	} rows[] = {
+		{ "62f189312e342e30", "7f2231", false, BF_TALKS_APPLICATION },
+		{ "62f189312e342e30", "62f18601", false, BF_TALKS_APPLICATION },
+		{ "62f189312e342e30", "62f18602", false, BF_TALKS_LOADER },
+		{ "62f189302e302e30", "7f2231", false, BF_TALKS_UNKNOWN }, /* 0.0.0 */
+		{ "62f189", "62f18601", false, BF_TALKS_UNKNOWN },
+		{ "62f189ffffff", "62f18601", false, BF_TALKS_UNKNOWN },
+		{ "62f189424f4f54", "62f18601", false, BF_TALKS_UNKNOWN }, /* BOOT */
+		{ "7f2231", "7f2231", false, BF_TALKS_UNKNOWN },
+		{ "7f2231", "62f18602", false, BF_TALKS_LOADER },
+		{ "62f189", "62f18601", true, BF_TALKS_LOADER },
+		{ "62f189312e342e30", "62f18603", true, BF_TALKS_APPLICATION },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		const struct pack_rule rules[] = { { "3e00", "7e00", 0 },
+						   { "22f189", rows[i].version, 0 },
+						   { "22f186", rows[i].session, 0 },
+						   { "22*", "7f2231", 0 },
+						   { "31*", "7f3131", 0 },
+						   { NULL } };
+		BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+		struct bf_ident id;
+
+		if (rows[i].ours)
+			pack_is_ours(k);
+		pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+		assert_int_equal(id.talks, rows[i].want);
+		assert_int_equal(id.in_bootloader, rows[i].want == BF_TALKS_LOADER);
+	}
+}
+
+static void what_cannot_be_compared_is_told_as_such(void **state)
+{
+	static const struct {
+		const char *version, *counter;
+		bool bad_version, bad_counter;
+	} rows[] = {
+		{ "62f189312e342e30", "62fd0200000003", false, false },
+		{ "62f18956392e39", "62fd02000003", true, true }, /* V9.9 */
+		{ "7f2231", "7f2231", false, false },
+		{ "62f189", "62fd02", false, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		const struct pack_rule rules[] = { { "3e00", "7e00", 0 },
+						   { "22f189", rows[i].version, 0 },
+						   { "22fd02", rows[i].counter, 0 },
+						   { "22*", "7f2231", 0 },
+						   { NULL } };
+		BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+		struct bf_ident id;
+
+		pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+		assert_int_equal(id.version_unreadable, rows[i].bad_version);
+		assert_int_equal(id.counter_unreadable, rows[i].bad_counter);
+	}
 }
 
 static void an_empty_version_means_no_application_runs(void **state)
@@ -139,6 +208,7 @@ static void an_empty_version_means_no_application_runs(void **state)
 	struct bf_ident id;
 
 	(void)state;
+	pack_is_ours(k);
 	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
 	assert_true(id.in_bootloader && !id.has_version);
 }
@@ -163,9 +233,13 @@ static void a_pack_without_banks_shows_its_running_digest(void **state)
 	assert_false(id.caps & BF_CAP_DUAL_BANK);
 }
 
-static void a_malformed_map_is_not_believed(void **state)
+static void a_map_that_cannot_be_true_is_not_used(void **state)
 {
-	static const char *const bad[] = { "62fd0302000007", "62fd03ff", "62fd03" };
+	static const char *const bad[] = {
+		"62fd0302000007",
+		"62fd03ff",
+		"62fd03",
+	};
 
 	(void)state;
 	for (size_t i = 0; i < BF_COUNT(bad); i++) {
@@ -174,11 +248,13 @@ static void a_malformed_map_is_not_believed(void **state)
 						   { "22*", "7f2231", 0 },
 						   { NULL } };
 		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
-		struct bf_ident id = { .counter = 99 };
+		struct bf_ident id;
 
-		pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_E_LINK);
-		assert_int_equal(id.counter, 99);
-		assert_non_null(strstr(k->err.cause, "FD03"));
+		/* Asking once more would bring the same. */
+		pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+		assert_int_equal(id.n_regions, 0);
+		assert_false(id.caps & BF_CAP_ANY_ORDER);
+		assert_null(strstr(strstr(k->log, "22fd03") + 1, "22fd03"));
 	}
 }
 
@@ -212,13 +288,43 @@ static void regions_of_the_profile_win(void **state)
 	assert_null(strstr(k->log, "22fd03"));
 }
 
-static void silence_while_identifying_is_a_failure(void **state)
+static void a_pack_that_is_silent_to_what_it_does_not_know_is_identified(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "22f189", "62f189"
+			      "312e342e30" },
+		  { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_ident id;
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	assert_int_equal(id.version.minor, 4);
+	assert_true(pack_now(k) < BF_SEC(8));
+	/* and is found again after a restart, though it never tells its session */
+	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->await(k->p, pack_now(k) + BF_SEC(5), &k->err), BF_OK);
+}
+
+static void a_pack_that_falls_silent_while_it_is_identified_is_a_failure(void **state)
+{
+	RULES = { { "3e00", "7e00", 1 }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_ident id;
+
+	(void)state;
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_E_TIMEOUT);
+}
+
+static void silence_of_a_pack_that_is_known_is_the_lines_fault(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { NULL } };
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 	struct bf_ident id;
 
 	(void)state;
+	pack_is_ours(k);
 	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_E_TIMEOUT);
 }
 
@@ -304,10 +410,14 @@ int main(void)
 		cmocka_unit_test(what_a_pack_does_not_tell_stays_unknown),
 		cmocka_unit_test(an_empty_version_means_no_application_runs),
 		cmocka_unit_test(a_pack_without_banks_shows_its_running_digest),
-		cmocka_unit_test(a_malformed_map_is_not_believed),
+		cmocka_unit_test(a_map_that_cannot_be_true_is_not_used),
+		cmocka_unit_test(who_answers_is_told_or_unknown),
+		cmocka_unit_test(what_cannot_be_compared_is_told_as_such),
 		cmocka_unit_test(a_pack_without_hashes_is_not_said_to_have_them),
 		cmocka_unit_test(regions_of_the_profile_win),
-		cmocka_unit_test(silence_while_identifying_is_a_failure),
+		cmocka_unit_test(a_pack_that_is_silent_to_what_it_does_not_know_is_identified),
+		cmocka_unit_test(a_pack_that_falls_silent_while_it_is_identified_is_a_failure),
+		cmocka_unit_test(silence_of_a_pack_that_is_known_is_the_lines_fault),
 		cmocka_unit_test(telemetry_scales_as_the_profile_says),
 		cmocka_unit_test(quantities_that_a_pack_lacks_are_unknown),
 		cmocka_unit_test(values_that_share_a_record_share_the_request),

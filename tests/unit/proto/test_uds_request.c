@@ -19,7 +19,7 @@ static void a_lost_answer_is_asked_for_again(void **state)
 		{ "3101f0b3", "7101f0b300" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
@@ -32,7 +32,7 @@ static void a_lost_answer_is_asked_for_again(void **state)
 static void silence_ends_after_the_attempts_of_the_class(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { NULL } };
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_TIMEOUT);
@@ -47,7 +47,7 @@ static void pending_extends_the_wait_as_often_as_it_comes(void **state)
 		{ "3101f0b3", "7f3178 @4900:7f3178 @4900:7f3178 @4900:7101f0b300" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
@@ -60,7 +60,7 @@ static void pending_extends_the_wait_as_often_as_it_comes(void **state)
 static void pending_without_an_end_is_a_time_out(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "11*", "7f1178" }, { NULL } };
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 	bf_time began;
 
 	(void)state;
@@ -68,6 +68,120 @@ static void pending_without_an_end_is_a_time_out(void **state)
 	began = pack_now(k);
 	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
 	assert_true(pack_now(k) - began > BF_SEC(5) && pack_now(k) - began < BF_MS(5100));
+}
+
+/* Every second "pending", for ever. */
+static const char for_ever[] =
+	"7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 "
+	"@1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 "
+	"@1000:7f3178 "
+	"@1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 "
+	"@1000:7f3178 "
+	"@1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 @1000:7f3178 "
+	"@1000:7f3178";
+
+static void pending_has_an_end_that_the_pack_does_not_choose(void **state)
+{
+	const struct pack_rule rules[] = { { "3e00", "7e00" }, { "31*", for_ever }, { NULL } };
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
+	bf_time began;
+
+	(void)state;
+	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
+	began = pack_now(k);
+	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_TIMEOUT);
+	assert_true(pack_now(k) - began >= BF_SEC(15) && pack_now(k) - began < BF_SEC(16));
+	assert_non_null(strstr(k->err.cause, "said 15 times in 15 s"));
+	assert_string_equal(k->log, "3e00 3101f0b3 "); /* and it is not asked again */
+}
+
+static void each_kind_of_request_has_its_own_end(void **state)
+{
+	const struct pack_rule rules[] = { { "3e00", "7e00" },
+					   { "2ef15a*", "6ef15a" },
+					   { "3101ff00*", for_ever },
+					   { "3101ff01*", for_ever },
+					   { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	bf_time began;
+
+	(void)state;
+	k->profile.limit_erase_s = 20;
+	k->profile.limit_check_s = 8;
+	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
+	began = pack_now(k);
+	/* Also where the user cannot interrupt. */
+	bf_clock_hold(k->w->t.clock);
+	pack_expect(k, k->p->ops->erase(k->p, 0, 4096, &k->err), BF_E_TIMEOUT);
+	bf_clock_release(k->w->t.clock);
+	assert_true(pack_now(k) - began >= BF_SEC(20) && pack_now(k) - began < BF_SEC(21));
+	bf_clock_until(k->w->t.clock, pack_now(k) + BF_SEC(30));
+	began = pack_now(k);
+	pack_expect(k, k->p->ops->check(k->p, NULL, &k->err), BF_E_TIMEOUT);
+	assert_true(pack_now(k) - began >= BF_SEC(8) && pack_now(k) - began < BF_SEC(9));
+}
+
+static void the_built_in_ends_are_those_of_the_contract(void **state)
+{
+	struct bf_profile p;
+
+	(void)state;
+	bf_profile_default(&p);
+	assert_int_equal(p.limit_s, 15);
+	assert_int_equal(p.limit_erase_s, 600);
+	assert_int_equal(p.limit_check_s, 300);
+	assert_int_equal(p.limit_block_s, 60);
+}
+
+static void a_failure_to_program_is_given_one_more_chance(void **state)
+{
+	RULES = { { "3e00", "7e00" },           { "2ef15a*", "6ef15a" },
+		  { "3101ff00*", "7f3172", 1 }, { "3101ff00*", "7101ff0000", 1 },
+		  { "3101ff00*", "7f3172" },    { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->erase(k->p, 0, 4096, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->erase(k->p, 0, 4096, &k->err), BF_E_NAK);
+	assert_int_equal(k->err.dev_code, 0x72);
+	assert_int_equal(k->heard, 1 + 1 + 2 + 2);
+}
+
+/* What 7E, 7F and 33 mean: the session may be lost, or never have been the right one. */
+static void a_refusal_for_want_of_a_session_is_looked_into(void **state)
+{
+	static const struct {
+		const char *session, *answer;
+		bool before, reopened;
+	} rows[] = {
+		{ "62f18603", "7f317f", false, false }, /* our session, and not allowed in it */
+		{ "62f18603", "7f317e", true, false },
+		{ "62f18601", "7f317f", false, true }, /* the default session: it restarted */
+		{ "7f2231", "7f317f", false, false },  /* never worked here */
+		{ "7f2231", "7f317f", true, true },
+		{ "62f18601", "7f3122", true, false }, /* another reason altogether */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		const struct pack_rule rules[] = { { "3e00", "7e00", 0 },
+						   { "1003", "5003", 1 },
+						   { "1003", "7f1022", 0 },
+						   { "22f186", rows[i].session, 0 },
+						   { "3101f0b2", "7101f0b200", 0 },
+						   { "3101f0b3", rows[i].answer, 0 },
+						   { NULL } };
+		BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
+
+		pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+		if (rows[i].before)
+			pack_expect(k, k->p->ops->confirm(k->p, &k->err), BF_OK);
+		assert_int_not_equal(k->p->ops->revert(k->p, &k->err), BF_OK);
+		if (!strstr(strstr(k->log, "1003") + 1, "1003") == rows[i].reopened)
+			fail_msg("row %zu: %s", i, k->log);
+		if (!rows[i].reopened)
+			assert_false(k->err.dev_forgot);
+	}
 }
 
 static void busy_is_repeated_with_a_pause_whatever_the_class(void **state)
@@ -78,7 +192,7 @@ static void busy_is_repeated_with_a_pause_whatever_the_class(void **state)
 		{ "1101", "5101" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
@@ -90,7 +204,7 @@ static void busy_is_repeated_with_a_pause_whatever_the_class(void **state)
 static void busy_for_ever_is_a_refusal(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "1101", "7f1121" }, { NULL } };
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_E_NAK);
@@ -102,7 +216,7 @@ static void busy_for_ever_is_a_refusal(void **state)
 static void a_refusal_carries_name_meaning_and_next_step(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "3101f0b3", "7f3133" }, { NULL } };
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_AUTH);
@@ -117,7 +231,7 @@ static void a_refusal_carries_name_meaning_and_next_step(void **state)
 static void a_code_of_no_standard_is_shown_as_it_is(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "3101f0b3", "7f31f5" }, { NULL } };
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_NAK);
@@ -132,7 +246,7 @@ static void answers_to_other_requests_are_dropped(void **state)
 		{ "3101f0b3", "7f3e31 62f18600 7101f0b200 7f2231 7101f0b300" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
@@ -142,14 +256,14 @@ static void answers_to_other_requests_are_dropped(void **state)
 /* 7F 31 without a code, 71 01 F0 without the rest, nothing after the routine: none is success. */
 static void a_malformed_answer_is_damage_and_never_success(void **state)
 {
-	static const char *const bad[] = { "7f31", "7f313300", "71", "7101f0", "7101f0b3", "7f" };
+	static const char *const bad[] = { "7f31", "7f313300", "71", "7101f0", "7f" };
 
 	(void)state;
 	for (size_t i = 0; i < BF_COUNT(bad); i++) {
 		const struct pack_rule rules[] = { { "3e00", "7e00" },
 						   { "3101f0b3", bad[i], 0 },
 						   { NULL } };
-		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+		BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 		pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_LINK);
 		assert_non_null(strstr(k->err.cause, "malformed"));
@@ -170,7 +284,7 @@ static void a_late_answer_is_not_taken_for_the_next_one(void **state)
 		{ "3101f0b4000000100000001000000010", "7101f0b4000001bbbbbbbbbbbbbbbb" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 	uint8_t got[2][8];
 
 	(void)state;
@@ -185,7 +299,7 @@ static void a_late_answer_is_not_taken_for_the_next_one(void **state)
 static void a_cancelled_request_is_interrupted(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { NULL } };
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	bf_vclock_cancel_at(k->w->t.clock, BF_MS(120));
@@ -195,7 +309,7 @@ static void a_cancelled_request_is_interrupted(void **state)
 static void a_wire_that_is_gone_is_not_tried_again(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { NULL } };
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
@@ -210,7 +324,7 @@ static void the_same_dialogue_runs_over_every_link(void **state)
 
 	(void)state;
 	for (int over = PACK_HDLC; over <= PACK_CAN; over++) {
-		BF_AUTO(pack) *k = pack_new((enum pack_over)over, rules);
+		BF_AUTO(pack) *k = pack_named_new((enum pack_over)over, rules);
 
 		pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
 	}
@@ -219,7 +333,7 @@ static void the_same_dialogue_runs_over_every_link(void **state)
 static void a_routine_that_the_profile_does_not_name_is_unsupported(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { NULL } };
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	k->profile.rid_revert = 0;
@@ -256,6 +370,11 @@ int main(void)
 		cmocka_unit_test(silence_ends_after_the_attempts_of_the_class),
 		cmocka_unit_test(pending_extends_the_wait_as_often_as_it_comes),
 		cmocka_unit_test(pending_without_an_end_is_a_time_out),
+		cmocka_unit_test(pending_has_an_end_that_the_pack_does_not_choose),
+		cmocka_unit_test(each_kind_of_request_has_its_own_end),
+		cmocka_unit_test(the_built_in_ends_are_those_of_the_contract),
+		cmocka_unit_test(a_failure_to_program_is_given_one_more_chance),
+		cmocka_unit_test(a_refusal_for_want_of_a_session_is_looked_into),
 		cmocka_unit_test(busy_is_repeated_with_a_pause_whatever_the_class),
 		cmocka_unit_test(busy_for_ever_is_a_refusal),
 		cmocka_unit_test(a_refusal_carries_name_meaning_and_next_step),

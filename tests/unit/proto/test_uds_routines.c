@@ -16,7 +16,7 @@ static void a_hash_of_a_range_has_32_bytes(void **state)
 		{ "3101f0b4*", "7101f0b40001" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_CAN, rules);
 	uint8_t got[32];
 
 	(void)state;
@@ -36,7 +36,7 @@ static void hashes_of_units_come_in_as_many_answers_as_needed(void **state)
 						      "a2a2a2a2a2a2a2a2" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 	uint8_t got[3][8];
 
 	(void)state;
@@ -60,7 +60,7 @@ static void hashes_that_do_not_fit_the_question_are_damage(void **state)
 		const struct pack_rule rules[] = { { "3e00", "7e00", 0 },
 						   { "31*", bad[i], 0 },
 						   { NULL } };
-		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+		BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 		uint8_t got[1][8];
 
 		pack_expect(k, k->p->ops->hash_units(k->p, 0, 16, 16, got, 1, &k->err), BF_E_LINK);
@@ -91,11 +91,106 @@ static void the_check_compares_memory_and_then_the_image(void **state)
 		{ "3101ff01", "7f3178 7101ff0100" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, check(k), BF_OK);
 	assert_int_equal(k->heard, 3);
+	assert_int_equal(k->p->checked, BF_CHECKED_MEMORY | BF_CHECKED_IMAGE);
+}
+
+static void a_pack_that_checks_nothing_did_not_pass_a_check(void **state)
+{
+	static const char *const nrcs[] = { "7f3111", "7f3112", "7f3131", "7f317e", "7f317f" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(nrcs); i++) {
+		const struct pack_rule rules[] = { { "3e00", "7e00", 0 },
+						   { "31*", nrcs[i], 0 },
+						   { NULL } };
+		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+		pack_expect(k, check(k), BF_E_UNSUPPORTED);
+		assert_int_equal(k->p->checked, 0);
+		/* The one routine that any server may be asked for. */
+		assert_string_equal(k->log, "3e00 3101ff01 ");
+	}
+}
+
+static void a_check_that_the_profile_names_and_the_pack_refuses_has_failed(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "3101ff01", "7f3112" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	k->profile.rid_check_deps = 0xFF01;
+	assert_int_not_equal(check(k), BF_OK);
+	assert_int_not_equal(k->err.rc, BF_OK);
+	assert_int_equal(k->p->checked, 0);
+}
+
+static void an_answer_without_a_status_byte_is_success(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "3101ff01", "7101ff01" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, check(k), BF_OK);
+	assert_int_equal(k->p->checked, BF_CHECKED_IMAGE);
+}
+
+static void other_status_bytes_may_mean_success(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "3101ff01", "7101ff0110" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, check(k), BF_E_MISMATCH);
+	k->profile.good_status = (struct bf_codes){ .n = 2, .code = { 0x02, 0x10 } };
+	pack_expect(k, check(k), BF_OK);
+}
+
+static void no_routine_of_a_stranger_is_started_that_nobody_declared(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "22*", "7f2231" }, { "31*", "7101f0b000" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_self_test test;
+	struct bf_ident id;
+	uint8_t got[32];
+	bool good;
+
+	(void)state;
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->hash(k->p, 0, 16, got, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->self_test(k->p, &test, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->balance(k->p, &good, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->activate(k->p, BF_ACTIVATE_TRIAL, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->confirm(k->p, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->state(k->p, &id, &k->err), BF_E_UNSUPPORTED);
+	assert_null(strstr(k->log, " 31"));
+	assert_false(id.caps & (BF_CAP_HASH | BF_CAP_SELF_TEST | BF_CAP_BALANCE | BF_CAP_RESUME |
+				BF_CAP_TRIAL | BF_CAP_RATES | BF_CAP_MEASURE | BF_CAP_ANY_ORDER));
+}
+
+static void identifying_sends_reads_only(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "1003", "5003" },
+		  { "22f189", "62f189"
+			      "312e332e30" },
+		  { "22*", "7f2231" },
+		  { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+	struct bf_ident id;
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	k->p->ops->leave(k->p);
+	for (const char *at = k->log; *at; at = strchr(at, ' ') + 1)
+		assert_true(strncmp(at, "22", 2) == 0 || strncmp(at, "3e", 2) == 0 ||
+			    strncmp(at, "1003", 4) == 0 || strncmp(at, "1001", 4) == 0);
 }
 
 static void each_status_of_the_check_has_its_own_exit(void **state)
@@ -111,7 +206,7 @@ static void each_status_of_the_check_has_its_own_exit(void **state)
 		{ "7101020200", "7101ff0104", BF_E_INCOMPATIBLE },
 		{ "7101020200", "7101ff0177", BF_E_NAK },
 		{ "7f3131", "7101ff0101", BF_E_SIGNATURE },
-		{ "7f3131", "7f3112", BF_OK },
+		{ "7f3131", "7f3112", BF_E_UNSUPPORTED },
 		{ "7f3133", "7101ff0100", BF_E_AUTH },
 	};
 
@@ -123,6 +218,7 @@ static void each_status_of_the_check_has_its_own_exit(void **state)
 						   { NULL } };
 		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
+		pack_is_ours(k);
 		pack_expect(k, check(k), rows[i].want);
 	}
 }
@@ -136,7 +232,7 @@ static void a_routine_that_is_not_there_is_unsupported(void **state)
 		const struct pack_rule rules[] = { { "3e00", "7e00", 0 },
 						   { "31*", nrcs[i], 0 },
 						   { NULL } };
-		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+		BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 		struct bf_self_test test;
 		uint8_t got[32];
 		bool good;
@@ -156,7 +252,7 @@ static void activation_says_trial_or_permanent(void **state)
 		{ "3101f0b102", "7101f0b101" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->activate(k->p, BF_ACTIVATE_TRIAL, &k->err), BF_OK);
@@ -172,7 +268,7 @@ static void confirming_twice_because_of_a_lost_answer_is_confirming(void **state
 		{ "3101f0b2", "7101f0b201" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->confirm(k->p, &k->err), BF_OK);
@@ -187,7 +283,7 @@ static void a_failed_self_test_quotes_the_pack(void **state)
 			      "63656c6c2037" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 	struct bf_self_test test;
 
 	(void)state;
@@ -204,7 +300,7 @@ static void balancing_answers_yes_or_no(void **state)
 		{ "3101f0b6", "7101f0b601" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 	bool good = false;
 
 	(void)state;
@@ -231,7 +327,7 @@ static void the_state_of_the_banks_is_read_afresh(void **state)
 			      "05" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 	struct bf_ident id = { .n_slots = 2 };
 
 	(void)state;
@@ -241,7 +337,7 @@ static void the_state_of_the_banks_is_read_afresh(void **state)
 			 BF_SLOT_TRIAL | BF_SLOT_BOOTABLE | BF_SLOT_CONFIRMED | BF_SLOT_ACTIVE);
 	assert_int_equal(id.slots[0].version.major, 2);
 	assert_int_equal(id.slots[0].counter, 4);
-	pack_expect(k, k->p->ops->state(k->p, &id, &k->err), BF_E_LINK);
+	pack_expect(k, k->p->ops->state(k->p, &id, &k->err), BF_E_UNSUPPORTED);
 	assert_int_equal(id.n_slots, 1);
 }
 
@@ -252,6 +348,12 @@ int main(void)
 		cmocka_unit_test(hashes_of_units_come_in_as_many_answers_as_needed),
 		cmocka_unit_test(hashes_that_do_not_fit_the_question_are_damage),
 		cmocka_unit_test(the_check_compares_memory_and_then_the_image),
+		cmocka_unit_test(a_pack_that_checks_nothing_did_not_pass_a_check),
+		cmocka_unit_test(a_check_that_the_profile_names_and_the_pack_refuses_has_failed),
+		cmocka_unit_test(an_answer_without_a_status_byte_is_success),
+		cmocka_unit_test(other_status_bytes_may_mean_success),
+		cmocka_unit_test(no_routine_of_a_stranger_is_started_that_nobody_declared),
+		cmocka_unit_test(identifying_sends_reads_only),
 		cmocka_unit_test(each_status_of_the_check_has_its_own_exit),
 		cmocka_unit_test(a_routine_that_is_not_there_is_unsupported),
 		cmocka_unit_test(activation_says_trial_or_permanent),

@@ -112,7 +112,7 @@ static void a_wrong_key_is_sent_once(void **state)
 	assert_string_equal(f.auth.serial, "");
 }
 
-static void a_lock_out_is_waited_for_once(void **state)
+static void a_short_lock_out_costs_a_short_wait(void **state)
 {
 	RULES = {
 		{ "3e00", "7e00" },       { "2701", "7f2737", 1 }, { "2701", SEED },
@@ -124,8 +124,23 @@ static void a_lock_out_is_waited_for_once(void **state)
 	(void)state;
 	give_key(k, &f);
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
-	assert_true(pack_now(k) > BF_SEC(10) && pack_now(k) < BF_SEC(12));
+	assert_true(pack_now(k) > BF_SEC(1) && pack_now(k) < BF_SEC(2));
 	assert_non_null(strstr(k->alive_what, "lock-out"));
+}
+
+static void a_long_lock_out_is_waited_for(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },       { "2701", "7f2737", 3 }, { "2701", SEED },
+		{ "22f18c", "62f18c31" }, { "2702beef", "6702" },  { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct fake_auth f;
+
+	(void)state;
+	give_key(k, &f);
+	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
+	assert_true(pack_now(k) > BF_SEC(10) && pack_now(k) < BF_SEC(12));
 	assert_true(k->alive >= 10);
 }
 
@@ -138,7 +153,30 @@ static void a_lock_out_that_does_not_end_is_explained(void **state)
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
 	assert_int_equal(k->err.dev_code, 0x37);
 	assert_true(k->err.next[0]);
-	assert_string_equal(k->log, "3e00 2701 2701 ");
+	assert_true(pack_now(k) < BF_SEC(12));
+}
+
+static void a_level_that_the_profile_names_and_the_pack_lacks_is_no_open_door(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "27*", "7f2712" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	k->profile.security_level = 0x05;
+	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
+	assert_non_null(strstr(k->err.next, "security-level"));
+	assert_non_null(strstr(k->log, "2705 "));
+}
+
+static void a_level_that_nobody_named_is_named_once_the_pack_stays_locked(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "27*", "7f2712" }, { "2ef15a*", "7f2e33" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->erase(k->p, 0, 4096, &k->err), BF_E_AUTH);
+	assert_non_null(strstr(k->err.likely[0], "security-level"));
 }
 
 static void a_lost_answer_to_the_key_asks_for_a_new_seed(void **state)
@@ -240,7 +278,10 @@ int main(void)
 		cmocka_unit_test(a_pack_without_the_service_has_no_lock),
 		cmocka_unit_test(without_a_key_the_option_is_named),
 		cmocka_unit_test(a_wrong_key_is_sent_once),
-		cmocka_unit_test(a_lock_out_is_waited_for_once),
+		cmocka_unit_test(a_short_lock_out_costs_a_short_wait),
+		cmocka_unit_test(a_long_lock_out_is_waited_for),
+		cmocka_unit_test(a_level_that_the_profile_names_and_the_pack_lacks_is_no_open_door),
+		cmocka_unit_test(a_level_that_nobody_named_is_named_once_the_pack_stays_locked),
 		cmocka_unit_test(a_lock_out_that_does_not_end_is_explained),
 		cmocka_unit_test(a_lost_answer_to_the_key_asks_for_a_new_seed),
 	};

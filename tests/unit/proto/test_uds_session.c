@@ -102,16 +102,16 @@ static void a_single_bank_pack_is_followed_into_its_loader(void **state)
 	assert_non_null(strstr(k->log, "22f186 1003 1002 "));
 }
 
-/* P2 400 ms, P2* 20 s in the answer: both are believed. */
+/* P2 400 ms, P2* 10 s in the answer: both are believed. */
 static void the_servers_own_times_are_used(void **state)
 {
 	RULES = {
 		{ "3e00", "7e00" },
-		{ "1003", "5003019007d0" },
-		{ "3101f0b3", "@380:7f3178 @19000:7101f0b300" },
+		{ "1003", "5003019003e8" },
+		{ "3101f0b3", "@380:7f3178 @9000:7101f0b300" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
@@ -127,7 +127,7 @@ static void times_below_the_profiles_floor_are_not(void **state)
 		{ "3101f0b3", "@45:7f3178 @4000:7101f0b300" },
 		{ NULL },
 	};
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
 	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
@@ -149,6 +149,104 @@ static void an_idle_session_is_kept_open_every_two_seconds(void **state)
 		bf_clock_until(k->w->t.clock, bf_in(k->w->t.clock, BF_MS(100)));
 	}
 	assert_string_equal(k->log, "3e00 1003 3e80 3e80 ");
+}
+
+static void other_requests_do_not_keep_a_session(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1003", "5003" }, { "22*", "7f2231" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	for (int i = 0; i < 55; i++) {
+		struct bf_measure m;
+
+		pack_expect(k, k->p->ops->measure(k->p, &m, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->keepalive(k->p, &k->err), BF_OK);
+		bf_clock_until(k->w->t.clock, bf_in(k->w->t.clock, BF_MS(50)));
+	}
+	assert_non_null(strstr(k->log, " 3e80 "));
+	assert_non_null(strstr(strstr(k->log, " 3e80 ") + 1, " 3e80 "));
+}
+
+static void what_the_profile_sends_to_all_nodes_goes_there_and_needs_no_answer(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1003", "5003003201f4" }, { "8502", "-" },
+		  { "280301", "-" },  { "1002", "5002003201f4" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+
+	(void)state;
+	k->profile.functional = BF_FUNCTIONAL_SESSION | BF_FUNCTIONAL_PRESENT | BF_FUNCTIONAL_DTC |
+				BF_FUNCTIONAL_MESSAGES;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
+	assert_string_equal(k->log, "3e00 1003 8502 280301 1002 ");
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(k->heard_id[i], i >= 1 && i <= 3 ? 0x7DF : 0x7E0);
+	bf_clock_until(k->w->t.clock, bf_in(k->w->t.clock, BF_SEC(3)));
+	pack_expect(k, k->p->ops->keepalive(k->p, &k->err), BF_OK);
+	assert_int_equal(k->heard_id[5], 0x7DF);
+	assert_int_equal(k->retry.timeouts, 0);
+}
+
+static void nothing_goes_to_all_nodes_unless_a_profile_says_so(void **state)
+{
+	RULES = { { "3e00", "7e00" },  { "1003", "5003" }, { "85*", "7f8511" },
+		  { "28*", "7f2811" }, { "1002", "5002" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
+	for (unsigned i = 0; i < k->heard; i++)
+		assert_int_equal(k->heard_id[i], 0x7E0);
+}
+
+static enum bf_rc open_node(struct pack *k, int node)
+{
+	k->p = bf_proto_close(k->p);
+	k->env.node = node;
+	return bf_proto_by_name("uds")->open(&k->env, &k->p, &k->err);
+}
+
+static void a_node_on_can_is_obeyed_or_refused(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+
+	(void)state;
+	pack_expect(k, open_node(k, 0x33), BF_E_USAGE);
+	assert_non_null(strstr(k->err.next, "name the identifiers in a profile"));
+	assert_null(k->p);
+	k->profile.can_ext = true;
+	k->profile.can_tx = 0x18DA11F1;
+	k->profile.can_rx = 0x18DAF111;
+	k->profile.can_func = 0x18DBFFF1;
+	k->answer_id = 0x18DAF133;
+	pack_expect(k, open_node(k, 0x33), BF_OK);
+	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
+	assert_int_equal(k->heard_id[0], 0x18DA33F1);
+	pack_expect(k, open_node(k, 0x133), BF_E_USAGE);
+}
+
+static void a_node_on_a_serial_line_is_never_cut(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, open_node(k, 0x111), BF_E_USAGE); /* not node 11 */
+	pack_expect(k, open_node(k, 0x11), BF_OK);
+	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
+}
+
+static void the_reset_is_the_one_of_the_profile(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1103", "5103" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	k->profile.reset_type = 0x03;
+	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	assert_string_equal(k->log, "3e00 1103 ");
 }
 
 static void a_reset_without_an_answer_is_a_reset(void **state)
@@ -290,6 +388,13 @@ int main(void)
 		cmocka_unit_test(the_servers_own_times_are_used),
 		cmocka_unit_test(times_below_the_profiles_floor_are_not),
 		cmocka_unit_test(an_idle_session_is_kept_open_every_two_seconds),
+		cmocka_unit_test(other_requests_do_not_keep_a_session),
+		cmocka_unit_test(
+			what_the_profile_sends_to_all_nodes_goes_there_and_needs_no_answer),
+		cmocka_unit_test(nothing_goes_to_all_nodes_unless_a_profile_says_so),
+		cmocka_unit_test(a_node_on_can_is_obeyed_or_refused),
+		cmocka_unit_test(a_node_on_a_serial_line_is_never_cut),
+		cmocka_unit_test(the_reset_is_the_one_of_the_profile),
 		cmocka_unit_test(a_reset_without_an_answer_is_a_reset),
 		cmocka_unit_test(a_refused_reset_is_not),
 		cmocka_unit_test(await_is_not_fooled_by_the_old_application),

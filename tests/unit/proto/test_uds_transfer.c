@@ -50,6 +50,78 @@ static void a_transfer_counts_its_blocks_and_ends(void **state)
 				    "3603000000000000 36040000 37 ");
 }
 
+static void addresses_have_the_widths_of_the_profile(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "340024000200000014", "74200008" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+
+	(void)state;
+	k->profile.address_format = 0x24; /* 2 bytes of size, 4 of address */
+	pack_expect(k, begin(k, 20, &flow), BF_OK);
+}
+
+static void a_session_is_kept_between_blocks_though_blocks_are_requests(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },
+		{ "1003", "5003" },
+		{ "34*", "7f3422", 0 },
+		{ NULL },
+	};
+	static const struct pack_rule writing[] = {
+		{ "3e00", "7e00" },
+		{ "34*", "74200003" },
+		{ "36*", "@30:76??" },
+		{ NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	unsigned kept = 0;
+	struct bf_flow flow;
+	size_t next;
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	pack_rules(k, writing);
+	pack_expect(k, begin(k, 200, &flow), BF_OK);
+	for (size_t i = 0; i < 200; i++) {
+		const struct bf_piece pc = { .offset = i, .data = image, .len = 1 };
+
+		pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_OK);
+	}
+	for (const char *at = k->log; (at = strstr(at, "3e80 ")); at++)
+		kept++;
+	assert_true(kept >= 2 && kept <= 4);
+}
+
+/* A server may stop S3 only once the message is whole: at 20 ms between frames 4095 bytes take 11.7 s. */
+static void a_block_lasts_no_longer_than_half_a_session(void **state)
+{
+	static const uint8_t gaps[] = { 0, 1, 10, 20, 127 };
+	RULES = { { "3e00", "7e00" }, { "34*", "74200fff" }, { "36*", "76??" }, { NULL } };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(gaps); i++) {
+		BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+		static uint8_t data[4096];
+		struct bf_piece pc = { .data = data };
+		struct bf_flow flow;
+		bf_time began;
+		size_t next;
+
+		k->st_min = gaps[i];
+		pack_expect(k, begin(k, 4093, &flow), BF_OK);
+		pc.len = flow.piece_max;
+		began = pack_now(k);
+		pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_OK);
+		assert_true(pack_now(k) - began < BF_MS(2600));
+		if (gaps[i] <= 1)
+			assert_int_equal(flow.piece_max, 4093);
+	}
+}
+
 static void the_block_counter_wraps_from_ff_to_00(void **state)
 {
 	RULES = {
@@ -261,8 +333,9 @@ static void block_length_is_the_smallest_of_three_limits(void **state)
 		{ PACK_HDLC, 1024, "74200fff", 1022 },
 		{ PACK_KLINE, 0, "74200fff", 253 },
 		{ PACK_HDLC, 0, "7410ff", 253 },
-		{ PACK_CAN, 0, "744000010000", 65533 },
-		{ PACK_CAN, 0, "7480ffffffffffffffff", 65533 },
+		/* 500 kbit/s: no longer on the wire than half of what a session lasts without requests */
+		{ PACK_CAN, 0, "744000010000", 54680 },
+		{ PACK_CAN, 0, "7480ffffffffffffffff", 54680 },
 	};
 
 	(void)state;
@@ -386,6 +459,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_transfer_counts_its_blocks_and_ends),
+		cmocka_unit_test(addresses_have_the_widths_of_the_profile),
+		cmocka_unit_test(a_session_is_kept_between_blocks_though_blocks_are_requests),
+		cmocka_unit_test(a_block_lasts_no_longer_than_half_a_session),
 		cmocka_unit_test(the_block_counter_wraps_from_ff_to_00),
 		cmocka_unit_test(a_lost_answer_repeats_the_same_counter_once),
 		cmocka_unit_test(a_second_loss_is_a_time_out),
