@@ -170,8 +170,6 @@ static void a_dry_run_asks_our_pack_for_nothing_that_changes_it(void **state)
 static void probe_asks_a_plain_server_for_reads_alone(void **state)
 {
 	(void)state;
-	if (!getenv("BF_ALL"))
-		return; /* it still starts our routines on strangers */
 	ask_plain(probe, BF_COUNT(probe));
 }
 
