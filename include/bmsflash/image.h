@@ -88,6 +88,9 @@ struct bf_meta {
 	uint16_t container_usb_vid, container_usb_pid; /* FFFF: any */
 };
 
+/* USB numbers that the ROM loader of every chip of a kind, or an example, shows: they name no pack. */
+bool bf_usb_is_anybodys(uint16_t vid, uint16_t pid);
+
 /* UUIDv5 (RFC 4122) as imgtool makes them: vendor name in the DNS namespace, class in the vendor's. */
 void bf_uuid_vendor(const char *vendor, uint8_t ret[16]);
 void bf_uuid_class(const uint8_t vid[16], const char *class_name, uint8_t ret[16]);

@@ -5,12 +5,39 @@
 
 #include "run.h"
 
+/* What the pack told and nobody can compare may be higher than the image's. */
+static enum bf_rc not_comparable(struct bf_run *run, struct bf_check *check, struct bf_err *err)
+{
+	check->allow = BF_ALLOW_DOWNGRADE;
+	if (!bf_check_decide(run, check, false, BF_E_ROLLBACK, err))
+		return BF_OK;
+	bf_likely(err, "the pack's %s is in a form that cannot be compared",
+		  strcmp(check->name, "version") == 0 ? "version" : "security counter");
+	return err->rc;
+}
+
+static void never_told(struct bf_run *run, struct bf_check *check, const char *what)
+{
+	snprintf(check->got, sizeof(check->got), "not told by the pack");
+	bf_check_unknown(run, check);
+	bf_say(run, BF_EV_NOTICE,
+	       "The pack does not report its %s: a downgrade cannot be recognised by it.", what);
+}
+
 static enum bf_rc check_counter(struct bf_run *run, const struct bf_meta *meta, struct bf_err *err)
 {
 	struct bf_check check = bf_check("security-counter", -1);
 
-	if (!bf_run_can(run, BF_CAP_COUNTER))
+	if (run->ident.counter_unreadable) {
+		snprintf(check.got, sizeof(check.got), "the pack's cannot be read");
+		snprintf(check.limit, sizeof(check.limit), "a number to compare with");
+		return run->own_image ? BF_OK : not_comparable(run, &check, err);
+	}
+	if (!bf_run_can(run, BF_CAP_COUNTER)) {
+		if (meta->has_counter && !run->own_image)
+			never_told(run, &check, "security counter");
 		return BF_OK;
+	}
 	snprintf(check.limit, sizeof(check.limit), "at least %u", run->ident.counter);
 	if (!meta->has_counter) {
 		/* Out of this very pack, it ran under its counter: the pack decides. */
@@ -28,19 +55,37 @@ static enum bf_rc check_counter(struct bf_run *run, const struct bf_meta *meta, 
 	return err->rc;
 }
 
+/* In the bootloader's words nothing is said of the application's version. */
+static bool tells_version(const struct bf_ident *ident)
+{
+	return ident->has_version || ident->version_unreadable || ident->version_text[0];
+}
+
 static enum bf_rc check_version(struct bf_run *run, const struct bf_meta *meta, struct bf_err *err)
 {
+	const struct bf_ident *ident = &run->ident;
 	struct bf_check check = bf_check("version", BF_ALLOW_DOWNGRADE);
 	char text[BF_VERSION_TEXT];
 
 	/* Going back is what a restore is for. */
-	if (!meta->has_version || !run->ident.has_version || run->job->restore_from)
+	if (run->job->restore_from || run->own_image)
 		return BF_OK;
-	snprintf(check.got, sizeof(check.got), "%s", bf_version_text(&meta->version, text));
+	snprintf(check.got, sizeof(check.got), "%s",
+		 meta->has_version ? bf_version_text(&meta->version, text) : "none in the image");
+	if (!tells_version(ident)) {
+		never_told(run, &check, "version");
+		return BF_OK;
+	}
+	if (!ident->has_version || ident->version_unreadable) {
+		snprintf(check.limit, sizeof(check.limit), "at least '%s', as the pack tells it",
+			 ident->version_text);
+		return not_comparable(run, &check, err);
+	}
 	snprintf(check.limit, sizeof(check.limit), "at least %s",
-		 bf_version_text(&run->ident.version, text));
-	return bf_check_decide(run, &check,
-			       bf_version_cmp(&meta->version, &run->ident.version) >= 0,
+		 bf_version_text(&ident->version, text));
+	if (!meta->has_version)
+		return not_comparable(run, &check, err);
+	return bf_check_decide(run, &check, bf_version_cmp(&meta->version, &ident->version) >= 0,
 			       BF_E_ROLLBACK, err);
 }
 

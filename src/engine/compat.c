@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* Does the image fit this pack: hardware, kind of image, size, way back, proof, dependencies. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bmsflash/bytes.h"
 #include "run.h"
 
+/* The name of a product or a class; a revision such as "R3" or USB numbers alone name no hardware, and the product
+ * text of a ROM loader is the chip's. */
+static bool tells_name(const struct bf_ident *ident)
+{
+	return ident->has_cid || (ident->model[0] && !ident->is_anybodys);
+}
+
 static bool same_class_name(const struct bf_ident *ident, const char *hw)
 {
 	uint8_t cid[16];
 
-	if (strcmp(hw, ident->model) == 0 || strcmp(hw, ident->hw_rev) == 0)
+	if (strcmp(hw, ident->model) == 0)
 		return true;
 	if (!ident->has_vid || !ident->has_cid)
 		return false;
@@ -56,41 +64,100 @@ static enum bf_rc check_uuid(struct bf_run *run, const char *name, const uint8_t
 
 static enum bf_rc check_hw_name(struct bf_run *run, const char *hw, struct bf_err *err)
 {
+	const struct bf_ident *ident = &run->ident;
 	struct bf_check check = bf_check("hardware", -1);
-	bool tells = run->ident.model[0] || run->ident.hw_rev[0] || run->ident.has_cid;
+	bool same = same_class_name(ident, hw), tells = same || tells_name(ident);
 
 	snprintf(check.limit, sizeof(check.limit), "%s", hw);
 	if (tells) {
-		snprintf(check.got, sizeof(check.got), "%s%s%s", run->ident.model,
-			 run->ident.hw_rev[0] ? ", " : "", run->ident.hw_rev);
+		snprintf(check.got, sizeof(check.got), "%s%s%s", ident->model,
+			 ident->hw_rev[0] ? ", " : "", ident->hw_rev);
 	} else {
 		snprintf(check.got, sizeof(check.got), "not told by the pack");
 		check.allow = BF_ALLOW_NO_HARDWARE;
 	}
-	return bf_check_decide(run, &check, tells && same_class_name(&run->ident, hw),
-			       BF_E_INCOMPATIBLE, err);
+	if (!bf_check_decide(run, &check, same, BF_E_INCOMPATIBLE, err))
+		return BF_OK;
+	if (!tells)
+		unproven(run, "the pack does not tell its hardware", err);
+	return err->rc;
 }
 
-static enum bf_rc check_usb(struct bf_run *run, const struct bf_meta *meta, struct bf_err *err)
+/* ---- USB numbers: a pack has two names, of its application and of its bootloader ---- */
+
+struct numbers {
+	uint16_t vid, pid;
+};
+
+static bool is_wild(uint16_t n)
 {
-	struct bf_check check = bf_check("usb-id", -1);
-	struct bf_usb_device device = { 0 };
-	bool pid_ok;
-
-	if (run->transport->ops->usb->device(run->transport, &device, err))
-		return bf_while(err, "reading the USB identity");
-	pid_ok = meta->usb_pid == 0xFFFF || meta->usb_pid == device.pid;
-	snprintf(check.got, sizeof(check.got), "%04x:%04x", device.vid, device.pid);
-	snprintf(check.limit, sizeof(check.limit), "%04x:%04x", meta->usb_vid, meta->usb_pid);
-	return bf_check_decide(run, &check, meta->usb_vid == device.vid && pid_ok,
-			       BF_E_INCOMPATIBLE, err);
+	return n == 0 || n == 0xFFFF;
 }
 
-static bool names_usb(const struct bf_run *run)
+static bool numbers_fit(struct numbers file, uint16_t vid, uint16_t pid)
+{
+	return vid && file.vid == vid && (is_wild(file.pid) || file.pid == pid);
+}
+
+/* What the file names: signed, or said by an unsigned container, which can only refuse. */
+static struct numbers file_numbers(const struct bf_run *run)
 {
 	const struct bf_meta *meta = bf_image_meta(run->image);
 
-	return run->transport->ops->usb && meta->usb_vid && meta->usb_vid != 0xFFFF;
+	return meta->mcuboot ? (struct numbers){ meta->container_usb_vid, meta->container_usb_pid }
+			     : (struct numbers){ meta->usb_vid, meta->usb_pid };
+}
+
+static bool has_numbers(const struct bf_run *run)
+{
+	return run->transport->ops->usb && !run->own_image && !is_wild(file_numbers(run).vid);
+}
+
+static bool profile_fits(const struct bf_profile *p, struct numbers file)
+{
+	uint16_t loader_vid = p->usb_loader_vid ? p->usb_loader_vid : p->usb_vid;
+
+	return numbers_fit(file, p->usb_vid, p->usb_pid) ||
+	       (p->usb_loader_pid && numbers_fit(file, loader_vid, p->usb_loader_pid));
+}
+
+/* Not that of the application: its bootloader is asked, once it runs. Nothing is erased before. */
+static bool decides_later(const struct bf_run *run)
+{
+	return !run->now.in_bootloader && !run->profile.usb_loader_pid;
+}
+
+enum bf_rc bf_check_usb(struct bf_run *run, struct bf_err *err)
+{
+	struct numbers file;
+	struct bf_check check = bf_check("usb-id", -1);
+	struct bf_usb_device device = { 0 };
+	bool fits;
+
+	if (!has_numbers(run))
+		return BF_OK;
+	file = file_numbers(run);
+	if (run->transport->ops->usb->device(run->transport, &device, err))
+		return bf_while(err, "reading the USB identity");
+	fits = numbers_fit(file, device.vid, device.pid) || profile_fits(&run->profile, file);
+	snprintf(check.got, sizeof(check.got), "%04x:%04x", device.vid, device.pid);
+	snprintf(check.limit, sizeof(check.limit), "%04x:%04x", file.vid, file.pid);
+	run->usb_later = !fits && !run->usb_later && decides_later(run);
+	if (!run->usb_later)
+		return bf_check_decide(run, &check, fits, BF_E_INCOMPATIBLE, err);
+	snprintf(check.got, sizeof(check.got), "%04x:%04x; its bootloader is asked next",
+		 device.vid, device.pid);
+	bf_check_unknown(run, &check);
+	return BF_OK;
+}
+
+/* Signed numbers that a maker gave to this device. */
+static bool numbers_prove(const struct bf_run *run)
+{
+	const struct bf_meta *meta = bf_image_meta(run->image);
+
+	return has_numbers(run) && !meta->mcuboot && !is_wild(meta->usb_pid) &&
+	       !bf_usb_is_anybodys(meta->usb_vid, meta->usb_pid);
 }
 
 static enum bf_rc check_named(struct bf_run *run, struct bf_err *err)
@@ -105,9 +172,7 @@ static enum bf_rc check_named(struct bf_run *run, struct bf_err *err)
 		rc = check_uuid(run, "class", meta->cid, ident->has_cid, ident->cid, err);
 	if (!rc && meta->has_hw)
 		rc = check_hw_name(run, meta->hw, err);
-	if (!rc && names_usb(run))
-		rc = check_usb(run, meta, err);
-	return rc;
+	return rc ? rc : bf_check_usb(run, err);
 }
 
 static enum bf_rc check_hardware(struct bf_run *run, struct bf_err *err)
@@ -118,7 +183,7 @@ static enum bf_rc check_hardware(struct bf_run *run, struct bf_err *err)
 	if (check_named(run, err))
 		return err->rc;
 	/* A vendor alone makes many packs; what came out of this very pack fits it. */
-	if (meta->has_cid || meta->has_hw || names_usb(run) || run->own_image)
+	if (meta->has_cid || meta->has_hw || numbers_prove(run) || run->own_image)
 		return BF_OK;
 	snprintf(none.got, sizeof(none.got), "the image names no hardware");
 	snprintf(none.limit, sizeof(none.limit), "%s",
@@ -168,24 +233,85 @@ static enum bf_rc check_size(struct bf_run *run, struct bf_err *err)
 			       err);
 }
 
+/* A bootloader that answers says nothing about the application: only what tells that there is none does. */
+bool bf_app_may_be_lost(const struct bf_run *run)
+{
+	if (!run->ident.in_bootloader)
+		return true;
+	if (run->resumed) /* an earlier run has begun to write over it */
+		return false;
+	for (size_t i = 0; i < run->ident.n_slots; i++) {
+		if (run->ident.slots[i].flags & BF_SLOT_BOOTABLE)
+			return true;
+	}
+	return !run->ident.n_slots;
+}
+
 /* With one bank the old firmware is gone from the first erased byte on. */
 static enum bf_rc check_way_back(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("way-back", BF_ALLOW_SINGLE_BANK);
 	bool two = bf_run_can(run, BF_CAP_DUAL_BANK);
 	bool backup = bf_run_can(run, BF_CAP_READ) && !run->job->allow[BF_ALLOW_NO_BACKUP];
-	bool empty = run->started_in_loader; /* nothing runs that could be lost */
+	bool empty = !bf_app_may_be_lost(run);
 
 	snprintf(check.limit, sizeof(check.limit), "a second bank or a backup");
 	snprintf(check.got, sizeof(check.got), "%s",
 		 two                      ? "two banks"
 		 : backup                 ? "a backup is made first"
 		 : run->job->restore_from ? "the archive that is restored"
-		 : empty                  ? "no firmware runs"
+		 : empty                  ? "no firmware that could start"
 					  : "one bank, no backup");
 	return bf_check_decide(run, &check,
 			       two || backup || empty || run->job->restore_from != NULL,
 			       BF_E_UNSUPPORTED, err);
+}
+
+/* Found out now, while the application still runs, and not after it was stopped. */
+static enum bf_rc check_writable(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_ident *ident = &run->ident;
+	unsigned firmware = 0;
+
+	/* What an application lets nobody write, its bootloader may. A USB device tells of both. */
+	if (!ident->in_bootloader && !run->transport->ops->usb)
+		return BF_OK;
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		const struct bf_region *r = &ident->regions[i];
+
+		if (r->kind != BF_REGION_SLOT && r->kind != BF_REGION_APP)
+			continue;
+		if (r->access & BF_ACCESS_WRITE)
+			return BF_OK;
+		firmware++;
+	}
+	if (!firmware)
+		return BF_OK;
+	bf_fail(err, BF_E_UNSUPPORTED, "This bootloader does not take downloads.");
+	bf_likely(
+		err,
+		"the device offers reading only; another way in is needed, such as its ROM loader");
+	return err->rc;
+}
+
+/* Where the memory is known already; else the plan looks, before anything is erased. */
+static enum bf_rc check_place(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_segment *segs;
+	size_t n = bf_image_segments(run->image, &segs);
+	bool known = run->ident.n_regions &&
+		     (bf_run_can(run, BF_CAP_DUAL_BANK) || run->ident.in_bootloader);
+	bool searches = bf_image_meta(run->image)->mcuboot && !bf_place_named(run);
+	BF_AUTO_MEM struct bf_place *places = NULL;
+
+	if (bf_run_can(run, BF_CAP_SINK))
+		return bf_stream_check(run, err);
+	if (!known || searches || !n)
+		return BF_OK;
+	places = calloc(n, sizeof(*places));
+	if (!places)
+		abort();
+	return bf_place_segments(run, segs, n, places, err);
 }
 
 /* The same numbers before and after, in a version without its build, from a pack that cannot be read: nothing
@@ -239,8 +365,9 @@ static void show_dependencies(struct bf_run *run)
 
 enum bf_rc bf_ph_compatible(struct bf_run *run, struct bf_err *err)
 {
-	if (check_hardware(run, err) || check_kind(run, err) || check_size(run, err) ||
-	    check_proof(run, err) || check_way_back(run, err))
+	if (check_writable(run, err) || check_hardware(run, err) || check_kind(run, err) ||
+	    check_size(run, err) || check_place(run, err) || check_proof(run, err) ||
+	    check_way_back(run, err))
 		return err->rc;
 	show_dependencies(run);
 	return BF_OK;

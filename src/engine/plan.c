@@ -196,6 +196,8 @@ enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_todo *todo = &run->todo;
 
+	if (run->usb_later && bf_check_usb(run, err))
+		return err->rc;
 	todo->bytes = bf_image_size(run->image);
 	set_whole(run);
 	look_at_slots(run);

@@ -163,7 +163,8 @@ struct bf_run {
 	char backup_path[512];
 	bool has_backup;
 	size_t record_lines; /* verify --record: whole ones */
-	bool resumed;        /* a journal of an interrupted run was found */
+	bool usb_later; /* the file's USB numbers are not the application's: the bootloader is asked */
+	bool resumed; /* a journal of an interrupted run was found */
 	/* Where an MCUboot image lies in this pack: found by this run, or told by its journal or archive. */
 	bool has_place;
 	uint32_t place_addr;
@@ -277,6 +278,8 @@ const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_T
 
 /* compat.c, antirollback.c, conditions.c, watch.c, meter.c */
 enum bf_rc bf_ph_compatible(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_check_usb(struct bf_run *run, struct bf_err *err);
+bool bf_app_may_be_lost(const struct bf_run *run);
 enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_predict(struct bf_run *run,
 			 struct bf_err *err); /* rollback: may the old one start */

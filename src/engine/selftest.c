@@ -43,6 +43,17 @@ static void unknown(struct bf_run *run, const char *name)
 	bf_check_show(run, BF_EV_SELF_TEST, &check);
 }
 
+/* What a pack lacks is not what a pack failed. */
+static void not_offered(struct bf_run *run, const char *name, struct bf_err *err)
+{
+	struct bf_check check = bf_check(name, -1);
+
+	bf_err_init(err);
+	check.verdict = BF_VERDICT_UNKNOWN;
+	snprintf(check.got, sizeof(check.got), "not offered");
+	bf_check_show(run, BF_EV_SELF_TEST, &check);
+}
+
 static enum bf_rc test_cells(struct bf_run *run, const struct bf_measure *m, struct bf_err *err)
 {
 	struct bf_check check = bf_check("cell-voltages", -1);
@@ -176,10 +187,8 @@ static enum bf_rc test_balancing(struct bf_run *run, struct bf_err *err)
 	if (!bf_run_can(run, BF_CAP_BALANCE) || !run->proto->ops->balance)
 		return BF_OK;
 	rc = bf_run_repeat(run, "testing the balancing switches", ask_balancing, err);
-	if (rc ==
-	    BF_E_UNSUPPORTED) { /* what the pack does not offer says nothing about its firmware */
-		bf_err_init(err);
-		unknown(run, check.name);
+	if (rc == BF_E_UNSUPPORTED) {
+		not_offered(run, check.name, err);
 		return BF_OK;
 	}
 	if (rc)
@@ -195,23 +204,30 @@ static enum bf_rc ask_itself(struct bf_run *run, struct bf_err *err)
 	return run->proto->ops->self_test(run->proto, &run->own_test, err);
 }
 
+static enum bf_rc no_self_test(struct bf_run *run, struct bf_check *check, struct bf_err *err)
+{
+	if (!run->profile.self_test_required)
+		return BF_OK;
+	check->allow = BF_ALLOW_SELF_TEST;
+	snprintf(check->got, sizeof(check->got), "the pack has none");
+	return decide(run, check, false, err);
+}
+
 static enum bf_rc test_itself(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("pack-self-test", -1);
 	const struct bf_self_test *st = &run->own_test;
-
-	enum bf_rc rc = BF_E_UNSUPPORTED;
+	enum bf_rc rc;
 
 	snprintf(check.limit, sizeof(check.limit), "passed");
-	if (bf_run_can(run, BF_CAP_SELF_TEST) && run->proto->ops->self_test)
-		rc = bf_run_repeat(run, "running the pack's self-test", ask_itself, err);
+	if (!bf_run_can(run, BF_CAP_SELF_TEST) || !run->proto->ops->self_test)
+		return no_self_test(run, &check, err);
+	rc = bf_run_repeat(run, "running the pack's self-test", ask_itself, err);
 	if (rc == BF_E_UNSUPPORTED) {
-		bf_err_init(err);
 		if (!run->profile.self_test_required)
-			return BF_OK;
-		check.allow = BF_ALLOW_SELF_TEST;
-		snprintf(check.got, sizeof(check.got), "the pack has none");
-		return decide(run, &check, false, err);
+			not_offered(run, check.name, err);
+		bf_err_init(err);
+		return no_self_test(run, &check, err);
 	}
 	if (rc)
 		return bf_while(err, "running the pack's self-test");

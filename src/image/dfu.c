@@ -169,3 +169,24 @@ enum bf_rc bf_dfuse_parse(struct bf_claim *claim, struct bf_runs *runs, struct b
 			       claim->path, bf_cur_left(&x.c));
 	return BF_OK;
 }
+
+bool bf_usb_is_anybodys(uint16_t vid, uint16_t pid)
+{
+	static const struct {
+		uint16_t vid, pid;
+	} numbers[] = {
+		{ 0x0483, 0xDF11 }, /* ST, AN3156 */
+		{ 0x0483, 0x5740 }, /* ST's example of a serial port, found in many products */
+		{ 0x28E9, 0x0189 }, /* GigaDevice */
+		{ 0x2E3C, 0xDF11 }, /* Artery */
+		{ 0x314B, 0x0106 }, /* Geehy */
+		{ 0x1FC9, 0x000C }, /* NXP */
+		{ 0x1EAF, 0x0003 }, /* Maple */
+	};
+
+	for (size_t i = 0; i < BF_COUNT(numbers); i++) {
+		if (numbers[i].vid == vid && numbers[i].pid == pid)
+			return true;
+	}
+	return false;
+}

@@ -61,25 +61,6 @@ static void tell_names(const struct bf_dfu *d, struct bf_ident *id)
 			 d->dfuse ? "DfuSe" : "DFU");
 }
 
-/* Numbers that the ROM of every chip of a kind shows tell nothing of the board around it. */
-static bool is_anybodys(uint16_t vid, uint16_t pid)
-{
-	static const struct {
-		uint16_t vid, pid;
-	} roms[] = {
-		{ 0x0483, 0xDF11 }, /* ST, AN3156 */
-		{ 0x0483, 0x5740 }, /* ST's example of a serial port, found in many products */
-		{ 0x28E9, 0x0189 }, /* GigaDevice */
-		{ 0x2E3C, 0xDF11 }, /* Artery */
-	};
-
-	for (size_t i = 0; i < BF_COUNT(roms); i++) {
-		if (roms[i].vid == vid && roms[i].pid == pid)
-			return true;
-	}
-	return false;
-}
-
 /* USB numbers are given out by the maker: the profile says what hardware has them. Both must be told, and be
  * these. */
 static void tell_hardware(const struct bf_dfu *d, struct bf_ident *id)
@@ -90,7 +71,8 @@ static void tell_hardware(const struct bf_dfu *d, struct bf_ident *id)
 	bool loader = p->usb_loader_pid && pid == p->usb_loader_pid &&
 		      vid == (p->usb_loader_vid ? p->usb_loader_vid : p->usb_vid);
 
-	if (!p->vendor[0] || !(app || loader) || is_anybodys(vid, pid))
+	id->is_anybodys = bf_usb_is_anybodys(vid, pid);
+	if (!p->vendor[0] || !(app || loader) || bf_usb_is_anybodys(vid, pid))
 		return;
 	id->has_vid = true;
 	bf_uuid_vendor(p->vendor, id->vid);

@@ -292,6 +292,20 @@ static void single_bank_that_reads_back_wrong_is_written_back(void **state)
 	bench_done(&b);
 }
 
+static void a_self_test_that_the_pack_does_not_offer_is_no_failure(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.faults[0] = (struct pack_fault){ "self_test", 1, BF_E_UNSUPPORTED };
+	b.pack.faults[1] = (struct pack_fault){ "balance", 1, BF_E_UNSUPPORTED };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_string_equal(b.failed_check, "");
+	bench_done(&b);
+}
+
 static void interrupted_trial_is_taken_up_and_confirmed(void **state)
 {
 	struct bench b;
@@ -331,6 +345,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_asked_of_another_pack_that_answers),
 		cmocka_unit_test(single_bank_gets_its_backup_written_back),
 		cmocka_unit_test(single_bank_that_reads_back_wrong_is_written_back),
+		cmocka_unit_test(a_self_test_that_the_pack_does_not_offer_is_no_failure),
 		cmocka_unit_test(interrupted_trial_is_taken_up_and_confirmed),
 	};
 
