@@ -6,6 +6,8 @@
  *   form     what it takes                                             how it is left
  *   DFU 1.1  one MCUboot image into the second slot, started on trial  USB reset
  *   DfuSe    anything by address into a single bank                    download of length 0
+ *
+ * These two are the project's own. Options with a model make it a device of others: see dfu_models.c.
  */
 #pragma once
 
@@ -19,6 +21,7 @@
 enum bf_usb_answer { /* instead of a length */
 		     BF_USB_STALL = -1,
 		     BF_USB_GONE = -2, /* nobody there: the host sees a time-out or a disconnect */
+		     BF_USB_SILENT = -3, /* on the bus, and never answers */
 };
 
 struct bf_dfu_device;
@@ -39,6 +42,18 @@ unsigned bf_dfu_device_enumeration(const struct bf_dfu_device *dev);
 int bf_dfu_device_control(struct bf_dfu_device *dev, const uint8_t setup[8], uint8_t *data,
 			  bf_time now);
 void bf_dfu_device_bus_reset(struct bf_dfu_device *dev, bf_time now);
+
+/* Class requests that went to an interface of the application which is no DFU interface. */
+unsigned bf_dfu_device_strays(const struct bf_dfu_device *dev);
+
+/*
+ * The judge of what was erased and written since the pack was made. An image from `from`, len bytes long, may
+ * touch the sectors that hold it, as the part really has them, and nothing else: returns the address of the
+ * first 1 KiB elsewhere that was touched, 0 when there is none.
+ */
+uint32_t bf_dfu_device_outside(const struct bf_pack *pack, uint32_t from, size_t len);
+/* What the model has in its flash beside the firmware, put there when the pack is new. */
+void bf_dfu_device_preload(struct bf_pack *pack);
 
 /* As a struct bf_vsource wants it. */
 bf_time bf_dfu_device_next(const struct bf_dfu_device *dev);

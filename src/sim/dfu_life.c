@@ -10,14 +10,15 @@
 #define ENUMERATE_US BF_MS(300)  /* debounce, reset, descriptors: what a PC takes */
 #define PROOF_US     BF_MS(1500) /* after that firmware on trial knows whether it is well */
 
-#define HEADER_SIZE 0x200u
-#define RAM_BASE    0x20000000u
-#define RAM_SIZE    0x00080000u
+#define HEADER_SIZE   0x200u
+#define MCUBOOT_MAGIC 0x96f3b83du
+#define RAM_BASE      0x20000000u
+#define RAM_SIZE      0x00080000u
 
 /* ---- what runs in a single bank without MCUboot ---- */
 
 /* As simple loaders judge: the first two words of the vector table are a stack and a function. */
-static bool starts_at(const struct bf_dfu_device *dev, uint32_t addr)
+bool bf_dfu_device_starts_at(const struct bf_dfu_device *dev, uint32_t addr)
 {
 	const uint8_t *p = bf_pack_view(dev->pack, addr, 8);
 	uint32_t sp = p ? bf_get_le32(p) : 0, entry = p ? bf_get_le32(p + 4) : 0;
@@ -26,12 +27,32 @@ static bool starts_at(const struct bf_dfu_device *dev, uint32_t addr)
 	       entry - BF_DFU_APP_ADDR < BF_PACK_SLOT_SIZE;
 }
 
+static bool has_header(const struct bf_dfu_device *dev)
+{
+	return bf_get_le32(bf_pack_view(dev->pack, BF_DFU_APP_ADDR, 4)) == MCUBOOT_MAGIC;
+}
+
+/* A model's loader starts raw firmware only where no image header says that there must be a signature. */
+static bool raw_startable(const struct bf_dfu_device *dev)
+{
+	bool model = bf_sim_model_is_dfu(bf_pack_opts(dev->pack)->model);
+
+	if (!bf_dfu_has(dev, DFU_STARTS_RAW) || (model && has_header(dev)) ||
+	    (bf_dfu_has(dev, DFU_OWN_LOADER) && !bf_pack_loader_whole(dev->pack)))
+		return false;
+	return bf_dfu_device_starts_at(dev, BF_DFU_APP_ADDR + HEADER_SIZE) ||
+	       bf_dfu_device_starts_at(dev, BF_DFU_APP_ADDR);
+}
+
+bool bf_dfu_device_startable(const struct bf_dfu_device *dev)
+{
+	return bf_pack_verdict(dev->pack, 0) == BF_VERDICT_GOOD || raw_startable(dev);
+}
+
 static bool runs_raw(const struct bf_dfu_device *dev)
 {
-	if (dev->form != &bf_dfu_form_se || bf_pack_in_window(dev->pack) ||
-	    bf_pack_mode(dev->pack) != BF_PACK_LOADER)
-		return false;
-	return starts_at(dev, BF_DFU_APP_ADDR + HEADER_SIZE) || starts_at(dev, BF_DFU_APP_ADDR);
+	return !bf_pack_in_window(dev->pack) && bf_pack_mode(dev->pack) == BF_PACK_LOADER &&
+	       raw_startable(dev);
 }
 
 bool bf_dfu_runs_app(const struct bf_dfu_device *dev)
@@ -74,14 +95,20 @@ void bf_dfu_running_version(const struct bf_dfu_device *dev, unsigned ret[3])
 
 /* ---- coming and going ---- */
 
+static void forget_times(struct bf_dfu_device *dev)
+{
+	dev->busy_at = dev->leave_at = dev->detach_by = dev->proof_at = BF_NEVER;
+}
+
 static void appear(struct bf_dfu_device *dev, bf_time now)
 {
-	bool bad = !dev->asked && dev->form == &bf_dfu_form_11 && !bf_pack_in_window(dev->pack);
+	bool bad = !dev->asked && bf_dfu_has(dev, DFU_TELLS_BAD) && !bf_pack_in_window(dev->pack);
 
 	dev->dfu_mode = !bf_dfu_runs_app(dev);
 	dev->present = true;
 	dev->enumeration++;
-	dev->up_at = dev->busy_at = dev->leave_at = dev->detach_by = dev->proof_at = BF_NEVER;
+	dev->up_at = BF_NEVER;
+	forget_times(dev);
 	dev->status = DFU_OK;
 	dev->state = dev->dfu_mode ? DFU_IDLE : DFU_APP_IDLE;
 	/* DFU 1.1, A.1: a device whose firmware is bad says so in the first answer. */
@@ -91,12 +118,38 @@ static void appear(struct bf_dfu_device *dev, bf_time now)
 	}
 	dev->config = dev->alt = 0;
 	dev->staged = 0;
-	dev->leave = dev->again = false;
+	dev->alt_set = dev->again = dev->silent = dev->used = dev->stuck = false;
 	dev->pointer = BF_FLASH_BASE;
 	if (bf_pack_on_trial(dev->pack))
 		dev->proof_at = now + PROOF_US;
 	if (!dev->dfu_mode && bf_pack_mode(dev->pack) == BF_PACK_LOADER)
 		bf_pack_start_raw(dev->pack);
+}
+
+/* Other firmware than the pack came with may have no USB at all. */
+static bool never_shows(const struct bf_dfu_device *dev)
+{
+	unsigned v[3], first[3] = { 0 };
+
+	if (!(dev->habits & BF_HABIT_HIDDEN) || !bf_dfu_runs_app(dev))
+		return false;
+	bf_dfu_running_version(dev, v);
+	sscanf(bf_pack_opts(dev->pack)->version, "%u.%u.%u", &first[0], &first[1], &first[2]);
+	return memcmp(v, first, sizeof(v)) != 0;
+}
+
+/* Without its own loader a part stays in nothing, unless somebody held its boot pin. */
+static bool is_dead(const struct bf_dfu_device *dev)
+{
+	return bf_dfu_has(dev, DFU_OWN_LOADER) && !dev->asked && !bf_pack_loader_whole(dev->pack);
+}
+
+/* It was on long before anybody looked: only later starts are late. */
+static bf_time shows_after(const struct bf_dfu_device *dev)
+{
+	bool late = dev->enumeration && bf_dfu_runs_app(dev);
+
+	return ENUMERATE_US + (late ? BF_MS(bf_pack_opts(dev->pack)->show_ms) : 0);
 }
 
 static void follow_pack(struct bf_dfu_device *dev, bf_time now)
@@ -105,20 +158,29 @@ static void follow_pack(struct bf_dfu_device *dev, bf_time now)
 	bool up = mode == BF_PACK_LOADER || mode == BF_PACK_APP;
 
 	if (!up || dev->starts != bf_pack_starts(dev->pack)) {
-		dev->present = false;
+		dev->present = dev->hung = false;
 		dev->up_at = BF_NEVER;
 		dev->starts = bf_pack_starts(dev->pack);
 	}
-	if (up && !dev->present && dev->up_at == BF_NEVER)
-		dev->up_at = now + ENUMERATE_US;
+	if (up && !dev->present && dev->up_at == BF_NEVER && !dev->hung && !is_dead(dev)) {
+		if (!never_shows(dev))
+			dev->up_at = now + shows_after(dev);
+		else if (bf_pack_on_trial(dev->pack) && dev->proof_at == BF_NEVER)
+			dev->proof_at = now + PROOF_US;
+	}
 	if (dev->up_at <= now)
 		appear(dev, now);
 }
 
-static void restart(struct bf_dfu_device *dev, bool to_loader, bf_time now)
+void bf_dfu_device_restart(struct bf_dfu_device *dev, bool to_loader, bf_time now)
 {
 	dev->asked = to_loader;
-	dev->leave_at = dev->detach_by = dev->proof_at = BF_NEVER;
+	forget_times(dev);
+	if (dev->hung) {
+		dev->present = false;
+		dev->up_at = BF_NEVER;
+		return;
+	}
 	if (to_loader)
 		bf_pack_restart_to_loader(dev->pack, now);
 	else
@@ -137,18 +199,18 @@ static void judge_itself(struct bf_dfu_device *dev, bf_time now)
 	if (bf_pack_self_test(dev->pack, &text))
 		bf_pack_confirm(dev->pack, now, &done);
 	else
-		restart(dev, false, now);
+		bf_dfu_device_restart(dev, false, now);
 }
 
 static void finish_work(struct bf_dfu_device *dev, bf_time now)
 {
 	dev->busy_at = BF_NEVER;
-	if (dev->state == DFU_DNBUSY) {
+	if (dev->state == DFU_DNBUSY && !dev->stuck) {
 		dev->state = DFU_DNLOAD_SYNC;
-	} else if (dev->state == DFU_MANIFEST && dev->leave) {
-		restart(dev, false, now);
-	} else if (dev->state == DFU_MANIFEST) {
-		dev->again = dev->form->attributes & DFU_TOLERANT;
+	} else if (dev->state == DFU_MANIFEST && dev->m.end == DFU_END_LEAVES) {
+		bf_dfu_device_restart(dev, false, now);
+	} else if (dev->state == DFU_MANIFEST && dev->m.end != DFU_END_MANIFESTS) {
+		dev->again = dev->m.end == DFU_END_IDLE;
 		dev->state = dev->again ? DFU_MANIFEST_SYNC : DFU_MANIFEST_WAIT_RESET;
 	}
 }
@@ -156,18 +218,28 @@ static void finish_work(struct bf_dfu_device *dev, bf_time now)
 void bf_dfu_advance(struct bf_dfu_device *dev, bf_time now)
 {
 	follow_pack(dev, now);
+	if (dev->proof_at <= now)
+		judge_itself(dev, now);
 	if (!dev->present)
 		return;
 	if (dev->busy_at <= now)
 		finish_work(dev, now);
 	if (dev->leave_at <= now)
-		restart(dev, dev->state == DFU_APP_DETACH, now);
+		bf_dfu_device_restart(dev, dev->state == DFU_APP_DETACH, now);
 	if (dev->detach_by <= now) {
 		dev->detach_by = BF_NEVER;
 		dev->state = DFU_APP_IDLE;
 	}
-	if (dev->proof_at <= now)
-		judge_itself(dev, now);
+}
+
+/* Does a USB reset start the firmware? */
+static bool reset_starts(const struct bf_dfu_device *dev)
+{
+	bool working =
+		dev->used || dev->state == DFU_MANIFEST_WAIT_RESET || dev->state == DFU_ERROR;
+
+	return dev->silent || dev->m.reset == DFU_RESET_STARTS ||
+	       (dev->m.reset == DFU_RESET_FINISHES && working);
 }
 
 void bf_dfu_device_bus_reset(struct bf_dfu_device *dev, bf_time now)
@@ -178,20 +250,24 @@ void bf_dfu_device_bus_reset(struct bf_dfu_device *dev, bf_time now)
 	if (!dev->present)
 		return;
 	dev->config = dev->alt = 0;
+	dev->alt_set = false;
 	if (dev->state == DFU_APP_DETACH) {
-		restart(dev, true, now);
+		bf_dfu_device_restart(dev, true, now);
 		return;
 	}
 	if (!dev->dfu_mode)
 		return;
 	/* A PC resets a new device before it configures it; that is no wish to leave. */
-	if (dev->form->reset_leaves && !enumerating) {
-		restart(dev, false, now);
+	if (!enumerating && reset_starts(dev)) {
+		bf_dfu_device_restart(dev, false, now);
 		return;
 	}
-	if (dev->state != DFU_ERROR || dev->status != DFU_ERR_FIRMWARE) {
+	if (dev->m.reset != DFU_RESET_IGNORED &&
+	    (dev->state != DFU_ERROR || dev->status != DFU_ERR_FIRMWARE)) {
 		dev->state = DFU_IDLE;
 		dev->status = DFU_OK;
+		dev->staged = 0;
+		dev->busy_at = BF_NEVER;
 	}
 }
 
@@ -204,10 +280,11 @@ struct bf_dfu_device *bf_dfu_device_new(struct bf_pack *pack, bf_time now)
 	if (!dev)
 		abort();
 	dev->pack = pack;
-	dev->form =
-		bf_pack_opts(pack)->protocol == BF_SIM_DFUSE ? &bf_dfu_form_se : &bf_dfu_form_11;
+	dev->m = bf_dfu_device_model(bf_pack_opts(pack));
+	dev->habits = bf_pack_opts(pack)->habits;
 	dev->starts = bf_pack_starts(pack);
-	dev->up_at = dev->busy_at = dev->leave_at = dev->detach_by = dev->proof_at = BF_NEVER;
+	dev->up_at = BF_NEVER;
+	forget_times(dev);
 	bf_dfu_advance(dev, now);
 	return dev;
 }
@@ -233,14 +310,18 @@ static bf_time earlier(bf_time a, bf_time b)
 	return a < b ? a : b;
 }
 
+unsigned bf_dfu_device_strays(const struct bf_dfu_device *dev)
+{
+	return dev->strays;
+}
+
 bf_time bf_dfu_device_next(const struct bf_dfu_device *dev)
 {
-	bf_time at = earlier(bf_pack_next(dev->pack), dev->up_at);
+	bf_time at = earlier(bf_pack_next(dev->pack), earlier(dev->up_at, dev->proof_at));
 
 	if (!dev->present)
 		return at;
-	at = earlier(at, earlier(dev->busy_at, dev->leave_at));
-	return earlier(at, earlier(dev->detach_by, dev->proof_at));
+	return earlier(at, earlier(dev->busy_at, earlier(dev->leave_at, dev->detach_by)));
 }
 
 void bf_dfu_device_run(struct bf_dfu_device *dev, bf_time now)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Shared by the files of the DFU device: state (dfu_device.c), memory (dfu_forms.c), descriptors
- * (dfu_desc.c), starting and stopping (dfu_life.c). */
+ * (dfu_desc.c), starting and stopping (dfu_life.c), whose habits it has (dfu_models.c). */
 #pragma once
 
 #include "dfu_device.h"
@@ -57,21 +57,22 @@ enum dfu_string {
 	DFU_STR_ALT,
 };
 
-/* The bank that is started from. */
+/* The bank that is started from, of every model. */
 #define BF_DFU_APP_ADDR 0x08010000u
 
 struct bf_dfu_device;
 
-/* What differs between DFU 1.1 and DfuSe. */
+/* What an alternate setting of a device without addresses leads to. */
+enum dfu_part {
+	DFU_PART_TRIAL,  /* reads the image that runs, writes the other slot */
+	DFU_PART_SLOT0,  /* can be read alone */
+	DFU_PART_SLOT1,  /* what is written there is started at the next power-on, on trial */
+	DFU_PART_APP,    /* the only bank */
+	DFU_PART_REFUSE, /* neither */
+};
+
+/* How blocks become memory: DFU 1.1 or DfuSe. */
 struct dfu_form {
-	uint16_t vid, run_pid, dfu_pid;
-	uint16_t bcd_dfu, loader_bcd; /* version of DFU spoken, of the loader */
-	uint8_t attributes;
-	uint16_t transfer_size;
-	uint8_t n_alts;
-	bool empty_leaves; /* download of length 0 from dfuIDLE: leave */
-	bool reset_leaves; /* USB reset in DFU mode starts the firmware */
-	const char *(*alt_name)(struct bf_dfu_device *dev, unsigned alt, char *dst, size_t cap);
 	/* Does the work of one downloaded block; *ret_done: when it is finished. */
 	enum dfu_status (*block)(struct bf_dfu_device *dev, bf_time now, bf_time *ret_done);
 	/* The download has ended. */
@@ -80,24 +81,118 @@ struct dfu_form {
 	int (*read)(struct bf_dfu_device *dev, unsigned block, uint8_t *dst, size_t len);
 };
 
-extern const struct dfu_form bf_dfu_form_11, bf_dfu_form_se;
+extern const struct dfu_form bf_dfu_form_stream, bf_dfu_form_memory;
+
+/* One of the two sets of descriptors that a device shows. */
+struct dfu_face {
+	uint16_t vid, pid;
+	uint16_t release; /* bcdDevice; 0: the version of the firmware */
+	uint16_t bcd_dfu;
+	uint8_t attributes;
+	uint16_t detach_ms, transfer_size;
+};
+
+struct dfu_alt {
+	const char *name; /* DfuSe: the memory map as the device tells it, right or wrong */
+	enum dfu_part part;
+};
+
+enum { /* may be */ DFU_READ = 1, DFU_ERASE = 2, DFU_WRITE = 4 }; /* the bits of UM0424's letters */
+
+struct dfu_sectors { /* sectors as the part really has them */
+	uint32_t addr, count, size;
+	uint8_t access;
+	bf_time erase_us; /* one */
+};
+
+struct dfu_kept { /* what others have in the flash: it has to be there after an update */
+	uint32_t addr;
+	const char *text;
+};
+
+enum dfu_end {                     /* what the device does when a download has been manifested */
+	       DFU_END_WAIT_RESET, /* dfuMANIFEST-WAIT-RESET */
+	       DFU_END_IDLE,       /* dfuIDLE */
+	       DFU_END_LEAVES,     /* leaves the bus after the poll time */
+	       DFU_END_ON_EMPTY,   /* leaves on the empty block, without an answer */
+	       DFU_END_ASKED,      /* dfuMANIFEST-WAIT-RESET, and leaves when it is asked there */
+	       DFU_END_SILENT,     /* answers nothing any more */
+	       DFU_END_MANIFESTS,  /* says dfuMANIFEST until it is reset */
+};
+
+enum dfu_reset {                    /* what a USB reset does to a device in DFU mode */
+		 DFU_RESET_STARTS,  /* starts the firmware */
+		 DFU_RESET_CLEARS,  /* dfuIDLE */
+		 DFU_RESET_IGNORED, /* nothing */
+		 DFU_RESET_FINISHES, /* starts the firmware after a transfer or an error, else nothing */
+};
+
+enum dfu_trait {
+	DFU_DETACH_STARTS = 1,     /* DETACH in DFU mode starts the firmware */
+	DFU_STALLS_BUSY = 2,       /* told too short a time, stalls while it works */
+	DFU_ERROR_CLEARS_ONLY = 4, /* dfuERROR takes CLRSTATUS and nothing else */
+	DFU_ASKING_DROPS = 8,      /* a question in dfuDNLOAD-IDLE ends the download */
+	DFU_TELLS_BEFORE = 0x10,   /* GETSTATUS says where it was, not where it goes to */
+	DFU_READS_PART = 0x20,     /* an upload is all of the partition */
+	DFU_READS_ON = 0x40,       /* ... never comes back short, and fails at the end */
+	DFU_RAW_SERIAL = 0x80,     /* the serial number is 8-bit text in a place for 16-bit text */
+	DFU_WRITES_UNSET = 0x100,  /* until SET_INTERFACE is sent, alternate 0 is alternate 1 */
+	DFU_TAKES_ANY = 0x200,     /* no check at the end: the loader judges at the start */
+	DFU_STARTS_RAW = 0x400,    /* firmware without an image header starts by its vectors */
+	DFU_OWN_LOADER = 0x800, /* a loader of the pack's own has to be whole, or nothing starts */
+	DFU_KEEPS_STATE = 0x1000,    /* a refused request changes no state */
+	DFU_DETACH_UNHEARD = 0x2000, /* leaves before the status stage of DETACH */
+	DFU_CHECKS_FIRST = 0x4000,   /* the first block has to begin with an image header */
+	DFU_TELLS_BAD = 0x8000,      /* errFIRMWARE when it found nothing to start */
+};
+
+struct dfu_model {
+	const struct dfu_form *form;
+	struct dfu_face run, loader;
+	const char *maker, *product; /* NULL: the pack's own */
+	const char *loader_serial;   /* NULL: as in the firmware */
+	const struct dfu_alt *alts;
+	size_t n_alts;
+	const struct dfu_sectors *sectors;
+	size_t n_sectors;
+	uint32_t app_size;
+	const struct dfu_kept *kept;
+	size_t n_kept;
+	uint16_t block_size; /* DfuSe: what block numbers really count in; 0: wTransferSize */
+	uint16_t transfer;   /* longest block taken; 0: wTransferSize */
+	bf_time busy_us;     /* least time that a block takes */
+	enum dfu_end end;
+	enum dfu_reset reset;
+	unsigned traits; /* bits of enum dfu_trait */
+};
+
+/* dfu_models.c: the row that the options name, with their habits laid over it. */
+struct dfu_model bf_dfu_device_model(const struct bf_sim_opts *opts);
+/* The sector that holds addr; NULL: none. */
+const struct dfu_sectors *bf_dfu_device_sectors(const struct dfu_model *m, uint32_t addr);
 
 struct bf_dfu_device {
 	struct bf_pack *pack;
-	const struct dfu_form *form;
+	struct dfu_model m;
+	unsigned habits; /* bits of enum bf_sim_habit */
 	enum dfu_state state;
 	enum dfu_status status;
 	uint8_t config, alt;
+	bool alt_set;     /* the host has chosen a setting */
 	bool dfu_mode;    /* which of the two sets of descriptors it shows */
-	bool leave;       /* DfuSe: starts the firmware after this manifestation */
 	bool asked;       /* the host wanted the loader: it is no sign of bad firmware */
 	bool again;       /* manifestation has been done, the status stage is due */
+	bool silent;      /* answers nothing until a reset */
+	bool used;        /* something was transferred since it showed up */
+	bool stuck;       /* busy until CLRSTATUS comes */
+	bool hung;        /* jumped to where there is no code: off the bus until power goes */
 	uint16_t block;   /* wBlockNum of the staged block */
 	uint16_t expect;  /* DFU 1.1: the block number that must come next */
 	size_t staged;    /* bytes in buf */
 	uint32_t pointer; /* DfuSe: address pointer */
 	size_t offset;    /* DFU 1.1: bytes taken or handed out so far */
 	uint8_t buf[BF_DFU_MAX_TRANSFER];
+	unsigned strays; /* class requests to an interface that is no DFU interface */
 
 	/* on the bus */
 	bool present;
@@ -110,10 +205,39 @@ struct bf_dfu_device {
 	bf_time proof_at;  /* firmware on trial judges itself then */
 };
 
+static inline bool bf_dfu_has(const struct bf_dfu_device *dev, enum dfu_trait trait)
+{
+	return dev->m.traits & trait;
+}
+
+static inline bool bf_dfu_protected(const struct bf_dfu_device *dev)
+{
+	return dev->habits & BF_HABIT_PROTECTED;
+}
+
+static inline size_t bf_dfu_longest(const struct bf_dfu_device *dev)
+{
+	return dev->m.transfer ? dev->m.transfer : dev->m.loader.transfer_size;
+}
+
+static inline bool bf_dfu_by_address(const struct bf_dfu_device *dev)
+{
+	return dev->m.form == &bf_dfu_form_memory;
+}
+
 /* dfu_life.c */
 void bf_dfu_advance(struct bf_dfu_device *dev, bf_time now);
 bool bf_dfu_runs_app(const struct bf_dfu_device *dev);
 void bf_dfu_running_version(const struct bf_dfu_device *dev, unsigned ret[3]);
+/* The firmware is to be started, or the loader again. */
+void bf_dfu_device_restart(struct bf_dfu_device *dev, bool to_loader, bf_time now);
+/* Would what lies in the only bank be started? */
+bool bf_dfu_device_startable(const struct bf_dfu_device *dev);
+/* First words as of a vector table there? */
+bool bf_dfu_device_starts_at(const struct bf_dfu_device *dev, uint32_t addr);
 
-/* dfu_desc.c: bytes moved, or BF_USB_STALL */
+/* dfu_desc.c */
+/* Interface 0 is a DFU interface now. */
+bool bf_dfu_device_talks(const struct bf_dfu_device *dev);
+/* Bytes moved, or BF_USB_STALL. */
 int bf_dfu_standard(struct bf_dfu_device *dev, const uint8_t setup[8], uint8_t *data);

@@ -64,10 +64,10 @@ static bool end(struct bf_flash *f)
 
 /* What an interrupted erase leaves. All cells of a page are erased together, so some bits of every byte have
  * gone already: odd or even ones, by turns. */
-static void tear_page(struct bf_flash *f, uint8_t *page)
+static void tear_sector(struct bf_flash *f, uint8_t *sector, size_t size)
 {
-	for (size_t i = 0; i < BF_FLASH_PAGE; i++)
-		page[i] |= f->ops % 2 ? 0x55 : 0xAA;
+	for (size_t i = 0; i < size; i++)
+		sector[i] |= f->ops % 2 ? 0x55 : 0xAA;
 }
 
 /* What an interrupted program leaves, by turns: nothing, half the bytes, or some bits everywhere. */
@@ -81,16 +81,43 @@ static void tear_word(struct bf_flash *f, uint8_t *dst, const uint8_t *word)
 	}
 }
 
-bool bf_flash_erase(struct bf_flash *f, uint32_t page_addr)
+static void touch(struct bf_flash *f, uint32_t addr, size_t len, unsigned what)
 {
-	if (f->dead || page_addr % BF_FLASH_PAGE || !bf_flash_inside(page_addr, BF_FLASH_PAGE))
+	for (size_t i = (addr - BF_FLASH_BASE) / BF_FLASH_GRAIN;
+	     i <= (addr - BF_FLASH_BASE + len - 1) / BF_FLASH_GRAIN; i++)
+		f->touched[i] |= (uint8_t)what;
+}
+
+unsigned bf_flash_touched(const struct bf_flash *f, uint32_t addr, size_t len)
+{
+	unsigned what = 0;
+
+	if (!len || !bf_flash_inside(addr, len))
+		return 0;
+	for (size_t i = (addr - BF_FLASH_BASE) / BF_FLASH_GRAIN;
+	     i <= (addr - BF_FLASH_BASE + len - 1) / BF_FLASH_GRAIN; i++)
+		what |= f->touched[i];
+	return what;
+}
+
+bool bf_flash_erase_sector(struct bf_flash *f, uint32_t addr, uint32_t size, bf_time us)
+{
+	if (f->dead || !size || addr % BF_FLASH_GRAIN || size % BF_FLASH_GRAIN ||
+	    !bf_flash_inside(addr, size))
 		return false;
-	if (begin(f, f->erase_us)) {
-		tear_page(f, cell(f, page_addr));
+	touch(f, addr, size, BF_TOUCH_ERASED);
+	if (begin(f, us)) {
+		tear_sector(f, cell(f, addr), size);
 		return false;
 	}
-	memset(cell(f, page_addr), ERASED, BF_FLASH_PAGE);
+	memset(cell(f, addr), ERASED, size);
 	return end(f);
+}
+
+bool bf_flash_erase(struct bf_flash *f, uint32_t page_addr)
+{
+	return page_addr % BF_FLASH_PAGE == 0 &&
+	       bf_flash_erase_sector(f, page_addr, BF_FLASH_PAGE, f->erase_us);
 }
 
 static bool all_erased(const uint8_t *p, size_t len)
@@ -109,6 +136,7 @@ bool bf_flash_program(struct bf_flash *f, uint32_t addr, const uint8_t word[BF_F
 		return bf_flash_blank(f, addr, BF_FLASH_WORD);
 	if (!bf_flash_blank(f, addr, BF_FLASH_WORD))
 		return false;
+	touch(f, addr, BF_FLASH_WORD, BF_TOUCH_WRITTEN);
 	if (begin(f, f->program_us)) {
 		tear_word(f, cell(f, addr), word);
 		return false;

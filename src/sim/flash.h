@@ -10,10 +10,11 @@
 
 #include "bmsflash/clock.h"
 
-#define BF_FLASH_BASE 0x08000000u
-#define BF_FLASH_SIZE 0x00114000u
-#define BF_FLASH_PAGE 2048u
-#define BF_FLASH_WORD 8u
+#define BF_FLASH_BASE  0x08000000u
+#define BF_FLASH_SIZE  0x00114000u
+#define BF_FLASH_PAGE  2048u
+#define BF_FLASH_WORD  8u
+#define BF_FLASH_GRAIN 1024u /* smallest sector of any part */
 
 struct bf_flash {
 	uint8_t *mem;
@@ -24,7 +25,11 @@ struct bf_flash {
 	bf_time erase_us, program_us; /* one page, one double word */
 	bf_time spent;                /* by operations since bf_flash_take_time() */
 	uint64_t generation;          /* changes with the contents */
+	uint8_t touched[BF_FLASH_SIZE /
+			BF_FLASH_GRAIN]; /* bits of enum bf_flash_touch, for judges */
 };
+
+enum bf_flash_touch { BF_TOUCH_ERASED = 1, BF_TOUCH_WRITTEN = 2 };
 
 void bf_flash_init(struct bf_flash *f); /* erased, 22 ms a page, 82 us a double word */
 void bf_flash_done(struct bf_flash *f);
@@ -37,6 +42,8 @@ bool bf_flash_blank(const struct bf_flash *f, uint32_t addr, size_t len);
 /* False when power went, or when the hardware refuses: an address that is not aligned or outside, a
  * double word that is not erased. Programming only FF leaves the double word erased and is free. */
 bool bf_flash_erase(struct bf_flash *f, uint32_t page_addr);
+/* A part with other sectors: one operation, which takes so long. addr and size on a grain. */
+bool bf_flash_erase_sector(struct bf_flash *f, uint32_t addr, uint32_t size, bf_time us);
 bool bf_flash_program(struct bf_flash *f, uint32_t addr, const uint8_t word[BF_FLASH_WORD]);
 /* Any number of double words, stopping at the first that fails. */
 bool bf_flash_write(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t len);
@@ -45,3 +52,5 @@ bool bf_flash_write(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t 
 void bf_flash_preload(struct bf_flash *f, uint32_t addr, const void *p, size_t len);
 
 bf_time bf_flash_take_time(struct bf_flash *f);
+/* What was done since this object was made to any grain of the range: bits of enum bf_flash_touch. */
+unsigned bf_flash_touched(const struct bf_flash *f, uint32_t addr, size_t len);

@@ -20,7 +20,17 @@ struct args {
 	struct bf_sim_opts opts;
 };
 
-enum { OPT_PTY = 256, OPT_CAN, OPT_USB, OPT_LINK, OPT_STATE, OPT_CUT, OPT_ANY_RATE, OPT_HELP };
+enum {
+	OPT_PTY = 256,
+	OPT_CAN,
+	OPT_USB,
+	OPT_LINK,
+	OPT_STATE,
+	OPT_MODEL,
+	OPT_CUT,
+	OPT_ANY_RATE,
+	OPT_HELP
+};
 
 static const struct option long_options[] = {
 	{ "pty", no_argument, NULL, OPT_PTY },
@@ -29,6 +39,7 @@ static const struct option long_options[] = {
 	{ "link", required_argument, NULL, OPT_LINK },
 	{ "state", required_argument, NULL, OPT_STATE },
 	{ "cut", required_argument, NULL, OPT_CUT },
+	{ "model", required_argument, NULL, OPT_MODEL },
 	{ "any-rate", no_argument, NULL, OPT_ANY_RATE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -47,6 +58,7 @@ static void print_help(void)
 	     "  --any-rate        take whatever line rate the other end sets\n"
 	     "  --can IFACE       answer on a CAN interface that is up\n"
 	     "  --usb vhci|PORT   plug into the kernel's virtual controller, or USB/IP on a port\n"
+	     "  --model NAME      whose habits the device has, as the key model\n"
 	     "  --state FILE      flash contents kept between runs\n"
 	     "  --cut op:N|msg:N  power goes at flash operation or request N\n\n"
 	     "Keys:");
@@ -65,6 +77,14 @@ static enum bf_rc parse_cut(const char *value, struct bf_sim_opts *opts, struct 
 	if (!op && !msg)
 		return bf_fail(err, BF_E_USAGE, "--cut wants op:N or msg:N, not '%s'", value);
 	snprintf(item, sizeof(item), "%s=%s", op ? "cutop" : "cutmsg", colon + 1);
+	return bf_sim_opts_parse(item, opts, err);
+}
+
+static enum bf_rc parse_model(const char *value, struct bf_sim_opts *opts, struct bf_err *err)
+{
+	char item[64];
+
+	snprintf(item, sizeof(item), "model=%s", value);
 	return bf_sim_opts_parse(item, opts, err);
 }
 
@@ -90,6 +110,8 @@ static enum bf_rc parse_option(int option, struct args *a, struct bf_err *err)
 		return BF_OK;
 	case OPT_CUT:
 		return parse_cut(optarg, &a->opts, err);
+	case OPT_MODEL:
+		return parse_model(optarg, &a->opts, err);
 	case OPT_STATE:
 		if (strlen(optarg) >= sizeof(a->opts.state))
 			return bf_fail(err, BF_E_USAGE, "the name of the state file is too long");

@@ -31,9 +31,37 @@ static const struct choice links[] = {
 };
 /* Each belongs to a protocol; it is set with the model. */
 static const struct choice models[] = {
-	{ "ours", BF_SIM_OURS },
-	{ "standard", BF_SIM_STANDARD },
-	{ "hostile", BF_SIM_HOSTILE },
+	{ "ours", BF_SIM_OURS },           { "standard", BF_SIM_STANDARD },
+	{ "hostile", BF_SIM_HOSTILE },     { "stm32app", BF_SIM_STM32APP },
+	{ "tinyusb", BF_SIM_TINYUSB },     { "dapboot", BF_SIM_DAPBOOT },
+	{ "zephyr", BF_SIM_ZEPHYR },       { "zephyr-next", BF_SIM_ZEPHYR_NEXT },
+	{ "mcuboot", BF_SIM_MCUBOOT },     { "maple", BF_SIM_MAPLE },
+	{ "cherryusb", BF_SIM_CHERRYUSB }, { "st-rom", BF_SIM_ST_ROM },
+	{ "stm32f4", BF_SIM_STM32F4 },     { "gd32", BF_SIM_GD32 },
+	{ "opencm3", BF_SIM_OPENCM3 },     { NULL, 0 },
+};
+static const struct choice habits[] = {
+	{ "nodownload", BF_HABIT_NODOWNLOAD },
+	{ "dfu11", BF_HABIT_DFU11 },
+	{ "shortdesc", BF_HABIT_SHORTDESC },
+	{ "protocol0", BF_HABIT_PROTOCOL0 },
+	{ "shortstring", BF_HABIT_SHORTSTRING },
+	{ "size0", BF_HABIT_SIZE0 },
+	{ "sizeffff", BF_HABIT_SIZEFFFF },
+	{ "size32", BF_HABIT_SIZE32 },
+	{ "stays", BF_HABIT_STAYS },
+	{ "manifests", BF_HABIT_MANIFESTS },
+	{ "stalldetach", BF_HABIT_STALLDETACH },
+	{ "detach0", BF_HABIT_DETACH0 },
+	{ "deaf", BF_HABIT_DEAF },
+	{ "noruntime", BF_HABIT_NORUNTIME },
+	{ "noproduct", BF_HABIT_NOPRODUCT },
+	{ "noserial", BF_HABIT_NOSERIAL },
+	{ "hidden", BF_HABIT_HIDDEN },
+	{ "stuck", BF_HABIT_STUCK },
+	{ "jumps", BF_HABIT_JUMPS },
+	{ "endless", BF_HABIT_ENDLESS },
+	{ "protected", BF_HABIT_PROTECTED },
 	{ NULL, 0 },
 };
 static const struct choice protocols[] = {
@@ -118,7 +146,9 @@ static const struct choice quirks[] = {
 
 /* clang-format off */
 static const struct row rows[] = {
-	{ { "model", "ours|standard|hostile", "whose habits the device has" },
+	{ { "model", "ours|standard|hostile|stm32app|tinyusb|dapboot|zephyr|zephyr-next|mcuboot|maple|"
+	    "cherryusb|st-rom|stm32f4|gd32|opencm3",
+	    "whose habits the device has; from stm32app on a USB device, which decides what is spoken" },
 	  CHOICE, FIELD(model), 0, 0, models },
 	{ { "protocol", "uds|dfu|dfuse", "what the loader speaks" },
 	  CHOICE, FIELD(protocol), 0, 0, protocols },
@@ -158,6 +188,12 @@ static const struct row rows[] = {
 	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy|nocompress|fixedconfig|mute|nrc37|nrc72|"
 	    "noreset|s3strict|flip|nojump|jump|onedid|canread|anyorder", "a bad habit; may be given again" },
 	  BITS, FIELD(quirks), 0, 0, quirks },
+	{ { "habit", "nodownload|dfu11|shortdesc|protocol0|shortstring|size0|sizeffff|size32|stays|manifests|"
+	    "stalldetach|detach0|deaf|noruntime|noproduct|noserial|hidden|stuck|jumps|endless|protected",
+	    "USB: a habit beside the model's; may be given again" },
+	  BITS, FIELD(habits), 0, 0, habits },
+	{ { "show", "MS", "USB: firmware shows itself so much later than it starts" },
+	  NUMBER, FIELD(show_ms), 0, 1e9, NULL },
 	{ { "auth", "0|1|27|29", "SecurityAccess (1, 27) or Authentication (29) wanted before writing" },
 	  CHOICE, FIELD(auth), 0, 0, locks },
 	{ { "echo", "0|1", "RS485: the tester hears itself" }, CHOICE, FIELD(echo), 0, 0, off_on },
@@ -348,6 +384,11 @@ unsigned bf_sim_opts_hostile(const struct bf_sim_opts *opts)
 	return opts->hostile ? opts->hostile : BF_HOSTILE_MIXED;
 }
 
+bool bf_sim_model_is_dfu(enum bf_sim_model model)
+{
+	return model >= BF_SIM_DFU_FIRST && model - BF_SIM_DFU_FIRST < BF_SIM_DFU_COUNT;
+}
+
 static enum bf_rc parse_item(char *item, struct bf_sim_opts *o, struct bf_err *err)
 {
 	char *eq = strchr(item, '='), *when;
@@ -382,6 +423,8 @@ enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct 
 	for (char *item = strtok_r(copy, ",", &save); item && !rc;
 	     item = strtok_r(NULL, ",", &save))
 		rc = parse_item(item, opts, err);
+	if (bf_sim_model_is_dfu(opts->model) && opts->protocol == BF_SIM_UDS)
+		opts->protocol = BF_SIM_DFU;
 	/* DFU is a protocol of USB alone. */
 	if (opts->protocol != BF_SIM_UDS)
 		opts->link = BF_SIM_USB;

@@ -21,7 +21,22 @@ enum bf_sim_model {
 	BF_SIM_OURS,     /* bmsflash-uds(7), DFU and DfuSe as in the manual page */
 	BF_SIM_STANDARD, /* uds: what ISO 14229 says and nothing else */
 	BF_SIM_HOSTILE,  /* uds: ours, whose answers are made to harm */
+	/* USB: see dfu_models.c; they decide which of the two protocols is spoken. */
+	BF_SIM_STM32APP,
+	BF_SIM_TINYUSB,
+	BF_SIM_DAPBOOT,
+	BF_SIM_ZEPHYR,
+	BF_SIM_ZEPHYR_NEXT,
+	BF_SIM_MCUBOOT,
+	BF_SIM_MAPLE,
+	BF_SIM_CHERRYUSB,
+	BF_SIM_ST_ROM,
+	BF_SIM_STM32F4,
+	BF_SIM_GD32,
+	BF_SIM_OPENCM3,
 };
+#define BF_SIM_DFU_FIRST BF_SIM_STM32APP
+#define BF_SIM_DFU_COUNT (BF_SIM_OPENCM3 - BF_SIM_DFU_FIRST + 1)
 /* UDS: what follows the routine's number in an answer. */
 enum bf_sim_status {
 	BF_SIM_STATUS_MODEL,
@@ -38,6 +53,31 @@ enum bf_sim_hostile {
 	BF_HOSTILE_NUMBERS = 4, /* huge lengths, counts and addresses */
 	BF_HOSTILE_TEXTS = 8,   /* escape sequences, no end, no text */
 	BF_HOSTILE_MIXED = 15,
+};
+
+/* What a USB device does beside what its model does. */
+enum bf_sim_habit {
+	BF_HABIT_NODOWNLOAD = 1,       /* takes no download, and says so */
+	BF_HABIT_DFU11 = 2,            /* says DFU 1.1 in both modes, map or not */
+	BF_HABIT_SHORTDESC = 4,        /* functional descriptor of DFU 1.0, 7 bytes */
+	BF_HABIT_PROTOCOL0 = 8,        /* bInterfaceProtocol 0 in DFU mode */
+	BF_HABIT_SHORTSTRING = 0x10,   /* names say more bytes than come */
+	BF_HABIT_SIZE0 = 0x20,         /* wTransferSize 0 */
+	BF_HABIT_SIZEFFFF = 0x40,      /* wTransferSize 65535 */
+	BF_HABIT_SIZE32 = 0x80,        /* wTransferSize 32, less than a packet */
+	BF_HABIT_STAYS = 0x100,        /* nothing but power starts the firmware */
+	BF_HABIT_MANIFESTS = 0x200,    /* says dfuMANIFEST until it is reset */
+	BF_HABIT_STALLDETACH = 0x400,  /* stalls DETACH and does it */
+	BF_HABIT_DETACH0 = 0x800,      /* DETACH time 0 */
+	BF_HABIT_DEAF = 0x1000,        /* takes DETACH and stays until a bus reset */
+	BF_HABIT_NORUNTIME = 0x2000,   /* the firmware has no DFU interface */
+	BF_HABIT_NOPRODUCT = 0x4000,   /* no product string */
+	BF_HABIT_NOSERIAL = 0x8000,    /* no serial number */
+	BF_HABIT_HIDDEN = 0x10000,     /* other firmware than the first never shows itself on USB */
+	BF_HABIT_STUCK = 0x20000,      /* busy for ever after an erase, until CLRSTATUS */
+	BF_HABIT_JUMPS = 0x40000,      /* leaves to where the address pointer is, code or not */
+	BF_HABIT_ENDLESS = 0x80000,    /* an upload begins again at its end */
+	BF_HABIT_PROTECTED = 0x100000, /* read protection: errVENDOR to everything */
 };
 
 enum bf_sim_quirk {
@@ -97,9 +137,11 @@ struct bf_sim_opts {
 	enum bf_sim_crash crash;
 	enum bf_sim_wipe wipe;
 	uint64_t seed;
-	unsigned quirks; /* bits of enum bf_sim_quirk */
-	uint8_t auth;    /* service that has to be passed before writing: 0x27, 0x29; 0: none */
-	bool echo;       /* RS485: the tester hears its own bytes */
+	unsigned quirks;  /* bits of enum bf_sim_quirk */
+	unsigned habits;  /* bits of enum bf_sim_habit */
+	uint32_t show_ms; /* USB: firmware shows itself so much later */
+	uint8_t auth;     /* service that has to be passed before writing: 0x27, 0x29; 0: none */
+	bool echo;        /* RS485: the tester hears its own bytes */
 	uint32_t turnaround_us;
 	bool flash_instant;
 	enum bf_sim_eraser eraser;   /* AHEAD: erases by itself what it is about to write */
@@ -128,6 +170,7 @@ double bf_sim_opts_value(const struct bf_sim_opts *opts, size_t member, bf_time 
 
 /* Bits of enum bf_sim_hostile; 0: the model is another. */
 unsigned bf_sim_opts_hostile(const struct bf_sim_opts *opts);
+bool bf_sim_model_is_dfu(enum bf_sim_model model);
 
 /* A row of the table of keys, for help texts and tests; NULL after the last. */
 struct bf_sim_key {

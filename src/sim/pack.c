@@ -7,6 +7,7 @@
 
 #include "bmsflash/rng.h"
 #include "builtin.h"
+#include "dfu_device.h"
 #include "uuid.h"
 
 #define BOOT_US        BF_MS(120) /* clocks, RAM check, driver set-up of the firmware */
@@ -65,7 +66,7 @@ static void fill_regions(struct bf_pack *p)
 	struct bf_rng rng = { p->opts.seed ^ 0xB007u };
 	uint8_t page[BF_FLASH_PAGE];
 
-	for (unsigned n = 0; n < 12; n++) { /* a loader of 24 KiB */
+	for (unsigned n = 0; n < BF_LOADER_SIZE / BF_FLASH_PAGE; n++) {
 		for (size_t i = 0; i < sizeof(page); i++)
 			page[i] = (uint8_t)bf_rng_next(&rng);
 		bf_flash_preload(&p->flash, BF_ADDR_BOOT + n * BF_FLASH_PAGE, page, sizeof(page));
@@ -88,6 +89,8 @@ static enum bf_rc make_as_factory(struct bf_pack *p, struct bf_err *err)
 	fill_regions(p);
 	if (bf_pack_is_plain(p) && !bf_flash_blank(&p->flash, BF_ADDR_SLOT0, BF_FLASH_WORD))
 		bf_flash_preload(&p->flash, BF_ADDR_VALID, bf_valid_mark, sizeof(bf_valid_mark));
+	if (p->opts.link == BF_SIM_USB)
+		bf_dfu_device_preload(p);
 	p->kept.counter = p->opts.counter;
 	memset(p->kept.fingerprint, 0, sizeof(p->kept.fingerprint));
 	return rc;

@@ -111,6 +111,13 @@ enum bf_pack_work {
 /* *ret_done: when the work is finished; work queues up behind earlier work. */
 enum bf_pack_work bf_pack_erase(struct bf_pack *pack, uint32_t addr, uint32_t size, bf_time now,
 				bf_time *ret_done);
+/* A sector of the part's own size, in one operation; us: as the part needs, quirks and options aside. */
+enum bf_pack_work bf_pack_erase_sector(struct bf_pack *pack, uint32_t addr, uint32_t size,
+				       bf_time us, bf_time now, bf_time *ret_done);
+/* What was erased or written there since the pack was made: bits of enum bf_flash_touch. */
+unsigned bf_pack_touched(const struct bf_pack *pack, uint32_t addr, size_t len);
+/* As a programmer in the factory does it. */
+void bf_pack_preload(struct bf_pack *pack, uint32_t addr, const void *p, size_t len);
 /* addr on a double word; a short last double word is filled up with FF. */
 enum bf_pack_work bf_pack_write(struct bf_pack *pack, uint32_t addr, const uint8_t *p, size_t len,
 				bf_time now, bf_time *ret_done);
@@ -140,6 +147,8 @@ enum bf_verdict bf_pack_verdict(struct bf_pack *pack, unsigned slot);
 /* What runs, or NULL in the loader. */
 const struct bf_mimage *bf_pack_running(const struct bf_pack *pack);
 bool bf_pack_on_trial(const struct bf_pack *pack);
+/* Nobody erased or wrote over the pack's own loader; else nothing starts. */
+bool bf_pack_loader_whole(const struct bf_pack *pack);
 /* A loader that looks at no signature (DfuSe) has started what lies in the first slot. */
 void bf_pack_start_raw(struct bf_pack *pack);
 bool bf_pack_runs_raw(const struct bf_pack *pack);
@@ -180,6 +189,7 @@ struct bf_pack_kept {
 	uint32_t counter;        /* lowest security counter that may start */
 	uint8_t fingerprint[10]; /* DID F15A */
 	bool locked_out;         /* too many wrong keys */
+	bool loader_lost;        /* the pack's own loader was erased or written over */
 };
 struct bf_pack_kept *bf_pack_kept(struct bf_pack *pack);
 

@@ -70,7 +70,8 @@ const uint8_t bf_valid_mark[BF_FLASH_WORD] = { 0x56, 0x41, 0x4C, 0x49, 0x44, 0x5
 
 bool bf_pack_is_plain(const struct bf_pack *pack)
 {
-	return pack->opts.model != BF_SIM_OURS && pack->opts.model != BF_SIM_HOSTILE;
+	return pack->opts.model != BF_SIM_OURS && pack->opts.model != BF_SIM_HOSTILE &&
+	       !bf_sim_model_is_dfu(pack->opts.model);
 }
 
 static bool is_marked(const struct bf_pack *p)
@@ -142,6 +143,11 @@ static void boot_by_mark(struct bf_pack *p)
 
 /* ---- both ---- */
 
+bool bf_pack_loader_whole(const struct bf_pack *pack)
+{
+	return !pack->kept.loader_lost;
+}
+
 void bf_pack_boot(struct bf_pack *pack)
 {
 	bool single = pack->opts.quirks & BF_QUIRK_SINGLEBANK;
@@ -154,7 +160,7 @@ void bf_pack_boot(struct bf_pack *pack)
 	}
 	if (!single)
 		swap_banks(pack);
-	if (pack->flash.dead)
+	if (pack->flash.dead || pack->kept.loader_lost)
 		return;
 	m = bf_pack_image(pack, 0);
 	if (!m->present || !m->sound || m->counter < pack->kept.counter)

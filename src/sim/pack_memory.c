@@ -107,9 +107,40 @@ enum bf_pack_work bf_pack_erase(struct bf_pack *pack, uint32_t addr, uint32_t si
 	return bf_pack_worked(pack, ok, now, ret_done);
 }
 
+static void mark_loader(struct bf_pack *pack, uint32_t addr)
+{
+	if (addr - BF_ADDR_BOOT < BF_LOADER_SIZE)
+		pack->kept.loader_lost = true;
+}
+
+enum bf_pack_work bf_pack_erase_sector(struct bf_pack *pack, uint32_t addr, uint32_t size,
+				       bf_time us, bf_time now, bf_time *ret_done)
+{
+	bool ok = bf_flash_inside(addr, size) && unmark(pack, addr, size);
+
+	if (pack->opts.flash_instant)
+		us = 0;
+	else if (pack->opts.quirks & BF_QUIRK_SLOW)
+		us *= 4;
+	mark_loader(pack, addr);
+	ok = ok && bf_flash_erase_sector(&pack->flash, addr, size, us);
+	return bf_pack_worked(pack, ok, now, ret_done);
+}
+
+unsigned bf_pack_touched(const struct bf_pack *pack, uint32_t addr, size_t len)
+{
+	return bf_flash_touched(&pack->flash, addr, len);
+}
+
+void bf_pack_preload(struct bf_pack *pack, uint32_t addr, const void *p, size_t len)
+{
+	bf_flash_preload(&pack->flash, addr, p, len);
+}
+
 enum bf_pack_work bf_pack_write(struct bf_pack *pack, uint32_t addr, const uint8_t *p, size_t len,
 				bf_time now, bf_time *ret_done)
 {
+	mark_loader(pack, addr);
 	pack->rewritten = pack->rewritten || addr - BF_ADDR_SLOT0 < BF_PACK_SLOT_SIZE;
 	return bf_pack_worked(pack, bf_flash_write(&pack->flash, addr, p, len), now, ret_done);
 }

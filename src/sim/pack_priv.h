@@ -7,6 +7,7 @@
 
 #define BF_ADDR_BOOT   0x08000000u
 #define BF_ADDR_VALID  0x0800F800u /* a page: the mark of loaders that are not ours */
+#define BF_LOADER_SIZE 0x6000u
 #define BF_ADDR_SLOT0  0x08010000u
 #define BF_ADDR_SLOT1  0x08090000u
 #define BF_ADDR_CONFIG 0x08110000u

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state file: 8 bytes "BMSPACK1", u32 counter, 10 bytes fingerprint, u8 locked out; then for every
- * page that is not erased u16 number and its bytes; then u16 FFFF and u32 CRC-32 of all before. LE.
+ * The state file: 8 bytes "BMSPACK1", u32 counter, 10 bytes fingerprint, u8 flags (1: locked out, 2: loader
+ * lost); then for every page that is not erased u16 number and its bytes; then u16 FFFF and u32 CRC-32 of all
+ * before. LE.
  */
 #include "pack_priv.h"
 
@@ -37,7 +38,7 @@ enum bf_rc bf_pack_save(const struct bf_pack *pack, struct bf_err *err)
 	bf_out_bytes(&o, MAGIC, 8);
 	bf_out_le32(&o, pack->kept.counter);
 	bf_out_bytes(&o, pack->kept.fingerprint, sizeof(pack->kept.fingerprint));
-	bf_out_u8(&o, pack->kept.locked_out);
+	bf_out_u8(&o, (uint8_t)(pack->kept.locked_out | pack->kept.loader_lost << 1));
 	for (uint16_t i = 0; i < PAGES; i++) {
 		uint32_t addr = BF_FLASH_BASE + i * BF_FLASH_PAGE;
 
@@ -59,6 +60,7 @@ static bool read_state(struct bf_pack *p, const uint8_t *buf, size_t len)
 	const uint8_t *magic = bf_cur_bytes(&c, 8);
 	const uint8_t *fingerprint;
 	uint16_t page;
+	uint8_t flags;
 
 	if (len < 8 || !magic || memcmp(magic, MAGIC, 8) != 0 ||
 	    bf_get_le32(buf + len - 4) != bf_crc(&bf_crc32_ieee, buf, len - 4))
@@ -67,7 +69,9 @@ static bool read_state(struct bf_pack *p, const uint8_t *buf, size_t len)
 	fingerprint = bf_cur_bytes(&c, sizeof(p->kept.fingerprint));
 	if (fingerprint)
 		memcpy(p->kept.fingerprint, fingerprint, sizeof(p->kept.fingerprint));
-	p->kept.locked_out = bf_cur_u8(&c);
+	flags = bf_cur_u8(&c);
+	p->kept.locked_out = flags & 1;
+	p->kept.loader_lost = flags & 2;
 	while ((page = bf_cur_le16(&c)) != LAST) {
 		const uint8_t *data = bf_cur_bytes(&c, BF_FLASH_PAGE);
 

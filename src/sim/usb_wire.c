@@ -14,6 +14,7 @@
 #define FRAME_US       BF_MS(1)
 #define BYTES_PER_MS   1216
 #define BUS_RESET_US   BF_MS(50)
+#define SETTLE_US      BF_MS(500) /* still there so long after a reset: it is the same device */
 #define APPEAR_US      BF_SEC(30) /* longest start of a pack with two images to swap */
 #define DESC_MAX       256
 #define PORT_PATH      "1-1"
@@ -28,6 +29,10 @@ struct usb_wire {
 	struct bf_pack *pack;
 	struct bf_dfu_device *dev;
 	unsigned enumeration; /* the one that was opened: an older handle is dead */
+	bool was_reset;       /* since it was opened */
+	/* Interfaces that this handle has, and those that it has without having asked: usbfs claims for
+	 * whoever sends a class request, and then finds them taken. */
+	uint32_t claimed, taken;
 	uint8_t config[DESC_MAX];
 };
 
@@ -78,6 +83,19 @@ static enum bf_rc unanswered(struct usb_wire *w, bf_time deadline, struct bf_err
 	return spend(w, BF_NEVER - bf_now(w->t.clock), deadline, err);
 }
 
+#define TO_INTERFACE(type) (((type)&0x1f) == 1 && ((type)&0x60) == 0x20)
+
+/* As usbfs does with a class request to an interface that nobody claimed. */
+static void claim_unasked(struct usb_wire *w, const struct bf_usb_setup *setup)
+{
+	uint32_t bit = 1u << (setup->index & 31);
+
+	if (!TO_INTERFACE(setup->request_type) || w->claimed & bit)
+		return;
+	w->claimed |= bit;
+	w->taken |= bit;
+}
+
 static enum bf_rc usb_control(struct bf_transport *t, const struct bf_usb_setup *setup,
 			      uint8_t *data, size_t len, size_t *ret_len, bf_time deadline,
 			      struct bf_err *err)
@@ -94,6 +112,7 @@ static enum bf_rc usb_control(struct bf_transport *t, const struct bf_usb_setup 
 	if (len > sizeof(buf))
 		return bf_fail(err, BF_E_INTERNAL, "control transfer of %zu bytes, at most %zu",
 			       len, sizeof(buf));
+	claim_unasked(w, setup);
 	bf_put_le16(wire + 2, setup->value);
 	bf_put_le16(wire + 4, setup->index);
 	bf_put_le16(wire + 6, (uint16_t)len);
@@ -104,7 +123,7 @@ static enum bf_rc usb_control(struct bf_transport *t, const struct bf_usb_setup 
 		return rc;
 	t->stats.tx_frames++;
 	n = bf_dfu_device_control(w->dev, wire, buf, bf_now(t->clock));
-	if (n == BF_USB_GONE)
+	if (n == BF_USB_GONE || n == BF_USB_SILENT)
 		return unanswered(w, deadline, err);
 	if (n < 0)
 		return bf_fail_dev(err, BF_E_NAK, 0, "stall",
@@ -135,9 +154,21 @@ static enum bf_rc usb_claim(struct bf_transport *t, uint8_t interface, uint8_t a
 {
 	/* SET_INTERFACE to the interface */
 	const struct bf_usb_setup setup = { 0x01, 11, alt, interface };
+	struct usb_wire *w = wire_of(t);
+	uint32_t bit = 1u << (interface & 31);
+	enum bf_rc rc;
 	size_t n;
-	enum bf_rc rc = usb_control(t, &setup, NULL, 0, &n, bf_in(t->clock, BF_SEC(1)), err);
 
+	if (!is_open(w))
+		return gone(err);
+	if (w->taken & bit)
+		return bf_fail(err, BF_E_BUSY,
+			       "interface %u of the virtual USB device is in use by usbfs: a class "
+			       "request was sent before it was claimed",
+			       interface);
+	rc = usb_control(t, &setup, NULL, 0, &n, bf_in(t->clock, BF_SEC(1)), err);
+	if (!rc)
+		w->claimed |= bit;
 	if (rc == BF_E_NAK)
 		return bf_fail(err, BF_E_UNSUPPORTED,
 			       "the virtual USB device has no interface %u with setting %u",
@@ -153,6 +184,23 @@ static enum bf_rc descriptor(struct bf_transport *t, uint8_t type, uint8_t index
 	return usb_control(t, &setup, dst, cap, ret_len, deadline, err);
 }
 
+static size_t to_utf8(unsigned c, char *dst)
+{
+	if (c < 0x80) {
+		dst[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		dst[0] = (char)(0xc0 | c >> 6);
+		dst[1] = (char)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	dst[0] = (char)(0xe0 | c >> 12);
+	dst[1] = (char)(0x80 | (c >> 6 & 0x3f));
+	dst[2] = (char)(0x80 | (c & 0x3f));
+	return 3;
+}
+
 static enum bf_rc usb_string(struct bf_transport *t, uint8_t index, char *dst, size_t cap,
 			     bf_time deadline, struct bf_err *err)
 {
@@ -162,9 +210,10 @@ static enum bf_rc usb_string(struct bf_transport *t, uint8_t index, char *dst, s
 
 	if (rc)
 		return rc;
-	/* Our own device has ASCII only. */
-	for (size_t i = 2; i + 1 < len && n + 1 < cap; i += 2)
-		dst[n++] = (char)raw[i];
+	if (len > raw[0])
+		len = raw[0];
+	for (size_t i = 2; i + 1 < len && n + 3 < cap; i += 2)
+		n += to_utf8(bf_get_le16(raw + i), dst + n);
 	if (cap)
 		dst[n] = '\0';
 	return BF_OK;
@@ -182,11 +231,11 @@ static enum bf_rc usb_device(struct bf_transport *t, struct bf_usb_device *ret, 
 	if (!rc)
 		rc = descriptor(t, DESC_CONFIG, 0, w->config, sizeof(w->config), &d.config_len,
 				deadline, err);
-	if (!rc)
+	if (!rc && raw[14])
 		rc = usb_string(t, raw[14], d.manufacturer, sizeof(d.manufacturer), deadline, err);
-	if (!rc)
+	if (!rc && raw[15])
 		rc = usb_string(t, raw[15], d.product, sizeof(d.product), deadline, err);
-	if (!rc)
+	if (!rc && raw[16])
 		rc = usb_string(t, raw[16], d.serial, sizeof(d.serial), deadline, err);
 	if (rc)
 		return rc;
@@ -205,6 +254,8 @@ static enum bf_rc configure(struct usb_wire *w, bf_time deadline, struct bf_err 
 	const struct bf_usb_setup setup = { 0x00, 9, 1, 0 };
 	size_t n;
 
+	if (w->enumeration != bf_dfu_device_enumeration(w->dev))
+		w->claimed = w->taken = 0;
 	w->enumeration = bf_dfu_device_enumeration(w->dev);
 	return usb_control(&w->t, &setup, NULL, 0, &n, deadline, err);
 }
@@ -219,18 +270,28 @@ static enum bf_rc usb_reset(struct bf_transport *t, bf_time deadline, struct bf_
 	rc = spend(w, BUS_RESET_US, deadline, err);
 	if (rc)
 		return rc;
+	w->was_reset = true;
 	bf_dfu_device_bus_reset(w->dev, bf_now(t->clock));
 	return is_open(w) ? configure(w, deadline, err) : BF_OK;
 }
 
-static enum bf_rc await_device(struct usb_wire *w, bool here, bf_time deadline, struct bf_err *err)
+static enum bf_rc await_device(struct usb_wire *w, bf_time deadline, struct bf_err *err)
 {
-	while (is_open(w) || bf_dfu_device_present(w->dev) != here) {
-		switch (bf_clock_wait(w->t.clock, NULL, 0, deadline)) {
+	bf_time settled = w->was_reset ? bf_in(w->t.clock, SETTLE_US) : BF_NEVER;
+
+	while (is_open(w) || !bf_dfu_device_present(w->dev)) {
+		bool here = is_open(w);
+
+		if (here && bf_now(w->t.clock) >= settled)
+			return BF_OK;
+		switch (bf_clock_wait(w->t.clock, NULL, 0,
+				      here && settled < deadline ? settled : deadline)) {
 		case BF_WAIT_CANCELLED:
 			return bf_fail(err, BF_E_INTERRUPTED,
 				       "stopped while waiting for the virtual USB device");
 		case BF_WAIT_DEADLINE:
+			if (bf_now(w->t.clock) < deadline)
+				break;
 			return bf_fail(err, BF_E_TIMEOUT, "the virtual USB device did not %s",
 				       is_open(w) ? "go" : "come back");
 		case BF_WAIT_READY:
@@ -240,14 +301,17 @@ static enum bf_rc await_device(struct usb_wire *w, bool here, bf_time deadline, 
 	return BF_OK;
 }
 
+/* A new handle, on the same device or on what came back. */
 static enum bf_rc usb_reopen(struct bf_transport *t, bf_time deadline, struct bf_err *err)
 {
 	struct usb_wire *w = wire_of(t);
-	enum bf_rc rc = await_device(w, true, deadline, err);
+	enum bf_rc rc = await_device(w, deadline, err);
 
 	if (rc)
 		return rc;
 	t->stats.reopened++;
+	w->was_reset = false;
+	w->claimed = w->taken = 0;
 	return configure(w, deadline, err);
 }
 
@@ -283,6 +347,11 @@ struct bf_pack *bf_sim_usb_pack(struct bf_transport *t)
 	return t->ops == &wire_ops ? wire_of(t)->pack : NULL;
 }
 
+struct bf_dfu_device *bf_sim_usb_device(struct bf_transport *t)
+{
+	return t->ops == &wire_ops ? wire_of(t)->dev : NULL;
+}
+
 enum bf_rc bf_sim_usb_open(struct bf_pack *take_pack, struct bf_clock *take_clock,
 			   const struct bf_open_env *env, struct bf_transport **ret,
 			   struct bf_err *err)
@@ -304,7 +373,7 @@ enum bf_rc bf_sim_usb_open(struct bf_pack *take_pack, struct bf_clock *take_cloc
 	w->source.next = source_next;
 	w->source.run = source_run;
 	bf_vclock_attach(take_clock, &w->source);
-	rc = await_device(w, true, deadline, err);
+	rc = await_device(w, deadline, err);
 	if (rc == BF_E_TIMEOUT)
 		rc = bf_fail(err, BF_E_NODEV, "no virtual USB device appeared within %.0f s",
 			     (double)deadline / 1e6);

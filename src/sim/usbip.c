@@ -178,6 +178,8 @@ static bool submit(struct bf_usbip *u, bf_time now)
 	n = bf_dfu_device_control(u->dev, setup, data, now);
 	if (n == BF_USB_GONE)
 		return false;
+	if (n == BF_USB_SILENT) /* the host gives it up some time, by an unlink */
+		return true;
 	if (n < 0)
 		return reply(u, RET_SUBMIT, -EPIPE, 0, NULL, 0);
 	return reply(u, RET_SUBMIT, 0, (uint32_t)n, data, in ? (size_t)n : 0);
@@ -188,8 +190,8 @@ static bool do_urb(struct bf_usbip *u, bf_time now)
 	switch (bf_get_be32(u->in)) {
 	case CMD_SUBMIT:
 		return submit(u, now);
-	case CMD_UNLINK: /* every transfer is answered at once: there is nothing left to unlink */
-		return reply(u, RET_UNLINK, 0, 0, NULL, 0);
+	case CMD_UNLINK: /* one that got its answer meanwhile is no longer the host's to take back */
+		return reply(u, RET_UNLINK, -ECONNRESET, 0, NULL, 0);
 	}
 	return false;
 }
