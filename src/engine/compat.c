@@ -301,12 +301,11 @@ static enum bf_rc check_place(struct bf_run *run, struct bf_err *err)
 	size_t n = bf_image_segments(run->image, &segs);
 	bool known = run->ident.n_regions &&
 		     (bf_run_can(run, BF_CAP_DUAL_BANK) || run->ident.in_bootloader);
-	bool searches = bf_image_meta(run->image)->mcuboot && !bf_place_named(run);
 	BF_AUTO_MEM struct bf_place *places = NULL;
 
 	if (bf_run_can(run, BF_CAP_SINK))
 		return bf_stream_check(run, err);
-	if (!known || searches || !n)
+	if (!known || bf_place_is_sought(run) || !n)
 		return BF_OK;
 	places = calloc(n, sizeof(*places));
 	if (!places)

@@ -13,6 +13,7 @@
 #define ASK_FIRST  BF_MS(600) /* at the settings of the profile: a busy pack may be slow */
 #define ASK_SWEEP  BF_MS(150) /* at each of the others */
 #define RETRY_WAIT BF_MS(250)
+#define CANDIDATES 32
 #define COME_BACK  BF_SEC(10) /* from the loader to firmware that was not touched */
 
 struct tried {
@@ -102,19 +103,60 @@ static enum bf_rc choose(const struct bf_run *run, const struct bf_proto_ops **r
 	return err->rc;
 }
 
+/* A question that can reset, erase or confuse a stranger is for the user or the profile to ask. */
+static bool is_risky(const struct bf_proto_ops *ops, const struct bf_proto_ops *only)
+{
+	return ops->probe_risk && ops != only;
+}
+
+/* Those of this wire, in the order of the risk that they declare. */
+static size_t candidates(const struct bf_run *run, const struct bf_proto_ops *only,
+			 const struct bf_proto_ops *ret[CANDIDATES])
+{
+	size_t n = 0;
+
+	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p && n < CANDIDATES;
+	     p++) {
+		size_t at = n;
+
+		if (!((*p)->wires & run->transport->ops->wire) || (only && *p != only))
+			continue;
+		for (; at && ret[at - 1]->probe_rank > (*p)->probe_rank; at--)
+			ret[at] = ret[at - 1];
+		ret[at] = *p;
+		n++;
+	}
+	return n;
+}
+
+static void say_not_asked(struct bf_run *run, const struct bf_proto_ops *only)
+{
+	const struct bf_proto_ops *rows[CANDIDATES];
+	size_t n = candidates(run, only, rows);
+
+	for (size_t i = 0; i < n; i++) {
+		if (is_risky(rows[i], only))
+			bf_say(run, BF_EV_NOTICE, "Not asked: %s (%s). To ask: --protocol %s",
+			       rows[i]->name, rows[i]->probe_risk, rows[i]->name);
+	}
+}
+
 static enum bf_rc ask_all(struct bf_run *run, const struct bf_proto_ops *only, bf_time patience,
 			  struct tried *tried, struct bf_err *err)
 {
-	enum bf_rc rc = BF_E_NODEV;
+	const struct bf_proto_ops *rows[CANDIDATES];
+	size_t n = candidates(run, only, rows);
 
-	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p; p++) {
-		if (!((*p)->wires & run->transport->ops->wire) || (only && *p != only))
+	for (size_t i = 0; i < n; i++) {
+		enum bf_rc rc;
+
+		if (is_risky(rows[i], only))
 			continue;
-		rc = bf_find_ask(run, *p, 0, patience, err);
+		rc = bf_find_ask(run, rows[i], 0, patience, err);
 		if (!rc || !bf_find_is_silence(rc))
 			return rc;
 		if (tried)
-			add_tried(run, tried, (*p)->name);
+			add_tried(run, tried, rows[i]->name);
 	}
 	return BF_E_NODEV;
 }
@@ -236,6 +278,7 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 		return err->rc;
 	if (run->job->rescue)
 		return bf_rescue_find(run, only, err);
+	say_not_asked(run, only);
 	heard = bf_line_listens(run);
 	rc = search(run, only, &tried, err);
 	/* A pack that is about to be switched on: its window may be short, so only the first settings. */

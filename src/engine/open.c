@@ -99,6 +99,33 @@ static void describe(struct bf_run *run)
 						   detail } });
 }
 
+/* An option that says which pack or which setting is obeyed or refused, never dropped. Whether --node has a
+ * meaning on a bus is for the protocol to say. */
+static enum bf_rc check_options(const struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_job *job = run->job;
+	const struct {
+		const char *name;
+		bool given;
+		unsigned wires; /* bits of enum bf_wire on which it has a meaning */
+		const char *what;
+	} rows[] = {
+		{ "node", job->node >= 0, BF_WIRE_STREAM | BF_WIRE_BUS, "an address on a bus" },
+		{ "baud", job->baud > 0, BF_WIRE_STREAM, "the rate of a serial line" },
+		{ "bitrate", job->bitrate > 0, BF_WIRE_BUS, "the bit rate of a CAN bus" },
+	};
+
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		if (!rows[i].given || rows[i].wires & run->transport->ops->wire)
+			continue;
+		bf_fail(err, BF_E_USAGE, "--%s has no meaning for '%s': it is %s.", rows[i].name,
+			job->iface, rows[i].what);
+		bf_next(err, "leave out --%s", rows[i].name);
+		return err->rc;
+	}
+	return BF_OK;
+}
+
 enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_job *job = run->job;
@@ -120,6 +147,8 @@ enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 		bf_say(run, BF_EV_NOTICE, "opening '%s' before power comes on", job->iface);
 	if (run->ports->open(&env, job->iface, &run->transport, err))
 		return bf_while(err, "opening '%s'", job->iface);
+	if (check_options(run, err))
+		return err->rc;
 	if (bf_meter_open(p, &run->transport, &run->meter, err))
 		return bf_while(err, "preparing to read the pack's conditions");
 	if (job->trace &&

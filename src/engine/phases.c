@@ -35,6 +35,9 @@ static bool has_iface(const struct bf_run *run)
 	  .weight = 5, .writes = true }
 /* clang-format on */
 
+#define ENTER "authentication, and what only the bootloader tells"
+#define RATE  "faster rates of the line"
+
 static const struct bf_phase flash_rows[] = {
 	/* name, run, undo on failure, leave always */
 	{ "reading the profile", bf_ph_profile },
@@ -49,9 +52,10 @@ static const struct bf_phase flash_rows[] = {
 	{ "checking against rollback", bf_ph_antirollback, .again = true },
 	{ "checking the pack's conditions", bf_ph_conditions, .when = bf_when_changing, .weight = 2,
 	  .again = true },
-	{ "authenticating", bf_ph_enter, .when = bf_when_changing, .weight = 1, .again = true },
+	{ "authenticating", bf_ph_enter, .when = bf_when_changing, .weight = 1, .again = true,
+	  .disturbs = ENTER },
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, bf_when_changing,
-	  .weight = 1, .again = true },
+	  .weight = 1, .again = true, .disturbs = RATE },
 	{ "planning what to write", bf_ph_plan, .weight = 1, .again = true },
 	{ "backing up", bf_ph_backup, .when = bf_when_backing_up, .weight = 25, .writes = true,
 	  .moves = true, .again = true },
@@ -67,7 +71,7 @@ static const struct bf_phase revert_rows[] = {
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
 	{ "checking that the previous firmware may start", bf_ph_predict, .again = true },
 	{ "checking the pack's conditions", bf_ph_conditions, .weight = 2, .again = true },
-	{ "authenticating", bf_ph_enter, .weight = 1, .again = true },
+	{ "authenticating", bf_ph_enter, .weight = 1, .again = true, .disturbs = ENTER },
 	{ "marking the previous firmware to start", bf_ph_revert, bf_ph_back, .writes = true,
 	  .hold = true },
 	{ "restarting the pack", bf_ph_restart, .weight = 10, .writes = true },
@@ -90,9 +94,9 @@ static const struct bf_phase restore_rows[] = {
 	{ "checking that the image fits", bf_ph_compatible, .again = true },
 	{ "checking against rollback", bf_ph_antirollback, .again = true },
 	{ "checking the pack's conditions", bf_ph_conditions, .weight = 2, .again = true },
-	{ "authenticating", bf_ph_enter, .weight = 1, .again = true },
-	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1,
-	  .again = true },
+	{ "authenticating", bf_ph_enter, .weight = 1, .again = true, .disturbs = ENTER },
+	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1, .again = true,
+	  .disturbs = RATE },
 	{ "planning what to write", bf_ph_plan, .weight = 1, .again = true },
 	WRITE_IT,
 	{ "restoring configuration and calibration", bf_ph_restore_data, .weight = 5,
@@ -106,9 +110,10 @@ static const struct bf_phase backup_rows[] = {
 	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
-	{ "preparing the pack for reading", bf_ph_ready, .again = true },
-	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1,
-	  .again = true },
+	{ "preparing the pack for reading", bf_ph_ready, .again = true,
+	  .disturbs = "what can be read, as far as only the bootloader tells" },
+	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1, .again = true,
+	  .disturbs = RATE },
 	{ "backing up", bf_ph_backup, .weight = 50, .writes = true, .moves = true, .again = true },
 };
 

@@ -149,6 +149,14 @@ static enum bf_rc check_container(const struct bf_run *run, const struct bf_plac
 	return err->rc;
 }
 
+bool bf_place_is_sought(const struct bf_run *run)
+{
+	uint32_t addr;
+
+	return bf_image_meta(run->image)->mcuboot && !bf_place_named(run) &&
+	       !given_addr(run, &addr) && !run->has_place;
+}
+
 struct finder {
 	struct bf_run *run;
 	const struct bf_segment *seg;

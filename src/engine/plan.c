@@ -192,11 +192,25 @@ static void show(struct bf_run *run)
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_PLAN, .plan = &plan });
 }
 
+/* A dry run asks for nothing that disturbs the pack: neither its bootloader nor its memory. */
+static bool plans_dry(struct bf_run *run)
+{
+	bool place =
+		bf_run_can(run, BF_CAP_SINK) || (run->ident.n_regions && !bf_place_is_sought(run));
+
+	bf_say(run, BF_EV_NOTICE, "Not checked in a dry run: %s.",
+	       place ? "which parts of the image the pack holds already"
+		     : "where in the pack the image goes, and what is there");
+	return place;
+}
+
 enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_todo *todo = &run->todo;
 
-	if (run->usb_later && bf_check_usb(run, err))
+	if (run->job->dry_run && !plans_dry(run))
+		return BF_OK;
+	if (run->usb_later && !run->job->dry_run && bf_check_usb(run, err))
 		return err->rc;
 	todo->bytes = bf_image_size(run->image);
 	set_whole(run);

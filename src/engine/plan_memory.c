@@ -158,6 +158,8 @@ static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 	const struct bf_proto_ops *ops = p->run->proto->ops;
 	enum bf_rc rc = BF_OK;
 
+	if (p->run->job->dry_run)
+		return BF_OK;
 	if (bf_run_can(p->run, BF_CAP_HASH) && ops->hash_units && !p->exact)
 		rc = compare_hashes(p, err);
 	else if (bf_run_can(p->run, BF_CAP_READ) && ops->read && p->run->resumed &&

@@ -116,7 +116,8 @@ static enum bf_rc ask_round(struct catcher *c, struct bf_err *err)
 	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p; p++) {
 		enum bf_rc rc;
 
-		if (!((*p)->wires & run->transport->ops->wire) || (c->only && *p != c->only))
+		if (!((*p)->wires & run->transport->ops->wire) || (c->only && *p != c->only) ||
+		    ((*p)->probe_risk && *p != c->only))
 			continue;
 		any = true;
 		rc = ask_once(c, *p, err);

@@ -206,6 +206,9 @@ struct bf_phase {
 	bool (*when)(const struct bf_run *run); /* NULL: always */
 	unsigned weight;                        /* share of the job's percent */
 	bool writes;                            /* a dry run ends before the first of these */
+	/* It takes the pack out of what it does, a session, a bootloader or a rate. A dry run leaves it out and says
+	 * that this was not checked. NULL: it only asks. */
+	const char *disturbs;
 	bool hold; /* cancellation waits from here until the end of the run */
 	bool again; /* a pack that restarts here has lost nothing: once more from the first of these */
 	bool moves; /* carries the bulk of the data: when it stalls, it is the transfer that stalls */
@@ -409,6 +412,8 @@ struct bf_place {
 };
 enum bf_rc bf_place_segments(struct bf_run *run, const struct bf_segment *segs, size_t n,
 			     struct bf_place *ret, struct bf_err *err);
+/* Nothing names the image's place: it has to be looked for in the pack's memory. */
+bool bf_place_is_sought(const struct bf_run *run);
 /* What the pack or the profile names as the image's place; NULL: nothing, or the image has addresses. */
 const struct bf_region *bf_place_named(const struct bf_run *run);
 /* The region that a segment at this address lies in; NULL: none. */

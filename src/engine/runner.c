@@ -64,6 +64,13 @@ static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_
 			run->dry_ended = true;
 			return BF_OK;
 		}
+		if (run->job->dry_run && rows[i].disturbs) {
+			if (applies(run, &rows[i]))
+				bf_say(run, BF_EV_NOTICE, "Not checked in a dry run: %s.",
+				       rows[i].disturbs);
+			i++;
+			continue;
+		}
 		if (applies(run, &rows[i])) {
 			announce(run, rows, i, n);
 			ret_begun[i] = true;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 struct pack *pack_behind_the_door;
+struct bf_proto_ops bench_stranger;
 
 /* ---- the wire: it only has settings ---- */
 
@@ -71,8 +72,13 @@ static const struct bf_driver *const *door_drivers(void)
 
 static const struct bf_proto_ops *const *door_protos(void)
 {
-	static const struct bf_proto_ops *const rows[] = { &pack_memory_ops, NULL };
+	static const struct bf_proto_ops *rows[3];
+	size_t n = 0;
 
+	if (bench_stranger.name) /* listed first, asked last or not at all */
+		rows[n++] = &bench_stranger;
+	rows[n++] = &pack_memory_ops;
+	rows[n] = NULL;
 	return rows;
 }
 

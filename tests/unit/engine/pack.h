@@ -123,6 +123,7 @@ struct bench {
 
 /* The one pack that the bench's ports lead to: bf_ports carries no context. */
 extern struct pack *pack_behind_the_door;
+extern struct bf_proto_ops bench_stranger; /* another protocol of the same wire; no name: none */
 /* Its protocol with every capability; which one answers depends on the pack's kind. */
 extern const struct bf_proto_ops pack_memory_ops;
 

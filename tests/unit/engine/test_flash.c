@@ -98,7 +98,7 @@ static void units_that_are_there_already_are_skipped(void **state)
 	bench_done(&b);
 }
 
-static void dry_run_checks_all_and_changes_nothing(void **state)
+static void dry_run_changes_nothing_and_says_what_it_did_not_check(void **state)
 {
 	struct bench b;
 	static struct pack_flash before;
@@ -111,7 +111,11 @@ static void dry_run_checks_all_and_changes_nothing(void **state)
 	assert_ended(&b, BF_OK, BF_STATE_OLD);
 	assert_memory_equal(&before, &b.flash, sizeof(before));
 	assert_int_equal(b.events[BF_EV_PLAN], 1);
-	assert_int_equal(pack_calls(&b.pack, "authenticate"), 1);
+	assert_int_equal(pack_calls(&b.pack, "authenticate"), 0);
+	assert_int_equal(pack_calls(&b.pack, "set_rate"), 0);
+	assert_int_equal(pack_calls(&b.pack, "hash_units"), 0);
+	assert_non_null(strstr(b.notices, "Not checked in a dry run: authentication"));
+	assert_non_null(strstr(b.notices, "faster rates"));
 	assert_int_equal(b.events[BF_EV_FILE], 0);
 	bench_done(&b);
 }
@@ -400,7 +404,7 @@ int main(void)
 		cmocka_unit_test(flash_of_what_already_runs_writes_nothing),
 		cmocka_unit_test(flash_of_what_the_other_slot_holds_only_starts_it),
 		cmocka_unit_test(units_that_are_there_already_are_skipped),
-		cmocka_unit_test(dry_run_checks_all_and_changes_nothing),
+		cmocka_unit_test(dry_run_changes_nothing_and_says_what_it_did_not_check),
 		cmocka_unit_test(line_is_agreed_upwards_and_left_at_the_default),
 		cmocka_unit_test(line_that_loses_messages_steps_down),
 		cmocka_unit_test(window_keeps_several_pieces_out),

@@ -489,6 +489,60 @@ static void lock_file_of_another_user_is_no_obstacle(void **state)
 	bench_done(&b);
 }
 
+static void an_option_that_has_no_meaning_on_this_wire_is_refused_before_anything_is_sent(
+	void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.job.bitrate = 500000;
+	bench_run(&b);
+	assert_ended(&b, BF_E_USAGE, BF_STATE_UNTOUCHED);
+	assert_non_null(strstr(b.out.err.cause, "--bitrate"));
+	assert_int_equal(b.pack.ops, 0);
+	bench_done(&b);
+}
+
+static unsigned strangers_asked;
+
+static enum bf_rc open_stranger(const struct bf_proto_env *env, struct bf_proto **ret,
+				struct bf_err *err)
+{
+	(void)env, (void)ret;
+	strangers_asked++;
+	return bf_fail(err, BF_E_NODEV, "nobody of that kind");
+}
+
+static void a_risky_question_is_asked_only_by_name(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.job.kind = BF_JOB_PROBE;
+	bench_stranger = (struct bf_proto_ops){ .name = "stranger",
+						.wires = BF_WIRE_STREAM,
+						.probe_risk = "it may reset the device",
+						.open = open_stranger };
+	strangers_asked = 0;
+	bench_run(&b);
+	assert_int_equal(strangers_asked, 0);
+	assert_non_null(strstr(b.notices, "Not asked: stranger (it may reset the device)"));
+	b.job.protocol = "stranger";
+	bench_again(&b);
+	assert_true(strangers_asked > 0);
+	/* Without a risk it is asked in the order of the ranks: not before the pack answers. */
+	bench_stranger.probe_risk = NULL;
+	bench_stranger.probe_rank = 1000;
+	b.job.protocol = NULL;
+	strangers_asked = 0;
+	bench_again(&b);
+	assert_int_equal(strangers_asked, 0);
+	bench_stranger = (struct bf_proto_ops){ 0 };
+	bench_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -521,6 +575,9 @@ int main(void)
 		cmocka_unit_test(rescue_tells_replies_that_are_no_answers_from_silence),
 		cmocka_unit_test(held_interface_names_its_holder),
 		cmocka_unit_test(lock_file_of_another_user_is_no_obstacle),
+		cmocka_unit_test(
+			an_option_that_has_no_meaning_on_this_wire_is_refused_before_anything_is_sent),
+		cmocka_unit_test(a_risky_question_is_asked_only_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
