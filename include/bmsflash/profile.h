@@ -26,6 +26,7 @@ enum bf_direction {
 	BF_DIRECTION_RTS,
 	BF_DIRECTION_ADAPTER
 };
+enum bf_dfu_form { BF_DFU_FORM_AUTO, BF_DFU_FORM_DFU, BF_DFU_FORM_DFUSE };
 enum bf_auth_service { BF_AUTH_BY_SECURITY, BF_AUTH_BY_AUTHENTICATION }; /* 27, 29 */
 enum bf_auth_method { BF_AUTH_NONE, BF_AUTH_ED25519, BF_AUTH_PROGRAM };
 
@@ -197,6 +198,14 @@ struct bf_profile {
 	uint16_t usb_vid, usb_pid;               /* 0: any device with a DFU interface */
 	uint16_t usb_loader_vid, usb_loader_pid; /* of its boot loader, 0: as above */
 	char vendor[64], class_name[64]; /* hardware that has these USB numbers; "": not said */
+
+	/* dfu */
+	enum bf_dfu_form dfu_form;
+	char dfu_alt[48]; /* alternate setting that takes firmware, name or number; "": found */
+	uint32_t dfu_transfer; /* bytes of a block; 0: as the device says */
+	uint32_t dfu_page;     /* DfuSe: erase page, where the device's map is wrong; 0: its map */
+	uint32_t dfu_start;    /* DfuSe: address that execution begins at; 0: the lowest flash */
+	bool dfu_ignore_poll;
 };
 
 void bf_profile_default(struct bf_profile *ret);

@@ -115,6 +115,10 @@ struct bf_ident {
 	bool is_anybodys; /* shows what the ROM of every such chip shows: its names tell nothing of the pack */
 	enum bf_talks talks;
 	bool in_bootloader; /* talks == BF_TALKS_LOADER */
+	bool caps_later;    /* what can be done, and with which memory, only the bootloader tells */
+	char bus_id[24];    /* what the bus shows, no hardware name: USB "0483:df11" */
+	char no_write[96];  /* why it takes no firmware, known before it is asked; "": it may */
+	char bad_firmware[128]; /* what the bootloader said when it did not start its firmware */
 	bool has_version;
 	struct bf_version version; /* running */
 	bool version_short;        /* tells no build number */
@@ -229,6 +233,7 @@ struct bf_proto_env {
 	struct bf_retry *retry;
 	struct bf_auth *auth; /* may be NULL */
 	int node;             /* --node, -1: the profile's */
+	const char *alt;      /* --alt, NULL: the profile's, or found */
 	/* Not 0: recognise asks once and waits so long for the answer. A loader that shows up for a
 	 * moment after power-on is asked again and again. */
 	bf_time hurry;
@@ -265,7 +270,9 @@ struct bf_proto_ops {
 	/* Keeps sessions alive; cheap, called often by whoever waits. */
 	enum bf_rc (*keepalive)(struct bf_proto *p, struct bf_err *err);
 
-	enum bf_rc (*erase)(struct bf_proto *p, uint32_t addr, uint32_t size, struct bf_err *err);
+	/* Whole sectors of the region. */
+	enum bf_rc (*erase)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			    uint32_t size, struct bf_err *err);
 	enum bf_rc (*begin)(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 			    struct bf_err *err);
 	/* Sends one piece. */
@@ -283,6 +290,9 @@ struct bf_proto_ops {
 	 * the engine asks in steps. `alt` as in struct bf_region. */
 	enum bf_rc (*read)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
 			   uint8_t *buf, size_t len, struct bf_err *err);
+	/* How many bytes a region holds whose size is 0 (unknown): it may be read whole for that. */
+	enum bf_rc (*extent)(struct bf_proto *p, const struct bf_region *region, uint32_t *ret,
+			     struct bf_err *err);
 	enum bf_rc (*hash)(struct bf_proto *p, uint32_t addr, uint32_t size,
 			   uint8_t ret[BF_SHA256_LEN], struct bf_err *err);
 	/* First 8 bytes of SHA-256 of each `unit` bytes of [addr, addr+size). */

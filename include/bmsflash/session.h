@@ -180,7 +180,9 @@ struct bf_job {
 	const char *profile;                /* NULL: the default */
 	const char *const *profile_folders; /* NULL-terminated */
 	int node;                           /* -1: the profile's */
-	const char *const *images;          /* NULL-terminated; verify takes several, flash one */
+	const char
+		*alt; /* USB alternate setting by name or number, NULL: the profile's, or found */
+	const char *const *images; /* NULL-terminated; verify takes several, flash one */
 	const struct bf_claim_opts *claim_opts;
 	const char *const *keys;        /* NULL-terminated: --key */
 	const char *const *key_folders; /* used when no --key was given */

@@ -15,6 +15,7 @@ void bf_opts_job(const struct bf_opts *o, struct bf_claim_opts *claim, struct bf
 		.protocol = o->protocol,
 		.profile = o->profile,
 		.node = (int)o->node,
+		.alt = o->alt,
 		.images = o->images,
 		.claim_opts = claim,
 		.keys = o->keys,

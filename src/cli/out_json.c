@@ -124,6 +124,8 @@ static void put_device(struct bf_json *j, const struct bf_event *ev)
 	text_or_null(j, "model", id->model);
 	text_or_null(j, "serial", id->serial);
 	text_or_null(j, "hardware", id->hw_rev);
+	if (id->bus_id[0])
+		bf_json_set_str(j, "bus_id", id->bus_id);
 	if (id->has_vid)
 		bf_json_set_hex(j, "vendor_id", id->vid, sizeof(id->vid));
 	if (id->has_cid)

@@ -155,6 +155,7 @@ static void say_device(struct bf_out_text *o, const struct bf_event *ev)
 	field(o, "protocol", id->protocol);
 	field(o, "loader", id->loader);
 	field(o, "hardware", id->hw_rev);
+	field(o, "USB numbers", id->bus_id);
 	if (id->in_bootloader)
 		field(o, "runs", "its bootloader; no application");
 	else

@@ -17,6 +17,7 @@ struct bf_opts {
 	bool help, version;
 	const char *iface, *protocol, *profile;
 	int64_t node; /* -1: not given */
+	const char *alt;
 	const char *keys[BF_MAX_KEYS + 1];
 	const char **images; /* NULL-terminated, owned */
 	const char *auth_key;

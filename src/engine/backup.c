@@ -324,10 +324,33 @@ static bool wanted(const struct bf_run *run, const struct bf_region *r)
 	       r->kind == BF_REGION_CALIBRATION;
 }
 
+/* A bootloader that takes and gives streams may show a size only by being read; what has no end cannot be. */
+static enum bf_rc learn_size(struct bf_run *run, struct bf_region *r, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	enum bf_rc rc;
+
+	if (r->size || !ops->extent || !wanted(run, r))
+		return BF_OK;
+	rc = bf_run_stop(run, err);
+	if (!rc)
+		rc = ops->extent(run->proto, r, &r->size, err);
+	if (!rc || rc == BF_E_INTERRUPTED || rc == BF_E_GONE)
+		return rc;
+	bf_say(run, BF_EV_NOTICE, "'%s' cannot be read: %s", r->name, err->cause);
+	bf_err_init(err);
+	r->access &= ~(unsigned)BF_ACCESS_READ;
+	return BF_OK;
+}
+
 static enum bf_rc save_all(struct backup *b, struct bf_err *err)
 {
-	const struct bf_ident *ident = &b->run->ident;
+	struct bf_ident *ident = &b->run->ident;
 
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		if (learn_size(b->run, &ident->regions[i], err))
+			return err->rc;
+	}
 	for (size_t i = 0; i < ident->n_regions; i++) {
 		if (wanted(b->run, &ident->regions[i]))
 			b->total += ident->regions[i].size;

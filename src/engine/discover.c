@@ -39,6 +39,7 @@ enum bf_rc bf_find_ask(struct bf_run *run, const struct bf_proto_ops *ops, bf_ti
 		.retry = &run->retry,
 		.auth = run->auth,
 		.node = run->job->node,
+		.alt = run->job->alt,
 		.hurry = hurry,
 		.alive = bf_alive,
 		.alive_ctx = run,
@@ -274,6 +275,10 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 	bool heard;
 	enum bf_rc rc = choose(run, &only, err);
 
+	if (!rc && run->job->alt && !run->transport->ops->usb)
+		return bf_fail(err, BF_E_USAGE,
+			       "--alt names a USB alternate setting, '%s' is no USB device",
+			       run->job->iface);
 	if (rc || bf_auth_choose(run, err))
 		return err->rc;
 	if (run->job->rescue)

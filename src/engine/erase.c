@@ -8,21 +8,22 @@
 
 /* A lost answer does not tell whether it was done. The unit is looked at by asking for a sign of life;
  * erasing an erased unit again is harmless then. */
-static enum bf_rc erase_step(struct bf_run *run, uint32_t addr, uint32_t size, struct bf_err *err)
+static enum bf_rc erase_step(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			     uint32_t size, struct bf_err *err)
 {
 	const struct bf_proto_ops *ops = run->proto->ops;
 	struct bf_err first;
 	enum bf_rc rc;
 
 	bf_err_init(&first);
-	rc = ops->erase(run->proto, addr, size, &first);
+	rc = ops->erase(run->proto, region, addr, size, &first);
 	if ((rc == BF_E_TIMEOUT || rc == BF_E_LINK) && ops->ping &&
 	    ops->ping(run->proto, err) == BF_OK) {
 		bf_say(run, BF_EV_RETRY, "erasing %u bytes at %08x again: %s", size, addr,
 		       first.cause);
 		run->retry.repeats[BF_RETRY_DESTRUCTIVE]++;
 		bf_err_init(&first);
-		rc = ops->erase(run->proto, addr, size, &first);
+		rc = ops->erase(run->proto, region, addr, size, &first);
 	}
 	if (rc)
 		*err = first;
@@ -62,7 +63,7 @@ enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, ui
 			 (unsigned)(100 * (uint64_t)done / size));
 		bf_alive(run, text);
 		bf_clock_hold(run->clock);
-		rc = erase_step(run, addr + done, part, err);
+		rc = erase_step(run, region, addr + done, part, err);
 		bf_clock_release(run->clock);
 		if (rc)
 			bf_while(err, "erasing %u bytes at %08x", part, addr + done);

@@ -12,6 +12,13 @@ static const struct bf_choice framings[] = {
 	{ NULL },
 };
 
+static const struct bf_choice dfu_forms[] = {
+	{ "auto", BF_DFU_FORM_AUTO },
+	{ "dfu", BF_DFU_FORM_DFU },
+	{ "dfuse", BF_DFU_FORM_DFUSE },
+	{ NULL },
+};
+
 static const struct bf_choice auth_services[] = {
 	{ "security-access", BF_AUTH_BY_SECURITY },
 	{ "authentication", BF_AUTH_BY_AUTHENTICATION },
@@ -304,6 +311,19 @@ const struct bf_key_row bf_key_rows[] = {
 	  "whose devices have the numbers vid and pid, as the vendor's domain name in images"),
 	TEXT("usb", "class", class_name, "", NULL,
 	  "hardware class that has these numbers, as its name in images"),
+
+	{ "dfu", "form", BF_VALUE_CHOICE, PROFILE(dfu_form), 0, 0, "auto", dfu_forms,
+	  "plain DFU or DfuSe; auto: DfuSe where an alternate setting shows a memory map" },
+	TEXT("dfu", "alt", dfu_alt, "", NULL,
+	  "alternate setting that takes firmware, by name or number"),
+	{ "dfu", "transfer-size", NUM, PROFILE(dfu_transfer), 0, 4096, "0", NULL,
+	  "bytes in a block; 0: as the bootloader says" },
+	{ "dfu", "page-size", NUM, PROFILE(dfu_page), 0, 1048576, "0", NULL,
+	  "DfuSe: bytes that one erase command clears, where the memory map is wrong; 0: as mapped" },
+	{ "dfu", "start", NUM, PROFILE(dfu_start), 0, 0xFFFFFFFF, "0", NULL,
+	  "DfuSe: address of the vector table to start; 0: the lowest flash that can be written" },
+	{ "dfu", "ignore-poll", BF_VALUE_BOOL, PROFILE(dfu_ignore_poll), 0, 0, "no", NULL,
+	  "the bootloader's poll times mean nothing: it is asked every 5 ms" },
 
 	{ "region", "kind", BF_VALUE_CHOICE, REGION(kind), 0, 0, "app", region_kinds,
 	  "what it holds; boot is never written" },

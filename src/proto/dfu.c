@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * USB DFU 1.1, an image sink, and DfuSe, which is memory by address. Which one it is the device says; the
- * rest of bmsflash sees only capabilities.
+ * Plain USB DFU, which takes a stream, and DfuSe, which is memory by address. Which one it is the bootloader
+ * says; the rest of bmsflash sees only capabilities.
  */
 #include "proto/dfu_priv.h"
 
@@ -77,7 +77,8 @@ static enum bf_rc dfu_ping(struct bf_proto *p, struct bf_err *err)
 	struct bf_usb_device now;
 	uint8_t state;
 
-	if (d->alt >= 0 && d->desc.mode == BF_DFU_LOADER)
+	/* Between two blocks even GETSTATE ends the download of some. */
+	if (d->alt >= 0 && d->desc.mode == BF_DFU_LOADER && !d->write.open && !d->ended)
 		return bf_dfu_getstate(d, &state, err);
 	return bf_dfu_usb(d)->device(p->env.transport, &now, err);
 }
@@ -102,6 +103,7 @@ const struct bf_proto_ops bf_proto_dfu_ops = {
 	/* Of both: DfuSe repeats lost blocks by itself, DFU 1.1 must not. */
 	.piece_class = BF_RETRY_APPEND_ONLY,
 	.read = bf_dfu_read,
+	.extent = bf_dfu_extent,
 	.restart = bf_dfu_restart,
 	.await = bf_dfu_await,
 	.leave = bf_dfu_leave,

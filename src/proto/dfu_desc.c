@@ -10,13 +10,11 @@
 #define CLASS_APPLICATION 0xFE
 #define SUBCLASS_DFU      0x01
 
-/* A device that says 0 leaves the size to the host; one packet of the smallest kind always fits. */
-#define TRANSFER_UNSAID 8
+#define FUNCTIONAL_SIZE 7 /* of DFU 1.0, without bcdDFUVersion */
 
 struct walk {
 	struct bf_dfu_desc desc;
 	bool in_dfu; /* the last interface descriptor was one of ours */
-	bool functional;
 	bool damaged;
 };
 
@@ -40,7 +38,8 @@ static void on_interface(struct walk *w, struct bf_cur c)
 		return;
 	if (d->mode == BF_DFU_ABSENT) {
 		d->interface = number;
-		d->mode = protocol == 2 ? BF_DFU_LOADER : BF_DFU_RUNTIME;
+		d->protocol = protocol;
+		d->mode = protocol == BF_DFU_PROTOCOL_LOADER ? BF_DFU_LOADER : BF_DFU_RUNTIME;
 	}
 	if (d->n_alts < BF_DFU_ALTS) {
 		d->alts[d->n_alts].setting = setting;
@@ -48,28 +47,37 @@ static void on_interface(struct walk *w, struct bf_cur c)
 	}
 }
 
-/* 00 bLength  01 type  02 bmAttributes  03 wDetachTimeOut  05 wTransferSize  07 bcdDFUVersion, which
- * DFU 1.0 has not */
-static void on_functional(struct walk *w, struct bf_cur c)
+/* 02 bmAttributes  03 wDetachTimeOut  05 wTransferSize  07 bcdDFUVersion, which DFU 1.0 has not */
+static bool functional(struct bf_dfu_desc *d, struct bf_cur c)
 {
-	struct bf_dfu_desc *d = &w->desc;
+	uint8_t attributes = bf_cur_u8(&c);
+	uint16_t detach_ms = bf_cur_le16(&c), transfer = bf_cur_le16(&c);
 
-	if (!w->in_dfu || w->functional)
-		return;
-	d->attributes = bf_cur_u8(&c);
-	d->detach_ms = bf_cur_le16(&c);
-	d->transfer = bf_cur_le16(&c);
-	w->damaged |= c.failed;
+	if (c.failed)
+		return false;
+	d->attributes = attributes;
+	d->detach_ms = detach_ms;
+	d->transfer = transfer == 0                     ? BF_DFU_TRANSFER_UNSAID
+		      : transfer == BF_DFU_TRANSFER_ANY ? BF_DFU_TRANSFER_LIMITED
+							: transfer;
 	d->version = bf_cur_left(&c) >= 2 ? bf_cur_le16(&c) : 0x0100;
-	if (d->transfer == 0)
-		d->transfer = TRANSFER_UNSAID;
-	w->functional = !w->damaged;
+	d->functional = true;
+	return true;
+}
+
+bool bf_dfu_desc_functional(const uint8_t *raw, size_t len, struct bf_dfu_desc *desc)
+{
+	return len >= FUNCTIONAL_SIZE && raw[1] == TYPE_FUNCTIONAL &&
+	       functional(desc, bf_cur(raw + 2, len - 2));
 }
 
 bool bf_dfu_desc_parse(const uint8_t *config, size_t len, struct bf_dfu_desc *ret)
 {
 	struct bf_cur c = bf_cur(config, len);
-	struct walk w = { .desc.mode = BF_DFU_ABSENT };
+	struct walk w = { .desc = { .mode = BF_DFU_ABSENT,
+				    .attributes = BF_DFU_CAN_DNLOAD | BF_DFU_CAN_UPLOAD,
+				    .transfer = BF_DFU_TRANSFER_UNSAID,
+				    .version = 0x0100 } };
 
 	while (bf_cur_left(&c) > 0 && !w.damaged) {
 		uint8_t length = bf_cur_u8(&c);
@@ -80,10 +88,10 @@ bool bf_dfu_desc_parse(const uint8_t *config, size_t len, struct bf_dfu_desc *re
 			return false;
 		if (type == TYPE_INTERFACE)
 			on_interface(&w, body);
-		else if (type == TYPE_FUNCTIONAL)
-			on_functional(&w, body);
+		else if (type == TYPE_FUNCTIONAL && w.in_dfu && !w.desc.functional)
+			w.damaged = !functional(&w.desc, body);
 	}
-	if (w.damaged || (w.desc.mode != BF_DFU_ABSENT && !w.functional))
+	if (w.damaged)
 		return false;
 	*ret = w.desc;
 	return true;

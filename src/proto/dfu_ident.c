@@ -49,7 +49,7 @@ static void tell_names(const struct bf_dfu *d, struct bf_ident *id)
 	snprintf(id->manufacturer, sizeof(id->manufacturer), "%s", u->manufacturer);
 	snprintf(id->model, sizeof(id->model), "%s", u->product);
 	snprintf(id->serial, sizeof(id->serial), "%s", u->serial);
-	snprintf(id->hw_rev, sizeof(id->hw_rev), "%04x:%04x", u->vid, u->pid);
+	snprintf(id->bus_id, sizeof(id->bus_id), "%04x:%04x", u->vid, u->pid);
 	if (d->desc.mode == BF_DFU_LOADER)
 		snprintf(id->loader, sizeof(id->loader), "%s, release %x.%02x",
 			 d->dfuse      ? "DfuSe 1.1a"
@@ -57,8 +57,7 @@ static void tell_names(const struct bf_dfu *d, struct bf_ident *id)
 				       : "DFU 1.0",
 			 (unsigned)u->bcd_device >> 8, u->bcd_device & 0xFFU);
 	else if (d->desc.mode == BF_DFU_RUNTIME)
-		snprintf(id->loader, sizeof(id->loader), "%s, not running",
-			 d->dfuse ? "DfuSe" : "DFU");
+		snprintf(id->loader, sizeof(id->loader), "DFU, not running");
 }
 
 /* USB numbers are given out by the maker: the profile says what hardware has them. Both must be told, and be
@@ -81,25 +80,29 @@ static void tell_hardware(const struct bf_dfu *d, struct bf_ident *id)
 		bf_uuid_class(id->vid, p->class_name, id->cid);
 }
 
+/* DFU has no words for banks: the profile does. */
+static unsigned bank_caps(const struct bf_profile *profile)
+{
+	unsigned slots = 0;
+
+	for (size_t i = 0; i < profile->n_regions; i++)
+		slots += profile->regions[i].kind == BF_REGION_SLOT;
+	return (slots ? BF_CAP_MCUBOOT : 0U) | (slots >= 2 ? BF_CAP_DUAL_BANK : 0U);
+}
+
+/* The descriptors of a running application are not its bootloader's: whether memory has addresses, what can be
+ * read and written, and in what blocks, only the bootloader tells. That it can be read is expected. */
 static unsigned caps_of(const struct bf_dfu *d)
 {
-	const struct bf_profile *profile = d->base.env.profile;
-	bool down = d->desc.attributes & BF_DFU_CAN_DNLOAD;
-	bool up = d->desc.attributes & BF_DFU_CAN_UPLOAD;
-	unsigned caps = up ? BF_CAP_READ : 0, slots = 0;
+	bool down = !bf_dfu_no_download(d), up = d->desc.attributes & BF_DFU_CAN_UPLOAD;
+	unsigned caps = bank_caps(d->base.env.profile) | (up ? BF_CAP_READ : 0U);
 
 	if (d->desc.mode == BF_DFU_ABSENT)
 		return 0;
-	if (down)
-		caps |= d->dfuse ? BF_CAP_ERASE | BF_CAP_ANY_ORDER : BF_CAP_SINK;
-	if (down && up && d->dfuse)
-		caps |= BF_CAP_RESUME;
-	/* DFU has no words for banks: the profile does. */
-	for (size_t i = 0; i < profile->n_regions; i++)
-		slots += profile->regions[i].kind == BF_REGION_SLOT;
-	if (slots)
-		caps |= BF_CAP_MCUBOOT;
-	return slots >= 2 ? caps | BF_CAP_DUAL_BANK : caps;
+	if (d->desc.mode == BF_DFU_RUNTIME || !down)
+		return caps;
+	caps |= d->dfuse ? BF_CAP_ERASE | BF_CAP_ANY_ORDER : BF_CAP_SINK;
+	return d->dfuse && up ? caps | BF_CAP_RESUME : caps;
 }
 
 static uint32_t profile_size(const struct bf_profile *profile, unsigned alt)
@@ -111,47 +114,39 @@ static uint32_t profile_size(const struct bf_profile *profile, unsigned alt)
 	return 0;
 }
 
-/* DFU 1.1: each alternate setting is a place without an address. How large it is the profile may tell, or
- * an upload once the device is in DFU mode and may be disturbed. */
-static enum bf_rc sink_regions(struct bf_dfu *d, struct bf_ident *id, struct bf_err *err)
+/* Plain DFU: each alternate setting is a place without an address. How large it is the profile may tell;
+ * else it is unknown, and an upload shows it (bf_dfu_extent). */
+static void sink_regions(const struct bf_dfu *d, struct bf_ident *id)
 {
-	bool up = d->desc.attributes & BF_DFU_CAN_UPLOAD;
+	int chosen = bf_dfu_alt_chosen(d);
 
-	for (size_t i = 0; i < d->desc.n_alts; i++) {
+	for (size_t i = 0; i < d->desc.n_alts && id->n_regions < BF_MAX_REGIONS; i++) {
 		struct bf_region *r = &id->regions[id->n_regions++];
-		size_t size = 0;
-		enum bf_rc rc;
 
 		r->alt = d->desc.alts[i].setting;
-		r->kind = i == 0 ? BF_REGION_APP : BF_REGION_OTHER;
-		r->access = (d->desc.attributes & BF_DFU_CAN_DNLOAD ? BF_ACCESS_WRITE : 0U) |
-			    (up ? BF_ACCESS_READ : 0U);
+		r->kind = (int)i == chosen ? BF_REGION_APP : BF_REGION_OTHER;
+		r->access = BF_ACCESS_READ | ((int)i == chosen ? BF_ACCESS_WRITE : 0U);
 		snprintf(r->name, sizeof(r->name), "%.*s", (int)sizeof(r->name) - 1, d->names[i]);
 		if (!r->name[0])
 			snprintf(r->name, sizeof(r->name), "firmware %u", r->alt);
 		r->size = profile_size(d->base.env.profile, r->alt);
-		if (r->size || !up || d->alt < 0)
-			continue;
-		/* A device without good firmware has nothing to give back (errFIRMWARE): that is
-		 * the one which most needs to be written. */
-		rc = bf_dfu_stream_size(d, r->alt, &size, err);
-		if (rc && err->dev_refused) {
-			r->access &= (uint8_t)~BF_ACCESS_READ;
-			continue;
-		}
-		if (rc)
-			return bf_while(err, "finding the size of '%s'", r->name);
-		r->size = (uint32_t)size;
 	}
-	return BF_OK;
 }
 
-/* The sectors that the device tells of, in a region that the profile draws. */
-static void region_sectors(const struct bf_dfu *d, struct bf_region *r)
+/* Of a device with several memories the one that was named is the only one that firmware goes to. */
+static void restrict_to_wish(const struct bf_dfu *d, struct bf_ident *id)
 {
-	for (size_t a = 0; a < d->desc.n_alts && !r->n_runs; a++) {
-		if (d->desc.alts[a].setting == r->alt)
-			bf_dfu_map_sectors(&d->maps[a], r);
+	int chosen = bf_dfu_alt_wish(d) ? bf_dfu_alt_chosen(d) : -1;
+
+	if (!bf_dfu_alt_wish(d))
+		return;
+	for (size_t i = 0; i < id->n_regions; i++) {
+		struct bf_region *r = &id->regions[i];
+
+		if (chosen >= 0 && r->alt == d->desc.alts[chosen].setting)
+			continue;
+		r->kind = r->kind == BF_REGION_APP ? BF_REGION_OTHER : r->kind;
+		r->access &= BF_ACCESS_READ;
 	}
 }
 
@@ -161,15 +156,31 @@ static void memory_regions(const struct bf_dfu *d, struct bf_ident *id)
 
 	for (size_t i = 0; i < profile->n_regions; i++) {
 		struct bf_region *r = &id->regions[id->n_regions++];
+		int alt = bf_dfu_alt_index(d, profile->regions[i].alt);
 
 		*r = profile->regions[i];
-		if (!r->erase_unit)
-			region_sectors(d, r);
+		if (alt >= 0)
+			bf_dfu_map_cut(&d->maps[alt], r);
 	}
 	for (size_t i = 0; i < d->desc.n_alts && profile->n_regions == 0; i++)
 		id->n_regions += bf_dfu_map_regions(&d->maps[i], d->desc.alts[i].setting,
 						    &id->regions[id->n_regions],
 						    BF_MAX_REGIONS - id->n_regions);
+	restrict_to_wish(d, id);
+}
+
+static void tell_refusals(const struct bf_dfu *d, struct bf_ident *id)
+{
+	const struct bf_refusal *row = bf_refusal_find(&bf_proto_dfu_ops, d->verdict);
+
+	if (bf_dfu_no_download(d))
+		snprintf(id->no_write, sizeof(id->no_write),
+			 "%s does not take downloads (bitCanDnload is not set)",
+			 d->desc.mode == BF_DFU_LOADER ? "the bootloader" : "the device");
+	if (d->verdict)
+		snprintf(id->bad_firmware, sizeof(id->bad_firmware), "%s: %s",
+			 row ? row->name : "an unknown status",
+			 row ? row->text : "the bootloader does not start the firmware");
 }
 
 /* Regions without the right attribute of the device cannot be reached that way. */
@@ -178,7 +189,7 @@ static void mask_access(const struct bf_dfu *d, struct bf_ident *id)
 	for (size_t i = 0; i < id->n_regions; i++) {
 		if (!(d->desc.attributes & BF_DFU_CAN_UPLOAD))
 			id->regions[i].access &= ~(unsigned)BF_ACCESS_READ;
-		if (!(d->desc.attributes & BF_DFU_CAN_DNLOAD))
+		if (bf_dfu_no_download(d))
 			id->regions[i].access &= BF_ACCESS_READ;
 	}
 }
@@ -190,17 +201,23 @@ enum bf_rc bf_dfu_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 
 	if (!d->scanned && bf_dfu_scan(d, err))
 		return bf_while(err, "identifying the device");
+	if (bf_dfu_has(d, BF_DFU_HABIT_FLIP))
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "'%s' (%04x:%04x) speaks Atmel FLIP, which is not DFU",
+			       p->env.transport->name, d->device.vid, d->device.pid);
 	tell_names(d, &id);
 	tell_version(d, &id);
 	tell_hardware(d, &id);
+	tell_refusals(d, &id);
 	id.in_bootloader = d->desc.mode == BF_DFU_LOADER;
+	id.caps_later = d->desc.mode == BF_DFU_RUNTIME;
 	id.caps = caps_of(d);
-	if (d->desc.mode == BF_DFU_LOADER)
+	if (id.in_bootloader)
 		id.piece_max = bf_dfu_piece(d);
-	if (d->dfuse && d->desc.mode != BF_DFU_ABSENT)
+	if (d->dfuse)
 		memory_regions(d, &id);
-	else if (d->desc.mode != BF_DFU_ABSENT && sink_regions(d, &id, err))
-		return err->rc;
+	else if (id.in_bootloader)
+		sink_regions(d, &id);
 	mask_access(d, &id);
 	p->caps = id.caps;
 	*ret = id;

@@ -25,9 +25,11 @@ struct bf_dfu_map {
 	char name[24];
 	struct bf_dfu_sectors runs[BF_DFU_MAP_RUNS]; /* in the order of the text */
 	size_t n_runs;
+	bool whole; /* the text was understood to its end */
 };
 
-/* Strict: false for anything that is not understood whole. */
+/* Lenient: takes the complete runs up to the first thing that is not understood (texts are cut, and have
+ * something behind them), with or without the "@". False when there is no complete run. */
 bool bf_dfu_map_parse(const char *text, struct bf_dfu_map *ret);
 
 /* The sector that holds the address; false when there is none. */
@@ -36,11 +38,14 @@ bool bf_dfu_map_sector(const struct bf_dfu_map *map, uint32_t addr, struct bf_df
 /* Every byte of [addr, addr+size) is there and may be accessed so. */
 bool bf_dfu_map_covers(const struct bf_dfu_map *map, uint32_t addr, uint32_t size, unsigned access);
 
-/*
- * The map as regions: neighbours with the same access are one region, with the list of its sectors; its erase
- * unit is the largest of them. Returns how many, at most cap.
- */
+/* The map as regions: neighbours with the same access are one region with its sectors. Returns how many, at
+ * most cap. */
 size_t bf_dfu_map_regions(const struct bf_dfu_map *map, unsigned alt, struct bf_region *ret,
 			  size_t cap);
-/* The sectors of this map that lie in a region. */
-void bf_dfu_map_sectors(const struct bf_dfu_map *map, struct bf_region *r);
+
+/* Gives a region that a profile drew the map's sectors: those that lie in it from end to end, up to the first
+ * gap. Left alone where there is none. */
+void bf_dfu_map_cut(const struct bf_dfu_map *map, struct bf_region *r);
+
+/* The same memory in smaller pages, where the map is known to say too large ones. */
+void bf_dfu_map_pages(struct bf_dfu_map *map, uint32_t page);

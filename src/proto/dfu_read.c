@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading: by address (DfuSe), or the whole of an alternate setting as one stream (DFU 1.1). */
+/* Reading: by address (DfuSe), or the whole of an alternate setting as one stream (plain DFU). */
 #include "proto/dfu_priv.h"
 
 #include <string.h>
 
 #define FIRST_BLOCK 2
 #define LAST_BLOCK  0xFFFF
-#define STREAM_MAX  ((size_t)16 << 20) /* a device that never ends its upload is stopped here */
 
 /* ---- DfuSe ---- */
 
-/* The pointer is set by a download, an upload begins in dfuIDLE (AN3156, 5.1). As in writing, only whole
- * blocks follow each other. */
-static enum bf_rc aim(struct bf_dfu *d, uint32_t addr, size_t len, struct bf_err *err)
+/* The pointer is set by a download, an upload begins in dfuIDLE (AN3156, 5.1). */
+static enum bf_rc point(struct bf_dfu *d, uint32_t addr, struct bf_err *err)
 {
-	if (d->read.follows && d->read.addr == addr && len == d->desc.transfer &&
-	    d->read.block <= LAST_BLOCK)
-		return BF_OK;
 	if ((d->read.open && bf_dfu_settle(d, err)) || bf_dfuse_point(d, addr, err) ||
 	    bf_dfu_settle(d, err))
 		return err->rc;
@@ -25,14 +20,12 @@ static enum bf_rc aim(struct bf_dfu *d, uint32_t addr, size_t len, struct bf_err
 	return BF_OK;
 }
 
-static enum bf_rc read_once(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
+static enum bf_rc upload_at(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
 			    struct bf_err *err)
 {
 	size_t got = 0;
-	enum bf_rc rc = aim(d, addr, len, err);
+	enum bf_rc rc = bf_dfu_upload(d, (uint16_t)d->read.block, buf, len, &got, err);
 
-	if (!rc)
-		rc = bf_dfu_upload(d, (uint16_t)d->read.block, buf, len, &got, err);
 	if (!rc && got != len)
 		rc = bf_fail(err, BF_E_LINK, "the device gave %zu bytes of %zu at 0x%08X", got, len,
 			     addr);
@@ -41,6 +34,61 @@ static enum bf_rc read_once(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_
 	d->read.addr += (uint32_t)len;
 	d->read.block++;
 	return rc;
+}
+
+enum bf_rc bf_dfu_peek(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
+		       struct bf_err *err)
+{
+	return point(d, addr, err) ? err->rc : upload_at(d, addr, buf, len, err);
+}
+
+/* Contents that are not found at a wrong address by chance. */
+static bool is_telling(const uint8_t *p, size_t len)
+{
+	size_t changes = 0;
+
+	for (size_t i = 1; i < len; i++)
+		changes += p[i] != p[i - 1];
+	return changes >= len / 16;
+}
+
+/* What block n brought must be what its address holds. */
+static enum bf_rc prove(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
+			struct bf_err *err)
+{
+	uint8_t pointed[BF_DFU_PIECE_MAX];
+	bool same;
+
+	if (bf_dfu_peek(d, addr, pointed, len, err))
+		return err->rc;
+	same = memcmp(pointed, buf, len) == 0;
+	if (same && is_telling(buf, len)) {
+		d->counting = BF_DFU_COUNTING_SOUND;
+	} else if (!same) {
+		d->counting = BF_DFU_COUNTING_WRONG;
+		bf_log(d->base.env.log, BF_LOG_WARN,
+		       "the device counts blocks in another size than the %u bytes that it says: "
+		       "each block gets its own address",
+		       d->desc.transfer);
+	}
+	memcpy(buf, pointed, len);
+	return BF_OK;
+}
+
+/* Only whole blocks follow each other, and only where the counting is not known to be wrong. */
+static enum bf_rc read_once(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
+			    struct bf_err *err)
+{
+	bool counted = d->read.follows && d->read.addr == addr && len == d->desc.transfer &&
+		       d->read.block <= LAST_BLOCK && d->counting != BF_DFU_COUNTING_WRONG;
+
+	if (!counted && point(d, addr, err))
+		return err->rc;
+	if (upload_at(d, addr, buf, len, err))
+		return err->rc;
+	if (counted && d->counting == BF_DFU_COUNTING_UNKNOWN)
+		return prove(d, addr, buf, len, err);
+	return BF_OK;
 }
 
 static enum bf_rc read_piece(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
@@ -57,6 +105,21 @@ static enum bf_rc read_piece(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size
 			return rc;
 		bf_dfu_settle_quietly(d);
 	}
+}
+
+void bf_dfu_prove_counting(struct bf_dfu *d, uint32_t addr)
+{
+	uint32_t len = d->desc.transfer;
+	uint8_t buf[BF_DFU_PIECE_MAX];
+	struct bf_err none;
+
+	bf_err_init(&none);
+	if (d->counting != BF_DFU_COUNTING_UNKNOWN || len > sizeof(buf) ||
+	    !(d->desc.attributes & BF_DFU_CAN_UPLOAD) || 2 * len > UINT32_MAX - addr ||
+	    !bf_dfu_map_covers(&d->maps[d->alt], addr, 2 * len, BF_ACCESS_READ))
+		return;
+	if (read_once(d, addr, buf, len, &none) || read_once(d, addr + len, buf, len, &none))
+		bf_dfu_settle_quietly(d);
 }
 
 static enum bf_rc read_memory(struct bf_dfu *d, const struct bf_region *region, uint32_t addr,
@@ -76,7 +139,7 @@ static enum bf_rc read_memory(struct bf_dfu *d, const struct bf_region *region, 
 	return BF_OK;
 }
 
-/* ---- DFU 1.1 ---- */
+/* ---- plain DFU ---- */
 
 void bf_dfu_stream_drop(struct bf_dfu *d)
 {
@@ -106,9 +169,10 @@ static enum bf_rc stream_room(struct bf_dfu *d, size_t *cap, struct bf_err *err)
 	size_t piece = bf_dfu_piece(d), want = d->stream.len + piece;
 	uint8_t *grown;
 
-	if (want > STREAM_MAX)
+	if (want > BF_DFU_STREAM_MAX)
 		return bf_fail(err, BF_E_UNSUPPORTED,
-			       "the device uploads more than %zu bytes without an end", STREAM_MAX);
+			       "the device uploads more than %zu bytes without an end",
+			       BF_DFU_STREAM_MAX);
 	if (want <= *cap)
 		return BF_OK;
 	grown = realloc(d->stream.bytes, want + d->stream.len);
@@ -162,11 +226,21 @@ static enum bf_rc stream_until(struct bf_dfu *d, unsigned setting, size_t want, 
 	}
 }
 
-enum bf_rc bf_dfu_stream_size(struct bf_dfu *d, unsigned setting, size_t *ret, struct bf_err *err)
+enum bf_rc bf_dfu_extent(struct bf_proto *p, const struct bf_region *region, uint32_t *ret,
+			 struct bf_err *err)
 {
-	if (stream_until(d, setting, SIZE_MAX, err))
-		return err->rc;
-	*ret = d->stream.len;
+	struct bf_dfu *d = bf_dfu_of(p);
+
+	*ret = region->size;
+	if (region->size || d->dfuse)
+		return BF_OK;
+	if (d->write.open)
+		return bf_fail(err, BF_E_INTERNAL, "reading in the middle of a download");
+	if (!(d->desc.attributes & BF_DFU_CAN_UPLOAD))
+		return bf_fail(err, BF_E_UNSUPPORTED, "the device does not let itself be read");
+	if (stream_until(d, region->alt, SIZE_MAX, err))
+		return bf_while(err, "finding the size of '%s'", region->name);
+	*ret = (uint32_t)d->stream.len;
 	return BF_OK;
 }
 

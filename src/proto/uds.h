@@ -210,7 +210,8 @@ void bf_uds_default_rate(struct bf_proto *p);
 void bf_uds_note_rate(struct uds *u); /* at open: the rate that the wire has */
 
 /* ---- uds_download.c, uds_upload.c ---- */
-enum bf_rc bf_uds_erase(struct bf_proto *p, uint32_t addr, uint32_t size, struct bf_err *err);
+enum bf_rc bf_uds_erase(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			uint32_t size, struct bf_err *err);
 enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 			struct bf_err *err);
 enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err);

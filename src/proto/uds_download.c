@@ -96,12 +96,14 @@ static bool idle_in_session(struct uds *u)
 	return did && bf_uds_read_did(u, did, &c, &quiet) == BF_OK && bf_cur_u8(&c) == u->session;
 }
 
-enum bf_rc bf_uds_erase(struct bf_proto *p, uint32_t addr, uint32_t size, struct bf_err *err)
+enum bf_rc bf_uds_erase(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			uint32_t size, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
 	char what[64];
 	enum bf_rc rc = write_fingerprint(u, err);
 
+	(void)region;
 	if (rc)
 		return rc;
 	snprintf(what, sizeof(what), "erase %u bytes at 0x%08X", size, addr);

@@ -88,6 +88,9 @@ typedef enum bf_rc fake_usb_fn(struct fake *f, void *ctx, const struct bf_usb_se
 			       uint8_t *data, size_t len, size_t *ret_len, bf_time *ret_after,
 			       struct bf_err *err);
 void fake_usb_handle(struct fake *f, fake_usb_fn *fn, void *ctx);
+/* Called after each bus reset. */
+typedef void fake_reset_fn(struct fake *f, void *ctx);
+void fake_usb_handle_reset(struct fake *f, fake_reset_fn *fn, void *ctx);
 /* Called with each bulk OUT transfer that no rule answers. */
 typedef void fake_bulk_fn(struct fake *f, void *ctx, uint8_t endpoint, const uint8_t *p,
 			  size_t len);

@@ -59,6 +59,8 @@ struct fake {
 	int claimed;
 	uint8_t alt;
 	fake_usb_fn *usb_fn;
+	fake_reset_fn *reset_fn;
+	void *reset_ctx;
 	fake_bulk_fn *bulk_fn;
 	void *bulk_ctx;
 

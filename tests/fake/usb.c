@@ -212,6 +212,8 @@ static enum bf_rc usb_reset(struct bf_transport *t, bf_time deadline, struct bf_
 		return err->rc;
 	f->resets++;
 	f->claimed = -1;
+	if (f->reset_fn)
+		f->reset_fn(f, f->reset_ctx);
 	return BF_OK;
 }
 
@@ -259,6 +261,12 @@ void fake_usb_handle(struct fake *f, fake_usb_fn *fn, void *ctx)
 {
 	f->usb_fn = fn;
 	f->ctx = ctx;
+}
+
+void fake_usb_handle_reset(struct fake *f, fake_reset_fn *fn, void *ctx)
+{
+	f->reset_fn = fn;
+	f->reset_ctx = ctx;
 }
 
 void fake_usb_handle_bulk(struct fake *f, fake_bulk_fn *fn, void *ctx)

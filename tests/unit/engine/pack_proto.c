@@ -244,9 +244,11 @@ static enum bf_rc locked(struct pack *pack, struct bf_err *err)
 	return bf_fail_dev(err, BF_E_NAK, 0x33, "securityAccessDenied", "the pack is locked");
 }
 
-static enum bf_rc p_erase(struct bf_proto *p, uint32_t addr, uint32_t size, struct bf_err *err)
+static enum bf_rc p_erase(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			  uint32_t size, struct bf_err *err)
 {
 	ENTER("erase");
+	assert_non_null(region);
 	if (locked(pack, err))
 		return err->rc;
 	if (addr % PACK_UNIT || size % PACK_UNIT || addr + size > PACK_FLASH)

@@ -41,12 +41,13 @@ struct bench {
 	uint8_t *data;
 };
 
-static enum bf_rc erase(struct bf_proto *p, uint32_t addr, uint32_t size, struct bf_err *err)
+static enum bf_rc erase(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			uint32_t size, struct bf_err *err)
 {
 	uint32_t end = addr + size;
 	struct bf_dfu_sectors s;
 
-	(void)p, (void)err;
+	(void)p, (void)region, (void)err;
 	for (uint32_t at = addr; at < end; at = s.addr + s.size) {
 		assert_true(bf_dfu_map_sector(&chip->map, at, &s));
 		assert_true(s.addr >= addr && s.addr + s.size <= end); /* whole sectors */

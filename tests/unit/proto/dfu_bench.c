@@ -11,6 +11,14 @@ static void on_alive(void *ctx, const char *what)
 	b->alive++;
 }
 
+void was_erased(struct bench *b)
+{
+	struct bf_dfu *d = bf_dfu_of(b->proto);
+
+	d->erased.list[0] = (struct bf_dfu_range){ 0, b->peer.base, b->peer.base + b->peer.size };
+	d->erased.n = 1;
+}
+
 struct bench *bench_new(bool dfuse, bool loader)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -31,6 +39,7 @@ struct bench *bench_new(bool dfuse, bool loader)
 		.alive_ctx = b,
 	};
 	assert_int_equal(bf_proto_dfu_ops.open(&env, &b->proto, &b->err), BF_OK);
+	was_erased(b);
 	return b;
 }
 
@@ -60,6 +69,13 @@ struct bf_ident identify(struct bench *b)
 
 	wanted(b, b->proto->ops->identify(b->proto, &id, &b->err), BF_OK);
 	return id;
+}
+
+enum bf_rc erase(struct bench *b, uint32_t addr, uint32_t size)
+{
+	const struct bf_region region = { .alt = 0 };
+
+	return b->proto->ops->erase(b->proto, &region, addr, size, &b->err);
 }
 
 enum bf_rc begin(struct bench *b, uint32_t addr, size_t len, struct bf_flow *ret)

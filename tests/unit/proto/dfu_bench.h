@@ -31,6 +31,11 @@ void wanted(struct bench *b, enum bf_rc rc, enum bf_rc want);
 void connect_for(struct bench *b, enum bf_entry entry);
 struct bf_ident identify(struct bench *b);
 
+/* In alternate setting 0. */
+enum bf_rc erase(struct bench *b, uint32_t addr, uint32_t size);
+/* The client believes that it has erased all of setting 0; so it is from the start. */
+void was_erased(struct bench *b);
+
 /* begin, all pieces, finish; stops at the first failure. */
 enum bf_rc download(struct bench *b, uint32_t addr, const uint8_t *data, size_t len);
 enum bf_rc begin(struct bench *b, uint32_t addr, size_t len, struct bf_flow *ret);

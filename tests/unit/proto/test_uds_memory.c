@@ -21,8 +21,8 @@ static void the_fingerprint_comes_before_the_first_erase_only(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 2ef15a260101424d53464c5348 " ERASE " " ERASE " ");
 }
 
@@ -37,7 +37,7 @@ static void a_pack_without_fingerprint_is_erased_all_the_same(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
 }
 
 static void a_lost_erase_is_told_again_only_after_a_look(void **state)
@@ -49,7 +49,7 @@ static void a_lost_erase_is_told_again_only_after_a_look(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
 	assert_non_null(strstr(k->log, ERASE " 3e00 22f186 " ERASE));
 }
 
@@ -64,7 +64,7 @@ static void a_failed_erase_tells_its_status(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, 0x20000, 0x100, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_E_NAK);
 	assert_non_null(strstr(k->err.cause, "0x00020000"));
 	assert_int_equal(k->err.dev_code, 1);
 }
