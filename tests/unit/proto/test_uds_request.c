@@ -112,7 +112,7 @@ static void each_kind_of_request_has_its_own_end(void **state)
 	began = pack_now(k);
 	/* Also where the user cannot interrupt. */
 	bf_clock_hold(k->w->t.clock);
-	pack_expect(k, k->p->ops->erase(k->p, 0, 4096, &k->err), BF_E_TIMEOUT);
+	pack_expect(k, k->p->ops->erase(k->p, NULL, 0, 4096, &k->err), BF_E_TIMEOUT);
 	bf_clock_release(k->w->t.clock);
 	assert_true(pack_now(k) - began >= BF_SEC(20) && pack_now(k) - began < BF_SEC(21));
 	bf_clock_until(k->w->t.clock, pack_now(k) + BF_SEC(30));
@@ -141,8 +141,8 @@ static void a_failure_to_program_is_given_one_more_chance(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, 0, 4096, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->erase(k->p, 0, 4096, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->erase(k->p, NULL, 0, 4096, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->erase(k->p, NULL, 0, 4096, &k->err), BF_E_NAK);
 	assert_int_equal(k->err.dev_code, 0x72);
 	assert_int_equal(k->heard, 1 + 1 + 2 + 2);
 }
