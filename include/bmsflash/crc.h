@@ -12,6 +12,7 @@ struct bf_crc {        /* 32 bits, least significant bit first */
 
 extern const struct bf_crc bf_crc32_ieee; /* RFC 1662 FCS-32, zlib: EDB88320, FFFFFFFF, FFFFFFFF */
 extern const struct bf_crc bf_crc32_dfu;  /* DFU 1.1 suffix: as above without final XOR */
+extern const struct bf_crc bf_crc16_modbus; /* A001, FFFF, none; the low 16 bits */
 
 /* Running form: start with bf_crc_start, feed any pieces, finish with bf_crc_end. */
 uint32_t bf_crc_start(const struct bf_crc *crc);

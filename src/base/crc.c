@@ -3,6 +3,7 @@
 
 const struct bf_crc bf_crc32_ieee = { 0xEDB88320u, 0xFFFFFFFFu, 0xFFFFFFFFu };
 const struct bf_crc bf_crc32_dfu = { 0xEDB88320u, 0xFFFFFFFFu, 0 };
+const struct bf_crc bf_crc16_modbus = { 0xA001u, 0xFFFFu, 0 };
 
 uint32_t bf_crc_start(const struct bf_crc *crc)
 {

@@ -5,9 +5,7 @@
 
 static const struct bf_meter_ops *const sources[BF_TELEMETRY_COUNT] = {
 	[BF_TELEMETRY_UDS] = &bf_meter_uds,
-#ifdef BF_WITH_MODBUS
 	[BF_TELEMETRY_MODBUS] = &bf_meter_modbus,
-#endif
 	[BF_TELEMETRY_CAN_BROADCAST] = &bf_meter_can,
 };
 
@@ -34,11 +32,6 @@ enum bf_rc bf_meter_missing(const struct bf_profile *profile, const struct bf_tr
 		return BF_OK;
 	bf_fail(err, BF_E_USAGE, "profile '%s' takes the pack's conditions from %s; '%s' is none",
 		profile->name, needs[profile->telemetry], wire->name);
-	if (!sources[profile->telemetry])
-		bf_fail(err, BF_E_UNSUPPORTED,
-			"profile '%s' takes the pack's conditions from %s; this bmsflash was built "
-			"without them",
-			profile->name, needs[profile->telemetry]);
 	bf_next(err, "set 'source' in [telemetry] of the profile to what this pack offers on this "
 		     "wire: man bmsflash-profile");
 	return err->rc;

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Telemetry in Modbus registers: byte by byte on virtual time, and against a real server on a pty. */
+/* Telemetry in Modbus registers: byte by byte on virtual time. */
 #include "../unit.h"
-
-#include <fcntl.h>
-#include <modbus.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/wait.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "engine/meter.h"
 #include "fake.h"
@@ -206,90 +198,6 @@ static void a_bus_has_no_registers(void **state)
 	assert_non_null(strstr(b.err.cause, "serial line"));
 }
 
-/* ---- against libmodbus's own server ---- */
-
-/* Answers until the other end goes away. Never returns. */
-static void serve(int fd)
-{
-	uint8_t query[MODBUS_RTU_MAX_ADU_LENGTH];
-	modbus_t *ctx = modbus_new_rtu("unused", 9600, 'N', 8, 1);
-	modbus_mapping_t *map = modbus_mapping_new(0, 0, 0, 128);
-	static const uint16_t values[] = { 528, 0xFFFF, 0xFE0C, 550, 250, 0xFFF6 };
-
-	alarm(20);
-	for (size_t i = 0; i < BF_COUNT(values); i++)
-		map->tab_input_registers[i] = values[i];
-	for (unsigned i = 0; i < 16; i++)
-		map->tab_input_registers[32 + i] = (uint16_t)(3300 + i);
-	modbus_set_slave(ctx, 5);
-	modbus_set_socket(ctx, fd);
-	modbus_set_indication_timeout(ctx, 10, 0);
-	for (;;) {
-		int n = modbus_receive(ctx, query);
-
-		if (n > 0)
-			modbus_reply(ctx, query, n, map);
-		else if (n < 0)
-			_exit(0);
-	}
-}
-
-/* The master side of a new pty, raw; its other end stays open in the parent until the driver has it. */
-static int make_pty(char *dst, size_t cap)
-{
-	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	struct termios t;
-
-	assert_true(fd >= 0 && grantpt(fd) == 0 && unlockpt(fd) == 0);
-	assert_int_equal(ptsname_r(fd, dst, cap), 0);
-	assert_int_equal(tcgetattr(fd, &t), 0);
-	cfmakeraw(&t);
-	assert_int_equal(tcsetattr(fd, TCSANOW, &t), 0);
-	return fd;
-}
-
-static void a_real_server_is_read_over_the_port_that_we_hold(void **state)
-{
-	BF_AUTO(bf_clock) *clock = bf_clock_real_new(-1);
-	struct bf_open_env env = { .clock = clock };
-	struct bench b = { 0 };
-	char path[64];
-	int fd = make_pty(path, sizeof(path));
-	pid_t child;
-
-	(void)state;
-	read_profile(&b, SOURCE "[modbus]\nnode = 5\ntimeout-ms = 5000\n"
-				"[quantity pack-voltage]\nregister = 0\nwidth = 2\nscale = 0.1\n"
-				"[quantity current]\nregister = 1\n"
-				"[quantity soc]\nregister = 3\n"
-				"[quantity temperature]\nregister = 4\ncount = 2\n"
-				"[quantity cell-voltage]\nregister = 32\ncount = 16\n"
-				"[quantity balancing]\nregister = 1000\nwidth = 2\n");
-	if (bf_transport_open(&env, path, &b.wire, &b.err))
-		fail_msg("%s", b.err.cause);
-	child = fork();
-	if (child == 0)
-		serve(fd);
-	close(fd);
-	assert_int_equal(bf_meter_open(&b.profile, &b.wire, &b.meter, &b.err), BF_OK);
-	for (unsigned i = 0; i < 3; i++) {
-		if (reading(&b))
-			fail_msg("%s", b.err.cause);
-		assert_float_equal(b.m.pack_v, 52.8, 1e-9);
-		assert_float_equal(b.m.current_a, -0.5, 1e-9);
-		assert_float_equal(b.m.soc, 55.0, 1e-9);
-		assert_int_equal(b.m.n_temps, 2);
-		assert_float_equal(b.m.temp_c[1], -1.0, 1e-9);
-		assert_int_equal(b.m.n_cells, 16);
-		assert_float_equal(b.m.cell_v[15], 3.315, 1e-9);
-		assert_false(b.m.has_balancing); /* beyond the server's table */
-	}
-	bf_transport_close(b.wire);
-	bf_meter_close(b.meter);
-	kill(child, SIGTERM);
-	assert_int_equal(waitpid(child, NULL, 0), child);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,7 +211,6 @@ int main(void)
 		cmocka_unit_test(a_refusal_carries_the_code_of_the_pack),
 		cmocka_unit_test(bytes_from_before_the_request_are_dropped),
 		cmocka_unit_test(a_bus_has_no_registers),
-		cmocka_unit_test(a_real_server_is_read_over_the_port_that_we_hold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
