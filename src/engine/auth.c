@@ -47,7 +47,7 @@ enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 
 	/* Before the call: a pack that does not write beside its firmware leaves it for its loader. */
 	if (!writes_beside(run) && !run->ident.in_bootloader)
-		run->left_app = run->took_loader = true;
+		bf_model_stops_app(&run->model);
 	if (ops->connect && ops->connect(run->proto, BF_ENTRY_WRITE, err))
 		return bf_while(err, "entering the bootloader");
 	if (bf_run_can(run, BF_CAP_AUTH) && ops->authenticate) {
@@ -59,19 +59,8 @@ enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 		bf_trace_mute(run->transport, false);
 	}
 	run->authenticated = true;
+	bf_model_entered(&run->model);
 	return BF_OK;
-}
-
-/* A pack that forgot its session may have forgotten the agreed rate with it. */
-enum bf_rc bf_run_enter_again(struct bf_run *run, struct bf_err *err)
-{
-	enum bf_rc rc = bf_run_enter(run, err);
-
-	if (rc && run->rate != run->first_rate && run->proto->ops->default_rate) {
-		run->proto->ops->default_rate(run->proto);
-		run->rate = run->first_rate;
-	}
-	return rc;
 }
 
 /* A pack that lost its power meanwhile runs its firmware again, and has told that firmware's memory. One that
@@ -81,11 +70,16 @@ enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err)
 	for (unsigned i = 0;; i++) {
 		uint64_t reopened = run->retry.reopened;
 
-		if (bf_run_enter(run, err) || bf_run_learn(run, err))
+		bool stopped;
+
+		if (bf_run_enter(run, err))
 			return err->rc;
-		if (!run->took_loader || i == ENTRIES)
+		stopped = run->model.entered == BF_ENTERED_BY_US;
+		if (bf_run_learn(run, err))
+			return err->rc;
+		if (!stopped || i == ENTRIES)
 			return BF_OK;
-		if (run->left_app && run->retry.reopened == reopened)
+		if (run->model.talking != BF_TALKING_APP && run->retry.reopened == reopened)
 			return BF_OK;
 	}
 }

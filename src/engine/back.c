@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way back after a failed start. A pack with two banks is told to revert and restarted; one that starts
- * on trial goes back by a restart alone; one with a single bank gets its backup written back.
+ * Rollback after a failed start. A pack with two slots is told to revert and restarted; one on a test boot reverts
+ * by a restart alone; one with a single slot gets its backup written back.
  */
 #include <stdio.h>
 
+#include "recover.h"
 #include "run.h"
 
 #define TRIES 2 /* a boot loader that counts failed starts may need a second restart */
@@ -14,7 +15,7 @@ static void old_again(struct bf_run *run, struct bf_err *err)
 	err->rc = BF_E_RESTORED;
 	/* What the last exchange suggested was about that exchange. */
 	bf_next(err, "send the record and a trace (--trace FILE) of such a run to the maker");
-	if (!run->data_lost)
+	if (run->model.data == BF_DATA_KEPT)
 		bf_journal_drop(run);
 }
 
@@ -32,7 +33,8 @@ static void mark_for_revert(struct bf_run *run)
 	struct bf_err err;
 
 	bf_err_init(&err);
-	if (run->runs != BF_RUNS_NEW || !bf_run_can(run, BF_CAP_REVERT) || !run->proto->ops->revert)
+	if (run->model.runs != BF_RUNS_NEW || !bf_run_can(run, BF_CAP_REVERT) ||
+	    !run->proto->ops->revert)
 		return;
 	/* Without the mark an unconfirmed image still goes at the restart. */
 	if (bf_run_enter(run, &err) || run->proto->ops->revert(run->proto, &err))
@@ -50,24 +52,24 @@ static bool revert_by_restart(struct bf_run *run, struct bf_err *why)
 		 * revert to the new one. */
 		if (!ask_patiently(run))
 			return false;
-		if (i == 0 && run->runs == BF_RUNS_OLD)
+		if (i == 0 && run->model.runs == BF_RUNS_OLD)
 			bf_name_loop(run, why); /* it went before it was told to */
-		if (run->runs == BF_RUNS_OLD)
+		if (run->model.runs == BF_RUNS_OLD)
 			return true;
 		mark_for_revert(run);
 		if (bf_run_restart(run, &err))
 			bf_say(run, BF_EV_NOTICE, "going back: %s", err.cause);
 	}
-	return ask_patiently(run) && run->runs == BF_RUNS_OLD;
+	return ask_patiently(run) && run->model.runs == BF_RUNS_OLD;
 }
 
-/* With one bank firmware that has run counts as confirmed, and a counter that it raised shuts the old one out:
+/* With one bank firmware that has run counts as confirmed, and a counter that it raised blocks the old one:
  * writing that would leave a pack that starts nothing. */
-static bool is_shut_out(const struct bf_run *run, const struct bf_meta *old)
+static bool is_blocked(const struct bf_run *run, const struct bf_meta *old)
 {
 	uint32_t counter = old->has_counter ? old->counter : run->ident.counter;
 
-	return run->runs == BF_RUNS_NEW && bf_run_can(run, BF_CAP_COUNTER) &&
+	return run->model.runs == BF_RUNS_NEW && bf_run_can(run, BF_CAP_COUNTER) &&
 	       counter < run->now.counter;
 }
 
@@ -75,12 +77,14 @@ static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 {
 	if (bf_restore_image(run, run->backup_path, err))
 		return err->rc;
-	run->shut_out = is_shut_out(run, bf_image_meta(run->image));
-	if (run->shut_out)
+	if (is_blocked(run, bf_image_meta(run->image))) {
+		bf_model_old_blocked(&run->model);
 		return bf_fail(err, BF_E_ROLLBACK,
 			       "the pack's security counter is %u now, and the old firmware is "
 			       "below it: the new one stays",
 			       run->now.counter);
+	}
+	bf_model_target_is_old(&run->model);
 	if (bf_run_enter(run, err) || bf_ph_plan(run, err))
 		return err->rc;
 	if (run->todo.n && bf_ph_write(run, err))
@@ -95,22 +99,24 @@ static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 static bool runs_backup(const struct bf_run *run, struct bf_err *err)
 {
 	bool told = run->has_target_version || run->target_digest_len;
+	enum bf_runs runs = run->model.runs;
 
-	if (run->runs == BF_RUNS_NEW || (run->runs == BF_RUNS_OLD && !told))
+	if (runs == BF_RUNS_OLD || (!told && runs == BF_RUNS_UNTOLD))
 		return true;
 	bf_fail(err, BF_E_MISMATCH, "after the restart %s",
-		run->runs == BF_RUNS_LOADER ? "no firmware runs" : "other firmware runs");
+		run->model.talking == BF_TALKING_APP      ? "other firmware runs"
+		: run->model.talking == BF_TALKING_LOADER ? "the pack stays in its bootloader"
+							  : "the pack does not answer");
 	return false;
 }
 
 bool bf_write_back(struct bf_run *run, struct bf_err *err)
 {
-	enum bf_runs before = run->runs;
 	struct bf_err why;
 
-	if (!run->has_backup || bf_run_can(run, BF_CAP_DUAL_BANK) || run->job->restore_from)
+	if (!run->has_backup || run->job->restore_from)
 		return false;
-	run->went_back = true;
+	bf_model_going_back(&run->model);
 	bf_say(run, BF_EV_NOTICE, "writing the old firmware back from '%s'", run->backup_path);
 	bf_err_init(&why);
 	/* The comparison must be with what is really there now. */
@@ -118,27 +124,29 @@ bool bf_write_back(struct bf_run *run, struct bf_err *err)
 	if (write_backup(run, &why) || !runs_backup(run, &why)) {
 		bf_say(run, BF_EV_WARNING, "the old firmware could not be written back: %s",
 		       why.cause);
-		/* Untouched so far: what was written last may well run. */
-		run->runs = run->depth == BF_DEPTH_STARTED ? before : BF_RUNS_LOADER;
 		return false;
 	}
-	run->runs = BF_RUNS_OLD;
-	run->depth = BF_DEPTH_STARTED;
 	old_again(run, err);
 	return true;
 }
 
+/* What is known of the new firmware decides: it goes where the pack, or its failed test, says that it is bad. Firmware
+ * that was verified and came late, or was not started, stays where it is. */
 void bf_ph_back(struct bf_run *run, struct bf_err *err)
 {
-	if (run->went_back || run->depth != BF_DEPTH_STARTED)
+	struct bf_model *m = &run->model;
+
+	if (m->went_back || m->stage != BF_STAGE_STARTED)
 		return;
-	run->went_back = true;
-	bf_say(run, BF_EV_NOTICE, "going back: %s", err->cause);
-	if (run->runs == BF_RUNS_OLD || revert_by_restart(run, err)) {
-		bf_keep_of_old(run); /* the journal tells a run that is cut here what it was */
-		old_again(run, err);
+	if (bf_model_one_place(m)) {
+		if (bf_model_may_write_back(m))
+			(void)bf_write_back(run, err);
 		return;
 	}
-	if (!bf_write_back(run, err))
-		err->rc = BF_E_RECOVERY;
+	bf_model_going_back(m);
+	bf_say(run, BF_EV_NOTICE, "going back: %s", err->cause);
+	if (m->runs == BF_RUNS_OLD || revert_by_restart(run, err)) {
+		bf_keep_of_old(run); /* the journal tells a run that is cut here what it was */
+		old_again(run, err);
+	}
 }

@@ -364,7 +364,7 @@ static enum bf_rc save_all(struct backup *b, struct bf_err *err)
 
 static enum bf_rc without_firmware(struct bf_run *run, struct bf_err *err)
 {
-	if (run->started_in_loader)
+	if (!bf_model_app_may_be_lost(&run->model) && run->model.app == BF_APP_ABSENT)
 		return BF_OK; /* there is none */
 	if (bf_run_can(run, BF_CAP_DUAL_BANK)) {
 		bf_say(run, BF_EV_NOTICE,

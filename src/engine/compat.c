@@ -233,18 +233,12 @@ static enum bf_rc check_size(struct bf_run *run, struct bf_err *err)
 			       err);
 }
 
-/* A bootloader that answers says nothing about the application: only what tells that there is none does. */
+/* Journal and pack together: an earlier run has begun to write over it, and the bootloader is all that answers. */
 bool bf_app_may_be_lost(const struct bf_run *run)
 {
-	if (!run->ident.in_bootloader)
-		return true;
-	if (run->resumed) /* an earlier run has begun to write over it */
+	if (run->resumed && run->model.talking == BF_TALKING_LOADER)
 		return false;
-	for (size_t i = 0; i < run->ident.n_slots; i++) {
-		if (run->ident.slots[i].flags & BF_SLOT_BOOTABLE)
-			return true;
-	}
-	return !run->ident.n_slots;
+	return bf_model_app_may_be_lost(&run->model);
 }
 
 /* With one bank the old firmware is gone from the first erased byte on. */
@@ -335,15 +329,19 @@ static enum bf_rc check_proof(struct bf_run *run, struct bf_err *err)
 		     ((run->ident.has_version || run->ident.version_text[0]) && !hides_build(run));
 	bool image_tells = run->has_target_version || run->target_digest_len;
 	/* A dead pack cannot tell now; once its firmware runs it is asked again. */
-	bool later = run->started_in_loader;
+	bool later =
+		run->model.entered == BF_ENTERED_FOUND || run->model.entered == BF_ENTERED_WINDOW;
 
 	snprintf(check.limit, sizeof(check.limit), "version or digest of what runs");
 	snprintf(check.got, sizeof(check.got), "%s",
 		 !image_tells     ? "the image has no version"
 		 : tells || later ? "told by the pack"
 				  : "not told by the pack");
-	run->no_proof = !(image_tells && (tells || later));
-	return bf_check_decide(run, &check, !run->no_proof, BF_E_UNSUPPORTED, err);
+	if (bf_check_decide(run, &check, image_tells && (tells || later), BF_E_UNSUPPORTED, err))
+		return err->rc;
+	if (!image_tells || !(tells || later))
+		bf_model_no_proof(&run->model);
+	return BF_OK;
 }
 
 /* Only the pack knows its other images: its own check has the last word. */

@@ -5,9 +5,6 @@
 /* Well below the 5 s (S3, ISO 14229-2) after which a UDS server forgets its session. */
 #define KEEPALIVE_GAP BF_SEC(1)
 
-#define REPEATS     5 /* in all, of a request that may be made twice */
-#define REPEAT_WAIT BF_MS(100)
-
 /* A virtual wire has its own clock; the user's signal arrives at the caller's. */
 static bool wants_to_stop(struct bf_run *run)
 {
@@ -67,39 +64,4 @@ void bf_run_release(struct bf_run *run)
 		return;
 	run->held = false;
 	bf_clock_release(run->clock);
-}
-
-/* Silence may be a session that ran out, and the agreed rate with it; a pack that says so need not be given a
- * second chance first. */
-static void take_up(struct bf_run *run)
-{
-	const struct bf_proto_ops *ops = run->proto->ops;
-	struct bf_err unused;
-
-	bf_err_init(&unused);
-	if (run->authenticated)
-		(void)bf_run_enter_again(run, &unused);
-	else if (ops->connect)
-		(void)ops->connect(run->proto, BF_ENTRY_READ, &unused);
-}
-
-enum bf_rc bf_run_repeat(struct bf_run *run, const char *what,
-			 enum bf_rc (*call)(struct bf_run *run, struct bf_err *err),
-			 struct bf_err *err)
-{
-	for (unsigned attempt = 1;; attempt++) {
-		enum bf_rc rc = call(run, err);
-
-		bool forgot = rc && err->dev_forgot;
-
-		if ((rc != BF_E_TIMEOUT && rc != BF_E_LINK && !forgot) || attempt == REPEATS)
-			return rc;
-		bf_say(run, BF_EV_RETRY, "%s again: %s", what, err->cause);
-		run->retry.repeats[BF_RETRY_IDEMPOTENT]++;
-		rc = bf_run_pause(run, REPEAT_WAIT, err);
-		if (rc == BF_E_INTERRUPTED)
-			return rc;
-		if (forgot || (attempt > 1 && run->authenticated))
-			take_up(run);
-	}
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "recover.h"
 #include "run.h"
 
 #define LISTEN     BF_MS(120)
@@ -302,28 +303,26 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 static void see_it_back(struct bf_run *run)
 {
 	const struct bf_proto_ops *ops = run->proto->ops;
-	enum bf_runs runs = run->runs;
 	struct bf_err err;
 
 	bf_err_init(&err);
 	(void)bf_run_await(run, bf_in(run->clock, COME_BACK), &err);
 	/* A loader that takes the end of the dialogue for no wish to go. */
-	if (run->left_app && run->runs == BF_RUNS_LOADER && ops->restart &&
+	if (run->model.talking == BF_TALKING_LOADER && ops->restart &&
 	    !ops->restart(run->proto, &err))
 		(void)bf_run_await(run, bf_in(run->clock, COME_BACK), &err);
-	run->runs = runs == BF_RUNS_LOADER && !run->left_app ? BF_RUNS_OLD : runs;
 }
 
 void bf_ph_part(struct bf_run *run)
 {
-	bool begun = run->depth != BF_DEPTH_NONE && run->runs == BF_RUNS_LOADER;
+	const struct bf_model *m = &run->model;
+	bool changed = m->stage != BF_STAGE_NONE && m->holds != BF_HOLDS_OLD;
+	/* It was seen to run, and may have been taken into its bootloader again with a forgotten session. */
+	bool away = m->entered == BF_ENTERED_BY_US || (m->stopped_by_us && !changed);
 
 	if (run->proto && run->proto->ops->leave && !run->parted)
 		run->proto->ops->leave(run->proto);
-	/* It was seen to run, and may have been taken into its loader again with a forgotten session. */
-	if (run->took_loader && run->depth == BF_DEPTH_NONE)
-		run->left_app = true;
-	if (run->proto && run->left_app && !begun)
+	if (run->proto && away && !changed)
 		see_it_back(run);
 	run->proto = bf_proto_close(run->proto);
 }

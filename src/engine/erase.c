@@ -2,31 +2,24 @@
 /* Erasing: in steps, so that progress can be told; never repeated without looking first. */
 #include <stdio.h>
 
+#include "recover.h"
 #include "run.h"
 
 #define STEP 65536u /* bytes at once, in whole units */
 
-/* A lost answer does not tell whether it was done. The unit is looked at by asking for a sign of life;
- * erasing an erased unit again is harmless then. */
-static enum bf_rc erase_step(struct bf_run *run, const struct bf_region *region, uint32_t addr,
-			     uint32_t size, struct bf_err *err)
-{
-	const struct bf_proto_ops *ops = run->proto->ops;
-	struct bf_err first;
-	enum bf_rc rc;
+struct erasure {
+	const struct bf_region *region;
+	uint32_t addr, size;
+};
 
-	bf_err_init(&first);
-	rc = ops->erase(run->proto, region, addr, size, &first);
-	if ((rc == BF_E_TIMEOUT || rc == BF_E_LINK) && ops->ping &&
-	    ops->ping(run->proto, err) == BF_OK) {
-		bf_say(run, BF_EV_RETRY, "erasing %u bytes at %08x again: %s", size, addr,
-		       first.cause);
-		run->retry.repeats[BF_RETRY_DESTRUCTIVE]++;
-		bf_err_init(&first);
-		rc = ops->erase(run->proto, region, addr, size, &first);
-	}
-	if (rc)
-		*err = first;
+static enum bf_rc erase_step(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	const struct erasure *e = ctx;
+	enum bf_rc rc = run->proto->ops->erase(run->proto, e->region, e->addr, e->size, err);
+
+	/* With its answer lost nobody knows whether it was done. */
+	if (!rc || bf_met_of(err) == BF_MET_LOST || bf_met_of(err) == BF_MET_GONE)
+		bf_model_changed(&run->model, !rc);
 	return rc;
 }
 
@@ -54,7 +47,8 @@ enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, ui
 
 	while (!rc && done < size) {
 		uint32_t part = in_one ? size : step_at(region, addr + done, size - done);
-		char text[64];
+		struct erasure e = { region, addr + done, part };
+		char text[64], what[64];
 
 		rc = bf_run_stop(run, err);
 		if (rc)
@@ -63,10 +57,15 @@ enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, ui
 			 (unsigned)(100 * (uint64_t)done / size));
 		bf_alive(run, text);
 		bf_clock_hold(run->clock);
-		rc = erase_step(run, region, addr + done, part, err);
+		snprintf(what, sizeof(what), "erasing %u bytes at %08x", part, e.addr);
+		rc = bf_call(
+			run,
+			&(struct bf_call){
+				.ask = BF_ASK_ERASE, .what = what, .call = erase_step, .ctx = &e },
+			err);
 		bf_clock_release(run->clock);
 		if (rc)
-			bf_while(err, "erasing %u bytes at %08x", part, addr + done);
+			bf_while(err, "%s", what);
 		done += part;
 	}
 	run->sum.erase += bf_now(run->clock) - start;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "recover.h"
 #include "run.h"
 
 #define PROGRESS_GAP BF_MS(100)

@@ -77,7 +77,7 @@ static bool same_but_build(const struct bf_version *a, const struct bf_version *
 bool bf_version_proves(const struct bf_run *run, const struct bf_ident *ident)
 {
 	const struct bf_ident *old = &run->ident;
-	bool seen = run->contents_verified && !bf_run_can(run, BF_CAP_DUAL_BANK);
+	bool seen = run->model.verified && bf_model_one_place(&run->model);
 
 	if (!run->has_target_version || !ident->has_version)
 		return false;
@@ -87,16 +87,35 @@ bool bf_version_proves(const struct bf_run *run, const struct bf_ident *ident)
 	       (seen || (old->has_version && !same_but_build(&old->version, &ident->version)));
 }
 
-/* Digest where both sides tell one, else version; a match by neither is another firmware. */
-static bool is_target(const struct bf_run *run, const struct bf_ident *ident)
+static bool same_version_as_before(const struct bf_run *run, const struct bf_ident *ident)
+{
+	const struct bf_ident *old = &run->ident;
+
+	if (ident->has_version && old->has_version)
+		return bf_version_cmp(&ident->version, &old->version) == 0;
+	return ident->version_text[0] && strcmp(ident->version_text, old->version_text) == 0;
+}
+
+/* Digest where both sides tell one, else version. What can be compared with neither the new nor the old firmware
+ * is not known to be either. */
+static enum bf_match match(const struct bf_run *run, const struct bf_ident *ident)
 {
 	const struct bf_slot *active = bf_slot_active(ident, NULL);
 
 	if (run->target_digest_len && active && active->digest_len)
 		return active->digest_len == run->target_digest_len &&
-		       memcmp(active->digest, run->target_digest, active->digest_len) == 0;
-	/* Written over itself: only what was verified in the only bank can be running. */
-	return bf_version_proves(run, ident);
+				       memcmp(active->digest, run->target_digest,
+					      active->digest_len) == 0
+			       ? BF_MATCH_YES
+			       : BF_MATCH_NO;
+	/* Written over itself: only what was verified in the only place can be running. */
+	if (bf_version_proves(run, ident))
+		return BF_MATCH_YES;
+	if (active && active->digest_len)
+		return BF_MATCH_NO;
+	if (ident->has_version && run->has_target_version && !ident->version_short)
+		return BF_MATCH_NO;
+	return same_version_as_before(run, ident) ? BF_MATCH_NO : BF_MATCH_UNTOLD;
 }
 
 /* After a restart another node may be quicker to answer: nothing may be asked of that one. A boot loader
@@ -118,15 +137,11 @@ enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err)
 	if (ops->identify(run->proto, &now, err))
 		return bf_while(err, "asking the pack who it is");
 	if (is_another(run, &now))
-		return bf_fail(err, BF_E_GONE,
+		return bf_fail(err, BF_E_NODEV,
 			       "another pack answers now: serial number '%s', before it was '%s'",
 			       now.serial, run->ident.serial);
 	run->now = now;
-	run->left_app = run->left_app && now.in_bootloader;
-	if (now.in_bootloader)
-		run->runs = BF_RUNS_LOADER;
-	else
-		run->runs = is_target(run, &now) ? BF_RUNS_NEW : BF_RUNS_OLD;
+	bf_model_heard(&run->model, &now, match(run, &now));
 	return BF_OK;
 }
 
@@ -138,11 +153,7 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
 		return err->rc;
 	run->ident = run->now;
 	bf_regions_limit(run, &run->ident);
-	/* Whatever runs before anything was done is the old firmware, even if it is the same. */
-	if (run->runs == BF_RUNS_NEW)
-		run->runs = BF_RUNS_OLD;
-	/* Where the run began again, it may be this run that took it there. */
-	run->started_in_loader = run->ident.in_bootloader && !run->took_loader;
+	bf_model_found(&run->model, &run->ident, run->job->rescue);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->ident });
 	if (want && strcmp(want, run->ident.serial) != 0) {
 		bf_fail(err, BF_E_INCOMPATIBLE,
@@ -168,13 +179,15 @@ enum bf_rc bf_run_learn(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	if (run->proto->ops->identify(run->proto, &in_loader, err))
 		return bf_while(err, "asking the boot loader for its memory");
-	run->left_app = run->left_app && in_loader.in_bootloader;
+	/* Each of the two has its own description: what the application said of the memory and of what can be
+	 * done ends here. */
 	memcpy(run->ident.regions, in_loader.regions, sizeof(in_loader.regions));
 	run->ident.n_regions = in_loader.n_regions;
 	bf_regions_limit(run, &run->ident);
 	run->ident.piece_max = in_loader.piece_max;
 	run->ident.in_flight = in_loader.in_flight;
-	run->ident.caps |= in_loader.caps;
+	run->ident.caps = in_loader.caps;
+	bf_model_learned(&run->model, &in_loader);
 	return BF_OK;
 }
 

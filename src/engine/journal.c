@@ -21,15 +21,15 @@
 #define CHECK     ",\"check\":\"" /* then the hash and CHECK_END */
 #define CHECK_END "\"}\n"
 
-static const char *depth_name(enum bf_depth depth)
+static const char *stage_name(enum bf_stage stage)
 {
 	static const char *const names[] = {
-		[BF_DEPTH_NONE] = "nothing changed", [BF_DEPTH_WRITING] = "writing",
-		[BF_DEPTH_WRITTEN] = "written",      [BF_DEPTH_ACTIVATED] = "activated",
-		[BF_DEPTH_STARTED] = "started",      [BF_DEPTH_CONFIRMED] = "confirmed",
+		[BF_STAGE_NONE] = "nothing changed", [BF_STAGE_WRITING] = "writing",
+		[BF_STAGE_WRITTEN] = "written",      [BF_STAGE_MARKED] = "activated",
+		[BF_STAGE_STARTED] = "started",      [BF_STAGE_CONFIRMED] = "confirmed",
 	};
 
-	return names[depth];
+	return names[stage];
 }
 
 static void set_path(struct bf_run *run)
@@ -103,7 +103,7 @@ static void take_up(struct bf_run *run, const struct bf_json *j)
 	const char *reached = bf_json_str(j, "reached");
 	char mine[2 * BF_SHA256_LEN + 1];
 
-	bool started = reached && strcmp(reached, depth_name(BF_DEPTH_STARTED)) == 0;
+	bool started = reached && strcmp(reached, stage_name(BF_STAGE_STARTED)) == 0;
 	bool same;
 
 	image_hash(run, mine);
@@ -214,7 +214,7 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	bf_json_set_str(j, "serial", run->ident.serial);
 	bf_json_set_str(j, "image", bf_image_path(run->image));
 	bf_json_set_str(j, "image_sha256", sha);
-	bf_json_set_str(j, "reached", depth_name(run->depth));
+	bf_json_set_str(j, "reached", stage_name(run->model.stage));
 	if (run->has_place) {
 		bf_json_set_int(j, "place", run->place_addr);
 		bf_json_set_int(j, "place_alt", run->place_alt);
@@ -236,7 +236,7 @@ void bf_journal_write(struct bf_run *run)
 {
 	struct bf_err err;
 
-	if (!run->journal_path[0] || run->went_back)
+	if (!run->journal_path[0] || run->model.went_back)
 		return;
 	bf_err_init(&err);
 	if (write_now(run, &err))

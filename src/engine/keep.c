@@ -36,7 +36,7 @@ static enum bf_rc return_to_firmware(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	if (bf_run_ask(run, err))
 		return err->rc;
-	return run->runs == BF_RUNS_LOADER ? bf_run_restart(run, err) : BF_OK;
+	return run->model.talking == BF_TALKING_LOADER ? bf_run_restart(run, err) : BF_OK;
 }
 
 static enum bf_rc look(struct bf_run *run, const struct bf_restore *r, struct bf_data_look *ret,
@@ -116,9 +116,9 @@ static enum bf_rc start_again(struct bf_run *run, const struct bf_restore *r, st
 	if (!judge(run, &l, !l.differ, " again at its next start", err))
 		return BF_OK;
 	/* Proven, and past the point where anybody goes back: it stays, and the difference is told. */
-	if (!bf_run_can(run, BF_CAP_DUAL_BANK) || run->depth == BF_DEPTH_CONFIRMED) {
-		run->depth = BF_DEPTH_CONFIRMED;
-		run->data_lost = true;
+	if (bf_model_one_place(&run->model) || run->model.stage == BF_STAGE_CONFIRMED) {
+		bf_model_confirmed(&run->model);
+		bf_model_data(&run->model, BF_DATA_LOST);
 		bf_journal_drop(run);
 		bf_next_command(run, BF_JOB_BACKUP, NULL, err);
 	}
@@ -178,7 +178,8 @@ static enum bf_rc give_back(struct bf_run *run, const struct bf_restore *r, stru
 		return err->rc;
 	if (!l.differ)
 		return BF_OK;
-	run->data_fixed = l.fixed > 0;
+	if (l.fixed)
+		bf_model_data(&run->model, BF_DATA_LOST_FIXED);
 	if (l.fixed)
 		return bf_fail(err, BF_E_UNSUPPORTED, "'%s' cannot be written", l.name);
 	bf_say(run, BF_EV_NOTICE, "'%s' was %s meanwhile: putting it back", l.name,
@@ -187,7 +188,7 @@ static enum bf_rc give_back(struct bf_run *run, const struct bf_restore *r, stru
 		return err->rc;
 	if (bf_run_restart(run, err))
 		return err->rc;
-	return run->runs == BF_RUNS_OLD
+	return run->model.runs == BF_RUNS_OLD
 		       ? BF_OK
 		       : bf_fail(err, BF_E_RECOVERY, "the old firmware did not start with it");
 }
@@ -199,7 +200,8 @@ void bf_keep_of_old(struct bf_run *run)
 
 	bf_err_init(&why);
 	if (open_archive(run, &r) && give_back(run, &r, &why)) {
-		run->data_lost = true;
+		if (run->model.data == BF_DATA_KEPT)
+			bf_model_data(&run->model, BF_DATA_LOST);
 		bf_say(run, BF_EV_WARNING, "the configuration could not be put back: %s",
 		       why.cause);
 	}
@@ -213,7 +215,8 @@ void bf_keep_in_loader(struct bf_run *run)
 
 	bf_err_init(&why);
 	if (open_archive(run, &r) && bf_data_put_back(run, &r, archive_of(run), &why)) {
-		run->data_lost = true;
+		if (run->model.data == BF_DATA_KEPT)
+			bf_model_data(&run->model, BF_DATA_LOST);
 		bf_say(run, BF_EV_WARNING, "the configuration could not be put back: %s",
 		       why.cause);
 	}

@@ -4,14 +4,13 @@
  * failures by the class of the request. A piece borrows the image's bytes, so the next one is ready the
  * moment it may go.
  */
+#include "recover.h"
 #include "run.h"
 
-#define STALLS      6 /* failures in a row without a byte confirmed */
+#define STALLS      6 /* answers in a row that ask for the same offset */
 #define JOURNAL_GAP BF_SEC(2)
-#define REJOIN_WAIT BF_MS(250)
-#define REJOIN_TIME BF_SEC(15) /* for a pack that lost its power to start again */
-#define RATE_BYTES  32768      /* moved without a failure: the rate is not what is wrong */
-#define PIECE_MIN   64         /* bytes: below that a line is not worth it */
+#define RATE_BYTES  32768 /* moved without a failure: the rate is not what is wrong */
+#define PIECE_MIN   64    /* bytes: below that a line is not worth it */
 
 struct mover {
 	struct bf_run *run;
@@ -22,6 +21,8 @@ struct mover {
 	size_t best;      /* ... at most, before going back */
 	unsigned stalls;  /* failures since something new was confirmed */
 	size_t failed_at; /* best, at the failure before this one */
+	size_t counted;   /* best, when failures were counted last */
+	uint32_t rate_before;
 	size_t piece_max;
 	bf_time journal_at;
 	struct bf_pacer pacer;
@@ -162,6 +163,7 @@ static void note(struct mover *m, const struct stream *s)
 	if (m->done > m->best) {
 		m->best = m->done;
 		m->stalls = 0;
+		bf_model_changed(&m->run->model, true);
 	}
 }
 
@@ -248,24 +250,6 @@ static enum bf_rc suit_rate(struct mover *m, uint32_t before, struct bf_err *err
 	return rc == BF_E_LINK ? BF_OK : rc;
 }
 
-/* The line was lost: the session may be gone, the last piece may or may not have been written. */
-static enum bf_rc rejoin(struct mover *m, struct bf_err *err)
-{
-	struct bf_run *run = m->run;
-	bf_time until = bf_in(run->clock, REJOIN_TIME);
-	uint32_t before = run->rate;
-	enum bf_rc rc = BF_E_LINK;
-
-	while (rc && bf_now(run->clock) < until) {
-		if (bf_run_pause(run, REJOIN_WAIT, err) == BF_E_INTERRUPTED)
-			return err->rc;
-		rc = bf_run_enter_again(run, err);
-		if (rc == BF_E_GONE || rc == BF_E_INTERRUPTED)
-			break;
-	}
-	return rc ? bf_while(err, "taking the dialogue up again") : suit_rate(m, before, err);
-}
-
 /* Back to the start of an erase unit: half-written units are erased again. */
 static enum bf_rc rewind_to_unit(struct mover *m, struct bf_err *err)
 {
@@ -313,27 +297,44 @@ static enum bf_rc go_back(struct mover *m, bool lost, struct bf_err *err)
 	return lost ? rewind_to_unit(m, err) : BF_OK;
 }
 
-static enum bf_rc recover(struct mover *m, struct bf_err *err)
+static enum bf_rc again(struct bf_run *run, void *ctx, enum bf_met met, struct bf_err *err)
 {
-	const struct bf_err why = *err;
-	bool lost = why.rc == BF_E_TIMEOUT || why.rc == BF_E_LINK || why.dev_forgot;
+	struct mover *m = ctx;
+	bool lost = met != BF_MET_MOVED;
 	bool ended = m->done == m->item->target.len; /* all was confirmed but the end */
 	enum bf_rc rc = BF_OK;
 
-	if (why.rc != BF_E_RESTART && !lost)
-		return why.rc;
-	if (++m->stalls > STALLS)
-		return bf_while(err, "after %u failures in a row", m->stalls);
-	bf_say(m->run, BF_EV_RETRY, "going on from offset %zu: %s", m->done, why.cause);
-	if (lost) {
-		rc = rejoin(m, err);
-		if (!why.dev_forgot)
-			shorten(m);
-	}
-	m->run->retry.repeats[m->ops->piece_class]++;
+	if (lost)
+		rc = suit_rate(m, m->rate_before, err);
+	if (met == BF_MET_LOST)
+		shorten(m);
+	m->rate_before = run->rate;
 	if (ended)
 		m->done--; /* in the last unit, which goes again */
 	return rc ? rc : go_back(m, lost || ended, err);
+}
+
+static enum bf_rc move(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	struct mover *m = ctx;
+
+	enum bf_rc rc;
+
+	m->rate_before = run->rate;
+	rc = transfer(m, err);
+	/* A block whose answer was lost may be in flash. */
+	if (rc && (bf_met_of(err) == BF_MET_LOST || bf_met_of(err) == BF_MET_GONE))
+		bf_model_changed(&run->model, false);
+	return rc;
+}
+
+static bool advanced(void *ctx)
+{
+	struct mover *m = ctx;
+	bool further = m->best > m->counted;
+
+	m->counted = m->best;
+	return further;
 }
 
 enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,
@@ -349,15 +350,12 @@ enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t
 
 	if (!item->target.len) /* blank, once it is erased */
 		return BF_OK;
-	for (;;) {
-		enum bf_rc rc = transfer(&m, err);
-		bf_time start = bf_now(run->clock);
-
-		if (!rc)
-			return BF_OK;
-		rc = recover(&m, err);
-		run->sum.retries += bf_now(run->clock) - start;
-		if (rc)
-			return rc;
-	}
+	return bf_call(run,
+		       &(struct bf_call){ .ask = BF_ASK_TRANSFER,
+					  .what = "the transfer",
+					  .call = move,
+					  .again = again,
+					  .advanced = advanced,
+					  .ctx = &m },
+		       err);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "recover.h"
 #include "run.h"
 
 #define NAME 80
@@ -12,7 +13,7 @@ static const char *old_name(const struct bf_run *run, char dst[NAME])
 {
 	char text[BF_VERSION_TEXT];
 	/* A run that took up an earlier one found the new firmware. */
-	const char *v = run->went_back ? bf_ident_version(&run->now, text) : NULL;
+	const char *v = run->model.went_back ? bf_ident_version(&run->now, text) : NULL;
 
 	if (!v)
 		v = bf_ident_version(&run->ident, text);
@@ -34,114 +35,110 @@ static bool changes(const struct bf_run *run)
 	return run->job->kind == BF_JOB_FLASH || run->job->kind == BF_JOB_ROLLBACK;
 }
 
-/* With two banks a half-written one harms nobody. */
-static enum bf_state state_with_old(const struct bf_run *run)
-{
-	if (bf_run_can(run, BF_CAP_DUAL_BANK) || run->went_back || run->depth == BF_DEPTH_NONE)
-		return BF_STATE_OLD;
-	return BF_STATE_RECOVERY;
-}
+/* ---- the next command ---- */
 
-static enum bf_state state_with_new(const struct bf_run *run)
-{
-	if (run->no_proof)
-		return BF_STATE_UNPROVEN;
-	/* It ran, to stay, before this run began. */
-	if (run->depth == BF_DEPTH_NONE)
-		return BF_STATE_OLD;
-	return run->depth == BF_DEPTH_CONFIRMED ? BF_STATE_NEW_PROVEN : BF_STATE_RECOVERY;
-}
-
-static enum bf_state state_after_failure(const struct bf_run *run)
-{
-	if (!changes(run))
-		return BF_STATE_UNTOUCHED;
-	if (run->left_app || (run->data_lost && run->runs != BF_RUNS_NEW))
-		return BF_STATE_RECOVERY;
-	switch (run->runs) {
-	case BF_RUNS_UNKNOWN:
-		return run->depth == BF_DEPTH_NONE ? BF_STATE_UNTOUCHED : BF_STATE_RECOVERY;
-	case BF_RUNS_LOADER:
-		return BF_STATE_RECOVERY;
-	case BF_RUNS_NEW:
-		return state_with_new(run);
-	case BF_RUNS_OLD:
-		return state_with_old(run);
-	}
-	return BF_STATE_RECOVERY;
-}
-
-/* The new firmware may well run. */
-static bool new_may_run(const struct bf_run *run)
-{
-	switch (run->depth) {
-	case BF_DEPTH_WRITING:
-		return run->may_start && !run->went_back;
-	case BF_DEPTH_WRITTEN:
-		return true;
-	case BF_DEPTH_STARTED:
-		return run->runs == BF_RUNS_UNKNOWN ||
-		       (run->runs == BF_RUNS_NEW && !run->failed_test);
-	case BF_DEPTH_NONE:
-	case BF_DEPTH_ACTIVATED:
-	case BF_DEPTH_CONFIRMED:
-		return false;
-	}
-	return false;
-}
-
-/* The new firmware has raised the pack's counter: nothing older starts any more. */
-static bool old_is_shut_out(const struct bf_run *run)
-{
-	return run->shut_out ||
-	       (bf_run_can(run, BF_CAP_COUNTER) && run->now.counter > run->ident.counter);
-}
-
-/* A way back is not to be had: the bank was another, its firmware would not start, or did not before. */
-static bool no_way_back(const struct bf_run *run)
-{
-	return bf_run_can(run, BF_CAP_DUAL_BANK) || old_is_shut_out(run) || run->started_in_loader;
-}
-
+/* What brings a pack without firmware back: its backup where the image was refused, else the image again. */
 static void recovery_command(const struct bf_run *run, struct bf_err *err)
 {
-	/* The same command asks what runs and goes on, or back, from there. */
-	bool again = run->job->kind == BF_JOB_FLASH && (new_may_run(run) || no_way_back(run));
+	const struct bf_model *m = &run->model;
+	bool bad = m->holds == BF_HOLDS_BAD || m->failed_test || bf_met_of(err) == BF_MET_REFUSED;
 
-	if (run->data_lost && run->data_fixed)
-		bf_next(err, "tar -xf '%s'", run->backup_path);
-	else if (run->has_backup && (!again || run->data_lost))
+	if (run->has_backup && bad && !m->old_blocked && bf_model_one_place(m))
 		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
-	else if (run->job->restore_from)
-		bf_next_command(run, BF_JOB_ROLLBACK, run->job->restore_from, err);
-	else if (run->job->kind == BF_JOB_FLASH)
-		bf_next_command(run, BF_JOB_FLASH, NULL, err);
 	else
+		bf_next_command(run, run->job->kind, run->job->restore_from, err);
+}
+
+static void data_command(const struct bf_run *run, struct bf_err *err)
+{
+	if (run->model.data == BF_DATA_LOST_FIXED || !run->backup_path[0])
+		bf_next(err, "tar -xf '%s'", run->backup_path);
+	else
+		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
+}
+
+static void next_command(const struct bf_run *run, enum bf_end_next next, struct bf_err *err)
+{
+	switch (next) {
+	case BF_END_NEXT_CAUSE:
+		break;
+	case BF_END_NEXT_PROBE:
 		bf_next_command(run, BF_JOB_PROBE, NULL, err);
-}
-
-/* Caught in its window and lost again: it is to be caught once more. */
-static bool rescue_lost_it(const struct bf_run *run, const struct bf_err *err)
-{
-	return run->job->rescue && (err->rc == BF_E_NODEV || err->rc == BF_E_TIMEOUT ||
-				    err->rc == BF_E_LINK || err->rc == BF_E_GONE);
-}
-
-/* A pack that ran before and does not now is the news, whatever the cause was. */
-static void settle_code(const struct bf_run *run, struct bf_outcome *out)
-{
-	struct bf_err *err = &out->err;
-	bool ours = run->depth > BF_DEPTH_NONE || run->left_app;
-
-	if (out->state == BF_STATE_RECOVERY) {
-		if (ours || !err->next[0] || rescue_lost_it(run, err))
-			recovery_command(run, err);
-		if (ours && err->rc != BF_E_INTERRUPTED)
-			err->rc = BF_E_RECOVERY;
+		break;
+	case BF_END_NEXT_SAME:
+		bf_next_command(run, run->job->kind, run->job->restore_from, err);
+		break;
+	case BF_END_NEXT_RECOVER:
+		recovery_command(run, err);
+		break;
+	case BF_END_NEXT_DATA:
+		data_command(run, err);
+		break;
 	}
-	if (err->rc == BF_E_INTERRUPTED && !err->next[0])
-		bf_next(err, "run the same command again: it goes on from here");
-	out->rc = err->rc;
+}
+
+/* ---- the sentence ---- */
+
+/* %o: "Old firmware 1.3.0", %n: "New firmware 1.5.0"; a version that is not known is left out. */
+static const char *const sentences[BF_END_COUNT] = {
+	[BF_END_NOTHING_CHANGED] = "Nothing was changed.",
+	[BF_END_IN_LOADER_AS_FOUND] =
+		"Nothing was changed; the pack is in its bootloader, as it was found.",
+	[BF_END_IN_LOADER_BY_US] = "Nothing was written; the pack was taken into its bootloader "
+				   "and its firmware was not "
+				   "heard again: switch the pack off and on.",
+	[BF_END_NO_FIRMWARE_AS_FOUND] = "The pack runs no firmware, and nothing was changed.",
+	[BF_END_OLD_STILL] = "%o is still running.",
+	[BF_END_OLD_STILL_NEW_MARKED] =
+		"%o is still running; the new one starts on a test boot at the next restart.",
+	[BF_END_OLD_AGAIN] = "%o is again running.",
+	[BF_END_OLD_WITHOUT_DATA] =
+		"The pack runs its old firmware without its configuration: it needs recovery.",
+	[BF_END_OLD_INTACT_IN_LOADER] = "The old firmware is intact and does not run: the pack is "
+					"in its bootloader; switch it "
+					"off and on.",
+	[BF_END_NEW] = "%n is proven running.",
+	[BF_END_NEW_WITHOUT_DATA] =
+		"%n is proven running, but not with the configuration of before.",
+	[BF_END_NEW_UNCONFIRMED] =
+		"%n runs and is not confirmed; the same command once more confirms it.",
+	[BF_END_NEW_FAILED_TEST] =
+		"%n runs and failed its test; the old firmware could not be brought back.",
+	[BF_END_UNPROVEN_SILENT] = "%n is written and verified; after the restart the pack does "
+				   "not answer: switch it off "
+				   "and on, then run the same command.",
+	[BF_END_UNPROVEN_IN_LOADER] = "%n is written and verified; the bootloader does not start "
+				      "it: switch the pack off and "
+				      "on, then run the same command.",
+	[BF_END_UNPROVEN_UNTOLD] =
+		"%n is written and started; the pack does not show which firmware it runs.",
+	[BF_END_UNPROVEN_NOT_STARTED] =
+		"%n is written and verified, and was not started yet: run the same command.",
+	[BF_END_UNKNOWN_OLD_INTACT] =
+		"The state of the pack is not known: it does not answer. The old firmware was not "
+		"overwritten.",
+	[BF_END_UNKNOWN] = "The state of the pack is not known: it does not answer any more.",
+	[BF_END_RECOVERY] = "The pack has no complete firmware and needs recovery.",
+};
+
+static void expand(const struct bf_run *run, const char *form, char *dst, size_t cap)
+{
+	char name[NAME];
+	struct bf_out out = bf_out(dst, cap - 1);
+
+	for (; *form; form++) {
+		const char *text = NULL;
+
+		if (form[0] == '%' && form[1] == 'o')
+			text = old_name(run, name);
+		else if (form[0] == '%' && form[1] == 'n')
+			text = new_name(run, run->job->restore_from ? "Firmware" : "New firmware",
+					name);
+		if (text)
+			form++;
+		bf_out_bytes(&out, text ? text : form, text ? strlen(text) : 1);
+	}
+	dst[out.len] = '\0';
 }
 
 /* What follows "type:" is something to type. */
@@ -156,74 +153,42 @@ static bool is_command(const char *text)
 	return false;
 }
 
-/* Started on trial and silent: a restart ends the trial, and only somebody at the pack can make one. */
-static bool hangs_on_trial(const struct bf_run *run)
+static bool wants_command(enum bf_end_next next)
 {
-	return run->runs == BF_RUNS_UNKNOWN && run->depth == BF_DEPTH_STARTED &&
-	       bf_run_can(run, BF_CAP_TRIAL);
+	return next == BF_END_NEXT_RECOVER || next == BF_END_NEXT_DATA || next == BF_END_NEXT_PROBE;
 }
 
-static void say_recovery(const struct bf_run *run, struct bf_outcome *out)
+static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_outcome *out)
 {
-	bool untouched = run->depth == BF_DEPTH_NONE && !run->left_app;
-	const char *what =
-		untouched ? "The pack runs no firmware, and nothing was changed: it"
-		: hangs_on_trial(run)
-			? "The pack does not answer; switching it off and on ends the trial of "
-			  "firmware that hangs. It"
-		: run->data_lost && run->runs == BF_RUNS_OLD
-			? "The pack runs its old firmware without its configuration: it"
-			: "The pack";
+	struct bf_err *err = &out->err;
+	char form[sizeof(out->sentence)];
 
-	snprintf(out->sentence, sizeof(out->sentence), "%s needs recovery; %s: %s", what,
-		 is_command(out->err.next) ? "type" : "next", out->err.next);
-}
-
-static void say_failure(const struct bf_run *run, struct bf_outcome *out)
-{
-	char name[NAME];
-	char *s = out->sentence;
-	size_t cap = sizeof(out->sentence);
-
-	switch (out->state) {
-	case BF_STATE_UNTOUCHED:
-		snprintf(s, cap, "Nothing was changed.");
-		break;
-	case BF_STATE_OLD:
-		snprintf(s, cap, "%s %s running%s.", old_name(run, name),
-			 run->went_back ? "is again" : "is still",
-			 run->depth == BF_DEPTH_ACTIVATED
-				 ? "; the new one starts on trial at the next restart"
-				 : "");
-		break;
-	case BF_STATE_NEW_PROVEN:
-		snprintf(s, cap, "%s is proven running%s.", new_name(run, "New firmware", name),
-			 run->data_lost ? ", but not with the configuration of before" : "");
-		break;
-	case BF_STATE_UNPROVEN:
-		snprintf(s, cap, "%s is written and started; the pack cannot prove it.",
-			 new_name(run, "Firmware", name));
-		break;
-	case BF_STATE_UNKNOWN:
-		snprintf(s, cap, "The state of the pack is not known.");
-		break;
-	case BF_STATE_RECOVERY:
-		say_recovery(run, out);
-		break;
-	}
+	next_command(run, end->next, err);
+	if (end->rc && err->rc != BF_E_INTERRUPTED)
+		err->rc = end->rc;
+	if (err->rc == BF_E_INTERRUPTED && !err->next[0])
+		bf_next(err, "run the same command again: it goes on from here");
+	out->rc = err->rc;
+	out->state = end->state;
+	expand(run, sentences[end->text], form, sizeof(form));
+	if (wants_command(end->next) && is_command(err->next))
+		snprintf(out->sentence, sizeof(out->sentence), "%s Type: %s", form, err->next);
+	else
+		snprintf(out->sentence, sizeof(out->sentence), "%s", form);
 }
 
 static void say_flash(const struct bf_run *run, struct bf_outcome *out)
 {
+	struct bf_end end = bf_model_end_well(&run->model);
 	char name[NAME];
 	char *s = out->sentence;
 	size_t cap = sizeof(out->sentence);
 
 	if (run->dry_ended) {
-		out->state = run->started_in_loader ? BF_STATE_UNTOUCHED : BF_STATE_OLD;
+		out->state = run->model.runs == BF_RUNS_OLD ? BF_STATE_OLD : BF_STATE_UNTOUCHED;
 		snprintf(s, cap, "Dry run: all checks passed, nothing was changed.");
-	} else if (run->no_proof) {
-		out->state = BF_STATE_UNPROVEN;
+	} else if (end.state == BF_STATE_UNPROVEN) {
+		out->state = end.state;
 		snprintf(s, cap, "%s is written and started; the pack cannot prove it.",
 			 new_name(run, "Firmware", name));
 	} else if (run->reverting || run->job->restore_from) {
@@ -233,7 +198,9 @@ static void say_flash(const struct bf_run *run, struct bf_outcome *out)
 	} else {
 		out->state = BF_STATE_NEW_PROVEN;
 		snprintf(s, cap, "%s is proven running%s.", new_name(run, "New firmware", name),
-			 run->todo.already_confirmed ? "; it was there already" : "");
+			 run->todo.already_confirmed ? "; it was there already"
+			 : run->model.verified       ? ""
+						     : "; contents not checked");
 	}
 }
 
@@ -275,17 +242,26 @@ static void say_success(const struct bf_run *run, struct bf_outcome *out)
 /* All was done, and then the firmware did not come back. */
 static void not_back(struct bf_err *err)
 {
-	bf_fail(err, BF_E_RECOVERY, "the pack did not come back from its boot loader");
+	bf_fail(err, BF_E_UNPROVEN, "the pack did not come back from its bootloader");
 	bf_likely(err, "it lost its power or its line at the very end");
 	bf_likely(err, "it starts its firmware only after it was switched off and on");
+}
+
+/* Jobs that change nothing may have taken the pack into its bootloader to read it. */
+static bool is_away(const struct bf_model *m)
+{
+	return m->entered == BF_ENTERED_BY_US && m->talking != BF_TALKING_APP;
 }
 
 void bf_outcome_fill(struct bf_run *run, enum bf_rc rc, const struct bf_err *err,
 		     struct bf_outcome *ret)
 {
+	const struct bf_model *m = &run->model;
+	struct bf_end end;
+
 	memset(ret, 0, sizeof(*ret));
 	bf_err_init(&ret->err);
-	if (!rc && !(run->left_app && changes(run))) {
+	if (!rc && !is_away(m)) {
 		say_success(run, ret);
 		return;
 	}
@@ -293,7 +269,9 @@ void bf_outcome_fill(struct bf_run *run, enum bf_rc rc, const struct bf_err *err
 		ret->err = *err;
 	else
 		not_back(&ret->err);
-	ret->state = state_after_failure(run);
-	settle_code(run, ret);
-	say_failure(run, ret);
+	end = bf_model_end(m);
+	if (!changes(run) && m->entered != BF_ENTERED_BY_US)
+		end = (struct bf_end){ BF_STATE_UNTOUCHED, BF_OK, BF_END_NOTHING_CHANGED,
+				       BF_END_NEXT_CAUSE };
+	fail(run, &end, ret);
 }

@@ -95,15 +95,13 @@ static void look_at_slots(struct bf_run *run)
 	struct bf_todo *todo = &run->todo;
 
 	/* On the way back the bank states are those of before: what is there is compared. */
-	if (run->went_back)
+	if (run->model.went_back)
 		return;
 	if (slot_holds(run, active) && !run->ident.in_bootloader) {
 		todo->already_running = true;
 		todo->already_confirmed = is_confirmed(run, active);
-		run->runs = BF_RUNS_NEW;
-		/* An interrupted run started it: what follows is that run's end. */
-		if (!todo->already_confirmed)
-			run->depth = BF_DEPTH_STARTED;
+		/* Where it is not confirmed an interrupted run started it: what follows is that run's end. */
+		bf_model_runs_already(&run->model, todo->already_confirmed);
 		return;
 	}
 	todo->already_written = slot_holds(run, other) && (other->flags & BF_SLOT_BOOTABLE);

@@ -42,35 +42,19 @@ static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)
 
 	if (run->has_target_version)
 		bf_version_text(&run->target_version, want);
-	if (run->runs == BF_RUNS_LOADER)
-		bf_fail(err, BF_E_RECOVERY,
-			"after the restart the pack stays in its boot loader "
-			"and does not run %s",
+	if (run->model.talking == BF_TALKING_LOADER)
+		bf_fail(err, BF_E_UNPROVEN,
+			"after the restart the pack stays in its bootloader and does not run %s",
 			want);
+	else if (run->model.runs == BF_RUNS_UNTOLD)
+		bf_fail(err, BF_E_UNPROVEN,
+			"after the restart the pack answers as '%s', which shows neither the new "
+			"firmware nor the old",
+			now ? now : "unknown");
 	else
 		bf_fail(err, BF_E_RESTORED, "after the restart the pack runs %s, not %s",
 			now ? now : "its previous firmware", want);
 	bf_name_loop(run, err);
-	return err->rc;
-}
-
-static bool tells_nothing(const struct bf_ident *ident)
-{
-	const struct bf_slot *active = bf_slot_active(ident, NULL);
-
-	return !ident->in_bootloader && !ident->has_version && !ident->version_text[0] &&
-	       (!active || !active->digest_len);
-}
-
-/* Only known now, because no firmware ran before. Going back would be wrong: nothing failed. */
-static enum bf_rc unproven(struct bf_run *run, struct bf_err *err)
-{
-	run->no_proof = run->went_back = true;
-	run->runs = BF_RUNS_NEW;
-	bf_journal_drop(run);
-	bf_fail(err, BF_E_UNSUPPORTED,
-		"firmware runs, but the pack does not tell which: it is written and not proven");
-	bf_next(err, "accept that for this kind of pack: --allow no-proof");
 	return err->rc;
 }
 
@@ -84,12 +68,17 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 	if (run->silent)
 		return BF_OK;
 	/* Allowed by name: that an application answers is all that this pack can say. */
-	if (run->no_proof && run->runs == BF_RUNS_OLD)
-		run->runs = BF_RUNS_NEW;
-	if (run->runs == BF_RUNS_OLD && tells_nothing(&run->now))
-		return unproven(run, err);
-	if (run->runs != BF_RUNS_NEW)
+	if (run->model.runs == BF_RUNS_UNTOLD && run->job->allow[BF_ALLOW_NO_PROOF]) {
+		bf_model_no_proof(&run->model);
+		bf_say(run, BF_EV_NOTICE, "an application runs; the pack does not say which");
+		return BF_OK;
+	}
+	if (run->model.runs != BF_RUNS_NEW) {
+		/* Its bootloader says that the firmware was started and crashed. */
+		if (run->model.talking == BF_TALKING_LOADER && bf_looped(run))
+			bf_model_failed_test(&run->model);
 		return not_started(run, err);
+	}
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->now });
 	now = bf_ident_version(&run->now, text);
 	bf_say(run, BF_EV_NOTICE, "the pack answers as %s%s", now ? now : "running",

@@ -1,115 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading and hashing of the pack's memory. Neither changes anything, so both are asked again, in smaller
- * bites, and after the dialogue was taken up where the pack has forgotten it.
+ * Reading and hashing of the pack's memory. Neither changes anything; what fails is asked again in smaller
+ * steps.
  */
+#include <stdio.h>
+
+#include "recover.h"
 #include "run.h"
 
-#define STEP_LEAST  4096u
-#define STEP_MOST   65536u
-#define STEP_USB    16384u
-#define READ_LEAST  64u
-#define READ_TRIES  8u /* failures in a row at one place */
-#define TAKE_UP_AT  3u /* ... and this many mean that the pack may have forgotten us */
-#define REJOINS     8u
-#define REJOIN_WAIT BF_MS(250)
+#define STEP_LEAST 4096u
+#define STEP_MOST  65536u
+#define STEP_USB   16384u
+#define READ_LEAST 64u
 
-static bool worth_repeating(enum bf_rc rc)
-{
-	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || rc == BF_E_RESTART;
-}
-
-/* What a server says that has lost the session, and with it the right, since the last answer. */
-static bool is_refusal(enum bf_rc rc)
-{
-	return rc == BF_E_NAK || rc == BF_E_AUTH;
-}
-
-static enum bf_rc enter(struct bf_run *run, struct bf_err *err)
-{
-	const struct bf_proto_ops *ops = run->proto->ops;
-	enum bf_rc rc;
-
-	if (run->authenticated)
-		return bf_run_enter_again(run, err);
-	rc = ops->connect ? ops->connect(run->proto, BF_ENTRY_READ, err) : BF_OK;
-	if (rc && run->rate != run->first_rate && ops->default_rate) {
-		ops->default_rate(run->proto);
-		run->rate = run->first_rate;
-	}
-	return rc;
-}
-
-void bf_say_restarted(struct bf_run *run)
-{
-	run->restarted = true;
-	bf_say(run, BF_EV_WARNING,
-	       "the pack restarted or lost its power meanwhile: it has forgotten the session");
-}
-
-/* A pack that answers at its first rate only has lost more than a message. */
-static void name_restart(struct bf_run *run, uint32_t rate)
-{
-	struct bf_err unused;
-
-	bf_say_restarted(run);
-	bf_err_init(&unused);
-	if (rate != run->rate)
-		(void)bf_rate_change(run, rate, &unused);
-}
-
-static enum bf_rc take_up(struct bf_run *run, bool refused, struct bf_err *err)
-{
-	uint32_t rate = run->rate;
-	struct bf_err why = { 0 };
-	enum bf_rc rc = BF_E_LINK;
-
-	for (unsigned i = 0; i < REJOINS && rc; i++) {
-		bf_err_init(&why);
-		rc = bf_run_pause(run, REJOIN_WAIT, &why);
-		if (rc != BF_E_INTERRUPTED)
-			rc = enter(run, &why);
-		if (rc == BF_E_INTERRUPTED || rc == BF_E_GONE)
-			break;
-	}
-	if (rc) {
-		*err = why;
-		return bf_while(err, "taking the dialogue up again");
-	}
-	if (refused || rate != run->rate)
-		name_restart(run, rate);
-	return BF_OK;
-}
-
-struct again {
-	unsigned failures;
-	bool taken_up;
-};
-
-/* After a failed question: BF_OK when it may be asked again. */
-static enum bf_rc mend(struct bf_run *run, struct again *again, enum bf_rc rc, struct bf_err *err)
-{
-	struct bf_err why = *err;
-
-	if (is_refusal(rc) && !again->taken_up) {
-		again->taken_up = true;
-		return take_up(run, true, &why) ? rc : BF_OK;
-	}
-	if (!worth_repeating(rc) || ++again->failures > READ_TRIES)
-		return rc;
-	run->retry.repeats[BF_RETRY_IDEMPOTENT]++;
-	if (again->failures % TAKE_UP_AT == 0 && take_up(run, false, &why) == BF_E_INTERRUPTED) {
-		*err = why;
-		return err->rc;
-	}
-	return BF_OK;
-}
-
-static void shorten(struct bf_run *run, size_t n, const struct bf_err *why)
+static void shorten(struct bf_run *run, size_t n)
 {
 	/* A long message is as weak as all its frames together. */
 	run->read_cap = n / 2 > READ_LEAST ? n / 2 : READ_LEAST;
-	bf_say(run, BF_EV_RETRY, "reading again, %zu bytes at once: %s", run->read_cap, why->cause);
+	bf_say(run, BF_EV_NOTICE, "reading %zu bytes at once from here on", run->read_cap);
 }
 
 /* A step costs a request that begins it and one that ends it; half a second of them leaves room for signs of
@@ -126,53 +34,109 @@ size_t bf_read_step(const struct bf_run *run)
 	return n > STEP_LEAST ? n / STEP_LEAST * STEP_LEAST : STEP_LEAST;
 }
 
-enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
-			 uint8_t *buf, size_t len, struct bf_err *err)
-{
-	struct again again = { 0 };
-	size_t cap = run->read_cap;
+struct reading {
+	const struct bf_region *region;
+	uint32_t addr;
+	uint8_t *buf;
+	size_t len, at; /* all, and read so far */
+	size_t n;       /* asked for last */
+	size_t cap;     /* run->read_cap at the beginning */
+	size_t failed_at;
+};
 
-	for (size_t at = 0; at < len;) {
+static enum bf_rc read_on(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	struct reading *r = ctx;
+
+	while (r->at < r->len) {
 		size_t step = bf_read_step(run);
-		size_t n = len - at < step ? len - at : step;
-		bool restarted = run->restarted;
 		enum bf_rc rc = bf_run_stop(run, err);
 
 		if (rc)
 			return rc;
 		bf_alive(run, "reading");
-		rc = run->proto->ops->read(run->proto, region, addr + (uint32_t)at, buf + at, n,
-					   err);
-		if (!rc) {
-			at += n;
-			again = (struct again){ 0 };
-			continue;
-		}
-		if (worth_repeating(rc))
-			shorten(run, n, err);
-		if (mend(run, &again, rc, err))
-			return bf_while(err, "reading %zu bytes of '%s' at %08x", n, region->name,
-					addr + (uint32_t)at);
-		/* It was no weakness of the line. */
-		if (run->restarted && !restarted)
-			run->read_cap = cap;
+		r->n = r->len - r->at < step ? r->len - r->at : step;
+		rc = run->proto->ops->read(run->proto, r->region, r->addr + (uint32_t)r->at,
+					   r->buf + r->at, r->n, err);
+		if (rc)
+			return rc;
+		r->at += r->n;
 	}
 	return BF_OK;
+}
+
+static bool read_advanced(void *ctx)
+{
+	struct reading *r = ctx;
+	bool further = r->at != r->failed_at;
+
+	r->failed_at = r->at;
+	return further;
+}
+
+/* A restarted pack says nothing about the line; everything else does. */
+static enum bf_rc read_smaller(struct bf_run *run, void *ctx, enum bf_met met, struct bf_err *err)
+{
+	struct reading *r = ctx;
+
+	(void)err;
+	if (run->restarted)
+		run->read_cap = r->cap;
+	else if (met == BF_MET_LOST || met == BF_MET_MOVED)
+		shorten(run, r->n);
+	return BF_OK;
+}
+
+enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			 uint8_t *buf, size_t len, struct bf_err *err)
+{
+	struct reading r = { .region = region,
+			     .addr = addr,
+			     .buf = buf,
+			     .len = len,
+			     .cap = run->read_cap,
+			     .failed_at = len };
+	char what[80];
+
+	snprintf(what, sizeof(what), "reading '%s'", region->name);
+	if (bf_call(run,
+		    &(struct bf_call){ .ask = BF_ASK_READ,
+				       .what = what,
+				       .call = read_on,
+				       .again = read_smaller,
+				       .advanced = read_advanced,
+				       .ctx = &r },
+		    err))
+		return bf_while(err, "reading %zu bytes of '%s' at %08x", r.n, region->name,
+				addr + (uint32_t)r.at);
+	return BF_OK;
+}
+
+struct hashing {
+	uint32_t addr, size, unit;
+	uint8_t (*ret)[8];
+	size_t n;
+};
+
+static enum bf_rc hash_all(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	const struct hashing *h = ctx;
+	enum bf_rc rc = bf_run_stop(run, err);
+
+	return rc ? rc
+		  : run->proto->ops->hash_units(run->proto, h->addr, h->size, h->unit, h->ret, h->n,
+						err);
 }
 
 enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
 			 uint8_t (*ret)[8], size_t n, struct bf_err *err)
 {
-	struct again again = { 0 };
+	struct hashing h = { addr, size, unit, ret, n };
 
-	for (;;) {
-		enum bf_rc rc = bf_run_stop(run, err);
-
-		if (!rc)
-			rc = run->proto->ops->hash_units(run->proto, addr, size, unit, ret, n, err);
-		if (!rc)
-			return BF_OK;
-		if (rc == BF_E_INTERRUPTED || mend(run, &again, rc, err))
-			return err->rc ? err->rc : rc;
-	}
+	return bf_call(run,
+		       &(struct bf_call){ .ask = BF_ASK_READ,
+					  .what = "hashing the pack's memory",
+					  .call = hash_all,
+					  .ctx = &h },
+		       err);
 }

@@ -7,6 +7,7 @@
 
 #include "bmsflash/bytes.h"
 #include "bmsflash/session.h"
+#include "pack.h"
 
 struct bf_json;
 
@@ -31,19 +32,6 @@ struct bf_data_look {
 	unsigned fixed;  /* of those that differ: cannot be written */
 	char name[32];   /* one that differs */
 };
-
-/* How deep the run has reached into the pack: what a failure would mean now. */
-enum bf_depth {
-	BF_DEPTH_NONE,      /* nothing was changed */
-	BF_DEPTH_WRITING,   /* the target bank is erased or half written */
-	BF_DEPTH_WRITTEN,   /* whole and checked, not started */
-	BF_DEPTH_ACTIVATED, /* starts at the next restart, whoever causes it */
-	BF_DEPTH_STARTED,   /* restarted */
-	BF_DEPTH_CONFIRMED, /* stays */
-};
-
-/* What the pack ran when it was last asked. */
-enum bf_runs { BF_RUNS_UNKNOWN, BF_RUNS_OLD, BF_RUNS_NEW, BF_RUNS_LOADER };
 
 /* One contiguous transfer. */
 struct bf_item {
@@ -131,34 +119,18 @@ struct bf_run {
 	unsigned untold;                /* readings in a row that failed while writing */
 	unsigned told_outside; /* bits of enum bf_allow: outside limits while writing, and told */
 
-	enum bf_depth depth;
-	enum bf_runs runs;
-	bool started_in_loader;
-	bool reverting;         /* the target is the previous firmware */
-	bool own_image;         /* from a backup of this very pack */
-	bool contents_verified; /* the pack was seen to hold the image: hashed or read back */
-	bool balances;          /* answers of the self-test */
+	struct bf_model model; /* written by pack.c alone */
+	bool reverting;        /* the target is the previous firmware */
+	bool own_image;        /* from a backup of this very pack */
+	bool balances;         /* answers of the self-test */
 	struct bf_self_test own_test;
 	uint64_t proven_reopened; /* forgotten sessions, when the new firmware was proven to run */
-	bool failed_test;         /* the new firmware's: it was asked, and its answer was bad */
-	bool may_start;           /* one bank: what makes it start was sent, and may be there */
-	bool mark_asked;          /* for the new firmware to start */
-	bool came_up;             /* ... and it has started before it was told to */
 	bool silent;              /* after the restart it could not be asked; only with no_proof */
-	bool went_back;
-	bool shut_out;      /* the pack's counter would not let the old firmware start */
 	bool owes_restart;  /* once confirmed: configuration was put back while it ran on trial */
-	bool data_lost;     /* configuration is not what it was, and could not be made so */
-	bool data_fixed;    /* ... because the pack lets nobody write it */
-	bool left_app;      /* asked into its boot loader, where no firmware runs meanwhile */
-	bool took_loader;   /* ... at some time */
-	bool no_proof;      /* allowed and needed */
 	bool held;          /* cancellation is being held back */
 	bool told_held;     /* ... and the user was told */
 	bool dry_ended;     /* a dry run came to the first phase that writes */
-	bool differs;       /* verify: the pack holds something else */
 	unsigned overrides; /* bits of enum bf_allow that were used */
-	char key_name[96];
 
 	char backup_path[512];
 	bool has_backup;
@@ -217,11 +189,6 @@ struct bf_phase {
 const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n);
 enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t n,
 			 struct bf_err *err);
-
-/* again.c: before anything was changed; true: from the first row that may begin again */
-bool bf_begin_again(struct bf_run *run, const char *doing, struct bf_err *err);
-/* Answers stopped coming: is there anybody still? */
-void bf_name_silence(struct bf_run *run, struct bf_err *err);
 
 /* The whole engine with its doors given; bf_job_run is this with the real ones. */
 void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struct bf_clock *clock,
@@ -310,7 +277,6 @@ void bf_check_show(struct bf_run *run, enum bf_event_kind kind, const struct bf_
 enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_run_enter(struct bf_run *run,
 			struct bf_err *err); /* writing session, authenticated */
-enum bf_rc bf_run_enter_again(struct bf_run *run, struct bf_err *err); /* after a loss */
 enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_rate(struct bf_run *run, struct bf_err *err);
 void bf_rate_leave(struct bf_run *run);
@@ -446,8 +412,6 @@ void bf_ph_back(struct bf_run *run, struct bf_err *err);
 bf_time bf_restart_patience(const struct bf_run *run);
 /* Restarts the pack and waits until it answers; fills run->now and run->runs. */
 enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err);
-/* Waits until it answers and has told what it runs. */
-enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err);
 /* One bank: the backup goes back to where it came from. */
 bool bf_write_back(struct bf_run *run, struct bf_err *err);
 
@@ -480,7 +444,6 @@ void bf_emit(struct bf_run *run, struct bf_event ev);
 void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...) BF_PRINTF(3, 4);
 void bf_progress_begin(struct bf_run *run, const char *phase, double base, double weight);
 void bf_progress(struct bf_run *run, uint64_t done, uint64_t total);
-void bf_say_restarted(struct bf_run *run);  /* read.c */
 void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a second */
 
 /* control.c: stopping and waiting */
@@ -488,10 +451,6 @@ void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a seco
 enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err);
 /* Waits, keeping the pack's session alive. */
 enum bf_rc bf_run_pause(struct bf_run *run, bf_time duration, struct bf_err *err);
-/* Makes a request again whose answer was lost; only for what may be done twice. */
-enum bf_rc bf_run_repeat(struct bf_run *run, const char *what,
-			 enum bf_rc (*call)(struct bf_run *run, struct bf_err *err),
-			 struct bf_err *err);
 void bf_run_hold(struct bf_run *run);
 void bf_run_release(struct bf_run *run);
 static inline bool bf_run_can(const struct bf_run *run, unsigned caps)

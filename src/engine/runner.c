@@ -3,7 +3,10 @@
  * Runs a table of phases. A failure undoes what was begun, latest first; leaving happens always, latest
  * first. While undoing and leaving, a cancellation waits: a way back is walked to its end.
  */
+#include "recover.h"
 #include "run.h"
+
+#define TIMEOUT_GRACE BF_SEC(60) /* for a rollback that --timeout meets; then every wait ends */
 
 static bool applies(const struct bf_run *run, const struct bf_phase *row)
 {
@@ -25,6 +28,9 @@ static enum bf_rc run_one(struct bf_run *run, const struct bf_phase *row, struct
 
 	if (rc)
 		return bf_while(err, "about to begin: %s", row->name);
+	/* The clock is the wire's once there is one. */
+	if (run->deadline != BF_NEVER)
+		bf_clock_limit(run->clock, run->deadline, run->deadline + TIMEOUT_GRACE);
 	if (row->hold)
 		bf_run_hold(run);
 	rc = row->run(run, err);
@@ -103,6 +109,9 @@ enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t
 		if (begun[i] && rows[i].undo)
 			rows[i].undo(run, err);
 	}
+	if (rc && run->model.stage != BF_STAGE_NONE &&
+	    (run->model.runs == BF_RUNS_UNKNOWN || bf_met_of(err) == BF_MET_LOST))
+		bf_last_look(run);
 	for (size_t i = n; i-- > 0;) {
 		if (begun[i] && rows[i].leave)
 			rows[i].leave(run);

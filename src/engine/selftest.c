@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "recover.h"
 #include "run.h"
 
 #define PINGS      8
@@ -20,7 +21,7 @@ enum bf_rc bf_self_test_decide(struct bf_run *run, struct bf_check *check, bool 
 		run->overrides |= 1u << check->allow;
 	if (ok || allowed)
 		return BF_OK;
-	run->failed_test = true;
+	bf_model_failed_test(&run->model);
 	return bf_fail(err, BF_E_MISMATCH, "self-test '%s' failed: '%s', allowed is '%s'",
 		       check->name, check->got, check->limit);
 }
@@ -268,7 +269,7 @@ static enum bf_rc watch_it_stay(struct bf_run *run, struct bf_err *err)
 	bf_time until = bf_in(run->clock, STAY);
 	struct bf_check check = bf_check("stays-running", -1);
 
-	if (bf_run_can(run, BF_CAP_CONFIRM) || run->no_proof)
+	if (bf_run_can(run, BF_CAP_CONFIRM) || run->model.no_proof)
 		return BF_OK;
 	if (bf_run_pause(run, STAY, err))
 		return err->rc;
@@ -277,9 +278,9 @@ static enum bf_rc watch_it_stay(struct bf_run *run, struct bf_err *err)
 	if (bf_run_ask(run, err))
 		return bf_while(err, "looking whether the new firmware stays");
 	snprintf(check.got, sizeof(check.got), "%s",
-		 run->runs == BF_RUNS_NEW ? "runs" : "gave up by itself");
+		 run->model.runs == BF_RUNS_NEW ? "runs" : "gave up by itself");
 	snprintf(check.limit, sizeof(check.limit), "runs for %.0f s", (double)STAY / 1e6);
-	return decide(run, &check, run->runs == BF_RUNS_NEW, err);
+	return decide(run, &check, run->model.runs == BF_RUNS_NEW, err);
 }
 
 enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err)

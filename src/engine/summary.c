@@ -78,7 +78,7 @@ void bf_summary_show(struct bf_run *run)
 				     run->worked_rate ? run->worked_rate : run->agreed_rate);
 	bf_time moving = s->transfer + s->wait_pack;
 
-	if (!run->proto && !run->runs)
+	if (!run->proto && !run->model.runs)
 		return; /* nobody was met */
 	s->total = bf_now(run->clock) - run->started;
 	s->retry = run->retry;

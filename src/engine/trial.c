@@ -2,12 +2,12 @@
 /* Starting the new firmware, and making it stay. */
 #include <string.h>
 
+#include "recover.h"
 #include "run.h"
 
 #define RESTART_DEFAULT BF_SEC(30)
 #define RESTART_LIMIT   BF_SEC(600)
 #define RESTARTS        3 /* requests in all, when they get lost */
-#define AWAIT_PACE      BF_MS(250)
 
 /* A swap moves each page of both banks: three erasures (22 ms) and three programmings (82 us a double word) in
  * 2 KiB make 63 us a byte; slow flash takes twice that. */
@@ -30,82 +30,75 @@ static bool has_started(const struct bf_run *run, const struct bf_ident *now)
 	       memcmp(active->digest, run->target_digest, active->digest_len) == 0;
 }
 
-/* Looked at before the mark is asked for again: a pack that has swapped its banks would mark the old firmware. */
-static enum bf_rc look_for_mark(struct bf_run *run, bool *ret_marked, struct bf_err *err)
+/* Looked at before the mark is asked for again: a pack that has swapped its slots would mark the old firmware. */
+static enum bf_rc look_for_mark(struct bf_run *run, void *ctx, bool *ret_marked, struct bf_err *err)
 {
 	struct bf_ident now = run->now;
-	enum bf_rc rc = run->proto->ops->state(run->proto, &now, err);
+	enum bf_rc rc;
 
+	(void)ctx;
+	if (!run->proto->ops->state)
+		return BF_OK;
+	rc = run->proto->ops->state(run->proto, &now, err);
 	if (rc)
 		return rc;
-	run->came_up = has_started(run, &now);
-	*ret_marked = run->came_up || still_pending(&now);
+	if (has_started(run, &now))
+		bf_model_started_early(&run->model);
+	*ret_marked = run->model.started_early || still_pending(&now);
 	return BF_OK;
 }
 
-static enum bf_rc ask_to_mark(struct bf_run *run, struct bf_err *err)
+static enum bf_rc mark(struct bf_run *run, void *ctx, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
 	bool trial = bf_run_can(run, BF_CAP_TRIAL);
-	struct bf_ident now = run->now;
-	struct bf_err unused;
-	enum bf_rc rc;
 
-	run->mark_asked = true;
-	rc = ops->activate(run->proto, trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
-	if (!rc || rc == BF_E_INTERRUPTED || rc == BF_E_GONE || !ops->state)
-		return rc;
-	bf_err_init(&unused);
-	if (ops->state(run->proto, &now, &unused))
-		return rc;
-	if (still_pending(&now))
-		return BF_OK;
-	if (rc == BF_E_NAK)
-		run->depth = BF_DEPTH_WRITTEN; /* the pack said no, and nothing is marked */
-	return rc;
-}
-
-/* Marking twice marks once; where the bank state tells that the first was taken, it is not repeated. */
-static enum bf_rc mark(struct bf_run *run, struct bf_err *err)
-{
-	bool marked = false;
-
-	if (run->mark_asked && run->proto->ops->state && look_for_mark(run, &marked, err))
-		return err->rc;
-	return marked ? BF_OK : ask_to_mark(run, err);
+	(void)ctx;
+	return run->proto->ops->activate(run->proto,
+					 trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
 }
 
 enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
 	bool trial = bf_run_can(run, BF_CAP_TRIAL);
 	enum bf_rc rc;
 
-	/* With one bank there is nothing to choose from at the restart. */
-	if (!ops->activate || !(trial || bf_run_can(run, BF_CAP_DUAL_BANK)))
+	/* With one place there is nothing to choose from at the restart. */
+	if (!run->proto->ops->activate || !(trial || bf_run_can(run, BF_CAP_DUAL_BANK)))
 		return BF_OK;
 	/* Before the call: its answer may get lost after it has taken effect. */
-	run->depth = BF_DEPTH_ACTIVATED;
+	bf_model_marked(&run->model, true);
 	bf_journal_write(run);
-	rc = bf_run_repeat(run, "marking the new firmware", mark, err);
-	if (rc == BF_E_NAK && !ops->state)
-		run->depth = BF_DEPTH_WRITTEN;
+	rc = bf_call(run,
+		     &(struct bf_call){ .ask = BF_ASK_MARK,
+					.what = "marking the new firmware",
+					.call = mark,
+					.done = look_for_mark },
+		     err);
+	if (rc && bf_met_of(err) == BF_MET_REFUSED)
+		bf_model_marked(&run->model, false); /* the pack said no, and nothing is marked */
 	if (rc)
-		return bf_while(err, trial ? "marking the new firmware for a trial start"
+		return bf_while(err, trial ? "marking the new firmware for a test boot"
 					   : "marking the new firmware for the next start");
 	return BF_OK;
+}
+
+static enum bf_rc mark_previous(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	(void)ctx;
+	return run->proto->ops->revert(run->proto, err);
 }
 
 /* A lost answer is not asked for again: taken twice it would be a revert of the revert. */
 enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err)
 {
-	enum bf_rc rc;
-
-	run->depth = BF_DEPTH_ACTIVATED;
-	rc = run->proto->ops->revert(run->proto, err);
-	if (rc && err->dev_forgot && !bf_run_enter_again(run, err))
-		rc = run->proto->ops->revert(run->proto, err);
-	return rc ? bf_while(err, "marking the previous firmware for the next start") : BF_OK;
+	bf_model_marked(&run->model, true);
+	if (bf_call(run,
+		    &(struct bf_call){ .ask = BF_ASK_ONCE,
+				       .what = "marking the previous firmware",
+				       .call = mark_previous },
+		    err))
+		return bf_while(err, "marking the previous firmware for the next start");
+	return BF_OK;
 }
 
 /* What a boot loader that swaps may have to move at most. */
@@ -137,29 +130,6 @@ static bool may_have_gone(enum bf_rc rc)
 	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || rc == BF_E_GONE;
 }
 
-static enum bf_rc await_once(struct bf_run *run, bf_time deadline, struct bf_err *err)
-{
-	const struct bf_proto_ops *ops = run->proto->ops;
-	enum bf_rc rc = ops->await ? ops->await(run->proto, deadline, err) : BF_OK;
-
-	return rc ? rc : bf_run_ask(run, err);
-}
-
-/* It may answer once and be gone again, or the wire with it: all that is "not back yet". */
-enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err)
-{
-	for (;;) {
-		enum bf_rc rc = await_once(run, deadline, err);
-		bf_time again = bf_in(run->clock, AWAIT_PACE);
-
-		if (!rc || (!may_have_gone(rc) && rc != BF_E_NODEV) || again >= deadline)
-			return rc;
-		bf_alive(run, "waiting for the pack to come back");
-		if (!bf_clock_until(run->clock, again))
-			return bf_fail(err, BF_E_INTERRUPTED, "stopped while waiting for the pack");
-	}
-}
-
 /* A restart whose answer was lost counts as sent: what answers afterwards tells. */
 static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 {
@@ -172,7 +142,8 @@ static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 		return bf_while(err, "restarting the pack");
 	run->parted = true;
 	run->authenticated = false;
-	run->runs = BF_RUNS_UNKNOWN;
+	bf_err_init(err);
+	bf_model_restarts(&run->model);
 	if (ops->default_rate)
 		ops->default_rate(run->proto);
 	run->rate = run->first_rate;
@@ -188,7 +159,7 @@ static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 static bool not_yet(const struct bf_run *run)
 {
 	return still_pending(&run->now) ||
-	       (run->runs == BF_RUNS_LOADER && !bf_run_can(run, BF_CAP_DUAL_BANK) &&
+	       (run->model.talking == BF_TALKING_LOADER && bf_model_one_place(&run->model) &&
 		run->proto->ops->restart);
 }
 
@@ -209,18 +180,18 @@ enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
 {
 	enum bf_rc rc;
 
-	run->depth = BF_DEPTH_STARTED;
+	bf_model_starting(&run->model);
 	bf_journal_write(run);
-	/* Another restart would be the end of its trial. */
-	rc = run->came_up ? bf_run_repeat(run, "asking what runs", bf_run_ask, err)
-			  : bf_run_restart(run, err);
-	if (rc && run->no_proof) {
+	/* Another restart would end its test boot. */
+	rc = run->model.started_early ? bf_run_repeat(run, "asking what runs", bf_run_ask, err)
+				      : bf_run_restart(run, err);
+	if (rc && run->model.no_proof && !run->model.link_gone && rc != BF_E_INTERRUPTED) {
 		bf_say(run, BF_EV_WARNING, "the pack does not answer now: %s", err->cause);
 		bf_err_init(err);
 		run->silent = true;
 		return BF_OK;
 	}
-	if (rc && !bf_run_can(run, BF_CAP_DUAL_BANK))
+	if (rc && bf_model_one_place(&run->model))
 		bf_likely(err,
 			  "the firmware runs and does not speak '%s': for such packs --allow "
 			  "no-proof",
@@ -247,11 +218,19 @@ static bool is_confirmed(struct bf_run *run)
 
 /* Told to a pack that lost the session it does nothing, and may be told again; one whose answer was lost is looked
  * at first. */
-static enum bf_rc confirm_once(struct bf_run *run, struct bf_err *err)
+static enum bf_rc confirm_once(struct bf_run *run, void *ctx, struct bf_err *err)
 {
-	enum bf_rc rc = run->proto->ops->confirm(run->proto, err);
+	(void)ctx;
+	return run->proto->ops->confirm(run->proto, err);
+}
 
-	return rc && is_confirmed(run) ? BF_OK : rc;
+static enum bf_rc look_for_confirmation(struct bf_run *run, void *ctx, bool *ret_done,
+					struct bf_err *err)
+{
+	(void)ctx;
+	(void)err;
+	*ret_done = is_confirmed(run);
+	return BF_OK;
 }
 
 static bool needs_confirmation(const struct bf_run *run)
@@ -270,16 +249,16 @@ static enum bf_rc see_it_stay(struct bf_run *run, struct bf_err *err)
 	struct bf_err why;
 	enum bf_rc rc;
 
-	if (run->silent || run->no_proof || !run->now.n_slots)
+	if (run->silent || run->model.no_proof || !run->now.n_slots)
 		return BF_OK;
 	bf_err_init(&why);
 	rc = bf_run_repeat(run, "asking what runs", bf_run_ask, &why);
 	if (rc && run->retry.reopened != run->proven_reopened) {
-		run->runs = BF_RUNS_UNKNOWN;
+		bf_model_silent(&run->model);
 		*err = why;
 		return bf_while(err, "asking a pack that restarted since what it runs");
 	}
-	if (rc || run->runs == BF_RUNS_NEW)
+	if (rc || run->model.runs == BF_RUNS_NEW)
 		return BF_OK;
 	bf_fail(err, BF_E_MISMATCH, "the pack went back to its old firmware by itself");
 	bf_name_loop(run, err);
@@ -293,7 +272,12 @@ enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 	if (needs_confirmation(run)) {
 		if (bf_run_enter(run, err))
 			return err->rc;
-		rc = bf_run_repeat(run, "confirming the new firmware", confirm_once, err);
+		rc = bf_call(run,
+			     &(struct bf_call){ .ask = BF_ASK_MARK,
+						.what = "confirming the new firmware",
+						.call = confirm_once,
+						.done = look_for_confirmation },
+			     err);
 		if (rc)
 			return bf_while(err, "confirming the new firmware");
 		if (!rc && run->proto->ops->state && run->now.n_slots && !is_confirmed(run)) {
@@ -303,7 +287,7 @@ enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 	}
 	if (see_it_stay(run, err))
 		return err->rc;
-	run->depth = BF_DEPTH_CONFIRMED;
+	bf_model_confirmed(&run->model);
 	bf_journal_drop(run);
 	return BF_OK;
 }

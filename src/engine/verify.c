@@ -2,9 +2,10 @@
 /* Does the pack hold what it should: by its own check, by its hash, else by reading back. */
 #include <string.h>
 
+#include "recover.h"
 #include "run.h"
 
-#define MENDS 2 /* times that what differs is written again */
+#define REPAIRS 2 /* times that what differs is written again */
 
 static enum bf_rc differs(uint32_t addr, size_t len, struct bf_err *err)
 {
@@ -42,7 +43,8 @@ static enum bf_rc by_reading(struct bf_run *run, const struct bf_region *region,
 }
 
 /* BF_E_UNSUPPORTED when the pack offers no way to look at its memory. */
-static enum bf_rc by_memory(struct bf_run *run, int64_t moved, struct bf_err *err)
+static enum bf_rc by_memory(struct bf_run *run, int64_t moved, unsigned *ret_how,
+			    struct bf_err *err)
 {
 	const struct bf_segment *segments;
 	size_t n = bf_image_segments(run->image, &segments);
@@ -52,13 +54,16 @@ static enum bf_rc by_memory(struct bf_run *run, int64_t moved, struct bf_err *er
 		const struct bf_region *region = bf_place_region(run, &segments[i], addr);
 		enum bf_rc rc = BF_E_UNSUPPORTED;
 
+		*ret_how = BF_VERIFIED_DIGEST;
 		if (bf_run_can(run, BF_CAP_HASH) && run->proto->ops->hash)
 			rc = by_hash(run, &segments[i], addr, err);
 		if (rc == BF_E_NAK) /* promised and not kept: another way may do */
 			rc = BF_E_UNSUPPORTED;
 		if (rc == BF_E_UNSUPPORTED && region && bf_run_can(run, BF_CAP_READ) &&
-		    run->proto->ops->read)
+		    run->proto->ops->read) {
+			*ret_how = BF_VERIFIED_READ;
 			rc = by_reading(run, region, &segments[i], addr, err);
+		}
 		if (rc == BF_E_UNSUPPORTED)
 			return bf_fail(err, rc, "this pack tells nothing of what it holds");
 		if (rc)
@@ -77,20 +82,36 @@ static enum bf_rc by_pack(struct bf_run *run, struct bf_err *err)
 	return run->proto->ops->check(run->proto, &run->todo.whole, err);
 }
 
+/* The pack's own word, or its memory's, that what was written is not right. */
+static bool is_verdict(enum bf_rc rc)
+{
+	return rc == BF_E_MISMATCH || rc == BF_E_SIGNATURE || rc == BF_E_INCOMPATIBLE ||
+	       rc == BF_E_ROLLBACK || rc == BF_E_NAK;
+}
+
 static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
 {
 	enum bf_rc rc = BF_E_UNSUPPORTED;
+	unsigned how = 0;
 
-	if (bf_run_can(run, BF_CAP_CHECK) && run->proto->ops->check)
-		rc = bf_run_repeat(run, "checking in the pack", by_pack, err);
-	if (rc == BF_E_UNSUPPORTED && !bf_run_can(run, BF_CAP_SINK))
-		rc = by_memory(run, moved_by(run), err);
-	run->contents_verified = rc == BF_OK;
+	if (bf_run_can(run, BF_CAP_CHECK) && run->proto->ops->check) {
+		rc = bf_run_repeat(run, "the check in the pack", by_pack, err);
+		how = BF_VERIFIED_CHECK;
+	}
+	if (rc == BF_E_UNSUPPORTED && !bf_run_can(run, BF_CAP_SINK)) {
+		bf_err_init(err);
+		rc = by_memory(run, moved_by(run), &how, err);
+	}
+	if (!rc)
+		bf_model_verified(&run->model, how);
+	else if (is_verdict(rc))
+		bf_model_bad(&run->model);
 	if (rc != BF_E_UNSUPPORTED)
 		return rc;
+	bf_err_init(err);
 	bf_say(run, BF_EV_NOTICE,
-	       "this bootloader cannot show what it holds: what runs after the "
-	       "restart is the proof");
+	       "contents not checked: this bootloader supports neither a check nor read-back; "
+	       "relying on the version reported after the restart");
 	return BF_OK;
 }
 
@@ -103,8 +124,8 @@ static enum bf_rc timed_verify(struct bf_run *run, struct bf_err *err)
 	return rc;
 }
 
-/* A pack calls an image that came damaged "not signed", too. False: nothing was found to mend. */
-static bool mend(struct bf_run *run, struct bf_err *err)
+/* A pack calls an image that came damaged "not signed", too. False: nothing was found to repair. */
+static bool repair(struct bf_run *run, struct bf_err *err)
 {
 	if (bf_run_can(run, BF_CAP_SINK) || run->todo.already_written)
 		return false;
@@ -117,12 +138,12 @@ enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err)
 {
 	enum bf_rc rc = timed_verify(run, err);
 
-	for (unsigned i = 0; i < MENDS && (rc == BF_E_MISMATCH || rc == BF_E_SIGNATURE); i++) {
+	for (unsigned i = 0; i < REPAIRS && (rc == BF_E_MISMATCH || rc == BF_E_SIGNATURE); i++) {
 		struct bf_err other;
 
 		bf_err_init(&other);
 		bf_say(run, BF_EV_RETRY, "writing again what differs: %s", err->cause);
-		if (!mend(run, &other)) {
+		if (!repair(run, &other)) {
 			if (other.rc)
 				*err = other;
 			return err->rc;
@@ -161,12 +182,13 @@ enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err)
 	char text[BF_VERSION_TEXT];
 	const char *runs = bf_ident_version(&run->ident, text);
 	bool same = false;
+	unsigned how;
 	enum bf_rc rc = BF_OK;
 
 	if (!by_digest(run, &same)) {
 		if (bf_ph_ready(run, err))
 			return bf_while(err, "preparing the pack for reading");
-		rc = by_memory(run, running_moved_by(run), err);
+		rc = by_memory(run, running_moved_by(run), &how, err);
 		if (rc && rc != BF_E_MISMATCH)
 			return rc;
 		same = rc == BF_OK;
@@ -177,7 +199,6 @@ enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err)
 					       same ? "identical" : "differs" } });
 	if (same)
 		return BF_OK;
-	run->differs = true;
 	bf_fail(err, BF_E_MISMATCH, "the pack runs %s, which is not what '%s' holds",
 		runs ? runs : "firmware", bf_image_path(run->image));
 	bf_next(err, "write it: bmsflash flash --if %s %s", run->job->iface,

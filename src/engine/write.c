@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The phase that erases and writes. Everything before it is reversible by doing nothing. */
+#include "recover.h"
 #include "run.h"
 
 static enum bf_rc move_one(struct bf_run *run, size_t i, uint64_t *done, struct bf_err *err)
@@ -22,37 +23,43 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 	    !run->proto->ops->piece_finish)
 		return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot be written");
 	/* From here on the journal tells the next run that something is half done. */
-	run->depth = BF_DEPTH_WRITING;
+	bf_model_writing(&run->model);
 	bf_journal_write(run);
 	if (bf_erase_all(run, err))
 		return err->rc;
 	run->mark.last = bf_now(run->clock); /* the rate is that of the transfer */
-	run->may_start = !todo->head_last;
+	if (!todo->head_last)
+		bf_model_last_block(&run->model);
 	for (size_t i = todo->head_last ? 1 : 0; i < todo->n; i++) {
 		if (move_one(run, i, &done, err))
 			return err->rc;
 	}
-	run->may_start = true;
+	bf_model_last_block(&run->model);
 	if (todo->head_last && move_one(run, 0, &done, err))
 		return err->rc;
 	run->worked_rate = run->rate;
-	run->depth = BF_DEPTH_WRITTEN;
+	bf_model_written(&run->model);
 	bf_journal_write(run);
 	return BF_OK;
 }
 
-/* A line that is down or a user who stops would only make it worse: those resume later. */
+/* A line that is down or a user who stops would only make it worse: those resume later. Whatever else ends the
+ * writing was said by the pack. */
 static bool can_go_back_now(const struct bf_err *err)
 {
-	return err->rc == BF_E_MISMATCH || err->rc == BF_E_NAK || err->rc == BF_E_UNSUPPORTED;
+	enum bf_met met = bf_met_of(err);
+
+	return met != BF_MET_LOST && met != BF_MET_GONE && met != BF_MET_FORGOT &&
+	       err->rc != BF_E_NODEV && err->rc != BF_E_INTERRUPTED && err->rc != BF_E_INTERNAL &&
+	       err->rc != BF_E_FILE;
 }
 
 void bf_ph_write_undo(struct bf_run *run, struct bf_err *err)
 {
 	/* A failed start went back already; what is written stays for the next run to find. */
-	if (run->depth != BF_DEPTH_WRITING && run->depth != BF_DEPTH_WRITTEN)
+	if (run->model.stage != BF_STAGE_WRITING && run->model.stage != BF_STAGE_WRITTEN)
 		return;
 	bf_journal_write(run);
-	if (!bf_run_can(run, BF_CAP_DUAL_BANK) && !run->went_back && can_go_back_now(err))
+	if (can_go_back_now(err) && bf_model_may_write_back(&run->model))
 		(void)bf_write_back(run, err);
 }

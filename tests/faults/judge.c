@@ -77,8 +77,8 @@ static void judge_code(struct court *c)
 		     (bf_rc_info(out->rc)->exit_status == 13 || out->rc == BF_E_INTERRUPTED);
 		break;
 	case BF_STATE_UNPROVEN:
-		ok = out->rc == BF_E_UNPROVEN ||
-		     (!out->rc && c->world.job.allow[BF_ALLOW_NO_PROOF]);
+		/* Its own code, or the cause's where the new firmware runs and is not confirmed. */
+		ok = out->rc || c->world.job.allow[BF_ALLOW_NO_PROOF];
 		break;
 	}
 	if (out->rc == BF_E_UNPROVEN && out->state != BF_STATE_UNPROVEN)

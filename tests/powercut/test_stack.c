@@ -134,7 +134,7 @@ static void pack_that_restarts_while_it_is_read_is_named(void **state)
 		snprintf(options, sizeof(options), "link=can,cutmsg=%u,repower=500", cuts[i]);
 		stack_run(&s, options);
 		assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
-		assert_non_null(strstr(s.notices, "restarted or lost its power"));
+		assert_non_null(strstr(s.notices, "the pack has lost the session"));
 		assert_int_equal(s.summary.line_rate, 1000000);
 		stack_done(&s);
 	}

@@ -94,6 +94,8 @@ void pack_boot(struct pack *pack, unsigned reason)
 			f->active ^= 1;
 			f->trial = false;
 		}
+	} else if (pack->new_crashes && pack_in_slot(pack, f->active) == &pack->known[1]) {
+		f->reason = 3; /* its bootloader says why it stays */
 	}
 	if ((pack->wipes && f->trial) ||
 	    (pack->wipes_always && pack_in_slot(pack, f->active) == &pack->known[1]))

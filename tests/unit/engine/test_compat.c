@@ -231,7 +231,8 @@ static void a_loader_that_answers_does_not_waive_the_way_back(void **state)
 	(void)state;
 	init(&f, false);
 	f.run.ident.caps = BF_CAP_ERASE;
-	f.run.ident.in_bootloader = f.run.started_in_loader = true;
+	f.run.ident.in_bootloader = true;
+	bf_model_found(&f.run.model, &f.run.ident, false);
 	strcpy(f.run.ident.model, "BMS-16S-R3");
 	load_raw(&f);
 	expect(&f, bf_ph_compatible(&f.run, &f.err), BF_E_UNSUPPORTED, "way-back=fail");
@@ -244,8 +245,9 @@ static void a_slot_that_cannot_start_proves_that_nothing_is_lost(void **state)
 	(void)state;
 	init(&f, false);
 	f.run.ident.caps = BF_CAP_ERASE;
-	f.run.ident.in_bootloader = f.run.started_in_loader = true;
+	f.run.ident.in_bootloader = true;
 	f.run.ident.n_slots = 1;
+	bf_model_found(&f.run.model, &f.run.ident, false);
 	strcpy(f.run.ident.model, "BMS-16S-R3");
 	load_raw(&f);
 	expect(&f, bf_ph_compatible(&f.run, &f.err), BF_OK, "way-back=pass");
@@ -253,6 +255,7 @@ static void a_slot_that_cannot_start_proves_that_nothing_is_lost(void **state)
 	f.run.ident.in_bootloader = true;
 	f.run.ident.n_slots = 1;
 	f.run.ident.slots[0].flags = BF_SLOT_BOOTABLE;
+	bf_model_found(&f.run.model, &f.run.ident, false);
 	assert_true(bf_app_may_be_lost(&f.run));
 	done(&f);
 }

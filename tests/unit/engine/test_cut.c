@@ -69,9 +69,16 @@ static void assert_truth(const struct bench *b, unsigned k)
 		if (pack_calls(&b->pack, "erase") || pack_calls(&b->pack, "activate"))
 			fail_msg("operation %u: claims that nothing was changed", k);
 		break;
-	case BF_STATE_UNKNOWN:
 	case BF_STATE_UNPROVEN:
-		fail_msg("operation %u: unproven", k);
+		if (pack_in_slot(&b->pack, b->flash.in_loader ? 0 : b->flash.active) !=
+		    &b->pack.known[1])
+			fail_msg("operation %u: claims that the new firmware is written", k);
+		break;
+	case BF_STATE_UNKNOWN:
+		if (!b->pack.silent && !b->pack.dead)
+			fail_msg(
+				"operation %u: claims that nothing is known of a pack that answers",
+				k);
 	}
 }
 
@@ -253,15 +260,36 @@ static void computer_of_a_single_bank_loses_power(void **state)
 	computer_loses_power_at_every_operation(PACK_SINGLE, step());
 }
 
+static void an_interface_that_comes_back_is_used_again(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	for (unsigned kind = 0; kind < 2; kind++) {
+		begin(&b, kind ? PACK_SINGLE : PACK_DUAL);
+		b.pack.faults[0] = (struct pack_fault){ "start", 30, BF_E_GONE };
+		bench_run(&b);
+		assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+		bench_done(&b);
+	}
+}
+
+static void dies_at_block_30(struct pack *pack, const char *op)
+{
+	pack->dead = pack->dead || (strcmp(op, "start") == 0 && pack_calls(pack, "start") == 30);
+}
+
 static void second_run_after_a_cut_sends_only_what_is_missing(void **state)
 {
 	struct bench b;
 
 	(void)state;
 	begin(&b, PACK_DUAL);
-	b.pack.faults[0] = (struct pack_fault){ "start", 30, BF_E_GONE };
+	b.pack.at_op = dies_at_block_30;
 	bench_run(&b);
-	assert_ended(&b, BF_E_GONE, BF_STATE_OLD);
+	assert_ended(&b, BF_E_LINK, BF_STATE_UNKNOWN);
+	assert_non_null(strstr(b.out.sentence, "The old firmware was not overwritten"));
+	b.pack.at_op = NULL;
 	bench_again(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	/* 29000 bytes were confirmed: seven whole units of 4096 */
@@ -277,11 +305,12 @@ static void second_run_keeps_the_backup_of_the_first(void **state)
 
 	(void)state;
 	begin(&b, PACK_SINGLE);
-	b.pack.faults[0] = (struct pack_fault){ "start", 30, BF_E_GONE };
+	b.pack.at_op = dies_at_block_30;
 	bench_run(&b);
 	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
 	memcpy(first, b.file, sizeof(first));
-	assert_non_null(strstr(b.out.sentence, first));
+	assert_non_null(strstr(b.out.sentence, "Type: bmsflash flash "));
+	b.pack.at_op = NULL;
 	bench_again(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_int_equal(b.events[BF_EV_FILE], 0);
@@ -298,6 +327,7 @@ int main(void)
 		cmocka_unit_test(answer_is_lost_at_every_operation),
 		cmocka_unit_test(computer_of_two_banks_loses_power),
 		cmocka_unit_test(computer_of_a_single_bank_loses_power),
+		cmocka_unit_test(an_interface_that_comes_back_is_used_again),
 		cmocka_unit_test(second_run_after_a_cut_sends_only_what_is_missing),
 		cmocka_unit_test(second_run_keeps_the_backup_of_the_first),
 	};

@@ -169,7 +169,7 @@ static void the_next_run_knows_what_the_configuration_was(void **state)
 	b.pack.wipes = true;
 	b.pack.at_op = stop_at_the_comparison;
 	bench_run(&b);
-	assert_int_equal(b.out.rc, BF_E_RECOVERY);
+	assert_ended(&b, BF_E_LINK, BF_STATE_UNKNOWN);
 	assert_false(calibration_is_whole(&b));
 	b.pack.at_op = NULL;
 	bench_again(&b);

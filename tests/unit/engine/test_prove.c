@@ -10,7 +10,9 @@ static struct bf_run run_of(const struct bf_version *old, bool seen, unsigned ca
 {
 	struct bf_run run = { .has_target_version = true,
 			      .target_version = image,
-			      .contents_verified = seen };
+			      .model = { .survives.image = caps & BF_CAP_DUAL_BANK ? BF_KNOWN_YES
+										   : BF_KNOWN_NO,
+					 .verified = seen ? BF_VERIFIED_READ : 0 } };
 
 	run.ident.caps = caps;
 	run.ident.has_version = old != NULL;

@@ -144,18 +144,23 @@ static void failed_check_in_the_pack_starts_nothing(void **state)
 	bench_done(&b);
 }
 
+static void falls_silent_with_the_restart(struct pack *pack, const char *op)
+{
+	pack->silent = pack->silent || strcmp(op, "await") == 0;
+}
+
 static void pack_that_does_not_return_names_the_next_command(void **state)
 {
 	struct bench b;
 
 	(void)state;
 	start(&b);
-	b.pack.never_returns = true;
+	b.pack.at_op = falls_silent_with_the_restart;
 	bench_run(&b);
-	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
-	assert_int_equal(bf_rc_info(b.out.rc)->exit_status, 42);
-	assert_non_null(strstr(b.out.sentence, "type: bmsflash flash --if fake0 "));
-	assert_non_null(strstr(b.out.sentence, "switching it off and on ends the trial"));
+	assert_ended(&b, BF_E_UNPROVEN, BF_STATE_UNPROVEN);
+	assert_int_equal(bf_rc_info(b.out.rc)->exit_status, 44);
+	assert_non_null(strstr(b.out.err.next, "bmsflash flash --if fake0 "));
+	assert_non_null(strstr(b.out.sentence, "switch it off and on"));
 	bench_done(&b);
 }
 
@@ -172,10 +177,9 @@ static void silence_in_the_self_test_is_not_called_a_misfit(void **state)
 	start(&b);
 	b.pack.at_op = falls_silent_in_the_self_test;
 	bench_run(&b);
-	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
+	assert_ended(&b, BF_E_LINK, BF_STATE_UNKNOWN);
 	assert_string_equal(b.out.err.likely[0],
-			    "it answered before and does not answer at all now: its power "
-			    "went, or a plug came off");
+			    "the pack stopped responding: check its power and the connectors");
 	bench_done(&b);
 }
 
@@ -193,7 +197,7 @@ static void silence_at_the_link_test_is_not_called_a_misfit(void **state)
 	b.pack.caps &= ~(unsigned)(BF_CAP_SELF_TEST | BF_CAP_RATES);
 	b.pack.at_op = falls_silent_after_balancing;
 	bench_run(&b);
-	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
+	assert_ended(&b, BF_E_LINK, BF_STATE_UNKNOWN);
 	assert_non_null(strstr(b.out.err.cause, "answers none of 40 test messages"));
 	bench_done(&b);
 }
@@ -239,8 +243,8 @@ static void activation_on_a_dying_line_says_what_the_next_start_does(void **stat
 	b.pack.faults[0] = (struct pack_fault){ "activate", 1, BF_E_TIMEOUT, .after = true };
 	b.pack.at_op = line_dies;
 	bench_run(&b);
-	assert_ended(&b, BF_E_TIMEOUT, BF_STATE_OLD);
-	assert_non_null(strstr(b.out.sentence, "starts on trial at the next restart"));
+	assert_ended(&b, BF_E_LINK, BF_STATE_UNKNOWN);
+	assert_non_null(strstr(b.out.sentence, "The old firmware was not overwritten"));
 	b.pack.silent = false;
 	b.pack.at_op = NULL;
 	bench_again(&b);
@@ -256,7 +260,7 @@ static void nothing_is_asked_of_another_pack_that_answers(void **state)
 	start(&b);
 	b.pack.another_answers = true;
 	bench_run(&b);
-	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
+	assert_ended(&b, BF_E_UNPROVEN, BF_STATE_UNPROVEN);
 	assert_non_null(strstr(b.out.err.cause, "SN-0099"));
 	assert_int_equal(pack_calls(&b.pack, "confirm"), 0);
 	assert_int_equal(pack_calls(&b.pack, "revert"), 0);

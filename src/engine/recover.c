@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT */
+#include "recover.h"
+
+#include "run.h"
+
+#define REPEAT_WAIT    BF_MS(100)
+#define RECONNECT_TIME BF_SEC(15) /* for a pack that lost its power to start again */
+#define RECONNECT_PACE BF_MS(250)
+#define REOPEN_TIME \
+	BF_SEC(10) /* for an adapter that was plugged again, or a port that re-enumerates */
+#define MEET_TIME BF_SEC(12) /* a start with a swap to finish takes some seconds */
+#define LAST_LOOK BF_SEC(3)
+#define LOOKS     3u /* small questions that a line which merely loses messages does not lose all */
+
+/* ---- the policy ---- */
+
+enum act {
+	GIVE_UP,
+	REPEAT,
+	RECONNECT, /* then repeat */
+	PATIENT, /* repeat; reconnect at each third failure, or the second where the session is open */
+	LOOK,    /* was it done? else reconnect where nobody answers, and repeat */
+	JUST_LOOK, /* ... and not repeat: it was refused */
+};
+
+/* times: failures in a row after which it is given up; a call that got further begins its count anew. */
+static const struct policy {
+	enum act act;
+	unsigned times;
+} policies[BF_ASK_COUNT][BF_MET_COUNT] = {
+	[BF_ASK_QUESTION] = {
+		[BF_MET_LOST] = { PATIENT, 5 },
+		[BF_MET_FORGOT] = { RECONNECT, 5 },
+		[BF_MET_GONE] = { RECONNECT, 2 },
+	},
+	[BF_ASK_READ] = {
+		[BF_MET_LOST] = { PATIENT, 9 },
+		[BF_MET_FORGOT] = { RECONNECT, 4 },
+		/* What a server says that has lost the session, and the right with it, since the last
+		 * answer. */
+		[BF_MET_REFUSED] = { RECONNECT, 2 },
+		[BF_MET_MOVED] = { REPEAT, 9 },
+		[BF_MET_GONE] = { RECONNECT, 2 },
+	},
+	[BF_ASK_TRANSFER] = {
+		[BF_MET_LOST] = { RECONNECT, 7 },
+		[BF_MET_FORGOT] = { RECONNECT, 7 },
+		[BF_MET_MOVED] = { REPEAT, 7 },
+		[BF_MET_GONE] = { RECONNECT, 2 },
+	},
+	[BF_ASK_ERASE] = {
+		[BF_MET_LOST] = { LOOK, 2 },
+		[BF_MET_FORGOT] = { RECONNECT, 2 },
+		[BF_MET_GONE] = { RECONNECT, 2 },
+	},
+	[BF_ASK_MARK] = {
+		[BF_MET_LOST] = { LOOK, 5 },
+		[BF_MET_FORGOT] = { LOOK, 5 },
+		[BF_MET_REFUSED] = { JUST_LOOK, 2 },
+		[BF_MET_GONE] = { LOOK, 2 },
+	},
+	[BF_ASK_ONCE] = {
+		[BF_MET_FORGOT] = { RECONNECT, 2 },
+	},
+};
+
+enum bf_met bf_met_of(const struct bf_err *err)
+{
+	if (err->dev_forgot)
+		return BF_MET_FORGOT;
+	switch ((unsigned)err->rc) {
+	case BF_E_TIMEOUT:
+	case BF_E_LINK:
+		return BF_MET_LOST;
+	case BF_E_NAK:
+	case BF_E_AUTH:
+		return BF_MET_REFUSED;
+	case BF_E_RESTART:
+		return BF_MET_MOVED;
+	case BF_E_GONE:
+		return BF_MET_GONE;
+	default:
+		return BF_MET_OTHER;
+	}
+}
+
+/* ---- joining the session again ---- */
+
+static bool is_stopped(enum bf_rc rc)
+{
+	return rc == BF_E_INTERRUPTED;
+}
+
+static bool is_silence(enum bf_rc rc)
+{
+	return rc == BF_E_TIMEOUT || rc == BF_E_LINK || rc == BF_E_NODEV || rc == BF_E_GONE;
+}
+
+/* A restart takes the agreed rate with it: that is where to listen if there is no answer here. */
+static void to_first_rate(struct bf_run *run)
+{
+	if (!run->proto || run->rate == run->first_rate || !run->proto->ops->default_rate)
+		return;
+	run->proto->ops->default_rate(run->proto);
+	run->rate = run->first_rate;
+}
+
+static enum bf_rc reopen(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc = bf_transport_reopen(run->transport, bf_in(run->clock, REOPEN_TIME), err);
+
+	bf_model_link(&run->model, rc != BF_OK && rc != BF_E_INTERRUPTED);
+	return rc;
+}
+
+/* As it was before: open for writing, or for reading only. */
+static enum bf_rc enter_as_before(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	enum bf_rc rc;
+
+	if (run->authenticated)
+		rc = bf_run_enter(run, err);
+	else
+		rc = ops->connect ? ops->connect(run->proto, BF_ENTRY_READ, err) : BF_OK;
+	if (rc)
+		to_first_rate(run);
+	return rc;
+}
+
+enum bf_rc bf_reconnect(struct bf_run *run, struct bf_err *err)
+{
+	bf_time until = bf_in(run->clock, RECONNECT_TIME);
+	bool gone = err->rc == BF_E_GONE;
+	enum bf_rc rc;
+
+	do {
+		bf_err_init(err);
+		rc = gone ? reopen(run, err) : BF_OK;
+		if (!rc)
+			rc = bf_run_pause(run, RECONNECT_PACE, err);
+		if (is_stopped(rc))
+			return rc;
+		/* A keep-alive that failed in the pause says no more than the failure before. */
+		if (!run->model.link_gone) {
+			bf_err_init(err);
+			rc = enter_as_before(run, err);
+		}
+		gone = rc == BF_E_GONE;
+	} while (rc && !is_stopped(rc) && !(gone && run->model.link_gone) &&
+		 bf_now(run->clock) < until);
+	return rc ? bf_while(err, "while reconnecting") : BF_OK;
+}
+
+void bf_say_restarted(struct bf_run *run)
+{
+	run->restarted = true;
+	bf_say(run, BF_EV_WARNING,
+	       "the pack has lost the session: it restarted, or its power was interrupted");
+}
+
+/* ---- one call ---- */
+
+struct trouble {
+	unsigned failures; /* in a row, without getting further */
+	bool refused;      /* ... once already */
+};
+
+/* Reconnects; a pack that answers at its first rate only has lost more than a message. */
+static enum bf_rc rejoin(struct bf_run *run, enum bf_ask ask, enum bf_met met, struct bf_err *err)
+{
+	uint32_t rate = run->rate;
+	struct bf_err unused;
+	enum bf_rc rc = bf_reconnect(run, err);
+
+	if (rc || ask != BF_ASK_READ)
+		return rc;
+	if (met == BF_MET_REFUSED || rate != run->rate)
+		bf_say_restarted(run);
+	bf_err_init(&unused);
+	if (rate != run->rate)
+		(void)bf_rate_change(run, rate, &unused);
+	return BF_OK;
+}
+
+static bool answers(struct bf_run *run)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	struct bf_err unused;
+
+	for (unsigned i = 0; ops->ping && i < LOOKS; i++) {
+		bf_err_init(&unused);
+		if (!ops->ping(run->proto, &unused) || unused.dev_refused)
+			return true;
+	}
+	return false;
+}
+
+static enum bf_rc look(struct bf_run *run, const struct bf_call *c, bool *ret_done,
+		       struct bf_err *err)
+{
+	enum bf_met met = bf_met_of(err);
+	enum bf_rc rc = BF_OK;
+
+	*ret_done = false;
+	if (met == BF_MET_FORGOT || met == BF_MET_GONE || (met == BF_MET_LOST && !answers(run)))
+		rc = bf_reconnect(run, err);
+	if (rc || !c->done)
+		return rc;
+	return c->done(run, c->ctx, ret_done, err);
+}
+
+static bool reconnects(const struct bf_run *run, const struct policy *p, enum bf_ask ask,
+		       unsigned failures)
+{
+	if (p->act != PATIENT)
+		return p->act == RECONNECT;
+	return ask == BF_ASK_READ ? failures % 3 == 0 : failures > 1 && run->authenticated;
+}
+
+/* BF_OK: the call may be made again, or was taken (*ret_done). */
+static enum bf_rc recover(struct bf_run *run, const struct bf_call *c, struct trouble *t,
+			  bool *ret_done, struct bf_err *err)
+{
+	enum bf_met met = bf_met_of(err);
+	const struct policy *p = &policies[c->ask][met];
+	const struct bf_err why = *err;
+	enum bf_rc rc = BF_OK;
+
+	*ret_done = false;
+	t->failures = c->advanced && c->advanced(c->ctx) ? 1 : t->failures + 1;
+	if (p->act == GIVE_UP)
+		return why.rc;
+	if (t->failures >= p->times || (met == BF_MET_REFUSED && t->refused))
+		return t->failures > 2 ? bf_while(err, "after %u failures in a row", t->failures)
+				       : why.rc;
+	t->refused = met == BF_MET_REFUSED;
+	if (met != BF_MET_REFUSED)
+		bf_say(run, BF_EV_RETRY, "%s again: %s", c->what, why.cause);
+	if (p->act == LOOK || p->act == JUST_LOOK) {
+		struct bf_err looked = why;
+
+		rc = look(run, c, ret_done, &looked);
+		/* That it cannot be looked at changes nothing about what came back. */
+		if (p->act == JUST_LOOK)
+			return *ret_done ? BF_OK : why.rc;
+		if (rc)
+			*err = looked;
+	} else if (reconnects(run, p, c->ask, t->failures)) {
+		rc = rejoin(run, c->ask, met, err);
+		if (rc && met == BF_MET_REFUSED) {
+			*err = why;
+			return why.rc;
+		}
+	} else if (p->act == PATIENT && c->ask == BF_ASK_QUESTION) {
+		rc = bf_run_pause(run, REPEAT_WAIT, err);
+		if (!is_stopped(rc))
+			rc = BF_OK;
+	}
+	if (!rc && !*ret_done && c->again)
+		rc = c->again(run, c->ctx, met, err);
+	return rc;
+}
+
+enum bf_rc bf_call(struct bf_run *run, const struct bf_call *c, struct bf_err *err)
+{
+	static const enum bf_retry_class counted_as[BF_ASK_COUNT] = {
+		[BF_ASK_ERASE] = BF_RETRY_DESTRUCTIVE,
+		[BF_ASK_ONCE] = BF_RETRY_APPEND_ONLY,
+	};
+	struct trouble t = { 0 };
+
+	for (;;) {
+		bf_time start;
+		bool done;
+		enum bf_rc rc = c->call(run, c->ctx, err);
+
+		if (!rc)
+			return BF_OK;
+		if (!err->rc) /* passed on by a callee that had no more to say */
+			bf_fail(err, rc, "%s", bf_rc_info(rc)->meaning);
+		start = bf_now(run->clock);
+		rc = recover(run, c, &t, &done, err);
+		run->sum.retries += bf_now(run->clock) - start;
+		if (rc)
+			return err->rc ? err->rc : rc;
+		bf_err_init(err);
+		if (done)
+			return BF_OK;
+		run->retry.repeats[c->ask == BF_ASK_TRANSFER ? run->proto->ops->piece_class
+							     : counted_as[c->ask]]++;
+		rc = bf_run_stop(run, err);
+		if (rc)
+			return rc;
+	}
+}
+
+struct plain {
+	enum bf_rc (*call)(struct bf_run *run, struct bf_err *err);
+};
+
+static enum bf_rc call_plain(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	return ((struct plain *)ctx)->call(run, err);
+}
+
+enum bf_rc bf_run_repeat(struct bf_run *run, const char *what,
+			 enum bf_rc (*call)(struct bf_run *run, struct bf_err *err),
+			 struct bf_err *err)
+{
+	struct plain plain = { call };
+
+	return bf_call(
+		run,
+		&(struct bf_call){
+			.ask = BF_ASK_QUESTION, .what = what, .call = call_plain, .ctx = &plain },
+		err);
+}
+
+/* ---- waiting for a pack ---- */
+
+static enum bf_rc await_once(struct bf_run *run, bf_time deadline, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	enum bf_rc rc = BF_OK;
+
+	bf_err_init(err);
+	if (run->model.link_gone) {
+		rc = bf_transport_reopen(run->transport, deadline, err);
+		if (rc && rc != BF_E_UNSUPPORTED)
+			return rc;
+		bf_err_init(err);
+		rc = BF_OK;
+	}
+	if (ops->await)
+		rc = ops->await(run->proto, deadline, err);
+	return rc ? rc : bf_run_ask(run, err);
+}
+
+/* It may answer once and be gone again, or the wire with it: all that is "not back yet". */
+enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err)
+{
+	for (;;) {
+		enum bf_rc rc = await_once(run, deadline, err);
+		bf_time again = bf_in(run->clock, RECONNECT_PACE);
+
+		if (rc == BF_E_GONE)
+			bf_model_link(&run->model, true);
+		if (!rc || !is_silence(rc) || again >= deadline) {
+			if (rc)
+				bf_model_silent(&run->model);
+			return rc;
+		}
+		bf_alive(run, "waiting for the pack to come back");
+		if (!bf_clock_until(run->clock, again))
+			return bf_fail(err, BF_E_INTERRUPTED, "stopped while waiting for the pack");
+	}
+}
+
+void bf_last_look(struct bf_run *run)
+{
+	struct bf_err unused;
+	bf_time until = bf_in(run->clock, LAST_LOOK);
+
+	if (!run->proto || run->model.link_gone || run->clock->ended)
+		return;
+	do {
+		bf_err_init(&unused);
+		if (!bf_run_ask(run, &unused))
+			return;
+		to_first_rate(run);
+		if (unused.rc == BF_E_GONE)
+			bf_model_link(&run->model, true);
+	} while (!run->model.link_gone && is_silence(unused.rc) &&
+		 bf_clock_until(run->clock, bf_in(run->clock, RECONNECT_PACE)) &&
+		 bf_now(run->clock) < until);
+	bf_model_silent(&run->model);
+}
+
+/* ---- beginning again ---- */
+
+static bool meet(struct bf_run *run)
+{
+	bf_time until = bf_in(run->clock, MEET_TIME);
+	struct bf_err unused;
+
+	do {
+		bf_err_init(&unused);
+		if (answers(run) && !bf_run_ask(run, &unused))
+			return true;
+		to_first_rate(run);
+		bf_alive(run, "waiting for the pack to answer again");
+		if (!bf_clock_until(run->clock, bf_in(run->clock, RECONNECT_PACE)) ||
+		    bf_run_stop(run, &unused))
+			return false;
+	} while (bf_now(run->clock) < until);
+	return false;
+}
+
+static bool has_restarted(const struct bf_run *run, const struct bf_err *why, uint32_t rate)
+{
+	const struct bf_ident *then = &run->ident, *now = &run->now;
+
+	return why->dev_forgot || run->restarted || rate != run->rate ||
+	       (then->boot_count && then->boot_count != now->boot_count) ||
+	       (then->reset_reason && then->reset_reason != now->reset_reason);
+}
+
+static void forget(struct bf_run *run)
+{
+	run->authenticated = false;
+	run->read_cap = run->piece_cap = 0;
+	bf_todo_done(&run->todo);
+}
+
+/* What is certain goes first, and the counts of what the silence cost say nothing about the line. */
+static void name_silence(struct bf_run *run, struct bf_err *err)
+{
+	run->fell_silent = true;
+	bf_likely(err, "the pack stopped responding: check its power and the connectors");
+}
+
+static bool can_ask(const struct bf_run *run, const struct bf_err *why)
+{
+	bool silence = why->rc == BF_E_TIMEOUT || why->rc == BF_E_LINK || why->rc == BF_E_NODEV ||
+		       why->dev_forgot;
+
+	return silence && run->proto && run->proto->ops->ping;
+}
+
+void bf_name_silence(struct bf_run *run, struct bf_err *err)
+{
+	if (run->model.stage != BF_STAGE_NONE && !run->fell_silent && can_ask(run, err) &&
+	    !answers(run))
+		name_silence(run, err);
+}
+
+bool bf_begin_again(struct bf_run *run, const char *doing, struct bf_err *err)
+{
+	const struct bf_err why = *err;
+	uint32_t rate = run->rate;
+
+	if (!can_ask(run, &why) || run->model.stage != BF_STAGE_NONE)
+		return false;
+	if (run->begun_again) {
+		bf_likely(err, "the pack restarts or falls silent again and again: a weak supply, "
+			       "a watchdog, or a loose plug");
+		return false;
+	}
+	run->begun_again = true;
+	if (!meet(run)) {
+		if (!bf_run_stop(run, err))
+			name_silence(run, err);
+		return false;
+	}
+	bf_say(run, BF_EV_WARNING, "%s while %s: starting over",
+	       has_restarted(run, &why, rate)
+		       ? "the pack restarted"
+		       : "the pack fell silent, as in a restart, and answers again",
+	       doing);
+	forget(run);
+	bf_err_init(err);
+	return true;
+}
