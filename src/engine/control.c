@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Stopping and waiting. */
+#include <stdio.h>
+
 #include "run.h"
 
 /* Well below the 5 s (S3, ISO 14229-2) after which a UDS server forgets its session. */
@@ -19,19 +21,23 @@ enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err)
 {
 	if (run->held)
 		return BF_OK;
-	if (wants_to_stop(run)) {
-		run->clock->cancelled = true;
-		return bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
-	}
-	if (bf_now(run->clock) >= run->deadline) {
-		/* The user's word, as a signal is: nothing that failed, and nothing to repeat. */
-		bf_fail(err, BF_E_INTERRUPTED, "stopped after the %.0f s that --timeout allows",
-			(double)run->job->timeout / 1e6);
-		bf_next(err, "run the same command with more time: --timeout %.0fs",
-			2 * (double)run->job->timeout / 1e6);
-		return err->rc;
-	}
-	return BF_OK;
+	if (bf_now(run->clock) < run->deadline && !wants_to_stop(run))
+		return BF_OK;
+	run->clock->cancelled = true;
+	bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
+	bf_name_stop(run, err);
+	return err->rc;
+}
+
+/* --timeout is the user's word, as a signal is: nothing that failed, and nothing to repeat. */
+void bf_name_stop(const struct bf_run *run, struct bf_err *err)
+{
+	if (err->rc != BF_E_INTERRUPTED || bf_now(run->clock) < run->deadline)
+		return;
+	snprintf(err->cause, sizeof(err->cause), "stopped after the %.0f s that --timeout allows",
+		 (double)run->job->timeout / 1e6);
+	bf_next(err, "run the same command with more time: --timeout %.0fs",
+		2 * (double)run->job->timeout / 1e6);
 }
 
 enum bf_rc bf_run_pause(struct bf_run *run, bf_time duration, struct bf_err *err)

@@ -449,6 +449,8 @@ void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a seco
 /* control.c: stopping and waiting */
 /* Something wants the run to end: BF_E_INTERRUPTED, BF_E_TIMEOUT, or BF_OK. */
 enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err);
+/* A stop that --timeout caused is named as that. */
+void bf_name_stop(const struct bf_run *run, struct bf_err *err);
 /* Waits, keeping the pack's session alive. */
 enum bf_rc bf_run_pause(struct bf_run *run, bf_time duration, struct bf_err *err);
 void bf_run_hold(struct bf_run *run);

@@ -37,6 +37,7 @@ static enum bf_rc run_one(struct bf_run *run, const struct bf_phase *row, struct
 	/* Not every callee fills the record when it is only passing a cancellation on. */
 	if (rc && !err->rc)
 		bf_fail(err, rc, "%s", bf_rc_info(rc)->meaning);
+	bf_name_stop(run, err);
 	return rc ? bf_while(err, "%s", row->name) : BF_OK;
 }
 
