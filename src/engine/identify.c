@@ -175,7 +175,7 @@ enum bf_rc bf_run_learn(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_ident in_loader = { 0 };
 
-	if (run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK))
+	if (run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK) && !run->ident.caps_later)
 		return BF_OK;
 	if (run->proto->ops->identify(run->proto, &in_loader, err))
 		return bf_while(err, "asking the boot loader for its memory");

@@ -75,7 +75,8 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 	}
 	if (run->model.runs != BF_RUNS_NEW) {
 		/* Its bootloader says that the firmware was started and crashed. */
-		if (run->model.talking == BF_TALKING_LOADER && bf_looped(run))
+		if (run->model.talking == BF_TALKING_LOADER &&
+		    (bf_looped(run) || run->now.bad_firmware[0]))
 			bf_model_failed_test(&run->model);
 		return not_started(run, err);
 	}
