@@ -15,14 +15,9 @@
 
 #include "bmsflash/clock.h"
 #include "pack.h"
+#include "usb_gadget.h"
 
 #define BF_DFU_MAX_TRANSFER 2048
-
-enum bf_usb_answer { /* instead of a length */
-		     BF_USB_STALL = -1,
-		     BF_USB_GONE = -2, /* nobody there: the host sees a time-out or a disconnect */
-		     BF_USB_SILENT = -3, /* on the bus, and never answers */
-};
 
 struct bf_dfu_device;
 
@@ -58,3 +53,4 @@ void bf_dfu_device_preload(struct bf_pack *pack);
 /* As a struct bf_vsource wants it. */
 bf_time bf_dfu_device_next(const struct bf_dfu_device *dev);
 void bf_dfu_device_run(struct bf_dfu_device *dev, bf_time now);
+struct bf_gadget bf_dfu_gadget(struct bf_dfu_device *dev);

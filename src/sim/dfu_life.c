@@ -330,3 +330,52 @@ void bf_dfu_device_run(struct bf_dfu_device *dev, bf_time now)
 		bf_pack_run(dev->pack, now);
 	bf_dfu_advance(dev, now);
 }
+
+/* ---- as a gadget ---- */
+
+static bool gadget_present(const void *dev)
+{
+	return bf_dfu_device_present(dev);
+}
+
+static unsigned gadget_enumeration(const void *dev)
+{
+	return bf_dfu_device_enumeration(dev);
+}
+
+static int gadget_control(void *dev, const uint8_t setup[8], uint8_t *data, bf_time now)
+{
+	return bf_dfu_device_control(dev, setup, data, now);
+}
+
+static void gadget_bus_reset(void *dev, bf_time now)
+{
+	bf_dfu_device_bus_reset(dev, now);
+}
+
+static bf_time gadget_next(const void *dev)
+{
+	return bf_dfu_device_next(dev);
+}
+
+static void gadget_run(void *dev, bf_time now)
+{
+	bf_dfu_device_run(dev, now);
+}
+
+struct bf_gadget bf_dfu_gadget(struct bf_dfu_device *dev)
+{
+	static const uint8_t interfaces[] = { 0xfe, 0x01, 0x00 }; /* application, firmware */
+	static const struct bf_gadget_ops ops = {
+		.interfaces = interfaces,
+		.n_interfaces = 1,
+		.present = gadget_present,
+		.enumeration = gadget_enumeration,
+		.control = gadget_control,
+		.bus_reset = gadget_bus_reset,
+		.next = gadget_next,
+		.run = gadget_run,
+	};
+
+	return (struct bf_gadget){ &ops, dev };
+}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node.h"
+#include "wiring.h"
 
 #define RX_SIZE 65536u
 
@@ -115,10 +116,11 @@ static void stream_discard(struct bf_transport *t)
 	stream_of(t)->rx_len = 0;
 }
 
-/* The pack speaks 8N1; a second stop bit is idle time to it. */
-static bool differs(const struct bf_line *line)
+/* A second stop bit is idle time to the pack. */
+static bool differs(const struct bf_pack *pack, const struct bf_line *line)
 {
-	return line->parity != BF_PARITY_NONE || (line->data_bits && line->data_bits != 8);
+	return line->parity != bf_pack_opts(pack)->parity ||
+	       (line->data_bits && line->data_bits != 8);
 }
 
 static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *line,
@@ -129,7 +131,7 @@ static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *
 	if (!line->baud)
 		return bf_fail(err, BF_E_USAGE, "a line rate of 0 baud");
 	s->node.line.tester_rate = line->baud;
-	s->node.line.tester_frames_differ = differs(line);
+	s->node.line.tester_frames_differ = differs(s->pack, line);
 	return BF_OK;
 }
 
@@ -236,9 +238,10 @@ enum bf_rc bf_sim_stream_open(const struct bf_sim_open *o, struct bf_transport *
 	bf_stream_node_init(&s->node, s->pack, rate);
 	s->node.heard = heard;
 	s->node.echo = echo;
+	bf_wiring_init(&s->node);
 	s->node.modem_on = BF_MODEM_RTS | BF_MODEM_DTR;
 	s->node.line.tester_rate = o->env->line.baud ? o->env->line.baud : rate;
-	s->node.line.tester_frames_differ = differs(&o->env->line);
+	s->node.line.tester_frames_differ = differs(s->pack, &o->env->line);
 	s->source = (struct bf_vsource){ source_next, source_run };
 	bf_vclock_attach(s->t.clock, &s->source);
 	*ret = &s->t;

@@ -16,7 +16,7 @@ struct args {
 	enum wire wire;
 	const char *where; /* CAN interface or USB port */
 	const char *link;
-	bool any_rate;
+	bool any_rate, tell;
 	struct bf_sim_opts opts;
 };
 
@@ -27,6 +27,7 @@ enum {
 	OPT_LINK,
 	OPT_STATE,
 	OPT_MODEL,
+	OPT_HEARD,
 	OPT_CUT,
 	OPT_ANY_RATE,
 	OPT_HELP
@@ -41,6 +42,7 @@ static const struct option long_options[] = {
 	{ "cut", required_argument, NULL, OPT_CUT },
 	{ "model", required_argument, NULL, OPT_MODEL },
 	{ "any-rate", no_argument, NULL, OPT_ANY_RATE },
+	{ "heard", no_argument, NULL, OPT_HEARD },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -58,6 +60,7 @@ static void print_help(void)
 	     "  --any-rate        take whatever line rate the other end sets\n"
 	     "  --can IFACE       answer on a CAN interface that is up\n"
 	     "  --usb vhci|PORT   plug into the kernel's virtual controller, or USB/IP on a port\n"
+	     "  --heard           USB serial port: print what the host sets\n"
 	     "  --model NAME      whose habits the device has, as the key model\n"
 	     "  --state FILE      flash contents kept between runs\n"
 	     "  --cut op:N|msg:N  power goes at flash operation or request N\n\n"
@@ -108,6 +111,9 @@ static enum bf_rc parse_option(int option, struct args *a, struct bf_err *err)
 	case OPT_ANY_RATE:
 		a->any_rate = true;
 		return BF_OK;
+	case OPT_HEARD:
+		a->tell = true;
+		return BF_OK;
 	case OPT_CUT:
 		return parse_cut(optarg, &a->opts, err);
 	case OPT_MODEL:
@@ -147,11 +153,6 @@ static void say_where(void *ctx, const char *where)
 	fflush(stdout);
 }
 
-static void say_ready(void *ctx)
-{
-	say_where(ctx, "ready");
-}
-
 static int stop_signals(void)
 {
 	sigset_t set;
@@ -174,7 +175,7 @@ static enum bf_rc serve(const struct args *a, const struct bf_serve *s, struct b
 	case WIRE_CAN:
 		return bf_sim_serve_can(s, a->where, err);
 	case WIRE_USB:
-		return bf_sim_serve_usb(s->pack, s->clock, a->where, say_ready, NULL, err);
+		return bf_sim_serve_usb(s, a->where, err);
 	}
 	return BF_OK;
 }
@@ -184,7 +185,9 @@ static enum bf_rc run(struct args *a, struct bf_err *err)
 	BF_AUTO_FD int stop = stop_signals();
 	BF_AUTO(bf_clock) *clock = bf_clock_real_new(stop);
 	BF_AUTO(bf_pack) *pack = NULL;
-	struct bf_serve s = { .clock = clock, .ready = say_where };
+	struct bf_serve s = { .clock = clock,
+			      .ready = say_where,
+			      .heard = a->tell ? say_where : NULL };
 	enum bf_rc rc = bf_pack_new(&a->opts, &pack, err);
 
 	if (rc)

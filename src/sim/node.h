@@ -45,6 +45,7 @@ struct bf_stream_node {
 	void (*modem)(struct bf_stream_node *n, unsigned on, bf_time now);
 	void (*line_break)(struct bf_stream_node *n, bf_time duration, bf_time now);
 	unsigned modem_on;
+	bool held; /* in reset, see wiring.h */
 };
 
 void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_t rate);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
+#include "bmsflash/transport.h"
 
 enum kind { NUMBER, REAL, TEXT, CHOICE, BITS, HEX32 };
 
@@ -39,6 +40,29 @@ static const struct choice models[] = {
 	{ "cherryusb", BF_SIM_CHERRYUSB }, { "st-rom", BF_SIM_ST_ROM },
 	{ "stm32f4", BF_SIM_STM32F4 },     { "gd32", BF_SIM_GD32 },
 	{ "opencm3", BF_SIM_OPENCM3 },     { NULL, 0 },
+};
+static const struct choice parities[] = {
+	{ "none", BF_PARITY_NONE },
+	{ "even", BF_PARITY_EVEN },
+	{ "odd", BF_PARITY_ODD },
+	{ NULL, 0 },
+};
+static const struct choice wirings[] = {
+	{ "none", BF_SIM_LINES_NONE },
+	{ "cross", BF_SIM_LINES_CROSS },
+	{ "direct", BF_SIM_LINES_DIRECT },
+	{ NULL, 0 },
+};
+static const struct choice breaks[] = {
+	{ "none", BF_SIM_BREAK_NONE },
+	{ "loader", BF_SIM_BREAK_LOADER },
+	{ NULL, 0 },
+};
+static const struct choice replugs[] = {
+	{ "never", BF_SIM_REPLUG_NEVER },
+	{ "same", BF_SIM_REPLUG_SAME },
+	{ "other", BF_SIM_REPLUG_OTHER },
+	{ NULL, 0 },
 };
 static const struct choice habits[] = {
 	{ "nodownload", BF_HABIT_NODOWNLOAD },
@@ -197,6 +221,16 @@ static const struct row rows[] = {
 	{ { "auth", "0|1|27|29", "SecurityAccess (1, 27) or Authentication (29) wanted before writing" },
 	  CHOICE, FIELD(auth), 0, 0, locks },
 	{ { "echo", "0|1", "RS485: the tester hears itself" }, CHOICE, FIELD(echo), 0, 0, off_on },
+	{ { "parity", "none|even|odd", "RS485: of the pack's line; another one makes garbage" },
+	  CHOICE, FIELD(parity), 0, 0, parities },
+	{ { "lines", "none|cross|direct",
+	    "RS485: DTR and RTS are wired to reset and boot pin, crosswise or each to its own" },
+	  CHOICE, FIELD(lines), 0, 0, wirings },
+	{ { "break", "none|loader", "RS485: a break of 50 ms enters the loader" },
+	  CHOICE, FIELD(brk), 0, 0, breaks },
+	{ { "replug", "never|same|other",
+	    "USB serial port: leaves at a restart and comes back, in the loader as another device" },
+	  CHOICE, FIELD(replug), 0, 0, replugs },
 	{ { "turnaround", "US", "time before an answer, us" },
 	  NUMBER, FIELD(turnaround_us), 0, 1e6, NULL },
 	{ { "flash", "real|instant", "flash times" }, CHOICE, FIELD(flash_instant), 0, 0, flash_speed },

@@ -55,6 +55,11 @@ enum bf_sim_hostile {
 	BF_HOSTILE_MIXED = 15,
 };
 
+/* Serial ports: what a board has wired to the lines beside the data, and whose chip a USB port is. */
+enum bf_sim_lines { BF_SIM_LINES_NONE, BF_SIM_LINES_CROSS, BF_SIM_LINES_DIRECT };
+enum bf_sim_break { BF_SIM_BREAK_NONE, BF_SIM_BREAK_LOADER };
+enum bf_sim_replug { BF_SIM_REPLUG_NEVER, BF_SIM_REPLUG_SAME, BF_SIM_REPLUG_OTHER };
+
 /* What a USB device does beside what its model does. */
 enum bf_sim_habit {
 	BF_HABIT_NODOWNLOAD = 1,       /* takes no download, and says so */
@@ -141,7 +146,11 @@ struct bf_sim_opts {
 	unsigned habits;  /* bits of enum bf_sim_habit */
 	uint32_t show_ms; /* USB: firmware shows itself so much later */
 	uint8_t auth;     /* service that has to be passed before writing: 0x27, 0x29; 0: none */
-	bool echo;        /* RS485: the tester hears its own bytes */
+	unsigned parity;  /* of the pack's line: enum bf_parity */
+	enum bf_sim_lines lines;
+	enum bf_sim_break brk;
+	enum bf_sim_replug replug;
+	bool echo; /* RS485: the tester hears its own bytes */
 	uint32_t turnaround_us;
 	bool flash_instant;
 	enum bf_sim_eraser eraser;   /* AHEAD: erases by itself what it is about to write */

@@ -11,6 +11,8 @@ struct bf_serve {
 	struct bf_pack *pack;   /* borrowed, on */
 	struct bf_clock *clock; /* borrowed */
 	void (*ready)(void *ctx, const char *where);
+	/* A USB serial port is told its line coding, DTR and RTS, and breaks; NULL: nobody wants to know. */
+	void (*heard)(void *ctx, const char *what);
 	void *ctx;
 };
 

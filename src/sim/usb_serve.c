@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dfu_device.h"
+#include "usb_serial.h"
 #include "usbip.h"
 
 #define VHCI      "/sys/devices/platform/vhci_hcd.0/"
@@ -18,7 +20,7 @@
 #define GIVE_UP   250 /* attempts: 5 s */
 
 struct server {
-	struct bf_dfu_device *dev;
+	struct bf_gadget gadget;
 	struct bf_clock *clock;
 	struct bf_usbip usbip;
 	bool vhci;
@@ -26,6 +28,11 @@ struct server {
 	unsigned failed;    /* attempts to plug in, in a row */
 	bf_time retry_at;
 };
+
+static bool is_present(const struct server *s)
+{
+	return s->gadget.ops->present(s->gadget.dev);
+}
 
 static void hang_up(struct server *s)
 {
@@ -45,7 +52,7 @@ static bool send_all(void *ctx, const uint8_t *p, size_t len)
 static void connected(struct server *s, int take_fd)
 {
 	s->conn = take_fd;
-	bf_usbip_init(&s->usbip, s->dev, s->vhci);
+	bf_usbip_init(&s->usbip, s->gadget, s->vhci);
 	s->usbip.send = send_all;
 	s->usbip.ctx = s;
 }
@@ -143,7 +150,7 @@ static void hear(struct server *s)
 /* The plug follows the device: out when it leaves the bus, in when it shows up. */
 static enum bf_rc follow_device(struct server *s, unsigned *plugged, struct bf_err *err)
 {
-	unsigned now = bf_dfu_device_present(s->dev) ? bf_dfu_device_enumeration(s->dev) : 0;
+	unsigned now = is_present(s) ? s->gadget.ops->enumeration(s->gadget.dev) : 0;
 
 	if (*plugged && *plugged != now) {
 		hang_up(s);
@@ -157,14 +164,14 @@ static enum bf_rc follow_device(struct server *s, unsigned *plugged, struct bf_e
 
 static bf_time wake_at(const struct server *s)
 {
-	bf_time at = bf_dfu_device_next(s->dev);
+	bf_time at = s->gadget.ops->next(s->gadget.dev);
 
-	if (s->vhci && s->conn < 0 && s->retry_at < at && bf_dfu_device_present(s->dev))
+	if (s->vhci && s->conn < 0 && s->retry_at < at && is_present(s))
 		return s->retry_at;
 	return at;
 }
 
-static enum bf_rc serve(struct server *s, void (*ready)(void *ctx), void *ctx, struct bf_err *err)
+static enum bf_rc serve(struct server *s, const struct bf_serve *how, struct bf_err *err)
 {
 	unsigned plugged = 0;
 	bool told = false;
@@ -173,12 +180,14 @@ static enum bf_rc serve(struct server *s, void (*ready)(void *ctx), void *ctx, s
 		struct pollfd fds[2] = { { s->conn, POLLIN, 0 }, { s->listener, POLLIN, 0 } };
 		enum bf_rc rc;
 
-		bf_dfu_device_run(s->dev, bf_now(s->clock));
+		s->gadget.ops->run(s->gadget.dev, bf_now(s->clock));
+		if (s->conn >= 0 && !bf_usbip_settle(&s->usbip, bf_now(s->clock)))
+			hang_up(s);
 		rc = follow_device(s, &plugged, err);
 		if (rc)
 			return rc;
 		if (!told && plugged && (s->conn >= 0 || s->listener >= 0)) {
-			ready(ctx);
+			how->ready(how->ctx, "ready");
 			told = true;
 		}
 		fds[0].fd = s->conn;
@@ -191,23 +200,32 @@ static enum bf_rc serve(struct server *s, void (*ready)(void *ctx), void *ctx, s
 	}
 }
 
-enum bf_rc bf_sim_serve_usb(struct bf_pack *pack, struct bf_clock *clock, const char *where,
-			    void (*ready)(void *ctx), void *ctx, struct bf_err *err)
+enum bf_rc bf_sim_serve_usb(const struct bf_serve *how, const char *where, struct bf_err *err)
 {
-	struct server s = { .clock = clock, .listener = -1, .conn = -1 };
+	struct server s = { .clock = how->clock, .listener = -1, .conn = -1 };
+	struct bf_usb_serial *serial = NULL;
+	struct bf_dfu_device *dfu = NULL;
+	bf_time now = bf_now(how->clock);
 	enum bf_rc rc = BF_OK;
 
 	s.vhci = strcmp(where, "vhci") == 0;
 	if (!s.vhci)
 		rc = listen_on(&s, where, err);
-	if (bf_pack_mode(pack) == BF_PACK_OFF && bf_pack_next(pack) == BF_NEVER)
-		bf_pack_power(pack, true, bf_now(clock));
-	s.dev = bf_dfu_device_new(pack, bf_now(clock));
+	if (bf_pack_mode(how->pack) == BF_PACK_OFF && bf_pack_next(how->pack) == BF_NEVER)
+		bf_pack_power(how->pack, true, now);
+	if (bf_pack_opts(how->pack)->link == BF_SIM_RS485) {
+		serial = bf_usb_serial_new(how->pack, how->heard, how->ctx, now);
+		s.gadget = bf_usb_serial_gadget(serial);
+	} else {
+		dfu = bf_dfu_device_new(how->pack, now);
+		s.gadget = bf_dfu_gadget(dfu);
+	}
 	if (!rc)
-		rc = serve(&s, ready, ctx, err);
+		rc = serve(&s, how, err);
 	hang_up(&s);
 	if (s.listener >= 0)
 		close(s.listener);
-	bf_dfu_device_free(s.dev);
+	bf_usb_serial_free(serial);
+	bf_dfu_device_free(dfu);
 	return rc;
 }

@@ -3,6 +3,7 @@
  * whether the handshake has been done; after each further piece of up to 64 bytes some time passes. */
 #include "fuzz.h"
 
+#include "dfu_device.h"
 #include "usbip.h"
 
 static bool count(void *ctx, const uint8_t *p, size_t len)
@@ -30,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bf_sim_opts_default(&opts);
 	opts.protocol = data[0] & 1 ? BF_SIM_DFUSE : BF_SIM_DFU;
 	opts.flash_instant = true;
+	opts.model =
+		data[0] >> 3 < BF_SIM_DFU_COUNT ? BF_SIM_DFU_FIRST + (data[0] >> 3) : BF_SIM_OURS;
 	if (data[0] & 2)
 		opts.version[0] = '\0'; /* no firmware: in DFU mode at once */
 	FUZZ_CHECK(!bf_pack_new(&opts, &pack, &err));
@@ -37,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dev = bf_dfu_device_new(pack, 0);
 	bf_dfu_device_run(dev, BF_SEC(1));
 	bf_dfu_device_run(dev, now);
-	bf_usbip_init(&usbip, dev, !(data[0] & 4));
+	bf_usbip_init(&usbip, bf_dfu_gadget(dev), !(data[0] & 4));
 	usbip.send = count;
 	usbip.ctx = &sent;
 	for (size_t at = 1; at < size; at += 64, now += BF_MS(40)) {

@@ -18,10 +18,11 @@ struct plugged {
 	pid_t pack;
 };
 
-static void tell(void *ctx)
+static void tell(void *ctx, const char *where)
 {
 	const int *fd = ctx;
 
+	(void)where;
 	if (write(*fd, "r", 1) != 1)
 		_exit(1);
 }
@@ -29,8 +30,8 @@ static void tell(void *ctx)
 /* Another process: the kernel waits for the device while we wait for the kernel. */
 static _Noreturn void be_the_pack(const char *keys, int fd)
 {
+	struct bf_serve s = { .ready = tell, .ctx = &fd };
 	struct bf_sim_opts opts;
-	struct bf_pack *pack;
 	struct bf_err err;
 	sigset_t stop;
 
@@ -40,10 +41,10 @@ static _Noreturn void be_the_pack(const char *keys, int fd)
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
-	if (bf_sim_opts_parse(keys, &opts, &err) || bf_pack_new(&opts, &pack, &err))
+	if (bf_sim_opts_parse(keys, &opts, &err) || bf_pack_new(&opts, &s.pack, &err))
 		_exit(1);
-	bf_sim_serve_usb(pack, bf_clock_real_new(signalfd(-1, &stop, SFD_CLOEXEC)), "vhci", tell,
-			 &fd, &err);
+	s.clock = bf_clock_real_new(signalfd(-1, &stop, SFD_CLOEXEC));
+	bf_sim_serve_usb(&s, "vhci", &err);
 	fprintf(stderr, "pack: %s\n", err.cause);
 	_exit(0);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "bmsflash/bytes.h"
+#include "dfu_device.h"
 #include "usbip.h"
 
 struct bench {
@@ -41,7 +42,7 @@ static void pass_time(struct bench *b, bf_time duration)
 
 static void connect(struct bench *b, bool imported)
 {
-	bf_usbip_init(&b->usbip, b->dev, imported);
+	bf_usbip_init(&b->usbip, bf_dfu_gadget(b->dev), imported);
 	b->usbip.send = take;
 	b->usbip.ctx = b;
 	b->n_out = 0;
