@@ -45,6 +45,8 @@ struct bench *bench_new(bool dfuse, bool loader)
 
 void bench_free(struct bench *b)
 {
+	assert_int_equal(b->peer.unclaimed, 0);
+	assert_int_equal(b->peer.strays, 0);
 	bf_proto_close(b->proto);
 	peer_done(&b->peer);
 	bf_clock_free(b->clock);

@@ -340,6 +340,7 @@ static enum bf_rc on_request(struct fake *f, void *ctx, const struct bf_usb_setu
 	if (s->request_type == 0x80)
 		return descriptor(p, s->value >> 8, data, len, ret_len, err);
 	p->unclaimed += fake_usb_claimed(p->usb, &alt) < 0;
+	p->strays += !p->loader && s->request != DETACH;
 	if (p->is_silent)
 		return silence(p, err);
 	switch (s->request) {

@@ -44,7 +44,9 @@ struct peer {
 	unsigned busy_left; /* GETSTATUS answers that still say busy */
 	unsigned busy_each; /* ... for each block */
 	bf_time busy_until; /* asking before this is counted as impatience */
-	unsigned impatient, unclaimed;
+	unsigned impatient;
+	unsigned unclaimed; /* class requests while no interface was claimed */
+	unsigned strays;    /* class requests to the application, DETACH excepted */
 
 	uint32_t base;
 	uint8_t *mem;
