@@ -15,6 +15,8 @@
 #define RESCAN_US BF_MS(20)
 /* While nothing is there yet: a loader's window may be a few hundred milliseconds. */
 #define APPEAR_POLL BF_MS(10)
+/* Only then a device in another port may be the one whose plug was moved. */
+#define OWN_PORT_US BF_SEC(3)
 /* After a reset a device that is still there after this time has come back as what it was. */
 #define SETTLE_US BF_MS(500)
 
@@ -375,10 +377,12 @@ static enum bf_rc did_not_return(struct usb_wire *u, enum bf_usb_end last,
 /* A node that has just appeared belongs to root until udev has seen it: a refusal is not final. */
 static enum bf_rc until_back(struct usb_wire *u, bf_time deadline, struct bf_err *err)
 {
+	bf_time own_port = bf_in(u->t.clock, OWN_PORT_US);
 	struct bf_usb_seen heir = u->dev;
 
 	for (;;) {
-		size_t at = bf_usb_heir(&u->dev, u->before, u->n_before, u->now, u->n_now);
+		size_t at = bf_usb_heir(&u->dev, u->before, u->n_before, u->now, u->n_now,
+					bf_now(u->t.clock) >= own_port);
 		enum bf_usb_end end = BF_USB_GONE;
 
 		if (at < u->n_now) {

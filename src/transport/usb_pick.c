@@ -177,6 +177,35 @@ static enum bf_rc several_fit(const struct bf_usb_want *want, const struct bf_us
 	return err->rc;
 }
 
+/* Many stacks ship one serial number for all devices: it names one only where no other has it. */
+static size_t with_serial(const struct bf_usb_seen *old, const struct bf_usb_seen *seen, size_t n)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += seen[i].vid == old->vid && !strcasecmp(seen[i].serial, old->serial);
+	return found;
+}
+
+/* A bootloader has other product numbers than its application: which of the two is meant nobody can tell. */
+static enum bf_rc serial_is_shared(const struct bf_usb_seen *one, const struct bf_usb_seen *seen,
+				   size_t n, struct bf_err *err)
+{
+	char device[128];
+
+	bf_fail(err, BF_E_IFACE, "%zu USB devices of vendor %04x have the serial number '%s':",
+		with_serial(one, seen, n), one->vid, one->serial);
+	for (size_t i = 0; i < n; i++) {
+		size_t used = strlen(err->cause);
+
+		if (seen[i].vid == one->vid && !strcasecmp(seen[i].serial, one->serial))
+			snprintf(err->cause + used, sizeof(err->cause) - used, " usb@%s (%s)",
+				 seen[i].path, bf_usb_describe(device, sizeof(device), &seen[i]));
+	}
+	bf_next(err, "name the one that is meant by its port: --if usb@%s", one->path);
+	return err->rc;
+}
+
 enum bf_rc bf_usb_pick(const struct bf_usb_want *want, const struct bf_usb_seen *seen, size_t n,
 		       size_t *ret, struct bf_err *err)
 {
@@ -192,6 +221,8 @@ enum bf_rc bf_usb_pick(const struct bf_usb_want *want, const struct bf_usb_seen 
 		return none_fits(want, seen, n, err);
 	if (fit > 1)
 		return several_fit(want, seen, n, fit, first, err);
+	if (want->by == BF_USB_BY_ID && want->serial[0] && with_serial(&seen[first], seen, n) > 1)
+		return serial_is_shared(&seen[first], seen, n, err);
 	*ret = first;
 	return BF_OK;
 }
@@ -216,16 +247,18 @@ bool bf_usb_stays(const struct bf_usb_seen *old, const struct bf_usb_seen *seen,
 }
 
 size_t bf_usb_heir(const struct bf_usb_seen *old, const struct bf_usb_seen *before, size_t n_before,
-		   const struct bf_usb_seen *seen, size_t n)
+		   const struct bf_usb_seen *seen, size_t n, bool moved)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!strcmp(old->path, seen[i].path) && !same_enumeration(old, &seen[i]))
 			return i;
 	}
-	/* Moved to another port. Serial numbers that are not unique exist: one that was here all the
-	 * time is another pack. */
-	for (size_t i = 0; i < n && old->serial[0]; i++) {
-		if (old->vid == seen[i].vid && !strcmp(old->serial, seen[i].serial) &&
+	/* In another port it is only known by its serial number. */
+	if (!moved || !old->serial[0] || with_serial(old, before, n_before) > 1 ||
+	    with_serial(old, seen, n) != 1)
+		return n;
+	for (size_t i = 0; i < n; i++) {
+		if (old->vid == seen[i].vid && !strcasecmp(old->serial, seen[i].serial) &&
 		    !bf_usb_stays(&seen[i], before, n_before))
 			return i;
 	}

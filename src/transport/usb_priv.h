@@ -62,10 +62,11 @@ bool bf_usb_parse(const char *address, struct bf_usb_want *ret);
 /* The one device that is meant; nothing and several fail with what there is. */
 enum bf_rc bf_usb_pick(const struct bf_usb_want *want, const struct bf_usb_seen *seen, size_t n,
 		       size_t *ret, struct bf_err *err);
-/* The device that `old` has become: on the same port, else with the same vendor and serial number
- * and not on the bus before. n when it is not there. */
+/* The device that `old` has become: on the same port, else (moved: its own port had its time) with the same
+ * vendor and serial number, new on the bus, and the only one that has them or had them. n when it is not
+ * there. */
 size_t bf_usb_heir(const struct bf_usb_seen *old, const struct bf_usb_seen *before, size_t n_before,
-		   const struct bf_usb_seen *seen, size_t n);
+		   const struct bf_usb_seen *seen, size_t n, bool moved);
 /* old itself is still on the bus */
 bool bf_usb_stays(const struct bf_usb_seen *old, const struct bf_usb_seen *seen, size_t n);
 char *bf_usb_describe(char *dst, size_t cap, const struct bf_usb_seen *seen);

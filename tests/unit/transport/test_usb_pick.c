@@ -138,13 +138,13 @@ static void the_heir_is_on_the_same_port_under_another_address(void **state)
 	struct bf_usb_seen now[2] = { bus[1], bus[0] };
 
 	(void)state;
-	assert_int_equal(bf_usb_heir(&bus[0], bus, 3, now, 2), 2);
+	assert_int_equal(bf_usb_heir(&bus[0], bus, 3, now, 2, true), 2);
 	now[1].address = 77;
-	assert_int_equal(bf_usb_heir(&bus[0], bus, 3, now, 2), 1);
+	assert_int_equal(bf_usb_heir(&bus[0], bus, 3, now, 2, true), 1);
 	/* The address count went round: another product under the old number. */
 	now[1] = bus[0];
 	now[1].pid = 0x5740;
-	assert_int_equal(bf_usb_heir(&bus[0], bus, 3, now, 2), 1);
+	assert_int_equal(bf_usb_heir(&bus[0], bus, 3, now, 2, true), 1);
 }
 
 static void the_same_serial_number_is_no_heir_when_it_was_there_before(void **state)
@@ -155,9 +155,45 @@ static void the_same_serial_number_is_no_heir_when_it_was_there_before(void **st
 	(void)state;
 	snprintf(before[1].serial, sizeof(before[1].serial), "A1");
 	now[0] = before[1];
-	assert_int_equal(bf_usb_heir(&before[0], before, 2, now, 1), 1);
+	assert_int_equal(bf_usb_heir(&before[0], before, 2, now, 1, true), 1);
+	/* It restarts while the port of the other is empty: still another pack. */
 	now[0].address = 9;
-	assert_int_equal(bf_usb_heir(&before[0], before, 2, now, 1), 0);
+	assert_int_equal(bf_usb_heir(&before[0], before, 2, now, 1, true), 1);
+}
+
+static void a_moved_plug_is_known_by_a_serial_number_that_no_other_has(void **state)
+{
+	struct bf_usb_seen now[2] = { bus[0], bus[0] };
+
+	(void)state;
+	snprintf(now[0].path, sizeof(now[0].path), "1-7");
+	now[0].address = 9;
+	assert_int_equal(bf_usb_heir(&bus[0], bus, 3, now, 1, true), 0);
+	/* Its own port has its time first. */
+	assert_int_equal(bf_usb_heir(&bus[0], bus, 3, now, 1, false), 1);
+	/* Two of them at once: nobody can tell. */
+	snprintf(now[1].path, sizeof(now[1].path), "1-8");
+	now[1].address = 10;
+	assert_int_equal(bf_usb_heir(&bus[0], bus, 3, now, 2, true), 2);
+}
+
+static void a_serial_number_that_two_devices_have_names_neither(void **state)
+{
+	struct bf_usb_seen now[2] = { bus[0], bus[0] };
+	struct bf_usb_want want;
+	struct bf_err err;
+	size_t at;
+
+	(void)state;
+	bf_err_init(&err);
+	now[1].pid = 0x5740; /* the application of one of two packs */
+	now[1].address = 9;
+	snprintf(now[1].path, sizeof(now[1].path), "1-7");
+	assert_true(bf_usb_parse("usb:0483:df11:A1", &want));
+	assert_int_equal(bf_usb_pick(&want, now, 1, &at, &err), BF_OK);
+	assert_int_equal(bf_usb_pick(&want, now, 2, &at, &err), BF_E_IFACE);
+	assert_non_null(strstr(err.cause, "usb@1-7"));
+	assert_non_null(strstr(err.next, "usb@1-1"));
 }
 
 static void a_device_without_serial_number_is_only_known_by_its_port(void **state)
@@ -167,7 +203,7 @@ static void a_device_without_serial_number_is_only_known_by_its_port(void **stat
 	(void)state;
 	snprintf(now[0].path, sizeof(now[0].path), "2-2");
 	now[0].address = 3;
-	assert_int_equal(bf_usb_heir(&old, bus, 3, now, 1), 1);
+	assert_int_equal(bf_usb_heir(&old, bus, 3, now, 1, true), 1);
 }
 
 int main(void)
@@ -180,6 +216,8 @@ int main(void)
 		cmocka_unit_test(nothing_found_says_what_is_there_instead),
 		cmocka_unit_test(the_heir_is_on_the_same_port_under_another_address),
 		cmocka_unit_test(the_same_serial_number_is_no_heir_when_it_was_there_before),
+		cmocka_unit_test(a_moved_plug_is_known_by_a_serial_number_that_no_other_has),
+		cmocka_unit_test(a_serial_number_that_two_devices_have_names_neither),
 		cmocka_unit_test(a_device_without_serial_number_is_only_known_by_its_port),
 	};
 
