@@ -87,6 +87,7 @@ void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char
 	add_option(&out, "--profile", job->profile);
 	snprintf(node, sizeof(node), "0x%x", (unsigned)job->node);
 	add_option(&out, "--node", job->node >= 0 ? node : NULL);
+	add_option(&out, "--alt", job->alt);
 	add_rates(&out, job);
 	if (kind == BF_JOB_FLASH || kind == BF_JOB_ROLLBACK)
 		add_what_is_written(&out, job, kind);

@@ -196,9 +196,11 @@ enum bf_dfu_where bf_dfu_look(struct bf_dfu *d)
 	struct bf_err none;
 
 	bf_err_init(&none);
-	if (bf_dfu_usb(d)->device(d->base.env.transport, &now, &none) ||
-	    !bf_dfu_desc_parse(now.config, now.config_len, &desc))
+	if (bf_dfu_usb(d)->device(d->base.env.transport, &now, &none) == BF_E_GONE)
 		return BF_DFU_GONE;
+	/* There, and it does not answer: what it was. */
+	if (none.rc || !bf_dfu_desc_parse(now.config, now.config_len, &desc))
+		return d->desc.mode == BF_DFU_LOADER ? BF_DFU_AT_LOADER : BF_DFU_AT_APPLICATION;
 	/* The same protocol number may mean either mode: another product or release is another mode. */
 	if (now.vid == d->device.vid && now.pid == d->device.pid &&
 	    now.bcd_device == d->device.bcd_device && desc.mode != BF_DFU_ABSENT &&
@@ -228,7 +230,8 @@ enum bf_rc bf_dfu_back(struct bf_dfu *d, bf_time deadline, struct bf_err *err)
 {
 	d->alt = -1;
 	d->read.open = d->read.follows = false;
-	d->ended = d->stays = false;
+	d->ended = d->stays = d->waits = d->aborts = false;
+	d->counting = BF_DFU_COUNTING_UNKNOWN;
 	d->manifested = NULL;
 	bf_dfu_stream_drop(d);
 	if (bf_dfu_usb(d)->reopen(d->base.env.transport, deadline, err))
@@ -547,6 +550,14 @@ static enum bf_rc dfuse_leave(struct bf_dfu *d, struct bf_err *err)
 	return BF_OK;
 }
 
+/* Some that leave by themselves do it when they are asked once more. */
+static enum bf_rc leave_by_asking(struct bf_dfu *d, struct bf_err *err)
+{
+	struct bf_dfu_status st;
+
+	return left(bf_dfu_getstatus_once(d, &st, err)) ? BF_OK : err->rc;
+}
+
 static enum bf_rc leave_by_reset(struct bf_dfu *d, struct bf_err *err)
 {
 	enum bf_rc rc;
@@ -554,6 +565,7 @@ static enum bf_rc leave_by_reset(struct bf_dfu *d, struct bf_err *err)
 	if (!d->ended)
 		bf_dfu_settle_quietly(d);
 	d->ended = true;
+	d->waits = false;
 	rc = bf_dfu_usb(d)->reset(d->base.env.transport, restart_deadline(d), err);
 	d->alt = -1; /* the device has forgotten it, too */
 	return left(rc) ? BF_OK : rc;
@@ -571,13 +583,29 @@ static enum bf_rc leave_by_detach(struct bf_dfu *d, struct bf_err *err)
 static const struct rung {
 	enum bf_rc (*take)(struct bf_dfu *d, struct bf_err *err);
 	bf_time look;
-	bool dfuse_only;
+	enum { ANY, DFUSE, WAITING } when;
 } ladder[] = {
-	{ dfuse_leave, BF_SEC(2), true },
-	{ leave_by_reset, RESET_LOOK, false },
-	{ leave_by_detach, BF_SEC(1), false },
-	{ leave_by_reset, RESET_LOOK, false },
+	/* clang-format off */
+	{ dfuse_leave, BF_SEC(2), DFUSE },
+	{ leave_by_asking, LEAVE_SOON, WAITING },
+	{ leave_by_reset, RESET_LOOK, ANY },
+	{ leave_by_detach, BF_SEC(1), ANY },
+	{ leave_by_reset, RESET_LOOK, ANY },
+	/* clang-format on */
 };
+
+static bool fits(const struct bf_dfu *d, const struct rung *rung)
+{
+	switch (rung->when) {
+	case ANY:
+		return true;
+	case DFUSE:
+		return d->dfuse;
+	case WAITING:
+		return d->waits && (d->desc.attributes & BF_DFU_WILL_DETACH);
+	}
+	return false;
+}
 
 /* BF_OK also when the device stays: d->stays tells. */
 static enum bf_rc climb(struct bf_dfu *d, struct bf_err *err)
@@ -587,7 +615,7 @@ static enum bf_rc climb(struct bf_dfu *d, struct bf_err *err)
 	for (size_t i = 0; i < BF_COUNT(ladder) && where == BF_DFU_AT_LOADER; i++) {
 		struct bf_err why;
 
-		if (ladder[i].dfuse_only && !d->dfuse)
+		if (!fits(d, &ladder[i]))
 			continue;
 		bf_err_init(&why);
 		if (ladder[i].take(d, &why) == BF_E_INTERRUPTED) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/dfu_habit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ANY 0xFFFF
@@ -56,12 +57,33 @@ unsigned bf_dfu_habits(const struct bf_usb_device *device, const struct bf_profi
 	return habits | (profile->dfu_ignore_poll ? BF_DFU_HABIT_POLL : 0);
 }
 
-void bf_dfu_gd_pages(const char *serial, struct bf_dfu_map *map)
+/* Its serial number is 8-bit text in the place of 16-bit text: two characters of three bytes each, in UTF-8. */
+static void narrow(const char *wide, char dst[5])
+{
+	const uint8_t *p = (const uint8_t *)wide;
+
+	snprintf(dst, 5, "%s", wide);
+	if (strlen(wide) != 6 || p[0] >> 4 != 0xE || p[3] >> 4 != 0xE)
+		return;
+	for (unsigned i = 0; i < 2; i++, p += 3) {
+		unsigned unit = (p[0] & 0xFU) << 12 | (p[1] & 0x3FU) << 6 | (p[2] & 0x3FU);
+
+		dst[2 * i] = (char)(unit & 0xFF);
+		dst[2 * i + 1] = (char)(unit >> 8);
+	}
+	dst[4] = '\0';
+}
+
+void bf_dfu_gd_pages(const char *told, struct bf_dfu_map *map)
 {
 	static const char letters[] = "B864";
-	const char *at = strlen(serial) == 4 && serial[0] == '3' && serial[3] == 'J' && serial[2]
-				 ? strchr(letters, serial[2])
-				 : NULL;
+	char serial[5];
+	const char *at;
+
+	narrow(told, serial);
+	at = strlen(serial) == 4 && serial[0] == '3' && serial[3] == 'J' && serial[2]
+		     ? strchr(letters, serial[2])
+		     : NULL;
 
 	bf_dfu_map_pages(map, 1024);
 	if (at && map->n_runs && map->runs[0].size == 1024)

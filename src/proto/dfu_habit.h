@@ -20,4 +20,4 @@ enum bf_dfu_habit {
 unsigned bf_dfu_habits(const struct bf_usb_device *device, const struct bf_profile *profile);
 
 /* GigaDevice, 28E9:0189: "3xBJ" has 128 pages of 1 KiB, "3x8J" 64, "3x6J" 32, "3x4J" 16. */
-void bf_dfu_gd_pages(const char *serial, struct bf_dfu_map *map);
+void bf_dfu_gd_pages(const char *told, struct bf_dfu_map *map);

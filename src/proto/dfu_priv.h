@@ -64,6 +64,8 @@ struct bf_dfu {
 	bool going;      /* told to leave, or seen leaving: the next thing is to wait for it */
 	bool stays;      /* every way out was tried, and it is still here */
 	bool ended;      /* plain DFU: manifested, or silent since: nothing but a bus reset fits */
+	bool waits;      /* plain DFU: was seen in dfuMANIFEST-WAIT-RESET */
+	bool aborts;     /* ABORT was seen to lead to dfuIDLE */
 	bool hurried;    /* on ways out: a device that does not answer is not waited for */
 	uint8_t verdict; /* status by which it refused its firmware when it came up, 0: none */
 	const struct bf_image *manifested;
@@ -85,6 +87,13 @@ struct bf_dfu {
 		struct bf_dfu_range list[BF_DFU_RANGES];
 		size_t n;
 	} erased;
+
+	struct { /* DfuSe: the block that was read last, for who reads little pieces */
+		uint8_t bytes[BF_DFU_PIECE_MAX];
+		uint32_t addr;
+		size_t len;
+		int alt;
+	} ahead;
 
 	struct {              /* DfuSe: an upload that can go on */
 		bool open;    /* the device may be in dfuUPLOAD-IDLE: nothing but an upload fits */
@@ -152,6 +161,8 @@ enum bf_rc bf_dfu_poll(struct bf_dfu *d, const struct bf_dfu_status *st, const c
 /* Brings a device in DFU mode into dfuIDLE from wherever it is. BF_E_GONE: it waited for a bus reset, got it
  * and has left DFU mode by that (bf_dfu.desc.mode). */
 enum bf_rc bf_dfu_settle(struct bf_dfu *d, struct bf_err *err);
+/* The same out of dfuDNLOAD-IDLE or dfuUPLOAD-IDLE, where the device is not asked once it is known to obey. */
+enum bf_rc bf_dfu_abort(struct bf_dfu *d, struct bf_err *err);
 /* The same where there is nobody to tell: on ways out. */
 void bf_dfu_settle_quietly(struct bf_dfu *d);
 

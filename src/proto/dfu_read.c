@@ -12,8 +12,8 @@
 /* The pointer is set by a download, an upload begins in dfuIDLE (AN3156, 5.1). */
 static enum bf_rc point(struct bf_dfu *d, uint32_t addr, struct bf_err *err)
 {
-	if ((d->read.open && bf_dfu_settle(d, err)) || bf_dfuse_point(d, addr, err) ||
-	    bf_dfu_settle(d, err))
+	if ((d->read.open && bf_dfu_abort(d, err)) || bf_dfuse_point(d, addr, err) ||
+	    bf_dfu_abort(d, err))
 		return err->rc;
 	d->read.block = FIRST_BLOCK;
 	d->read.addr = addr;
@@ -122,6 +122,37 @@ void bf_dfu_prove_counting(struct bf_dfu *d, uint32_t addr)
 		bf_dfu_settle_quietly(d);
 }
 
+/* Little pieces, as headers at the start of each sector, come out of whole blocks: those follow each other
+ * without a pointer. */
+static enum bf_rc read_little(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
+			      struct bf_err *err)
+{
+	uint32_t whole = d->desc.transfer;
+	struct bf_err none;
+
+	if (d->ahead.alt == d->alt && addr >= d->ahead.addr &&
+	    addr - d->ahead.addr + len <= d->ahead.len) {
+		memcpy(buf, d->ahead.bytes + (addr - d->ahead.addr), len);
+		return BF_OK;
+	}
+	d->ahead.len = 0;
+	if (len >= whole || whole > sizeof(d->ahead.bytes) || whole - 1 > UINT32_MAX - addr ||
+	    !bf_dfu_map_covers(&d->maps[d->alt], addr, whole, BF_ACCESS_READ))
+		return read_piece(d, addr, buf, len, err);
+	bf_err_init(&none);
+	if (read_piece(d, addr, d->ahead.bytes, whole, &none)) {
+		if (none.rc == BF_E_NAK) /* more than may be read */
+			return read_piece(d, addr, buf, len, err);
+		*err = none;
+		return err->rc;
+	}
+	d->ahead.addr = addr;
+	d->ahead.len = whole;
+	d->ahead.alt = d->alt;
+	memcpy(buf, d->ahead.bytes, len);
+	return BF_OK;
+}
+
 static enum bf_rc read_memory(struct bf_dfu *d, const struct bf_region *region, uint32_t addr,
 			      uint8_t *buf, size_t len, struct bf_err *err)
 {
@@ -130,7 +161,7 @@ static enum bf_rc read_memory(struct bf_dfu *d, const struct bf_region *region, 
 	while (len) {
 		size_t n = len < bf_dfu_piece(d) ? len : bf_dfu_piece(d);
 
-		if (read_piece(d, addr, buf, n, err))
+		if (read_little(d, addr, buf, n, err))
 			return err->rc;
 		addr += (uint32_t)n;
 		buf += n;
@@ -143,6 +174,7 @@ static enum bf_rc read_memory(struct bf_dfu *d, const struct bf_region *region, 
 
 void bf_dfu_stream_drop(struct bf_dfu *d)
 {
+	d->ahead.len = 0;
 	free(d->stream.bytes);
 	memset(&d->stream, 0, sizeof(d->stream));
 	d->stream.alt = -1;

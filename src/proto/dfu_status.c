@@ -287,7 +287,7 @@ enum bf_rc bf_dfu_settle(struct bf_dfu *d, struct bf_err *err)
 {
 	bf_time give_up = bf_in(bf_dfu_clock(d), d->hurried ? 2 * IMPATIENCE : BUSY_MAX);
 	struct bf_dfu_status st;
-	bool cleared;
+	bool cleared, aborted = false;
 	enum bf_rc rc;
 
 	d->read.open = d->read.follows = false;
@@ -296,8 +296,11 @@ enum bf_rc bf_dfu_settle(struct bf_dfu *d, struct bf_err *err)
 	for (unsigned i = 0; i < TROUBLE_N && bf_now(bf_dfu_clock(d)) < give_up;) {
 		if (status_or_clear(d, &st, &cleared, "asking for the status", err))
 			return err->rc;
-		if (st.state == BF_DFU_IDLE)
+		if (st.state == BF_DFU_IDLE) {
+			d->aborts = d->aborts || aborted;
 			return BF_OK;
+		}
+		aborted = st.state == BF_DFU_DNLOAD_IDLE || st.state == BF_DFU_UPLOAD_IDLE;
 		i += !is_busy(st.state);
 		rc = step_to_idle(d, &st, err);
 		/* A stalled or lost step shows in the next status. */
@@ -310,6 +313,18 @@ enum bf_rc bf_dfu_settle(struct bf_dfu *d, struct bf_err *err)
 		bf_dfu_state_name(st.state));
 	bf_likely(err, "its bootloader hangs: unplug the device and plug it in again");
 	return err->rc;
+}
+
+enum bf_rc bf_dfu_abort(struct bf_dfu *d, struct bf_err *err)
+{
+	enum bf_rc rc;
+
+	if (!d->aborts)
+		return bf_dfu_settle(d, err);
+	d->read.open = d->read.follows = false;
+	d->write.pointed = false;
+	rc = command(d, ABORT, 0, err);
+	return rc && rc != BF_E_INTERRUPTED && rc != BF_E_GONE ? bf_dfu_settle(d, err) : rc;
 }
 
 void bf_dfu_settle_quietly(struct bf_dfu *d)

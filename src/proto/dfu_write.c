@@ -121,7 +121,7 @@ enum bf_rc bf_dfu_begin(struct bf_proto *p, const struct bf_target *target, stru
 	if (d->dfuse ? begin_memory(d, target, err) : begin_stream(d, target, err))
 		return bf_while(err, "beginning a download");
 	bf_dfu_stream_drop(d);
-	d->stays = d->ended = false;
+	d->stays = d->ended = d->waits = false;
 	d->verdict = 0;
 	d->write.open = true;
 	d->write.addr = target->addr;
@@ -242,7 +242,7 @@ static enum bf_rc manifest(struct bf_dfu *d, struct bf_err *err)
 		}
 		if (st.status || st.state == BF_DFU_ERROR)
 			return bf_dfu_refused(d, &st, what, err);
-		d->ended = st.state == BF_DFU_MANIFEST_WAIT_RESET;
+		d->ended = d->waits = st.state == BF_DFU_MANIFEST_WAIT_RESET;
 		if (st.state != BF_DFU_MANIFEST_SYNC && st.state != BF_DFU_MANIFEST)
 			return BF_OK;
 		d->base.env.retry->pending++;

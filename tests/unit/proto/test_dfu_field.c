@@ -548,6 +548,9 @@ static void the_pages_of_a_gigadevice_are_known_by_its_serial_number(void **stat
 	assert_int_equal(m.runs[0].count, 128);
 	bf_dfu_gd_pages("3C4J", &m);
 	assert_int_equal(m.runs[0].count, 16);
+	assert_true(bf_dfu_map_parse("@Internal Flash  /0x08000000/512*002Kg", &m));
+	bf_dfu_gd_pages("\u4333\u4A38", &m); /* 8-bit text in a place for 16-bit text: 3C8J */
+	assert_int_equal(m.runs[0].count, 64);
 	assert_true(bf_dfu_map_parse("@Internal Flash  /0x08000000/064*002Kg", &m));
 	bf_dfu_gd_pages("\xE3\x8D\x83", &m);
 	assert_int_equal(m.runs[0].size, 1024);
