@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/shell.h"
 #include "recover.h"
 #include "run.h"
 
@@ -244,11 +245,12 @@ static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool he
 			name);
 		break;
 	case BF_WIRE_USB:
-		bf_likely(err, "the device is not in its bootloader");
-		bf_next(err,
-			"bring it into the bootloader as its manual says, then: bmsflash probe "
-			"--if %s",
-			name);
+		bf_likely(err,
+			  "the application has no DFU: its bootloader is started by a button or "
+			  "boot pin while plugging in, as the pack's manual says");
+		bf_next_argv(err, "waits for the bootloader",
+			     (const char *const[]){ "bmsflash", "probe", "--if", name, "--wait",
+						    "60s", NULL });
 		break;
 	}
 	return err->rc;

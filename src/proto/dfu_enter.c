@@ -146,7 +146,7 @@ static enum bf_rc tell_form(struct bf_dfu *d, struct bf_err *err)
 	}
 	if (scan_alts(d, &maps, err))
 		return err->rc;
-	if (d->desc.protocol == BF_DFU_PROTOCOL_NONE && (maps || says_dfuse))
+	if (d->desc.protocol == BF_DFU_PROTOCOL_NONE && (maps || says_dfuse || d->zero_loads))
 		d->desc.mode = BF_DFU_LOADER;
 	if (d->desc.mode != BF_DFU_LOADER || bf_dfu_has(d, BF_DFU_HABIT_PLAIN))
 		return BF_OK;
@@ -394,6 +394,22 @@ static bf_time leave_patience(const struct bf_dfu *d, enum bf_rc answer)
 	return told > LEAVE_LEAST ? told : LEAVE_LEAST;
 }
 
+/* Interface protocol 0 may be either mode: the state tells. */
+static bool loads_with_zero(struct bf_dfu *d)
+{
+	struct bf_err none;
+	uint8_t state = BF_DFU_APP_IDLE;
+
+	bf_err_init(&none);
+	if (d->desc.protocol != BF_DFU_PROTOCOL_NONE ||
+	    bf_dfu_usb(d)->claim(d->base.env.transport, d->desc.interface, d->desc.alts[0].setting,
+				 &none) ||
+	    bf_dfu_getstate(d, &state, &none) || state < BF_DFU_IDLE)
+		return false;
+	d->zero_loads = true;
+	return bf_dfu_scan(d, &none) == BF_OK && d->desc.mode == BF_DFU_LOADER;
+}
+
 /* DETACH; then the device leaves by itself or a bus reset sends it (5.1). Its answer is no verdict: some stall
  * and leave, some acknowledge and stay. */
 static enum bf_rc detach(struct bf_dfu *d, struct bf_err *err)
@@ -419,7 +435,7 @@ static enum bf_rc detach(struct bf_dfu *d, struct bf_err *err)
 		return err->rc;
 	if (follow(d, where, err))
 		return err->rc;
-	if (d->desc.mode == BF_DFU_LOADER)
+	if (d->desc.mode == BF_DFU_LOADER || loads_with_zero(d))
 		return BF_OK;
 	d->entered = false;
 	bf_fail(err, BF_E_NAK, "the application was asked to start its bootloader and did not%s",
@@ -448,7 +464,7 @@ static enum bf_rc enter(struct bf_dfu *d, enum bf_entry entry, struct bf_err *er
 	if (d->desc.mode == BF_DFU_RUNTIME && entry == BF_ENTRY_WRITE && bf_dfu_no_download(d))
 		return bf_fail(err, BF_E_UNSUPPORTED,
 			       "the device does not take downloads (bitCanDnload is not set)");
-	return d->desc.mode == BF_DFU_RUNTIME ? detach(d, err) : BF_OK;
+	return d->desc.mode == BF_DFU_RUNTIME && !loads_with_zero(d) ? detach(d, err) : BF_OK;
 }
 
 /* All that speaks against writing, before the first byte. */

@@ -13,8 +13,8 @@
 #define TAIL      256u /* bytes at the end of a sector that show whether the erasure came so far */
 #define HALVES    2    /* a map that says four times the real page is no map */
 
-/* STM32H743: above 1 MiB of flash the answer to an erasure never comes. */
-#define STUCK_FROM  0x08100000u
+/* ST's ROM on some chips (STM32H743 above 1 MiB of flash): the end of an erasure is never told. No sector takes
+ * so long, and the time that the device tells is waited for in any case. */
 #define STUCK_AFTER BF_SEC(10)
 
 /* ---- what was erased ---- */
@@ -113,7 +113,7 @@ static enum bf_rc free_stuck(struct bf_dfu *d, const struct bf_dfu_sectors *s, s
 static enum bf_rc erase_at(struct bf_dfu *d, const struct bf_dfu_sectors *s, uint32_t addr,
 			   struct bf_err *err)
 {
-	bool stuck = bf_dfu_has(d, BF_DFU_HABIT_STUCK_ERASE) && addr >= STUCK_FROM;
+	bool stuck = bf_dfu_has(d, BF_DFU_HABIT_STUCK_ERASE) && can_look(d);
 	enum bf_rc rc = bf_dfuse_command(d, ERASE, addr, stuck ? STUCK_AFTER : ERASE_MAX,
 					 "erasing a sector", err);
 

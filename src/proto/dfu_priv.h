@@ -59,6 +59,7 @@ struct bf_dfu {
 	struct bf_dfu_map maps[BF_DFU_ALTS];
 	char names[BF_DFU_ALTS][96]; /* strings of the alternate settings */
 	bool scanned;
+	bool zero_loads; /* interface protocol 0 was seen to be DFU mode */
 	int alt;         /* index of the claimed alternate setting, -1: none */
 	bool entered;    /* we took the application away: it is ours to bring it back */
 	bool going;      /* told to leave, or seen leaving: the next thing is to wait for it */

@@ -78,6 +78,22 @@ static void interface_protocol_0_with_a_map_is_dfu_mode(void **state)
 	assert_int_equal(b->peer.n_detaches, 0);
 }
 
+static void interface_protocol_0_is_asked_for_its_state(void **state)
+{
+	(void)state;
+	for (unsigned loader = 0; loader < 2; loader++) {
+		BENCH(false, loader);
+		uint8_t data[10] = { 0 };
+
+		b->peer.loader_protocol = 0;
+		peer_show(&b->peer);
+		connect_for(b, BF_ENTRY_WRITE);
+		assert_true(identify(b).in_bootloader);
+		assert_int_equal(b->peer.n_detaches, !loader);
+		wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
+	}
+}
+
 static void a_profile_draws_the_memory_that_a_dfuse_bootloader_does_not_show(void **state)
 {
 	BENCH(true, true);
@@ -817,7 +833,7 @@ static void a_bootloader_that_is_busy_without_end_and_without_a_time_is_given_up
 	assert_true(bf_now(b->clock) < BF_SEC(16));
 }
 
-static void an_erasure_above_1_mib_that_never_ends_on_an_st_rom_is_looked_at(void **state)
+static void an_erasure_that_never_ends_on_an_st_rom_is_looked_at(void **state)
 {
 	BENCH(true, true);
 	static const struct peer_run runs[] = { { 0x08000000, 128 << 10, 16 } };
@@ -897,6 +913,7 @@ int main(void)
 		cmocka_unit_test(a_memory_map_makes_dfuse_whatever_the_version_says),
 		cmocka_unit_test(a_version_number_without_a_map_is_plain_dfu),
 		cmocka_unit_test(interface_protocol_0_with_a_map_is_dfu_mode),
+		cmocka_unit_test(interface_protocol_0_is_asked_for_its_state),
 		cmocka_unit_test(a_profile_draws_the_memory_that_a_dfuse_bootloader_does_not_show),
 		cmocka_unit_test(a_missing_functional_descriptor_is_asked_for),
 		cmocka_unit_test(a_block_is_not_shorter_than_a_packet),
@@ -940,7 +957,7 @@ int main(void)
 		cmocka_unit_test(an_error_that_answers_nothing_but_clrstatus_is_cleared),
 		cmocka_unit_test(
 			a_bootloader_that_is_busy_without_end_and_without_a_time_is_given_up),
-		cmocka_unit_test(an_erasure_above_1_mib_that_never_ends_on_an_st_rom_is_looked_at),
+		cmocka_unit_test(an_erasure_that_never_ends_on_an_st_rom_is_looked_at),
 		cmocka_unit_test(read_protection_is_named_and_the_application_started),
 		cmocka_unit_test(poll_times_that_mean_nothing_are_not_waited_for),
 		cmocka_unit_test(option_bytes_in_front_do_not_hide_the_flash),
