@@ -2,6 +2,8 @@
 /* Whole files in, whole files out: atomically, and fsynced where it matters. */
 #pragma once
 
+#include <limits.h>
+
 #include "bmsflash/base.h"
 #include "bmsflash/err.h"
 
@@ -15,9 +17,13 @@ void bf_advise_path(struct bf_err *err, int os_errno, const char *path);
 enum bf_rc bf_file_replace(const char *path, const void *p, size_t len, struct bf_err *err);
 /* As bf_file_replace, but a file that is there already stays as it is: BF_OK too. Readable by its user alone. */
 enum bf_rc bf_file_create(const char *path, const void *p, size_t len, struct bf_err *err);
+/* As bf_file_replace, but a name that is taken is a failure with EEXIST: nothing is ever replaced. */
+enum bf_rc bf_file_new(const char *path, const void *p, size_t len, struct bf_err *err);
 /* Would bf_file_replace find a place to write? Asked before long work whose result goes there. */
 enum bf_rc bf_file_may_replace(const char *path, struct bf_err *err);
 /* Appends one line with O_APPEND in a single write and fsyncs. */
 enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf_err *err);
+/* A path by a format; one that does not fit is refused, never cut. */
+enum bf_rc bf_path(char dst[PATH_MAX], struct bf_err *err, const char *fmt, ...) BF_PRINTF(3, 4);
 /* mkdir -p with mode 0700 for what is missing */
 enum bf_rc bf_dir_make(const char *path, struct bf_err *err);

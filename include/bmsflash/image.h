@@ -157,13 +157,16 @@ const char *bf_image_key_name(const struct bf_image *image); /* which key verifi
 /* SHA-256 over the whole file as read, for the record. */
 const uint8_t *bf_image_file_sha256(const struct bf_image *image);
 
+struct bf_backup; /* bmsflash/backup.h */
+struct bf_backup_row;
 /*
- * A region that a backup archive of this very pack holds becomes writable again: the engine has checked
- * the archive's hash of it and that the archive names this pack. Copies the bytes.
+ * A region of a checked backup becomes writable again, at its address and alternate setting in the manifest.
+ * From an archive that is neither sealed nor of this run's own making: what a key of the ring (may be NULL) has
+ * signed, cut to what is signed, or, where the user accepted the archive, any bytes, as "unsigned" and without
+ * hardware or counter. Else BF_E_SIGNATURE. Copies the bytes.
  */
-enum bf_rc bf_image_from_backup(const char *archive_path, const char *region, uint32_t addr,
-				const uint8_t *data, size_t len,
-				const uint8_t expect_sha256[BF_SHA256_LEN], struct bf_image **ret,
+enum bf_rc bf_image_from_backup(const struct bf_backup *b, const struct bf_backup_row *row,
+				const struct bf_keyring *ring, struct bf_image **ret,
 				struct bf_err *err);
 
 /*

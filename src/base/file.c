@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -211,6 +212,24 @@ enum bf_rc bf_file_create(const char *path, const void *p, size_t len, struct bf
 	return rc;
 }
 
+enum bf_rc bf_file_new(const char *path, const void *p, size_t len, struct bf_err *err)
+{
+	BF_AUTO_MEM char *tmp = NULL;
+	BF_AUTO_FD int fd = -1;
+	enum bf_rc rc;
+
+	if (create_beside(path, &tmp, &fd, err))
+		return err->rc;
+	rc = write_all(fd, path, p, len, err);
+	/* Some file systems know only one of the two ways to take a free name. */
+	if (!rc && renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) < 0 &&
+	    (errno == EEXIST || link(tmp, path) < 0))
+		rc = bf_fail_os(err, BF_E_FILE, errno, "cannot put the new '%s' in place", path);
+	unlink(tmp);
+	sync_folder_of(path);
+	return rc;
+}
+
 enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf_err *err)
 {
 	BF_AUTO_FD int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
@@ -218,6 +237,20 @@ enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf
 	if (fd < 0)
 		return bf_fail_os(err, BF_E_FILE, errno, "cannot open '%s' to append", path);
 	return write_all(fd, path, p, len, err);
+}
+
+enum bf_rc bf_path(char dst[PATH_MAX], struct bf_err *err, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(dst, PATH_MAX, fmt, ap);
+	va_end(ap);
+	if (n >= 0 && n < PATH_MAX)
+		return BF_OK;
+	return bf_fail(err, BF_E_FILE, "the path is longer than %d characters: '%.80s...'",
+		       PATH_MAX - 1, dst);
 }
 
 enum bf_rc bf_dir_make(const char *path, struct bf_err *err)

@@ -25,8 +25,8 @@ static const struct bf_allow_info allow_rows[] = {
 	[BF_ALLOW_NO_PROOF] = { "no-proof", "a pack that cannot tell what it runs" },
 	[BF_ALLOW_SELF_TEST] = { "self-test",
 				 "a pack without the self-test that the profile requires" },
-	[BF_ALLOW_FOREIGN_ARCHIVE] = { "foreign-archive",
-				       "a backup that this user did not make on this computer" },
+	[BF_ALLOW_FOREIGN_ARCHIVE] = { "foreign-archive", "a backup made elsewhere, or not proven "
+							  "to be of this pack" },
 	[BF_ALLOW_NEW_CONFIGURATION] = { "new-configuration", "configuration that the new firmware "
 							      "changes at its start" },
 };

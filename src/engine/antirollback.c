@@ -68,7 +68,7 @@ static enum bf_rc check_version(struct bf_run *run, const struct bf_meta *meta, 
 	char text[BF_VERSION_TEXT];
 
 	/* Going back is what a restore is for. */
-	if (run->job->restore_from || run->own_image)
+	if (run->own_image)
 		return BF_OK;
 	snprintf(check.got, sizeof(check.got), "%s",
 		 meta->has_version ? bf_version_text(&meta->version, text) : "none in the image");

@@ -75,7 +75,7 @@ static bool is_blocked(const struct bf_run *run, const struct bf_meta *old)
 
 static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 {
-	if (bf_restore_image(run, run->backup_path, err))
+	if (bf_restore_image(run, run->saved, err))
 		return err->rc;
 	if (is_blocked(run, bf_image_meta(run->image))) {
 		bf_model_old_blocked(&run->model);
@@ -114,7 +114,7 @@ bool bf_write_back(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_err why;
 
-	if (!run->has_backup || run->job->restore_from)
+	if (!run->has_backup || !run->saved || run->job->restore_from)
 		return false;
 	bf_model_going_back(&run->model);
 	bf_say(run, BF_EV_NOTICE, "writing the old firmware back from '%s'", run->backup_path);

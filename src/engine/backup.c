@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads what can be read into one archive, the manifest first. */
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
@@ -19,8 +22,14 @@ struct backup {
 	struct bf_archive archive;
 	struct bf_json *regions;
 	uint64_t done, total;
-	bool firmware; /* what runs was read */
+	size_t bytes;   /* saved so far */
+	bool firmware;  /* what runs was read */
+	bool data_only; /* configuration and calibration */
+	bool in_memory; /* no archive is written */
 };
+
+#define UNIT_MAX  ((size_t)1 << 20)
+#define NAMES_MAX 1000u /* tried for one second's archives of one pack */
 
 /* As bf_read_range, counted. */
 static enum bf_rc fetch(struct backup *b, const struct bf_region *r, size_t from, size_t to,
@@ -50,7 +59,7 @@ static bool *blank_units(struct backup *b, const struct bf_region *r, size_t *re
 	bool *blank;
 
 	if (!bf_run_can(b->run, BF_CAP_HASH) || !b->run->proto->ops->hash_units || n < 2 ||
-	    n > UNITS_MAX || r->size % unit)
+	    n > UNITS_MAX || unit > UNIT_MAX || r->size % unit)
 		return NULL;
 	erased = malloc(unit);
 	got = calloc(n, HASH);
@@ -143,6 +152,12 @@ static bool is_firmware(const struct bf_ident *ident, const struct bf_region *r)
 	return r->kind == BF_REGION_APP;
 }
 
+/* What an interrupted run left of the only bank is saved, but it is no firmware. */
+static bool is_whole_firmware(const struct bf_run *run, const struct bf_region *r)
+{
+	return is_firmware(&run->ident, r) && !(run->torn && r->kind == BF_REGION_APP);
+}
+
 static void describe_region(struct backup *b, const struct bf_region *r, const char *file,
 			    const uint8_t *data, size_t len)
 {
@@ -162,7 +177,7 @@ static void describe_region(struct backup *b, const struct bf_region *r, const c
 	bf_json_set_int(j, "size", r->size);
 	bf_json_set_int(j, "bytes", (int64_t)len);
 	bf_json_set_hex(j, "sha256", sha, sizeof(sha));
-	bf_json_set_bool(j, "firmware", is_firmware(ident, r));
+	bf_json_set_bool(j, "firmware", is_whole_firmware(b->run, r));
 	if (slot && slot->has_version)
 		bf_json_set_str(j, "version", bf_version_text(&slot->version, text));
 	else if (is_firmware(ident, r) && ident->has_version)
@@ -174,6 +189,8 @@ static void describe_region(struct backup *b, const struct bf_region *r, const c
 
 static void tell(struct backup *b, const struct bf_region *r, size_t len, const char *result)
 {
+	if (b->in_memory)
+		return;
 	bf_emit(b->run, (struct bf_event){ .kind = BF_EV_REGION,
 					   .region = { r->name, r->addr, len, result } });
 }
@@ -195,11 +212,19 @@ static void member_name(const struct backup *b, const struct bf_region *r, char 
 
 static enum bf_rc save_region(struct backup *b, const struct bf_region *r, struct bf_err *err)
 {
-	BF_AUTO_MEM uint8_t *buf = malloc(r->size ? r->size : 1);
+	BF_AUTO_MEM uint8_t *buf = NULL;
 	char file[48];
 	size_t len = 0;
 	enum bf_rc rc;
 
+	if (r->size > BF_IMAGE_FILE_MAX - b->bytes) {
+		bf_say(b->run, BF_EV_WARNING,
+		       "'%s' is not saved: %u bytes, and an archive holds at most %zu in all",
+		       r->name, r->size, BF_IMAGE_FILE_MAX);
+		tell(b, r, 0, "not readable");
+		return BF_OK;
+	}
+	buf = malloc(r->size ? r->size : 1);
 	if (!buf)
 		return bf_fail(err, BF_E_INTERNAL, "no memory for %u bytes of '%s'", r->size,
 			       r->name);
@@ -207,6 +232,7 @@ static enum bf_rc save_region(struct backup *b, const struct bf_region *r, struc
 	if (rc == BF_E_UNSUPPORTED || rc == BF_E_NAK) {
 		bf_say(b->run, BF_EV_NOTICE, "'%s' cannot be read: %s", r->name, err->cause);
 		tell(b, r, 0, "not readable");
+		bf_err_init(err);
 		return BF_OK;
 	}
 	if (rc)
@@ -216,7 +242,8 @@ static enum bf_rc save_region(struct backup *b, const struct bf_region *r, struc
 	member_name(b, r, file);
 	describe_region(b, r, file, buf, len);
 	bf_archive_add(&b->archive, file, bf_steal(&buf), len);
-	b->firmware = b->firmware || is_firmware(&b->run->ident, r);
+	b->bytes += len;
+	b->firmware = b->firmware || is_whole_firmware(b->run, r);
 	tell(b, r, len, "saved");
 	return BF_OK;
 }
@@ -255,15 +282,13 @@ static void time_text(int64_t wall_us, bool compact, char *dst, size_t cap)
 }
 
 /* Manifest first: whoever lists the archive meets it before the data. */
-static enum bf_rc write_archive(struct backup *b, struct bf_err *err)
+static void put_together(struct backup *b, struct bf_archive *all, int64_t wall)
 {
 	struct bf_run *run = b->run;
 	BF_AUTO(bf_json) *j = bf_json_object();
-	struct bf_archive all = { 0 };
-	int64_t wall = bf_wall(run->clock);
+	struct bf_err why;
 	char when[32];
 	char *text;
-	enum bf_rc rc;
 
 	time_text(wall, false, when, sizeof(when));
 	bf_json_set_str(j, "format", "bmsflash-backup");
@@ -273,64 +298,118 @@ static enum bf_rc write_archive(struct backup *b, struct bf_err *err)
 	bf_json_set(j, "identity", identity(&run->ident));
 	bf_json_set(j, "regions", bf_steal(&b->regions));
 	text = bf_json_line(j);
-	bf_archive_add(&all, "manifest.json", (uint8_t *)text, strlen(text));
-	if (bf_seal_add(run, &all, err)) {
+	bf_archive_add(all, "manifest.json", (uint8_t *)text, strlen(text));
+	bf_err_init(&why);
+	if (!b->in_memory &&
+	    (run->job->data_folder
+		     ? bf_seal_add(run->job->data_folder, all, &why)
+		     : bf_fail(&why, BF_E_FILE, "there is no data folder to keep a key in")))
 		bf_say(run, BF_EV_WARNING,
 		       "the backup has no seal, restoring it will want --allow foreign-archive: %s",
-		       err->cause);
-		bf_err_init(err);
-	}
+		       why.cause);
 	for (size_t i = 0; i < b->archive.n; i++) {
 		struct bf_archive_member *m = &b->archive.members[i];
 
-		bf_archive_add(&all, m->name, bf_steal(&m->data), m->len);
+		bf_archive_add(all, m->name, bf_steal(&m->data), m->len);
 	}
-	rc = bf_archive_write(&all, run->backup_path, wall, err);
-	bf_archive_done(&all);
-	return rc;
 }
 
-static enum bf_rc name_archive(struct bf_run *run, struct bf_err *err)
+/* The serial number as far as it can be a file's name. */
+static void name_of_pack(const struct bf_run *run, char dst[48])
 {
-	char folder[400], when[32], serial[48];
-
-	if (run->job->archive_out) {
-		snprintf(run->backup_path, sizeof(run->backup_path), "%s", run->job->archive_out);
-		return BF_OK;
-	}
-	if (!run->job->data_folder)
-		return bf_fail(err, BF_E_USAGE, "there is no folder for the backup");
-	snprintf(folder, sizeof(folder), "%s/backup", run->job->data_folder);
-	if (bf_dir_make(folder, err))
-		return err->rc;
-	snprintf(serial, sizeof(serial), "%s", run->ident.serial[0] ? run->ident.serial : "pack");
-	for (char *p = serial; *p; p++) {
+	snprintf(dst, 48, "%s", run->ident.serial[0] ? run->ident.serial : "pack");
+	for (char *p = dst; *p; p++) {
 		if (!isalnum((unsigned char)*p) && *p != '-')
 			*p = '_';
 	}
-	time_text(bf_wall(run->clock), true, when, sizeof(when));
-	snprintf(run->backup_path, sizeof(run->backup_path), "%s/%s-%s.tar", folder, serial, when);
-	return BF_OK;
+}
+
+/* A name of its own for every archive: what another run has written stays. */
+static enum bf_rc write_new(struct bf_run *run, const struct bf_archive *all, int64_t wall,
+			    struct bf_err *err)
+{
+	char when[32], serial[48], stem[PATH_MAX];
+
+	name_of_pack(run, serial);
+	time_text(wall, true, when, sizeof(when));
+	if (bf_path(stem, err, "%s/backup/%s-%s", run->job->data_folder, serial, when))
+		return err->rc;
+	for (unsigned i = 1; i < NAMES_MAX; i++) {
+		char number[12] = "";
+
+		if (i > 1)
+			snprintf(number, sizeof(number), "-%u", i);
+		bf_err_init(err);
+		if (bf_path(run->backup_path, err, "%s%s.tar", stem, number))
+			return err->rc;
+		if (!bf_archive_write(all, run->backup_path, wall, err) || err->os != EEXIST)
+			return err->rc;
+	}
+	return err->rc;
+}
+
+static enum bf_rc write_archive(struct backup *b, struct bf_archive *all, struct bf_err *err)
+{
+	struct bf_run *run = b->run;
+	int64_t wall = bf_wall(run->clock);
+
+	put_together(b, all, wall);
+	if (b->in_memory)
+		return BF_OK;
+	if (!run->job->archive_out)
+		return write_new(run, all, wall, err);
+	if (bf_path(run->backup_path, err, "%s", run->job->archive_out))
+		return err->rc;
+	return bf_archive_write(all, run->backup_path, wall, err);
+}
+
+/* Long work is not begun for a result that has no place. */
+static enum bf_rc look_for_place(const struct bf_run *run, struct bf_err *err)
+{
+	char path[PATH_MAX];
+
+	if (run->job->archive_out)
+		return bf_file_may_replace(run->job->archive_out, err);
+	if (!run->job->data_folder)
+		return bf_fail(err, BF_E_USAGE, "there is no folder for the backup");
+	if (bf_path(path, err, "%s/backup", run->job->data_folder) || bf_dir_make(path, err) ||
+	    bf_path(path, err, "%s/backup/new", run->job->data_folder))
+		return err->rc;
+	return bf_file_may_replace(path, err);
+}
+
+enum bf_rc bf_backup_may_write(const struct bf_run *run, struct bf_err *err)
+{
+	const char *path = run->job->archive_out;
+
+	if (run->job->kind != BF_JOB_BACKUP || !path ||
+	    faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return BF_OK;
+	bf_fail(err, BF_E_USAGE, "'%s' exists already, and a backup never replaces a file", path);
+	bf_likely(err, "it holds an earlier backup, of this pack or of another one");
+	return err->rc;
 }
 
 /* A flash saves what it may destroy or what a later repair wants; a backup saves all. */
-static bool wanted(const struct bf_run *run, const struct bf_region *r)
+static bool wanted(const struct backup *b, const struct bf_region *r)
 {
+	bool data = r->kind == BF_REGION_CONFIG || r->kind == BF_REGION_CALIBRATION;
+
 	if (!(r->access & BF_ACCESS_READ))
 		return false;
-	if (run->job->kind == BF_JOB_BACKUP)
+	if (b->run->job->kind == BF_JOB_BACKUP)
 		return true;
-	return is_firmware(&run->ident, r) || r->kind == BF_REGION_CONFIG ||
-	       r->kind == BF_REGION_CALIBRATION;
+	return data || (!b->data_only && is_firmware(&b->run->ident, r));
 }
 
 /* A bootloader that takes and gives streams may show a size only by being read; what has no end cannot be. */
-static enum bf_rc learn_size(struct bf_run *run, struct bf_region *r, struct bf_err *err)
+static enum bf_rc learn_size(struct backup *b, struct bf_region *r, struct bf_err *err)
 {
+	struct bf_run *run = b->run;
 	const struct bf_proto_ops *ops = run->proto->ops;
 	enum bf_rc rc;
 
-	if (r->size || !ops->extent || !wanted(run, r))
+	if (r->size || !ops->extent || !wanted(b, r))
 		return BF_OK;
 	rc = bf_run_stop(run, err);
 	if (!rc)
@@ -348,15 +427,15 @@ static enum bf_rc save_all(struct backup *b, struct bf_err *err)
 	struct bf_ident *ident = &b->run->ident;
 
 	for (size_t i = 0; i < ident->n_regions; i++) {
-		if (learn_size(b->run, &ident->regions[i], err))
+		if (learn_size(b, &ident->regions[i], err))
 			return err->rc;
 	}
 	for (size_t i = 0; i < ident->n_regions; i++) {
-		if (wanted(b->run, &ident->regions[i]))
+		if (wanted(b, &ident->regions[i]))
 			b->total += ident->regions[i].size;
 	}
 	for (size_t i = 0; i < ident->n_regions; i++) {
-		if (wanted(b->run, &ident->regions[i]) && save_region(b, &ident->regions[i], err))
+		if (wanted(b, &ident->regions[i]) && save_region(b, &ident->regions[i], err))
 			return err->rc;
 	}
 	return BF_OK;
@@ -378,50 +457,105 @@ static enum bf_rc without_firmware(struct bf_run *run, struct bf_err *err)
 	return err->rc;
 }
 
+/* What was read stays in memory: the comparison after the update is with this, never with a file. */
 static enum bf_rc back_up(struct backup *b, struct bf_err *err)
 {
 	struct bf_run *run = b->run;
+	bool job = run->job->kind == BF_JOB_BACKUP;
+	struct bf_archive all = { 0 };
+	enum bf_rc rc;
 
-	if (name_archive(run, err))
-		return err->rc;
-	if (bf_file_may_replace(run->backup_path, err))
+	if (!b->in_memory && look_for_place(run, err))
 		return bf_while(err, "looking for a place for the backup");
 	if (save_all(b, err))
 		return err->rc;
-	if (!b->archive.n && run->job->kind == BF_JOB_BACKUP)
+	if (!b->archive.n && job)
 		return bf_fail(err, BF_E_UNSUPPORTED, "nothing of this pack can be read");
-	if (!b->firmware && run->job->kind != BF_JOB_BACKUP && without_firmware(run, err))
+	if (!b->firmware && !job && !b->data_only && without_firmware(run, err))
 		return err->rc;
-	if (!b->archive.n) {
-		run->backup_path[0] = '\0';
+	if (!b->archive.n)
 		return BF_OK;
-	}
-	if (write_archive(b, err))
-		return bf_while(err, "writing the backup '%s'", run->backup_path);
-	run->has_backup = b->firmware || run->job->kind == BF_JOB_BACKUP;
+	rc = write_archive(b, &all, err);
+	if (rc)
+		bf_while(err, "writing the backup '%s'", run->backup_path);
+	else
+		rc = bf_backup_own(&all, run->backup_path, &run->saved, err);
+	bf_archive_done(&all);
+	if (rc || b->in_memory)
+		return rc;
+	run->has_backup = b->firmware || job;
 	bf_emit(run,
 		(struct bf_event){ .kind = BF_EV_FILE, .file = { "backup", run->backup_path } });
 	return BF_OK;
 }
 
-/* What the run would save now may be half of what an interrupted one has written: that one's backup
- * counts. */
-static bool is_needless(struct bf_run *run)
+/* Nothing is written without one; what is the pack's own is read all the same, as far as it can be. */
+static enum bf_rc without_backup(struct backup *b, struct bf_err *err)
 {
+	struct bf_run *run = b->run;
 	struct bf_check check = bf_check("backup", BF_ALLOW_NO_BACKUP);
+	enum bf_rc rc;
+
+	snprintf(check.got, sizeof(check.got), "none is made");
+	snprintf(check.limit, sizeof(check.limit), "a backup before writing");
+	if (bf_check_decide(run, &check, false, BF_E_PREFLIGHT, err))
+		return err->rc;
+	b->data_only = b->in_memory = true;
+	if (run->saved || !bf_data_comparable(run))
+		return BF_OK;
+	rc = back_up(b, err);
+	if (!rc || rc == BF_E_INTERRUPTED || rc == BF_E_GONE)
+		return rc;
+	bf_say(run, BF_EV_NOTICE, "configuration and calibration cannot be read: %s", err->cause);
+	bf_err_init(err);
+	return BF_OK;
+}
+
+/* An archive that names this pack may still be another's: what the pack holds is looked at. */
+static enum bf_rc check_contents(struct bf_run *run, bool *ret_save, struct bf_err *err)
+{
+	struct bf_check check = bf_check("archive-contents", BF_ALLOW_FOREIGN_ARCHIVE);
+	struct bf_data_look l;
+
+	if (!bf_data_comparable(run))
+		return BF_OK;
+	if (bf_data_look(run, run->from, &l, err))
+		return err->rc;
+	*ret_save = l.differ > l.wiped || !run->own_image;
+	if (!l.n)
+		return BF_OK;
+	snprintf(check.limit, sizeof(check.limit), "calibration as in this pack, or erased in it");
+	snprintf(check.got, sizeof(check.got), "%s", l.alien ? "another calibration" : check.limit);
+	if (bf_check_decide(run, &check, !l.alien, BF_E_INCOMPATIBLE, err))
+		bf_likely(err, "the archive is of another pack with the same serial number, or "
+			       "the pack was calibrated since");
+	return err->rc;
+}
+
+static enum bf_rc before_restore(struct backup *b, struct bf_err *err)
+{
+	bool save = !b->run->own_image;
+
+	if (check_contents(b->run, &save, err))
+		return err->rc;
+	b->data_only = b->run->own_image;
+	return save ? back_up(b, err) : BF_OK;
+}
+
+static enum bf_rc decide(struct backup *b, struct bf_err *err)
+{
+	struct bf_run *run = b->run;
 
 	if (run->job->kind == BF_JOB_BACKUP)
-		return false;
-	if (run->job->allow[BF_ALLOW_NO_BACKUP]) {
-		struct bf_err unused;
-
-		snprintf(check.got, sizeof(check.got), "none is made");
-		snprintf(check.limit, sizeof(check.limit), "a backup before writing");
-		bf_err_init(&unused);
-		(void)bf_check_decide(run, &check, false, BF_E_PREFLIGHT, &unused);
-		return true;
-	}
-	return run->backup_path[0] != '\0';
+		return back_up(b, err);
+	if (bf_data_comparable(run) && bf_earlier_take(run, err))
+		return err->rc;
+	if (run->job->allow[BF_ALLOW_NO_BACKUP])
+		return without_backup(b, err);
+	if (run->job->restore_from)
+		return before_restore(b, err);
+	/* What would be saved now may be half of what an interrupted run has written. */
+	return run->saved ? BF_OK : back_up(b, err);
 }
 
 enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
@@ -430,17 +564,17 @@ enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc;
 
-	if (is_needless(run))
-		return BF_OK;
 	if (!bf_run_can(run, BF_CAP_READ) || !run->proto->ops->read) {
 		if (run->job->kind == BF_JOB_BACKUP)
 			return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot read back");
+		if (run->job->allow[BF_ALLOW_NO_BACKUP])
+			return without_backup(&b, err);
 		bf_say(run, BF_EV_NOTICE, "no backup: this bootloader cannot read back");
 		return BF_OK;
 	}
 	b.regions = bf_json_array();
-	rc = back_up(&b, err);
-	if (rc)
+	rc = decide(&b, err);
+	if (!run->saved || b.in_memory)
 		run->backup_path[0] = '\0'; /* nothing is there under that name */
 	bf_archive_done(&b.archive);
 	bf_json_free(b.regions);

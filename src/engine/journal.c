@@ -16,7 +16,9 @@
 #include "run.h"
 
 #define JOURNAL_MAX ((size_t)1 << 20)
-#define BACKUP_AGE  BF_SEC(24 * 3600) /* a pack that worked for longer has a life of its own */
+#define JOURNAL_VERSION \
+	2 /* 1, of 0.1.0, names the pack by less than its serial number: only shown */
+#define BACKUP_AGE BF_SEC(24 * 3600) /* a pack that worked for longer has a life of its own */
 
 #define CHECK     ",\"check\":\"" /* then the hash and CHECK_END */
 #define CHECK_END "\"}\n"
@@ -32,18 +34,36 @@ static const char *stage_name(enum bf_stage stage)
 	return names[stage];
 }
 
-static void set_path(struct bf_run *run)
+/* Keyed by the whole serial number and the interface: two names never meet in one file. */
+static enum bf_rc key_path(struct bf_run *run, struct bf_err *err)
 {
-	const char *id = run->ident.serial[0] ? run->ident.serial : run->job->iface;
+	BF_AUTO_MEM char *key = NULL;
+	uint8_t sha[BF_SHA256_LEN];
+	char text[33];
+	int n;
+
+	if (bf_iface_name(run, run->iface_name, err))
+		return err->rc;
+	n = asprintf(&key, "%s%c%s", run->ident.serial, '\0', run->iface_name);
+	if (n < 0)
+		abort();
+	bf_sha256(sha, key, (size_t)n);
+	bf_hex(text, sizeof(text), sha, 16);
+	return bf_path(run->journal_path, err, "%s/journal/%s.json", run->job->data_folder, text);
+}
+
+/* As 0.1.0 named it. */
+static enum bf_rc old_path(const struct bf_run *run, char dst[PATH_MAX], struct bf_err *err)
+{
 	char name[64];
 
-	snprintf(name, sizeof(name), "%s", id);
+	snprintf(name, sizeof(name), "%s",
+		 run->ident.serial[0] ? run->ident.serial : run->job->iface);
 	for (char *p = name; *p; p++) {
 		if (!isalnum((unsigned char)*p) && *p != '-')
 			*p = '_';
 	}
-	snprintf(run->journal_path, sizeof(run->journal_path), "%s/journal/%s.json",
-		 run->job->data_folder, name);
+	return bf_path(dst, err, "%s/journal/%s.json", run->job->data_folder, name);
 }
 
 static void image_hash(const struct bf_run *run, char dst[2 * BF_SHA256_LEN + 1])
@@ -65,36 +85,72 @@ static void read_before(struct bf_run *run, const struct bf_json *j)
 }
 
 /* The firmware in an archive is the one that runs now: it still tells how the pack was. */
-static bool is_of_what_runs(const struct bf_run *run, const char *path)
+static bool is_of_what_runs(const struct bf_run *run, const struct bf_backup *b)
 {
-	struct bf_restore r = { 0 };
+	const struct bf_backup_row *row = bf_backup_firmware(b);
 	char text[BF_VERSION_TEXT];
-	const char *now = bf_ident_version(&run->ident, text), *then = NULL;
-	struct bf_err unused;
-	bool same;
+	const char *now = bf_ident_version(&run->ident, text);
 
-	bf_err_init(&unused);
-	if (!bf_restore_open(path, &r, &unused) && r.firmware)
-		then = bf_json_str(r.firmware, "version");
-	same = now && then && strcmp(now, then) == 0;
-	bf_restore_done(&r);
-	return same;
+	return now && row && row->version && strcmp(now, row->version) == 0;
+}
+
+/* 0 to BACKUP_AGE; what lies in the future is not fresh. */
+static bool is_fresh(struct bf_run *run, const struct bf_json *j)
+{
+	int64_t age;
+
+	return !__builtin_sub_overflow(bf_wall(run->clock), bf_json_int(j, "wall_us", 0), &age) &&
+	       age < BACKUP_AGE;
+}
+
+static void show_backup(struct bf_run *run, const char *path, const char *why)
+{
+	bf_say(run, BF_EV_NOTICE, "the backup of the interrupted run is not used: %s; it is '%s'",
+	       why, path);
 }
 
 /* The backup of the run that was cut, where a new one could only show what that run left behind: half a
- * bank, or what new firmware on trial made of the configuration. */
-static void take_backup(struct bf_run *run, const struct bf_json *j, bool same_image, bool started)
+ * bank, or what new firmware on trial made of the configuration. Opened and checked here, compared with what the
+ * pack holds before it counts (bf_earlier_take). */
+static void open_backup(struct bf_run *run, const struct bf_json *j, bool same_image, bool started)
 {
 	const char *path = bf_json_str(j, "backup");
-	bool fresh = bf_wall(run->clock) - bf_json_int(j, "wall_us", 0) < BACKUP_AGE;
-	bool counts = run->ident.in_bootloader || (same_image && fresh);
+	BF_AUTO(bf_backup) *b = NULL;
+	bool fresh = is_fresh(run, j), counts = run->ident.in_bootloader || (same_image && fresh);
+	struct bf_err why;
 
-	if (!path || access(path, R_OK) < 0)
+	if (!path || run->job->restore_from)
 		return;
-	if (!counts && !(started && fresh && is_of_what_runs(run, path)))
-		return;
-	snprintf(run->backup_path, sizeof(run->backup_path), "%s", path);
-	run->has_backup = bf_json_bool(j, "backup_has_firmware", true);
+	bf_err_init(&why);
+	if (bf_backup_open(path, run->job->data_folder, &b, &why))
+		show_backup(run, path, why.cause);
+	else if (!bf_backup_trusted(b))
+		show_backup(run, path, "it is not sealed by this user on this computer");
+	else if (bf_backup_is_of(run, b) != BF_PACK_SAME)
+		show_backup(run, path, "no serial number proves that it is of this pack");
+	else if (counts || (started && fresh && is_of_what_runs(run, b)))
+		run->earlier = bf_steal(&b);
+	run->earlier_started = started;
+}
+
+enum bf_rc bf_earlier_take(struct bf_run *run, struct bf_err *err)
+{
+	bool agrees = false;
+
+	if (!run->earlier || run->saved)
+		return BF_OK;
+	if (bf_data_agrees(run, run->earlier, run->earlier_started, &agrees, err))
+		return err->rc;
+	if (!agrees) {
+		show_backup(
+			run, bf_backup_path(run->earlier),
+			"the pack holds another configuration or calibration, or other firmware");
+		run->earlier = bf_backup_free(run->earlier);
+		return BF_OK;
+	}
+	run->saved = bf_steal(&run->earlier);
+	run->has_backup = bf_backup_firmware(run->saved) != NULL;
+	return bf_path(run->backup_path, err, "%s", bf_backup_path(run->saved));
 }
 
 static void take_up(struct bf_run *run, const struct bf_json *j)
@@ -102,22 +158,49 @@ static void take_up(struct bf_run *run, const struct bf_json *j)
 	const char *sha = bf_json_str(j, "image_sha256");
 	const char *reached = bf_json_str(j, "reached");
 	char mine[2 * BF_SHA256_LEN + 1];
-
 	bool started = reached && strcmp(reached, stage_name(BF_STAGE_STARTED)) == 0;
 	bool same;
 
 	image_hash(run, mine);
 	same = sha && strcmp(sha, mine) == 0;
-	run->resumed = true;
 	bf_say(run, BF_EV_NOTICE, "an earlier run was interrupted (%s)%s",
 	       reached ? reached : "unknown", same ? "; it is taken up" : " with another image");
-	take_backup(run, j, same, started);
+	open_backup(run, j, same, started);
 	run->has_place = bf_json_int(j, "place", -1) >= 0;
 	run->place_addr = (uint32_t)bf_json_int(j, "place", 0);
 	run->place_alt = (unsigned)bf_json_int(j, "place_alt", 0);
 	/* Cells are compared across the restart; before it a fresh reading is the better one. */
 	if (same && started)
 		read_before(run, j);
+}
+
+static bool names_this_pack(const struct bf_run *run, const struct bf_json *j)
+{
+	const char *serial = bf_json_str(j, "serial");
+
+	return serial && strcmp(serial, run->ident.serial) == 0 && bf_serial_identifies(serial);
+}
+
+/* A journal says which pack it is of; a file under the right name is not enough. */
+static bool is_of_this_pack(const struct bf_run *run, const struct bf_json *j)
+{
+	const char *iface = bf_json_str(j, "iface");
+
+	return bf_json_int(j, "v", 0) == JOURNAL_VERSION && iface &&
+	       strcmp(iface, run->iface_name) == 0 && names_this_pack(run, j);
+}
+
+static void show(struct bf_run *run, const char *path, const struct bf_json *j)
+{
+	const char *serial = bf_json_str(j, "serial"), *backup = bf_json_str(j, "backup");
+	const char *reached = bf_json_str(j, "reached");
+
+	bf_say(run, BF_EV_NOTICE,
+	       "an earlier run on '%s' was interrupted (%s, serial number %s): nothing proves that "
+	       "it "
+	       "was this pack, so it is not taken up; journal '%s'%s%s%s",
+	       run->job->iface, reached ? reached : "unknown", serial && *serial ? serial : "none",
+	       path, backup ? ", backup '" : "", backup ? backup : "", backup ? "'" : "");
 }
 
 /* All of text but CHECK and what follows it. */
@@ -153,26 +236,42 @@ static enum bf_rc read_journal(const char *path, struct bf_json **ret, struct bf
 	return bf_json_parse((const char *)text, len, ret, err);
 }
 
-enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err)
+/* True: something was begun here. */
+static bool look_at(struct bf_run *run, const char *path)
 {
 	BF_AUTO(bf_json) *j = NULL;
 	struct bf_err why;
 
-	(void)err;
+	if (access(path, F_OK) < 0)
+		return false;
+	bf_err_init(&why);
+	if (read_journal(path, &j, &why))
+		bf_say(run, BF_EV_WARNING, "the journal '%s' is of no use: %s", path, why.cause);
+	else if (is_of_this_pack(run, j))
+		take_up(run, j);
+	else
+		show(run, path, j);
+	if (j && bf_json_int(j, "v", 0) < JOURNAL_VERSION)
+		run->drops_old = names_this_pack(run, j);
+	return true;
+}
+
+enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err)
+{
+	char old[PATH_MAX];
+	bool begun;
+
 	if (!run->job->data_folder)
 		return BF_OK;
-	set_path(run);
-	if (access(run->journal_path, F_OK) < 0)
-		return BF_OK;
-	bf_err_init(&why);
-	if (read_journal(run->journal_path, &j, &why)) {
-		bf_say(run, BF_EV_WARNING, "the journal '%s' is of no use: %s", run->journal_path,
-		       why.cause);
-		/* Something was begun: what the pack holds is looked at. */
-		run->resumed = true;
-		return BF_OK;
-	}
-	take_up(run, j);
+	/* A pack that restarts while it is looked at is looked at again. */
+	run->earlier = bf_backup_free(run->earlier);
+	if (key_path(run, err) || old_path(run, old, err))
+		return err->rc;
+	begun = look_at(run, run->journal_path);
+	begun = look_at(run, old) || begun;
+	/* What the pack holds is looked at, whoever began it. */
+	run->resumed = run->resumed || begun;
+	run->torn = begun && run->ident.in_bootloader;
 	return BF_OK;
 }
 
@@ -206,12 +305,13 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	BF_AUTO(bf_json) *j = bf_json_object();
 	BF_AUTO_MEM char *line = NULL;
 	BF_AUTO_MEM char *text = NULL;
-	char sha[2 * BF_SHA256_LEN + 1], folder[512];
+	char sha[2 * BF_SHA256_LEN + 1], folder[PATH_MAX];
 
 	image_hash(run, sha);
-	bf_json_set_int(j, "v", 1);
+	bf_json_set_int(j, "v", JOURNAL_VERSION);
 	bf_json_set_int(j, "wall_us", bf_wall(run->clock));
 	bf_json_set_str(j, "serial", run->ident.serial);
+	bf_json_set_str(j, "iface", run->iface_name);
 	bf_json_set_str(j, "image", bf_image_path(run->image));
 	bf_json_set_str(j, "image_sha256", sha);
 	bf_json_set_str(j, "reached", stage_name(run->model.stage));
@@ -222,12 +322,10 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	bf_json_set_int(j, "bytes_sent", (int64_t)run->sum.bytes_sent);
 	if (run->backup_path[0])
 		bf_json_set_str(j, "backup", run->backup_path);
-	bf_json_set_bool(j, "backup_has_firmware", run->has_backup);
 	bf_json_set(j, "cells_mv", cells_of(run));
 	line = bf_json_line(j);
 	text = with_check(line);
-	snprintf(folder, sizeof(folder), "%s/journal", run->job->data_folder);
-	if (bf_dir_make(folder, err))
+	if (bf_path(folder, err, "%s/journal", run->job->data_folder) || bf_dir_make(folder, err))
 		return err->rc;
 	return bf_file_replace(run->journal_path, text, strlen(text), err);
 }
@@ -239,12 +337,20 @@ void bf_journal_write(struct bf_run *run)
 	if (!run->journal_path[0] || run->model.went_back)
 		return;
 	bf_err_init(&err);
-	if (write_now(run, &err))
-		bf_say(run, BF_EV_WARNING, "no journal: %s", err.cause);
+	if (!write_now(run, &err) || run->told_no_journal)
+		return;
+	run->told_no_journal = true;
+	bf_say(run, BF_EV_WARNING, "no journal: %s", err.cause);
 }
 
 void bf_journal_drop(struct bf_run *run)
 {
+	char old[PATH_MAX];
+	struct bf_err unused;
+
 	if (run->journal_path[0])
 		unlink(run->journal_path);
+	bf_err_init(&unused);
+	if (run->drops_old && !old_path(run, old, &unused))
+		unlink(old);
 }

@@ -8,25 +8,12 @@
 
 #include "run.h"
 
-static const char *archive_of(const struct bf_run *run)
+/* Read in this run, once, or proven to be of this pack; NULL: there is nothing to compare with, or no way to. */
+static const struct bf_backup *reference(const struct bf_run *run)
 {
-	return run->job->restore_from ? run->job->restore_from : run->backup_path;
-}
-
-/* False: there is nothing to compare with, or no way to. */
-static bool open_archive(struct bf_run *run, struct bf_restore *r)
-{
-	const char *path = archive_of(run);
-	struct bf_err why;
-
-	bf_err_init(&why);
-	if (!path[0] || run->silent || !bf_data_comparable(run))
-		return false;
-	if (bf_restore_open(path, r, &why)) {
-		bf_say(run, BF_EV_WARNING, "configuration is not compared: %s", why.cause);
-		return false;
-	}
-	return true;
+	if (run->silent || !bf_data_comparable(run))
+		return NULL;
+	return run->job->restore_from ? run->from : run->saved;
 }
 
 /* Where the memory is told by the loader alone, looking took the firmware down. */
@@ -39,7 +26,7 @@ static enum bf_rc return_to_firmware(struct bf_run *run, struct bf_err *err)
 	return run->model.talking == BF_TALKING_LOADER ? bf_run_restart(run, err) : BF_OK;
 }
 
-static enum bf_rc look(struct bf_run *run, const struct bf_restore *r, struct bf_data_look *ret,
+static enum bf_rc look(struct bf_run *run, const struct bf_backup *r, struct bf_data_look *ret,
 		       struct bf_err *err)
 {
 	const struct bf_proto_ops *ops = run->proto->ops;
@@ -70,12 +57,12 @@ static enum bf_rc judge(struct bf_run *run, const struct bf_data_look *l, bool o
 	bf_likely(err, l->wiped ? "the new firmware erases its configuration when it starts"
 				: "the new firmware makes a configuration of its own when it "
 				  "starts");
-	bf_likely(err, "the backup '%s' holds what the pack had", archive_of(run));
+	bf_likely(err, "the backup '%s' holds what the pack had", run->backup_path);
 	bf_likely(err, "where what it has now is right: --allow new-configuration");
 	return err->rc;
 }
 
-static enum bf_rc put_back(struct bf_run *run, const struct bf_restore *r,
+static enum bf_rc put_back(struct bf_run *run, const struct bf_backup *r,
 			   const struct bf_data_look *l, struct bf_err *err)
 {
 	struct bf_err why;
@@ -86,7 +73,7 @@ static enum bf_rc put_back(struct bf_run *run, const struct bf_restore *r,
 		return judge(run, l, false, " and cannot be written", err);
 	rc = bf_run_enter(run, &why);
 	if (!rc)
-		rc = bf_data_put_back(run, r, archive_of(run), &why);
+		rc = bf_data_put_back(run, r, &why);
 	if (!rc)
 		return judge(run, l, true, "; put back and read again", err);
 	/* The line is no fault of the firmware's, and needs no permission. */
@@ -107,7 +94,7 @@ static bool on_trial(const struct bf_run *run)
 }
 
 /* With the old configuration in hand the firmware may do to it again what it did before. */
-static enum bf_rc start_again(struct bf_run *run, const struct bf_restore *r, struct bf_err *err)
+static enum bf_rc start_again(struct bf_run *run, const struct bf_backup *r, struct bf_err *err)
 {
 	struct bf_data_look l;
 
@@ -125,7 +112,7 @@ static enum bf_rc start_again(struct bf_run *run, const struct bf_restore *r, st
 	return err->rc;
 }
 
-static enum bf_rc keep(struct bf_run *run, const struct bf_restore *r, struct bf_err *err)
+static enum bf_rc keep(struct bf_run *run, const struct bf_backup *r, struct bf_err *err)
 {
 	struct bf_data_look l;
 	bool allowed = run->job->allow[BF_ALLOW_NEW_CONFIGURATION];
@@ -143,15 +130,26 @@ static enum bf_rc keep(struct bf_run *run, const struct bf_restore *r, struct bf
 	return run->owes_restart ? BF_OK : start_again(run, r, err);
 }
 
+/* A run that found the new firmware started already has read nothing itself. */
+static enum bf_rc take_earlier(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+
+	if (!run->earlier || run->saved || run->silent || !bf_data_comparable(run))
+		return BF_OK;
+	if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+		return bf_while(err, "preparing the pack for reading");
+	return bf_earlier_take(run, err);
+}
+
 enum bf_rc bf_ph_keep(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_restore r = { 0 };
-	enum bf_rc rc = BF_OK;
+	const struct bf_backup *r;
 
-	if (open_archive(run, &r))
-		rc = keep(run, &r, err);
-	bf_restore_done(&r);
-	return rc;
+	if (take_earlier(run, err))
+		return err->rc;
+	r = reference(run);
+	return r ? keep(run, r, err) : BF_OK;
 }
 
 bool bf_when_settling(const struct bf_run *run)
@@ -161,16 +159,12 @@ bool bf_when_settling(const struct bf_run *run)
 
 enum bf_rc bf_ph_settle(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_restore r = { 0 };
-	enum bf_rc rc = BF_OK;
+	const struct bf_backup *r = reference(run);
 
-	if (open_archive(run, &r))
-		rc = start_again(run, &r, err);
-	bf_restore_done(&r);
-	return rc;
+	return r ? start_again(run, r, err) : BF_OK;
 }
 
-static enum bf_rc give_back(struct bf_run *run, const struct bf_restore *r, struct bf_err *err)
+static enum bf_rc give_back(struct bf_run *run, const struct bf_backup *r, struct bf_err *err)
 {
 	struct bf_data_look l;
 
@@ -184,7 +178,7 @@ static enum bf_rc give_back(struct bf_run *run, const struct bf_restore *r, stru
 		return bf_fail(err, BF_E_UNSUPPORTED, "'%s' cannot be written", l.name);
 	bf_say(run, BF_EV_NOTICE, "'%s' was %s meanwhile: putting it back", l.name,
 	       l.wiped ? "wiped" : "changed");
-	if (bf_run_enter(run, err) || bf_data_put_back(run, r, archive_of(run), err))
+	if (bf_run_enter(run, err) || bf_data_put_back(run, r, err))
 		return err->rc;
 	if (bf_run_restart(run, err))
 		return err->rc;
@@ -193,32 +187,29 @@ static enum bf_rc give_back(struct bf_run *run, const struct bf_restore *r, stru
 		       : bf_fail(err, BF_E_RECOVERY, "the old firmware did not start with it");
 }
 
+static void lost(struct bf_run *run, const struct bf_err *why)
+{
+	if (run->model.data == BF_DATA_KEPT)
+		bf_model_data(&run->model, BF_DATA_LOST);
+	bf_say(run, BF_EV_WARNING, "the configuration could not be put back: %s", why->cause);
+}
+
 void bf_keep_of_old(struct bf_run *run)
 {
-	struct bf_restore r = { 0 };
+	const struct bf_backup *r = reference(run);
 	struct bf_err why;
 
 	bf_err_init(&why);
-	if (open_archive(run, &r) && give_back(run, &r, &why)) {
-		if (run->model.data == BF_DATA_KEPT)
-			bf_model_data(&run->model, BF_DATA_LOST);
-		bf_say(run, BF_EV_WARNING, "the configuration could not be put back: %s",
-		       why.cause);
-	}
-	bf_restore_done(&r);
+	if (r && give_back(run, r, &why))
+		lost(run, &why);
 }
 
 void bf_keep_in_loader(struct bf_run *run)
 {
-	struct bf_restore r = { 0 };
+	const struct bf_backup *r = reference(run);
 	struct bf_err why;
 
 	bf_err_init(&why);
-	if (open_archive(run, &r) && bf_data_put_back(run, &r, archive_of(run), &why)) {
-		if (run->model.data == BF_DATA_KEPT)
-			bf_model_data(&run->model, BF_DATA_LOST);
-		bf_say(run, BF_EV_WARNING, "the configuration could not be put back: %s",
-		       why.cause);
-	}
-	bf_restore_done(&r);
+	if (r && bf_data_put_back(run, r, &why))
+		lost(run, &why);
 }

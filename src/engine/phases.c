@@ -98,6 +98,7 @@ static const struct bf_phase restore_rows[] = {
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1, .again = true,
 	  .disturbs = RATE },
 	{ "planning what to write", bf_ph_plan, .weight = 1, .again = true },
+	{ "backing up", bf_ph_backup, .weight = 5, .writes = true, .again = true },
 	WRITE_IT,
 	{ "restoring configuration and calibration", bf_ph_restore_data, .weight = 5,
 	  .writes = true },

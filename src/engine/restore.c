@@ -1,122 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An archive back into the pack that it came from. Its firmware becomes an image again in one of two ways:
- * verified by a trusted key as any other, or, where that fails, because this very pack held it: the archive is
- * sealed by who made it (seal.c), the hash in the manifest and the pack's identity are checked.
+ * An archive back into the pack that it came from. It is read once, into memory; what was checked is what is
+ * written. Firmware in it becomes an image because a trusted key signed it, or because the archive is sealed
+ * (src/image/seal.c) and of this very pack.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "bmsflash/bytes.h"
-#include "bmsflash/json.h"
 #include "run.h"
 
-void bf_restore_done(struct bf_restore *r)
-{
-	bf_archive_done(&r->archive);
-	bf_json_free(r->manifest);
-}
-
-static bool row_is_good(const struct bf_archive *a, const struct bf_json *row)
-{
-	const char *file = bf_json_str(row, "file"), *sha = bf_json_str(row, "sha256");
-	const struct bf_archive_member *m = file ? bf_archive_find(a, file) : NULL;
-	uint8_t got[BF_SHA256_LEN];
-	char text[2 * BF_SHA256_LEN + 1];
-
-	if (!m || !sha)
-		return false;
-	bf_sha256(got, m->data, m->len);
-	return strcmp(bf_hex(text, sizeof(text), got, sizeof(got)), sha) == 0;
-}
-
-static enum bf_rc check_rows(struct bf_restore *r, const char *path, struct bf_err *err)
-{
-	const struct bf_json *rows = bf_json_get(r->manifest, "regions");
-
-	for (size_t i = 0; rows && i < bf_json_len(rows); i++) {
-		const struct bf_json *row = bf_json_at(rows, i);
-		const char *name = bf_json_str(row, "name");
-
-		if (!row_is_good(&r->archive, row))
-			return bf_fail(err, BF_E_MISMATCH,
-				       "region '%s' in the backup '%s' is damaged: its bytes do "
-				       "not have the hash in the manifest",
-				       name ? name : "?", path);
-		if (!r->firmware && bf_json_bool(row, "firmware", false))
-			r->firmware = row;
-	}
-	return BF_OK;
-}
-
 /* The backup of a pack whose firmware cannot be read holds the rest. */
-static enum bf_rc need_firmware(const struct bf_restore *r, const char *path, struct bf_err *err)
+static enum bf_rc need_firmware(const struct bf_backup *b, struct bf_err *err)
 {
-	return r->firmware ? BF_OK
-			   : bf_fail(err, BF_E_IMAGE, "the backup '%s' holds no firmware", path);
+	return bf_backup_firmware(b) ? BF_OK
+				     : bf_fail(err, BF_E_IMAGE, "the backup '%s' holds no firmware",
+					       bf_backup_path(b));
 }
 
-enum bf_rc bf_restore_open(const char *path, struct bf_restore *r, struct bf_err *err)
+static bool is_signed(const struct bf_run *run, const struct bf_backup *b)
 {
-	const struct bf_archive_member *m;
-	const char *format;
+	BF_AUTO(bf_image) *image = NULL;
+	struct bf_err unused;
 
-	if (bf_archive_read(&r->archive, path, err))
-		return err->rc;
-	m = bf_archive_find(&r->archive, "manifest.json");
-	if (!m)
-		return bf_fail(err, BF_E_IMAGE,
-			       "'%s' has no manifest: not a backup of this program", path);
-	if (bf_json_parse((const char *)m->data, m->len, &r->manifest, err))
-		return bf_while(err, "reading the manifest of '%s'", path);
-	format = bf_json_str(r->manifest, "format");
-	if (!format || strcmp(format, "bmsflash-backup") != 0 ||
-	    bf_json_int(r->manifest, "v", 0) != 1)
-		return bf_fail(err, BF_E_IMAGE, "'%s' is no backup that this version can read",
-			       path);
-	return check_rows(r, path, err);
+	bf_err_init(&unused);
+	return bf_image_from_backup(b, bf_backup_firmware(b), run->ring, &image, &unused) == BF_OK;
 }
 
-static const struct bf_archive_member *firmware_of(const struct bf_restore *r)
-{
-	return bf_archive_find(&r->archive, bf_json_str(r->firmware, "file"));
-}
-
-static bool by_keys(struct bf_run *run, const struct bf_archive_member *m, struct bf_image **ret)
-{
-	const struct bf_claim_opts opts = { 0 };
-	struct bf_claim *claim = NULL;
-	struct bf_err err;
-
-	bf_err_init(&err);
-	if (!run->ring || !bf_keyring_count(run->ring))
-		return false;
-	return !bf_claim_parse(m->data, m->len, m->name, NULL, 0, &opts, &claim, &err) &&
-	       !bf_image_verify(claim, run->ring, ret, &err);
-}
-
-/* More than one region: with the firmware go configuration or calibration, which no maker signs. */
-static bool holds_data(const struct bf_restore *r)
-{
-	return bf_json_len(bf_json_get(r->manifest, "regions")) > 1;
-}
-
-static enum bf_rc check_origin(struct bf_run *run, const struct bf_restore *r, struct bf_err *err)
+static enum bf_rc check_origin(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("archive-origin", BF_ALLOW_FOREIGN_ARCHIVE);
-	BF_AUTO(bf_image) *image = NULL;
-	bool ours = bf_seal_holds(run, &r->archive);
-	bool is_signed = by_keys(run, firmware_of(r), &image);
+	bool ours = bf_backup_trusted(run->from), alone = bf_backup_rows(run->from) == 1;
+	bool good = ours || is_signed(run, run->from);
 
 	snprintf(check.limit, sizeof(check.limit), "sealed by this user on this computer");
 	snprintf(check.got, sizeof(check.got), "%s",
-		 ours            ? check.limit
-		 : !is_signed    ? "made elsewhere, firmware signed by no trusted key"
-		 : holds_data(r) ? "made elsewhere, configuration is never signed"
-				 : "made elsewhere, firmware signed by a trusted key");
-	if (!bf_check_decide(run, &check, ours || (is_signed && !holds_data(r)), BF_E_SIGNATURE,
-			     err))
+		 ours    ? check.limit
+		 : !good ? "made elsewhere, firmware signed by no trusted key"
+		 : alone ? "made elsewhere, firmware signed by a trusted key"
+			 : "made elsewhere, configuration is never signed");
+	if (!bf_check_decide(run, &check, ours || (good && alone), BF_E_SIGNATURE, err)) {
+		if (!ours && !(good && alone))
+			bf_backup_accept(run->from);
 		return BF_OK;
+	}
 	bf_likely(err, "it was made on another computer, or by another user (with sudo, for one)");
 	bf_likely(err, "it was changed after it was made");
 	return err->rc;
@@ -124,115 +50,89 @@ static enum bf_rc check_origin(struct bf_run *run, const struct bf_restore *r, s
 
 enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_restore r = { 0 };
-	enum bf_rc rc = bf_restore_open(run->job->restore_from, &r, err);
+	const char *path = run->job->restore_from;
 
-	if (!rc)
-		rc = need_firmware(&r, run->job->restore_from, err);
-	if (!rc)
-		rc = check_origin(run, &r, err);
-	bf_restore_done(&r);
-	return rc ? bf_while(err, "checking the backup '%s'", run->job->restore_from) : BF_OK;
-}
-
-static enum bf_rc match(const struct bf_run *run, const struct bf_restore *r, struct bf_err *err)
-{
-	const struct bf_json *id = bf_json_get(r->manifest, "identity");
-	const char *serial = id ? bf_json_str(id, "serial") : NULL;
-	const char *class_hex = id ? bf_json_str(id, "class") : NULL;
-	char text[33];
-
-	if (!serial || strcmp(serial, run->ident.serial) != 0) {
-		bf_fail(err, BF_E_INCOMPATIBLE,
-			"the backup is of the pack with serial number '%s', this one is '%s'",
-			serial ? serial : "", run->ident.serial);
-		bf_next(err, "choose the backup of this pack");
-		return err->rc;
-	}
-	if (class_hex && run->ident.has_cid &&
-	    strcmp(class_hex, bf_hex(text, sizeof(text), run->ident.cid, 16)) != 0)
-		return bf_fail(err, BF_E_INCOMPATIBLE,
-			       "the backup is of hardware class %s, this pack is %s", class_hex,
-			       text);
+	if (bf_backup_open(path, run->job->data_folder, &run->from, err) ||
+	    need_firmware(run->from, err) || check_origin(run, err))
+		return bf_while(err, "checking the backup '%s'", path);
 	return BF_OK;
 }
 
-/* What the pack will say of itself once it runs this. */
-static void set_target(struct bf_run *run, const struct bf_json *row)
+static const char *serial_of(const struct bf_backup *b)
 {
-	const char *version = bf_json_str(row, "version"), *digest = bf_json_str(row, "digest");
-	size_t len = 0;
+	const char *serial = bf_json_str(bf_backup_identity(b), "serial");
+
+	return serial && *serial ? serial : "none";
+}
+
+static enum bf_rc of_another_pack(const struct bf_run *run, struct bf_err *err)
+{
+	bf_fail(err, BF_E_INCOMPATIBLE,
+		"The backup is of another pack: serial number %s, this pack has %s.",
+		serial_of(run->from), run->ident.serial[0] ? run->ident.serial : "none");
+	bf_likely(err, "another pack is connected, or another backup was named");
+	return err->rc;
+}
+
+static enum bf_rc match(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_check check = bf_check("archive-pack", BF_ALLOW_FOREIGN_ARCHIVE);
+	enum bf_same_pack same = bf_backup_is_of(run, run->from);
+
+	if (same == BF_PACK_OTHER)
+		return of_another_pack(run, err);
+	snprintf(check.got, sizeof(check.got),
+		 "serial number of the backup %.24s, of the pack %.24s", serial_of(run->from),
+		 run->ident.serial[0] ? run->ident.serial : "none");
+	snprintf(check.limit, sizeof(check.limit), "one serial number that no other pack has");
+	if (bf_check_decide(run, &check, same == BF_PACK_SAME, BF_E_INCOMPATIBLE, err)) {
+		bf_likely(err, "the pack has no serial number of its own yet, or its bootloader "
+			       "tells none");
+		return err->rc;
+	}
+	run->own_image = bf_backup_trusted(run->from) && same == BF_PACK_SAME;
+	return BF_OK;
+}
+
+/* What the pack will tell once it runs this: by the image; a manifest adds to that only where it is believed. */
+static void set_target(struct bf_run *run, const struct bf_backup *b)
+{
+	const struct bf_backup_row *row = bf_backup_firmware(b);
 
 	bf_run_target(run);
-	if (version && bf_version_parse(version, &run->target_version))
+	if (!bf_backup_trusted(b))
+		return;
+	run->has_place = true; /* it goes where it came from, whatever verifies it */
+	run->place_addr = row->addr;
+	run->place_alt = row->alt;
+	if (row->version && bf_version_parse(row->version, &run->target_version))
 		run->has_target_version = true;
-	if (digest && bf_unhex(digest, run->target_digest, sizeof(run->target_digest), &len))
-		run->target_digest_len = len;
-}
-
-/* What this run has read itself, or one that it takes up, needs no seal. */
-static bool is_trusted(const struct bf_run *run, const char *path, const struct bf_restore *r)
-{
-	return bf_seal_holds(run, &r->archive) || strcmp(path, run->backup_path) == 0 ||
-	       run->job->allow[BF_ALLOW_FOREIGN_ARCHIVE];
-}
-
-static enum bf_rc make_image(struct bf_run *run, const char *path, const struct bf_restore *r,
-			     struct bf_image **ret, struct bf_err *err)
-{
-	const struct bf_archive_member *m = firmware_of(r);
-	const char *name = bf_json_str(r->firmware, "name");
-	uint8_t sha[BF_SHA256_LEN];
-	size_t len;
-
-	run->own_image = is_trusted(run, path, r);
-	if (run->own_image) { /* it goes where it came from, whatever verifies it */
-		run->has_place = true;
-		run->place_addr = (uint32_t)bf_json_int(r->firmware, "addr", 0);
-		run->place_alt = (unsigned)bf_json_int(r->firmware, "alt", 0);
+	if (row->digest_len) {
+		memcpy(run->target_digest, row->digest, row->digest_len);
+		run->target_digest_len = row->digest_len;
 	}
-	if (by_keys(run, m, ret))
-		return BF_OK;
-	if (!run->own_image)
-		return bf_fail(err, BF_E_SIGNATURE,
-			       "the firmware in '%s' is signed by no trusted key, and the archive "
-			       "is not sealed by this user",
-			       path);
-	if (!bf_unhex(bf_json_str(r->firmware, "sha256"), sha, sizeof(sha), &len) ||
-	    len != sizeof(sha))
-		return bf_fail(err, BF_E_IMAGE, "the manifest of '%s' has a bad hash", path);
-	return bf_image_from_backup(path, name ? name : "firmware",
-				    (uint32_t)bf_json_int(r->firmware, "addr", 0), m->data, m->len,
-				    sha, ret, err);
 }
 
-enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err *err)
+enum bf_rc bf_restore_image(struct bf_run *run, const struct bf_backup *b, struct bf_err *err)
 {
-	struct bf_restore r = { 0 };
 	struct bf_image *image = NULL;
-	enum bf_rc rc = bf_restore_open(path, &r, err);
 
-	if (!rc)
-		rc = need_firmware(&r, path, err);
-	if (!rc)
-		rc = match(run, &r, err);
-	if (!rc)
-		rc = make_image(run, path, &r, &image, err);
-	if (!rc) {
-		bf_todo_done(&run->todo);
-		bf_image_free(run->image);
-		run->image = image;
-		set_target(run, r.firmware);
-		bf_emit(run, (struct bf_event){ .kind = BF_EV_IMAGE,
-						.image = { path, bf_image_key_name(image),
-							   bf_image_meta(image),
-							   bf_image_size(image) } });
-	}
-	bf_restore_done(&r);
-	return rc;
+	if (need_firmware(b, err) ||
+	    bf_image_from_backup(b, bf_backup_firmware(b), run->ring, &image, err))
+		return err->rc;
+	bf_todo_done(&run->todo);
+	bf_image_free(run->image);
+	run->image = image;
+	if (b == run->saved)
+		run->own_image = true;
+	set_target(run, b);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_IMAGE,
+					.image = { bf_backup_path(b), bf_image_key_name(image),
+						   bf_image_meta(image), bf_image_size(image) } });
+	return BF_OK;
 }
 
 enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err)
 {
-	return bf_restore_image(run, run->job->restore_from, err);
+	return match(run, err) ? err->rc : bf_restore_image(run, run->from, err);
 }

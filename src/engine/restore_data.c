@@ -7,36 +7,31 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bmsflash/json.h"
 #include "run.h"
 
 #define UNITS_MAX 256u /* asked for by hash at once; more is read */
 
 struct data {
 	struct bf_run *run;
-	const char *path; /* of the archive */
-	const struct bf_json *row;
-	const struct bf_archive_member *member;
+	const struct bf_backup *backup;
+	const struct bf_backup_row *row;
 	const struct bf_region *region;
-	const char *name;
 };
 
-static bool is_data(const struct bf_json *row, enum bf_region_kind *ret)
+static bool is_calibration(const struct bf_backup_row *row)
 {
-	const char *kind = bf_json_str(row, "kind");
-
-	*ret = kind && strcmp(kind, "config") == 0 ? BF_REGION_CONFIG : BF_REGION_CALIBRATION;
-	return kind && (strcmp(kind, "config") == 0 || strcmp(kind, "calibration") == 0);
+	return strcmp(row->kind, "calibration") == 0;
 }
 
-static const struct bf_region *home_of(const struct bf_run *run, const struct bf_json *row,
-				       enum bf_region_kind kind, size_t len)
+static const struct bf_region *home_of(const struct bf_run *run, const struct bf_backup_row *row)
 {
+	enum bf_region_kind kind = is_calibration(row) ? BF_REGION_CALIBRATION : BF_REGION_CONFIG;
+
 	for (size_t i = 0; i < run->ident.n_regions; i++) {
 		const struct bf_region *r = &run->ident.regions[i];
 
-		if (r->kind == kind && r->addr == bf_json_int(row, "addr", -1) &&
-		    r->alt == bf_json_int(row, "alt", 0) && r->size == len)
+		if (r->kind == kind && r->addr == row->addr && r->alt == row->alt &&
+		    r->size == row->len)
 			return r;
 	}
 	return NULL;
@@ -46,7 +41,7 @@ static void tell(const struct data *d, const char *result)
 {
 	bf_emit(d->run, (struct bf_event){
 				.kind = BF_EV_REGION,
-				.region = { d->name, d->region->addr, d->member->len, result } });
+				.region = { d->row->name, d->region->addr, d->row->len, result } });
 }
 
 /* Not BF_OK: it has to be read. */
@@ -67,7 +62,7 @@ static enum bf_rc same_by_hash(const struct data *d, bool *ret_same)
 	rc = bf_hash_units(d->run, d->region->addr, d->region->size, unit, got, n, &unused);
 	*ret_same = true;
 	for (uint32_t i = 0; !rc && i < n; i++) {
-		bf_sha256(want, d->member->data + (size_t)i * unit, unit);
+		bf_sha256(want, d->row->bytes + (size_t)i * unit, unit);
 		*ret_same = *ret_same && memcmp(want, got[i], sizeof(got[i])) == 0;
 	}
 	free(got);
@@ -83,14 +78,14 @@ static bool is_uniform(const uint8_t *p, size_t len)
 static enum bf_rc by_reading(const struct data *d, bool *ret_same, bool *ret_wiped,
 			     struct bf_err *err)
 {
-	const struct bf_archive_member *m = d->member;
+	const struct bf_backup_row *m = d->row;
 	BF_AUTO_MEM uint8_t *now = malloc(m->len + 1);
 
 	if (!now)
 		abort();
 	if (bf_read_range(d->run, d->region, d->region->addr, now, m->len, err))
 		return err->rc;
-	*ret_same = memcmp(now, m->data, m->len) == 0;
+	*ret_same = memcmp(now, m->bytes, m->len) == 0;
 	*ret_wiped = !*ret_same && is_uniform(now, m->len);
 	return BF_OK;
 }
@@ -136,22 +131,18 @@ static enum bf_rc write_region(const struct data *d, const struct bf_image *imag
 static enum bf_rc put_back(const struct data *d, struct bf_err *err)
 {
 	BF_AUTO(bf_image) *image = NULL;
-	uint8_t sha[BF_SHA256_LEN];
 	bool same = false, wiped;
 
-	/* The archive was checked against its manifest when it was opened. */
-	bf_sha256(sha, d->member->data, d->member->len);
-	if (bf_image_from_backup(d->path, d->name, d->region->addr, d->member->data, d->member->len,
-				 sha, &image, err) ||
+	if (bf_image_from_backup(d->backup, d->row, NULL, &image, err) ||
 	    write_region(d, image, err) || by_reading(d, &same, &wiped, err))
 		return err->rc;
 	if (!same)
 		return bf_fail(err, BF_E_MISMATCH,
 			       "'%s' does not hold what was written to it, %zu bytes at %08x",
-			       d->name, d->member->len, d->region->addr);
+			       d->row->name, d->row->len, d->region->addr);
 	tell(d, "restored");
 	d->run->sum.regions_restored++;
-	d->run->sum.bytes_restored += d->member->len;
+	d->run->sum.bytes_restored += d->row->len;
 	return BF_OK;
 }
 
@@ -163,25 +154,17 @@ static bool is_writable(const struct data *d)
 }
 
 /* Each row of configuration or calibration, with its home if it has one. */
-static enum bf_rc each(struct bf_run *run, const struct bf_restore *r, const char *path,
+static enum bf_rc each(struct bf_run *run, const struct bf_backup *b,
 		       enum bf_rc (*call)(struct data *d, void *ctx, struct bf_err *err), void *ctx,
 		       struct bf_err *err)
 {
-	const struct bf_json *rows = bf_json_get(r->manifest, "regions");
+	for (size_t i = 0; i < bf_backup_rows(b); i++) {
+		const struct bf_backup_row *row = bf_backup_row(b, i);
+		struct data d = { .run = run, .backup = b, .row = row };
 
-	for (size_t i = 0; rows && i < bf_json_len(rows); i++) {
-		const struct bf_json *row = bf_json_at(rows, i);
-		const char *file = bf_json_str(row, "file"), *name = bf_json_str(row, "name");
-		enum bf_region_kind kind;
-		struct data d = { .run = run,
-				  .path = path,
-				  .row = row,
-				  .member = file ? bf_archive_find(&r->archive, file) : NULL,
-				  .name = name ? name : "region" };
-
-		if (!is_data(row, &kind) || !d.member)
+		if (!row->data)
 			continue;
-		d.region = home_of(run, row, kind, d.member->len);
+		d.region = home_of(run, row);
 		if (call(&d, ctx, err))
 			return err->rc;
 	}
@@ -196,25 +179,25 @@ static enum bf_rc look_at(struct data *d, void *ctx, struct bf_err *err)
 	if (!d->region || !(d->region->access & BF_ACCESS_READ))
 		return BF_OK;
 	if (holds(d, &same, &wiped, err))
-		return bf_while(err, "comparing '%s' with the backup", d->name);
+		return bf_while(err, "comparing '%s' with the backup", d->row->name);
 	look->n++;
+	look->same += same && !is_uniform(d->row->bytes, d->row->len);
 	if (same)
 		return BF_OK;
 	look->differ++;
 	look->wiped += wiped;
+	look->alien += !wiped && is_calibration(d->row);
 	look->fixed += !is_writable(d);
-	snprintf(look->name, sizeof(look->name), "%s", d->name);
+	snprintf(look->name, sizeof(look->name), "%s", d->row->name);
 	return BF_OK;
 }
 
-size_t bf_data_count(const struct bf_restore *r)
+size_t bf_data_count(const struct bf_backup *b)
 {
-	const struct bf_json *rows = bf_json_get(r->manifest, "regions");
-	enum bf_region_kind kind;
 	size_t n = 0;
 
-	for (size_t i = 0; rows && i < bf_json_len(rows); i++)
-		n += is_data(bf_json_at(rows, i), &kind);
+	for (size_t i = 0; i < bf_backup_rows(b); i++)
+		n += bf_backup_row(b, i)->data;
 	return n;
 }
 
@@ -224,14 +207,75 @@ bool bf_data_comparable(const struct bf_run *run)
 	       !bf_run_can(run, BF_CAP_SINK);
 }
 
-enum bf_rc bf_data_look(struct bf_run *run, const struct bf_restore *r, struct bf_data_look *ret,
+enum bf_rc bf_data_look(struct bf_run *run, const struct bf_backup *b, struct bf_data_look *ret,
 			struct bf_err *err)
 {
 	struct bf_data_look look = { 0 };
 
-	if (each(run, r, "", look_at, &look, err))
+	if (each(run, b, look_at, &look, err))
 		return err->rc;
 	*ret = look;
+	return BF_OK;
+}
+
+static const struct bf_region *app_of(const struct bf_run *run, const struct bf_backup_row *row)
+{
+	for (size_t i = 0; row && i < run->ident.n_regions; i++) {
+		const struct bf_region *r = &run->ident.regions[i];
+
+		if (r->kind == BF_REGION_APP && r->addr == row->addr && r->alt == row->alt &&
+		    r->size >= row->len && (r->access & BF_ACCESS_READ))
+			return r;
+	}
+	return NULL;
+}
+
+/* The new image's bytes from the front, erased behind them: what an interrupted run leaves. */
+static bool is_of_new_image(const struct bf_run *run, uint32_t addr, const uint8_t *p, size_t len)
+{
+	const struct bf_target *whole = &run->todo.whole;
+	size_t at, n, same = 0;
+
+	if (!whole->segment || addr < whole->addr || addr - whole->addr >= whole->segment->len)
+		return false;
+	at = addr - whole->addr;
+	n = whole->segment->len - at < len ? whole->segment->len - at : len;
+	while (same < n && p[same] == whole->segment->data[at + same])
+		same++;
+	return same == len || is_uniform(p + same, len - same);
+}
+
+/* Flash that an interrupted run had not reached is as in the backup. One unit may be torn by the power cut. */
+static enum bf_rc firmware_agrees(struct bf_run *run, const struct bf_backup *b, bool *ret,
+				  struct bf_err *err)
+{
+	const struct bf_backup_row *row = bf_backup_firmware(b);
+	const struct bf_region *r = app_of(run, row);
+	size_t odd = 0, unit = 1024, len;
+	uint8_t now[1024];
+
+	*ret = true;
+	for (size_t at = 0; r && at < row->len; at += unit) {
+		len = row->len - at < unit ? row->len - at : unit;
+		if (bf_read_range(run, r, r->addr + (uint32_t)at, now, len, err))
+			return bf_while(err, "comparing the firmware with the backup");
+		odd += memcmp(now, row->bytes + at, len) != 0 && !is_uniform(now, len) &&
+		       !is_of_new_image(run, r->addr + (uint32_t)at, now, len);
+	}
+	*ret = odd <= (r && r->erase_unit > unit ? r->erase_unit / unit : 1);
+	return BF_OK;
+}
+
+enum bf_rc bf_data_agrees(struct bf_run *run, const struct bf_backup *b, bool config_may_differ,
+			  bool *ret, struct bf_err *err)
+{
+	struct bf_data_look l;
+
+	if (bf_data_look(run, b, &l, err))
+		return err->rc;
+	if (!l.n)
+		return firmware_agrees(run, b, ret, err);
+	*ret = !l.alien && (l.differ == l.wiped || (config_may_differ && l.same));
 	return BF_OK;
 }
 
@@ -241,31 +285,27 @@ static enum bf_rc restore_one(struct data *d, void *ctx, struct bf_err *err)
 
 	(void)ctx;
 	if (!d->region || !is_writable(d)) {
-		bf_say(d->run, BF_EV_NOTICE, "'%s' stays as the pack has it: %s", d->name,
+		bf_say(d->run, BF_EV_NOTICE, "'%s' stays as the pack has it: %s", d->row->name,
 		       d->region ? "it cannot be written" : "the pack has no such region now");
 		return BF_OK;
 	}
 	if (holds(d, &same, &wiped, err))
-		return bf_while(err, "comparing '%s' with the backup", d->name);
+		return bf_while(err, "comparing '%s' with the backup", d->row->name);
 	if (same) {
 		tell(d, "identical");
 		return BF_OK;
 	}
-	return put_back(d, err) ? bf_while(err, "restoring '%s'", d->name) : BF_OK;
+	return put_back(d, err) ? bf_while(err, "restoring '%s'", d->row->name) : BF_OK;
 }
 
-enum bf_rc bf_data_put_back(struct bf_run *run, const struct bf_restore *r, const char *path,
-			    struct bf_err *err)
+enum bf_rc bf_data_put_back(struct bf_run *run, const struct bf_backup *b, struct bf_err *err)
 {
-	return each(run, r, path, restore_one, NULL, err);
+	return each(run, b, restore_one, NULL, err);
 }
 
 enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err)
 {
-	const char *path = run->job->restore_from;
 	unsigned before = run->sum.regions_restored;
-	struct bf_restore r = { 0 };
-	enum bf_rc rc;
 
 	if (!bf_data_comparable(run)) {
 		bf_say(run, BF_EV_NOTICE,
@@ -273,12 +313,10 @@ enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err)
 		       "loader cannot compare them");
 		return BF_OK;
 	}
-	rc = bf_restore_open(path, &r, err);
-	if (!rc)
-		rc = bf_data_put_back(run, &r, path, err);
-	bf_restore_done(&r);
-	if (!rc && run->todo.already_running && run->sum.regions_restored > before)
+	if (bf_data_put_back(run, run->from, err))
+		return err->rc;
+	if (run->todo.already_running && run->sum.regions_restored > before)
 		bf_say(run, BF_EV_NOTICE,
 		       "configuration and calibration take effect at the pack's next restart");
-	return rc;
+	return BF_OK;
 }

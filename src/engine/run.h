@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <limits.h>
+
+#include "bmsflash/backup.h"
 #include "bmsflash/bytes.h"
 #include "bmsflash/session.h"
 #include "pack.h"
@@ -30,6 +33,8 @@ struct bf_data_look {
 	unsigned differ; /* of those */
 	unsigned wiped;  /* of those that differ: one byte all over */
 	unsigned fixed;  /* of those that differ: cannot be written */
+	unsigned same;   /* equal, and more than one byte all over */
+	unsigned alien;  /* calibration that differs and is not wiped */
 	char name[32];   /* one that differs */
 };
 
@@ -132,7 +137,13 @@ struct bf_run {
 	bool dry_ended;     /* a dry run came to the first phase that writes */
 	unsigned overrides; /* bits of enum bf_allow that were used */
 
-	char backup_path[512];
+	struct bf_backup *from;  /* rollback --from: read once, before the interface is opened */
+	struct bf_backup *saved; /* of this very pack: read by this run, or proven to be its own */
+	struct bf_backup
+		*earlier; /* named by the journal, sealed, same serial number; not yet compared */
+	bool earlier_started; /* ... and the new firmware had been started since */
+	bool torn;            /* an interrupted run left the only bank half written */
+	char backup_path[PATH_MAX];
 	bool has_backup;
 	size_t record_lines; /* verify --record: whole ones */
 	bool usb_later; /* the file's USB numbers are not the application's: the bootloader is asked */
@@ -141,7 +152,10 @@ struct bf_run {
 	bool has_place;
 	uint32_t place_addr;
 	unsigned place_alt;
-	char journal_path[512];
+	char iface_name[PATH_MAX]; /* as the journal names it */
+	char journal_path[PATH_MAX];
+	bool told_no_journal;
+	bool drops_old; /* a journal of 0.1.0 that names this pack ends with this run */
 	struct bf_version target_version; /* what shall run */
 	bool has_target_version;
 	uint8_t target_digest[64];
@@ -210,6 +224,8 @@ void bf_run_target(struct bf_run *run); /* target version and digest from run->i
 /* lock.c */
 enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err);
 void bf_ph_unlock(struct bf_run *run);
+/* One name for one interface, however it was typed. */
+enum bf_rc bf_iface_name(const struct bf_run *run, char dst[PATH_MAX], struct bf_err *err);
 
 /* open.c, discover.c */
 enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err);
@@ -289,56 +305,39 @@ unsigned bf_linktest_may_lose(const struct bf_run *run, unsigned n);
 /* What the wire tells of itself, and what is likely wrong with it. */
 void bf_linktest_show(struct bf_run *run, const struct bf_linktest *t);
 
-/* backup.c, archive.c, restore.c */
+/* backup.c, restore.c, identity.c */
 enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err);
+/* backup -o: BF_E_USAGE where the name is taken. Asked before an interface is opened. */
+enum bf_rc bf_backup_may_write(const struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err);
-/* Configuration and calibration, where the pack lets itself be given them (restore_data.c). */
-enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err);
-struct bf_restore;
-size_t bf_data_count(const struct bf_restore *r);
-bool bf_data_comparable(const struct bf_run *run);
-enum bf_rc bf_data_look(struct bf_run *run, const struct bf_restore *r, struct bf_data_look *ret,
-			struct bf_err *err);
-/* What differs and can be written, each read again afterwards. In the writing session. */
-enum bf_rc bf_data_put_back(struct bf_run *run, const struct bf_restore *r, const char *path,
-			    struct bf_err *err);
 enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err);
-/* The firmware of run->backup_path as the run's image. */
-enum bf_rc bf_restore_image(struct bf_run *run, const char *path, struct bf_err *err);
+/* The firmware of a backup as the run's image. */
+enum bf_rc bf_restore_image(struct bf_run *run, const struct bf_backup *b, struct bf_err *err);
+
+/* A serial number that only one pack has: told, not cut, and not a placeholder (all zeros, "0123456789"). */
+bool bf_serial_identifies(const char *serial);
+enum bf_same_pack { BF_PACK_SAME, BF_PACK_OTHER, BF_PACK_UNKNOWN };
+/* By serial number and class; what the two hold is compared besides (bf_data_agrees). */
+enum bf_same_pack bf_backup_is_of(const struct bf_run *run, const struct bf_backup *b);
+
+/* restore_data.c: configuration and calibration */
+enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err);
+size_t bf_data_count(const struct bf_backup *b);
+bool bf_data_comparable(const struct bf_run *run);
+enum bf_rc bf_data_look(struct bf_run *run, const struct bf_backup *b, struct bf_data_look *ret,
+			struct bf_err *err);
+/* Does the pack hold what the backup says of it: calibration equal or erased, and configuration too unless new
+ * firmware may have changed it. Where the backup has neither, what is left of the old firmware is compared. */
+enum bf_rc bf_data_agrees(struct bf_run *run, const struct bf_backup *b, bool config_may_differ,
+			  bool *ret, struct bf_err *err);
+/* What differs and can be written, each read again afterwards. In the writing session. */
+enum bf_rc bf_data_put_back(struct bf_run *run, const struct bf_backup *b, struct bf_err *err);
 /* read.c */
 size_t bf_read_step(const struct bf_run *run); /* bytes to ask for at once */
 enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
 			 uint8_t (*ret)[8], size_t n, struct bf_err *err);
 enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
 			 uint8_t *buf, size_t len, struct bf_err *err);
-
-struct bf_archive_member {
-	char name[48];
-	uint8_t *data; /* owned by the list */
-	size_t len;
-};
-struct bf_archive {
-	struct bf_archive_member *members;
-	size_t n;
-};
-struct bf_restore {
-	struct bf_archive archive;
-	struct bf_json *manifest;
-	const struct bf_json *firmware; /* its row in the manifest */
-};
-/* Reads an archive and checks the hash of every region in it. */
-enum bf_rc bf_restore_open(const char *path, struct bf_restore *r, struct bf_err *err);
-void bf_restore_done(struct bf_restore *r);
-void bf_archive_add(struct bf_archive *a, const char *name, uint8_t *take_data, size_t len);
-void bf_archive_done(struct bf_archive *a);
-const struct bf_archive_member *bf_archive_find(const struct bf_archive *a, const char *name);
-enum bf_rc bf_archive_write(const struct bf_archive *a, const char *path, int64_t wall_us,
-			    struct bf_err *err);
-enum bf_rc bf_archive_read(struct bf_archive *a, const char *path, struct bf_err *err);
-
-/* seal.c: the seal of the manifest, the archive's first member so far, as another member. */
-enum bf_rc bf_seal_add(const struct bf_run *run, struct bf_archive *a, struct bf_err *err);
-bool bf_seal_holds(const struct bf_run *run, const struct bf_archive *a);
 
 /* plan.c, mover.c, verify.c */
 enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err);
@@ -426,6 +425,8 @@ void bf_keep_in_loader(struct bf_run *run); /* ... and will */
 enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err); /* look for an interrupted run */
 void bf_journal_write(struct bf_run *run);                        /* failure: a warning */
 void bf_journal_drop(struct bf_run *run);
+/* Takes run->earlier as run->saved where the pack's contents agree with it, else shows it and drops it. */
+enum bf_rc bf_earlier_take(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_record(struct bf_run *run, struct bf_err *err); /* verify --record alone */
 bool bf_job_checks_record(const struct bf_job *job);
 /* Is there a place to record this run? */

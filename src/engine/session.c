@@ -11,6 +11,9 @@ static void done(struct bf_run *run)
 	bf_image_free(run->image);
 	bf_keyring_free(run->ring);
 	bf_auth_free(run->auth);
+	bf_backup_free(run->from);
+	bf_backup_free(run->saved);
+	bf_backup_free(run->earlier);
 }
 
 void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struct bf_clock *clock,
@@ -43,6 +46,8 @@ void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struc
 	if (rc)
 		records = false;
 	else
+		rc = bf_backup_may_write(run, &err);
+	if (!rc)
 		rc = bf_phases_run(run, rows, n, &err);
 	bf_outcome_fill(run, rc, &err, ret);
 	if (records)

@@ -365,9 +365,10 @@ enum bf_rc bf_claim_load(const char *path, const struct bf_claim_opts *opts, str
 	return BF_OK;
 }
 
-struct bf_claim *bf_claim_region(const uint8_t *data, size_t len, const char *name, uint32_t addr)
+struct bf_claim *bf_claim_region(const uint8_t *data, size_t len, const char *name, uint32_t addr,
+				 uint32_t alt)
 {
-	const struct bf_segment seg = { .addr = addr, .len = len };
+	const struct bf_segment seg = { .addr = addr, .alt = alt, .len = len };
 	struct bf_claim *claim = claim_new(name, NULL);
 	struct bf_err ignored;
 

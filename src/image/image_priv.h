@@ -82,7 +82,9 @@ enum bf_rc bf_dfu_parse(struct bf_claim *claim, uint32_t addr, struct bf_runs *r
 enum bf_rc bf_dfuse_parse(struct bf_claim *claim, struct bf_runs *runs, struct bf_err *err);
 
 /* A region of a backup: its bytes as they were, whatever they are; describes an MCUboot image in it. */
-struct bf_claim *bf_claim_region(const uint8_t *data, size_t len, const char *name, uint32_t addr);
+struct bf_claim *bf_claim_region(const uint8_t *data, size_t len, const char *name, uint32_t addr,
+				 uint32_t alt);
+struct bf_image *bf_image_new(struct bf_claim *take_claim, const char *key_name);
 
 /*
  * Sorts the runs into claim->segs. Refuses overlaps, and runs that add up to more than the file: no format makes bytes

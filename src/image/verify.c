@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The two doors from untrusted bytes to an image: a signature, or a backup of this very pack. */
+/* From untrusted bytes to an image by a signature; the other way is a checked backup (backup.c). */
 #include <stdio.h>
 #include <string.h>
 
-#include "bmsflash/bytes.h"
 #include "image/image_priv.h"
 
-static struct bf_image *image_new(struct bf_claim *take_claim, const char *key_name)
+struct bf_image *bf_image_new(struct bf_claim *take_claim, const char *key_name)
 {
 	struct bf_image *image = calloc(1, sizeof(*image));
 
@@ -43,30 +42,7 @@ enum bf_rc bf_image_verify(struct bf_claim *take, const struct bf_keyring *ring,
 	if (claim->meta.mcuboot ? bf_mcuboot_verify(claim, ring, &key, err)
 				: bf_minisig_verify(claim, ring, &key, err))
 		return err->rc;
-	*ret = image_new(bf_steal(&claim), key->name);
-	return BF_OK;
-}
-
-enum bf_rc bf_image_from_backup(const char *archive_path, const char *region, uint32_t addr,
-				const uint8_t *data, size_t len,
-				const uint8_t expect_sha256[BF_SHA256_LEN], struct bf_image **ret,
-				struct bf_err *err)
-{
-	BF_AUTO_MEM char *name = NULL;
-	uint8_t got[BF_SHA256_LEN];
-	char want_text[17], got_text[17];
-
-	if (asprintf(&name, "%s:%s", archive_path, region) < 0)
-		abort();
-	bf_sha256(got, data, len);
-	if (memcmp(got, expect_sha256, sizeof(got)) != 0)
-		return bf_fail(
-			err, BF_E_MISMATCH,
-			"region '%s' in the backup '%s' is damaged: SHA-256 %s.., when it was "
-			"read from the pack %s..",
-			region, archive_path, bf_hex(got_text, sizeof(got_text), got, 8),
-			bf_hex(want_text, sizeof(want_text), expect_sha256, 8));
-	*ret = image_new(bf_claim_region(data, len, name, addr), "backup of this pack");
+	*ret = bf_image_new(bf_steal(&claim), key->name);
 	return BF_OK;
 }
 

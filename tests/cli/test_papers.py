@@ -112,6 +112,9 @@ class Examples(common.Case):
         if os.path.exists(state):
             os.unlink(state)
         self.pack = "sim:slot1=1.4.0,state=" + state
+        for name in ("backup.tar", "new.tar"):
+            if os.path.exists(self.path(name)):
+                os.unlink(self.path(name))
         if "--from" in line:
             self.expect(self.run_it("backup", "--if", self.pack, "-o", self.path("backup.tar")), 0)
         words = [self.stand_in(word) for word in shlex.split(line, comments=True)[1:]]

@@ -11,11 +11,10 @@
 
 static enum bf_rc archive(const char *path, struct bf_err *err)
 {
-	struct bf_restore r = { 0 };
-	enum bf_rc rc = bf_restore_open(path, &r, err);
+	BF_AUTO(bf_backup) *b = NULL;
 
-	bf_restore_done(&r);
-	return rc ? bf_while(err, "a half archive '%s'", path) : BF_OK;
+	return bf_backup_open(path, NULL, &b, err) ? bf_while(err, "a half archive '%s'", path)
+						   : BF_OK;
 }
 
 static enum bf_rc journal(const char *path, struct bf_err *err)

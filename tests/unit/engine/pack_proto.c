@@ -178,6 +178,8 @@ static enum bf_rc p_identify(struct bf_proto *p, struct bf_ident *ret, struct bf
 		.rates = { pack->high_rate },
 	};
 
+	if (pack->serial)
+		snprintf(id.serial, sizeof(id.serial), "%s", pack->serial);
 	if (pack->another_answers && pack_calls(pack, "restart"))
 		strcpy(id.serial, "SN-0099");
 	bf_uuid_vendor("bms.example", id.vid);

@@ -232,6 +232,7 @@ static void only_firmware(const char *path)
 		bf_archive_add(&slim, a.members[i].name, a.members[i].data, a.members[i].len);
 		a.members[i].data = NULL;
 	}
+	unlink(path);
 	assert_int_equal(bf_archive_write(&slim, path, 0, &err), BF_OK);
 	bf_archive_done(&slim);
 	bf_archive_done(&a);
@@ -272,10 +273,44 @@ static void archive_of_somebody_else_is_restored_by_leave(void **state)
 	b.job.keys = NULL;
 	b.job.restore_from = keep(&b, path);
 	b.job.allow[BF_ALLOW_FOREIGN_ARCHIVE] = true;
+	b.job.allow[BF_ALLOW_NO_HARDWARE] = b.job.allow[BF_ALLOW_DOWNGRADE] = true;
 	forget_the_key(&b);
 	bench_again(&b);
 	assert_ended(&b, BF_OK, BF_STATE_OLD);
+	/* What the pack held before is saved first. */
+	assert_non_null(strstr(b.file, ".tar"));
+	assert_string_not_equal(b.file, path);
+	bench_done(&b);
+}
+
+static void leave_for_a_foreign_archive_waives_no_other_check(void **state)
+{
+	struct bench b;
+	char path[512], record[600];
+	struct bf_err err;
+	uint8_t *text;
+	size_t len;
+
+	(void)state;
+	bf_err_init(&err);
+	flashed(&b, PACK_SINGLE);
+	snprintf(record, sizeof(record), "%s/record", b.folder);
+	b.job.record = record;
+	b.job.keys = NULL;
+	b.job.restore_from = keep(&b, path);
+	b.job.allow[BF_ALLOW_FOREIGN_ARCHIVE] = true;
+	forget_the_key(&b);
+	bench_again(&b);
+	assert_ended(&b, BF_E_INCOMPATIBLE, BF_STATE_OLD);
+	assert_string_equal(b.failed_check, "hardware");
 	assert_string_equal(b.allowed_check, "archive-origin");
+	b.job.allow[BF_ALLOW_NO_HARDWARE] = true;
+	bench_again(&b);
+	assert_ended(&b, BF_E_ROLLBACK, BF_STATE_OLD);
+	assert_string_equal(b.failed_check, "version");
+	assert_int_equal(bf_file_read(record, 1 << 20, &text, &len, &err), BF_OK);
+	assert_non_null(strstr((char *)text, "\"key\":\"unsigned\""));
+	free(text);
 	bench_done(&b);
 }
 
@@ -294,6 +329,7 @@ static void manifest_that_was_changed_breaks_the_seal(void **state)
 	serial = strstr((char *)a.members[0].data, "SN-0042");
 	assert_non_null(serial);
 	serial[6] = '3';
+	unlink(path);
 	assert_int_equal(bf_archive_write(&a, path, 0, &err), BF_OK);
 	bf_archive_done(&a);
 	bench_again(&b);
@@ -310,6 +346,9 @@ static void firmware_that_a_trusted_key_signed_needs_no_seal(void **state)
 	flashed(&b, PACK_DUAL);
 	b.job.restore_from = keep(&b, path);
 	only_firmware(path);
+	bench_again(&b);
+	assert_ended(&b, BF_E_ROLLBACK, BF_STATE_OLD); /* as any signed image of a lower version */
+	b.job.allow[BF_ALLOW_DOWNGRADE] = true;
 	bench_again(&b);
 	assert_ended(&b, BF_OK, BF_STATE_OLD);
 	bench_done(&b);
@@ -346,6 +385,7 @@ static void backup_of_another_pack_is_refused(void **state)
 	serial = strstr((char *)a.members[0].data, "SN-0042");
 	assert_non_null(serial);
 	serial[6] = '3';
+	unlink(path);
 	assert_int_equal(bf_archive_write(&a, path, 0, &err), BF_OK);
 	bf_archive_done(&a);
 	b.job.allow[BF_ALLOW_FOREIGN_ARCHIVE] = true;
@@ -369,6 +409,7 @@ static void tar_of_something_else_is_no_backup(void **state)
 	b.job.restore_from = keep(&b, path);
 	bf_archive_add(&a, "holiday.jpg", malloc(10), 10);
 	memset(a.members[0].data, 0, 10);
+	unlink(path);
 	assert_int_equal(bf_archive_write(&a, path, 0, &err), BF_OK);
 	bf_archive_done(&a);
 	bench_again(&b);
@@ -552,6 +593,7 @@ int main(void)
 		cmocka_unit_test(
 			archive_of_somebody_else_is_refused_before_the_interface_is_opened),
 		cmocka_unit_test(archive_of_somebody_else_is_restored_by_leave),
+		cmocka_unit_test(leave_for_a_foreign_archive_waives_no_other_check),
 		cmocka_unit_test(manifest_that_was_changed_breaks_the_seal),
 		cmocka_unit_test(firmware_that_a_trusted_key_signed_needs_no_seal),
 		cmocka_unit_test(unsigned_firmware_of_somebody_else_is_refused),

@@ -35,8 +35,9 @@ static void flash_makes_a_backup_and_leaves_no_journal(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_int_equal(access(b.file, R_OK), 0);
-	snprintf(path, sizeof(path), "%s/journal/SN-0042.json", b.folder);
-	assert_int_equal(access(path, F_OK), -1);
+	/* It was there, and is empty: nothing stops this. */
+	snprintf(path, sizeof(path), "%s/journal", b.folder);
+	assert_int_equal(rmdir(path), 0);
 	bench_done(&b);
 }
 
@@ -50,7 +51,9 @@ static void backup_that_is_not_wanted_is_shown_as_allowed(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_string_equal(b.allowed_check, "backup");
-	assert_int_equal(pack_calls(&b.pack, "read"), 0);
+	/* No archive; what is the pack's own is read and kept in memory. */
+	assert_string_equal(b.file, "");
+	assert_int_equal(b.pack.bytes_read, PACK_UNIT);
 	bench_done(&b);
 }
 

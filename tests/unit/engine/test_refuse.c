@@ -461,34 +461,6 @@ static void held_interface_names_its_holder(void **state)
 	bench_done(&b);
 }
 
-/* root set the bit rate with one run, the technician goes on without root. */
-static void lock_file_of_another_user_is_no_obstacle(void **state)
-{
-	const struct bf_ports ports = { .drivers = bf_drivers };
-	struct bf_run run = { .lock_fd = -1, .ports = &ports };
-	char path[300];
-	struct bench b;
-	struct bf_err err;
-	struct stat st;
-	mode_t old = umask(077);
-
-	(void)state;
-	start(&b);
-	b.job.runtime_folder = b.folder;
-	run.job = &b.job;
-	bf_err_init(&err);
-	assert_int_equal(bf_ph_lock(&run, &err), BF_OK);
-	bf_ph_unlock(&run);
-	umask(old);
-	snprintf(path, sizeof(path), "%s/%s-node00.lock", b.folder, b.job.iface);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0666);
-	assert_int_equal(chmod(path, 0444), 0);
-	assert_int_equal(bf_ph_lock(&run, &err), BF_OK);
-	bf_ph_unlock(&run);
-	bench_done(&b);
-}
-
 static void an_option_that_has_no_meaning_on_this_wire_is_refused_before_anything_is_sent(
 	void **state)
 {
@@ -574,7 +546,6 @@ int main(void)
 		cmocka_unit_test(job_that_takes_too_long_stops_at_a_safe_place),
 		cmocka_unit_test(rescue_tells_replies_that_are_no_answers_from_silence),
 		cmocka_unit_test(held_interface_names_its_holder),
-		cmocka_unit_test(lock_file_of_another_user_is_no_obstacle),
 		cmocka_unit_test(
 			an_option_that_has_no_meaning_on_this_wire_is_refused_before_anything_is_sent),
 		cmocka_unit_test(a_risky_question_is_asked_only_by_name),

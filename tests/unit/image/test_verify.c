@@ -51,64 +51,6 @@ static void an_image_tells_what_the_record_needs(void **state)
 	assert_memory_equal(bf_image_meta(image)->digest, sha, 32);
 }
 
-static void a_region_of_a_backup_is_taken_as_it_was(void **state)
-{
-	const struct bf_segment *seg;
-	BF_AUTO(bf_image) *image = NULL;
-	struct bf_err err = { 0 };
-	uint8_t bytes[64] = { 1, 2, 3 }, sha[32];
-
-	(void)state;
-	bf_sha256(sha, bytes, sizeof(bytes));
-	assert_int_equal(bf_image_from_backup("p.tar", "config", 0x1000, bytes, sizeof(bytes), sha,
-					      &image, &err),
-			 BF_OK);
-	bytes[0] = 9; /* a copy was taken */
-	assert_int_equal(bf_image_segments(image, &seg), 1);
-	assert_int_equal(seg->addr, 0x1000);
-	assert_int_equal(seg->len, sizeof(bytes));
-	assert_int_equal(seg->data[0], 1);
-	assert_false(bf_image_meta(image)->mcuboot);
-	assert_string_equal(bf_image_path(image), "p.tar:config");
-}
-
-/* A slot comes back whole, trailer and all, but its image is described. */
-static void a_slot_of_a_backup_knows_its_image(void **state)
-{
-	const struct bf_segment *seg;
-	BF_AUTO(bf_image) *image = NULL;
-	struct made m = { 0 };
-	struct bf_err err = { 0 };
-	uint8_t sha[32];
-
-	(void)state;
-	make(&m);
-	bf_sha256(sha, m.bytes, sizeof(m.bytes));
-	memset(m.bytes + m.len, 0xFF, sizeof(m.bytes) - m.len);
-	bf_sha256(sha, m.bytes, sizeof(m.bytes));
-	assert_int_equal(bf_image_from_backup("p.tar", "slot0", 0, m.bytes, sizeof(m.bytes), sha,
-					      &image, &err),
-			 BF_OK);
-	assert_true(bf_image_meta(image)->mcuboot);
-	assert_int_equal(bf_image_meta(image)->version.minor, 5);
-	assert_int_equal(bf_image_segments(image, &seg), 1);
-	assert_int_equal(seg->len, sizeof(m.bytes));
-}
-
-static void a_damaged_region_is_refused(void **state)
-{
-	struct bf_image *image = NULL;
-	struct bf_err err = { 0 };
-	uint8_t sha[32] = { 0 };
-
-	(void)state;
-	assert_int_equal(
-		bf_image_from_backup("p.tar", "slot0", 0, sha, sizeof(sha), sha, &image, &err),
-		BF_E_MISMATCH);
-	assert_null(image);
-	assert_non_null(strstr(err.cause, "region 'slot0' in the backup 'p.tar' is damaged"));
-}
-
 static void free_takes_null(void **state)
 {
 	(void)state;
@@ -123,9 +65,6 @@ int main(void)
 		cmocka_unit_test(without_a_trusted_key_nothing_passes),
 		cmocka_unit_test(an_untrusted_key_is_named_beside_the_trusted_ones),
 		cmocka_unit_test(an_image_tells_what_the_record_needs),
-		cmocka_unit_test(a_region_of_a_backup_is_taken_as_it_was),
-		cmocka_unit_test(a_slot_of_a_backup_knows_its_image),
-		cmocka_unit_test(a_damaged_region_is_refused),
 		cmocka_unit_test(free_takes_null),
 	};
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/backup.h"
 #include "bmsflash/file.h"
-#include "run.h"
 
 #define MEMBERS_MAX 64
 #define TAR_SLACK   ((size_t)1 << 20) /* headers and padding beside the members */
@@ -88,7 +88,7 @@ enum bf_rc bf_archive_write(const struct bf_archive *a, const char *path, int64_
 	if (!tar || !buf)
 		abort();
 	if (build(tar, a, wall_us, buf, cap, &used))
-		rc = bf_file_replace(path, buf, used, err);
+		rc = bf_file_new(path, buf, used, err);
 	else
 		rc = bf_fail(err, BF_E_IMAGE, "cannot build the archive '%s': %s", path,
 			     archive_error_string(tar));
@@ -104,15 +104,18 @@ static enum bf_rc no_archive(const char *path, const char *what, struct bf_err *
 	return err->rc;
 }
 
+/* left: what the file may still hold, all members together. A sparse member says more than the file has. */
 static enum bf_rc read_member(archive_handle *tar, struct archive_entry *entry, const char *path,
-			      struct bf_archive *a, struct bf_err *err)
+			      size_t *left, struct bf_archive *a, struct bf_err *err)
 {
 	int64_t size = archive_entry_size(entry);
 	const char *name = archive_entry_pathname(entry);
 	BF_AUTO_MEM uint8_t *data = NULL;
 
-	if (!name || a->n >= MEMBERS_MAX || size < 0 || size > (int64_t)BF_IMAGE_FILE_MAX)
+	if (!name || a->n >= MEMBERS_MAX || size < 0 || (uint64_t)size > *left ||
+	    archive_entry_sparse_count(entry) > 0)
 		return no_archive(path, "is not a backup of this program", err);
+	*left -= (size_t)size;
 	data = calloc(1, (size_t)size + 1);
 	if (!data)
 		return bf_fail(err, BF_E_IMAGE, "no memory for '%s' of '%s'", name, path);
@@ -122,15 +125,15 @@ static enum bf_rc read_member(archive_handle *tar, struct archive_entry *entry, 
 	return BF_OK;
 }
 
-static enum bf_rc read_members(archive_handle *tar, const char *path, struct bf_archive *a,
-			       struct bf_err *err)
+static enum bf_rc read_members(archive_handle *tar, const char *path, size_t left,
+			       struct bf_archive *a, struct bf_err *err)
 {
 	struct archive_entry *entry;
 	int got;
 
 	while ((got = archive_read_next_header(tar, &entry)) == ARCHIVE_OK) {
 		if (archive_entry_filetype(entry) == AE_IFREG &&
-		    read_member(tar, entry, path, a, err))
+		    read_member(tar, entry, path, &left, a, err))
 			return err->rc;
 	}
 	if (got != ARCHIVE_EOF)
@@ -153,7 +156,7 @@ enum bf_rc bf_archive_read(struct bf_archive *a, const char *path, struct bf_err
 		abort();
 	archive_read_support_format_tar(tar);
 	if (archive_read_open_memory(tar, bytes, len) == ARCHIVE_OK)
-		rc = read_members(tar, path, a, err);
+		rc = read_members(tar, path, len, a, err);
 	else
 		rc = no_archive(path, "is not a tar archive", err);
 	archive_read_free(tar);

@@ -6,12 +6,13 @@
  * (configuration, firmware that was read back without its signature) go into a pack only out of a sealed archive, or
  * by leave of the user.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/backup.h"
 #include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
-#include "run.h"
 
 #define MEMBER   "manifest.seal"
 #define SEAL_HEX (2 * BF_MAC_LEN + 1)
@@ -35,24 +36,23 @@ static enum bf_rc read_key(const char *path, struct seal_key *ret, struct bf_err
 	return BF_OK;
 }
 
-static void key_path(const struct bf_run *run, char dst[512])
+static void key_path(const char *folder, char dst[PATH_MAX])
 {
-	snprintf(dst, 512, "%s/archive.key", run->job->data_folder);
+	snprintf(dst, PATH_MAX, "%s/" BF_SEAL_KEY, folder);
 }
 
 /* Two runs that begin together make one key: the first file stays. */
-static enum bf_rc make_key(const struct bf_run *run, struct seal_key *ret, struct bf_err *err)
+static enum bf_rc make_key(const char *folder, struct seal_key *ret, struct bf_err *err)
 {
-	char path[512];
+	char path[PATH_MAX];
 	struct bf_err unused;
 
-	key_path(run, path);
+	key_path(folder, path);
 	bf_err_init(&unused);
 	if (!read_key(path, ret, &unused))
 		return BF_OK;
 	bf_random(ret->bytes, sizeof(ret->bytes));
-	if (bf_dir_make(run->job->data_folder, err) ||
-	    bf_file_create(path, ret->bytes, sizeof(ret->bytes), err))
+	if (bf_dir_make(folder, err) || bf_file_create(path, ret->bytes, sizeof(ret->bytes), err))
 		return err->rc;
 	return read_key(path, ret, err);
 }
@@ -66,15 +66,13 @@ static void seal_text(const struct seal_key *key, const void *manifest, size_t l
 	bf_hex(dst, SEAL_HEX, seal, sizeof(seal));
 }
 
-enum bf_rc bf_seal_add(const struct bf_run *run, struct bf_archive *a, struct bf_err *err)
+enum bf_rc bf_seal_add(const char *folder, struct bf_archive *a, struct bf_err *err)
 {
 	const struct bf_archive_member *manifest = &a->members[0];
 	struct seal_key key;
 	char *text;
 
-	if (!run->job->data_folder)
-		return bf_fail(err, BF_E_FILE, "there is no data folder to keep a key in");
-	if (make_key(run, &key, err))
+	if (make_key(folder, &key, err))
 		return err->rc;
 	text = malloc(SEAL_HEX);
 	if (!text)
@@ -85,18 +83,18 @@ enum bf_rc bf_seal_add(const struct bf_run *run, struct bf_archive *a, struct bf
 	return BF_OK;
 }
 
-bool bf_seal_holds(const struct bf_run *run, const struct bf_archive *a)
+bool bf_seal_holds(const char *folder, const struct bf_archive *a)
 {
 	const struct bf_archive_member *manifest = bf_archive_find(a, "manifest.json");
 	const struct bf_archive_member *seal = bf_archive_find(a, MEMBER);
-	char path[512], text[SEAL_HEX];
+	char path[PATH_MAX], text[SEAL_HEX];
 	struct seal_key key;
 	struct bf_err unused;
 
 	bf_err_init(&unused);
-	if (!manifest || !seal || seal->len != SEAL_HEX - 1 || !run->job->data_folder)
+	if (!manifest || !seal || seal->len != SEAL_HEX - 1)
 		return false;
-	key_path(run, path);
+	key_path(folder, path);
 	if (read_key(path, &key, &unused))
 		return false;
 	seal_text(&key, manifest->data, manifest->len, text);
