@@ -25,5 +25,8 @@ enum bf_rc bf_file_may_replace(const char *path, struct bf_err *err);
 enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf_err *err);
 /* A path by a format; one that does not fit is refused, never cut. */
 enum bf_rc bf_path(char dst[PATH_MAX], struct bf_err *err, const char *fmt, ...) BF_PRINTF(3, 4);
+/* First thing in main: a standard descriptor that is missing is taken by /dev/null, so that no text goes where a wire
+ * or a file was opened under its number. Opened for reading: what is printed there fails, and is told by the exit. */
+void bf_std_descriptors(void);
 /* mkdir -p with mode 0700 for what is missing */
 enum bf_rc bf_dir_make(const char *path, struct bf_err *err);

@@ -86,7 +86,8 @@ struct bf_plan {
 	bool trial, confirm, backup;
 	bool counter_will_rise; /* after confirming, the old version can never run again */
 	uint32_t counter_from, counter_to;
-	unsigned slot; /* where it goes */
+	bool has_slot;
+	unsigned slot; /* where it goes, where the pack has slots */
 	uint32_t rate; /* bit/s, 0 unknown */
 };
 
@@ -235,6 +236,12 @@ void bf_job_run(const struct bf_job *job, struct bf_clock *clock, const struct b
  * Checks the chain of hashes in a record file: every line names the SHA-256 of the line before it.
  * BF_E_MISMATCH with the number of the first line that does not fit. *ret_lines: lines that do.
  */
+struct bf_record_chain {
+	size_t lines;   /* entries that follow each other */
+	size_t skipped; /* lines that are no entry */
+	char head[65];  /* SHA-256 of the last entry, hex; "": none */
+};
+enum bf_rc bf_record_chain(const char *path, struct bf_record_chain *ret, struct bf_err *err);
 enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *err);
 
 /* Words of the enums above, as JSON has them: "flash", "new-proven", "pass". */

@@ -239,6 +239,17 @@ enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf
 	return write_all(fd, path, p, len, err);
 }
 
+void bf_std_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 enum bf_rc bf_path(char dst[PATH_MAX], struct bf_err *err, const char *fmt, ...)
 {
 	va_list ap;

@@ -17,7 +17,8 @@ struct bf_folders {
 	char *data;        /* backups and journals */
 	char *runtime;     /* locks */
 };
-void bf_folders_find(struct bf_folders *ret);
+/* BF_E_USAGE: the user has no home, and no variable names a folder in its place. */
+enum bf_rc bf_folders_find(struct bf_folders *ret, struct bf_err *err);
 void bf_folders_done(struct bf_folders *folders);
 
 /* ---- out*.c: events and the outcome, as text or NDJSON ---- */

@@ -2,6 +2,7 @@
 /* Folders by the XDG base directory rules; the only file that reads the environment for paths. */
 #include "cli.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,15 +21,26 @@ static char *text(const char *fmt, ...)
 	return s;
 }
 
+/* $HOME, else what the system knows of the user; NULL: there is none. */
+static const char *home_folder(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *pw;
+
+	if (home && home[0] == '/')
+		return home;
+	pw = getpwuid(getuid());
+	return pw && pw->pw_dir && pw->pw_dir[0] == '/' ? pw->pw_dir : NULL;
+}
+
 /* $VARIABLE when it is an absolute path (the rules say to ignore others), else $HOME/fallback. */
 static char *xdg(const char *variable, const char *fallback)
 {
-	const char *v = getenv(variable);
-	const char *home = getenv("HOME");
+	const char *v = getenv(variable), *home = home_folder();
 
 	if (v && v[0] == '/')
 		return text("%s/bmsflash", v);
-	return text("%s/%s/bmsflash", home && home[0] == '/' ? home : "/", fallback);
+	return home ? text("%s/%s/bmsflash", home, fallback) : NULL;
 }
 
 static char *runtime_folder(void)
@@ -43,18 +55,27 @@ static char *runtime_folder(void)
 	return text("/tmp/bmsflash-%u", (unsigned)getuid());
 }
 
-void bf_folders_find(struct bf_folders *ret)
+enum bf_rc bf_folders_find(struct bf_folders *ret, struct bf_err *err)
 {
 	BF_AUTO_MEM char *config = xdg("XDG_CONFIG_HOME", ".config");
+	size_t keys = 0, profiles = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->keys[0] = text("%s/keys", config);
-	ret->keys[1] = text("/etc/bmsflash/keys");
-	ret->profiles[0] = text("%s/profiles", config);
-	ret->profiles[1] = text("/etc/bmsflash/profiles");
-	ret->profiles[2] = text("%s/profiles", BF_DATADIR);
-	ret->data = xdg("XDG_STATE_HOME", ".local/state");
 	ret->runtime = runtime_folder();
+	ret->data = xdg("XDG_STATE_HOME", ".local/state");
+	if (config) {
+		ret->keys[keys++] = text("%s/keys", config);
+		ret->profiles[profiles++] = text("%s/profiles", config);
+	}
+	ret->keys[keys] = text("/etc/bmsflash/keys");
+	ret->profiles[profiles++] = text("/etc/bmsflash/profiles");
+	ret->profiles[profiles] = text("%s/profiles", BF_DATADIR);
+	if (ret->data)
+		return BF_OK;
+	bf_fail(err, BF_E_USAGE,
+		"HOME is not set and the user has no home folder: no place for "
+		"backups; set XDG_STATE_HOME to an absolute path");
+	return err->rc;
 }
 
 void bf_folders_done(struct bf_folders *folders)

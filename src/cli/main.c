@@ -8,6 +8,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "bmsflash/file.h"
+
 struct program {
 	struct bf_opts opts;
 	struct bf_folders folders;
@@ -21,15 +23,27 @@ struct program {
 /* Signals that ask to stop become a readable descriptor for the clock; the engine stops at a safe place. */
 static int stop_signals(void)
 {
+	static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction was;
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	/* A signal that was ignored at the start stays ignored: nohup, and background jobs of a shell. */
+	for (size_t i = 0; i < BF_COUNT(stops); i++) {
+		if (sigaction(stops[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+			sigaddset(&set, stops[i]);
+	}
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Understands carriage return, erasing and colours. */
+static bool is_terminal(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
 }
 
 static enum bf_progress_style progress_style(const char *word)
@@ -40,13 +54,14 @@ static enum bf_progress_style progress_style(const char *word)
 		return BF_PROGRESS_PLAIN;
 	if (strcmp(word, "none") == 0)
 		return BF_PROGRESS_NONE;
-	return isatty(STDERR_FILENO) ? BF_PROGRESS_TTY : BF_PROGRESS_PLAIN;
+	return is_terminal(STDERR_FILENO) ? BF_PROGRESS_TTY : BF_PROGRESS_PLAIN;
 }
 
 static void start_output(struct program *p, bool json)
 {
 	const char *no_colour = getenv("NO_COLOR");
-	bool colour = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+	bool colour = is_terminal(STDERR_FILENO) && is_terminal(STDOUT_FILENO) &&
+		      !(no_colour && *no_colour);
 
 	p->json.to = stdout;
 	p->text = (struct bf_out_text){
@@ -89,6 +104,17 @@ static void run(struct program *p, struct bf_clock *clock)
 	bf_job_run(&job, vclock ? vclock : clock, &p->log, &p->events, &p->outcome);
 }
 
+/* A result that nobody could read is not a success. */
+static int said(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fputs("bmsflash: the result could not be written to standard output (closed, or the disk "
+	      "is full)\n",
+	      stderr);
+	return status ? status : bf_rc_info(BF_E_FILE)->exit_status;
+}
+
 static int render(struct program *p, bool json, struct bf_clock *clock)
 {
 	if (json)
@@ -96,10 +122,7 @@ static int render(struct program *p, bool json, struct bf_clock *clock)
 				    p->json.last_us ? p->json.last_us : bf_wall(clock));
 	else
 		bf_out_text_outcome(&p->text, &p->outcome);
-	/* A result that nobody could read is not a success. */
-	if ((fflush(stdout) || ferror(stdout)) && !p->outcome.rc)
-		return bf_rc_info(BF_E_INTERNAL)->exit_status;
-	return bf_rc_info(p->outcome.rc)->exit_status;
+	return said(bf_rc_info(p->outcome.rc)->exit_status);
 }
 
 static int help_or_version(const struct bf_opts *opts)
@@ -110,14 +133,20 @@ static int help_or_version(const struct bf_opts *opts)
 		bf_help_command(stdout, bf_spec_command(opts->command));
 	else
 		bf_help_program(stdout);
-	return fflush(stdout) ? 1 : 0;
+	return said(0);
+}
+
+static int take_descriptors(void)
+{
+	bf_std_descriptors();
+	return stop_signals();
 }
 
 int main(int argc, char **argv)
 {
 	int words = argc > 0 ? argc - 1 : 0;
 	const char *const *argw = (const char *const *)argv + (argc > 0);
-	int stop_fd = stop_signals();
+	int stop_fd = take_descriptors();
 	BF_AUTO(bf_clock) *clock = bf_clock_real_new(stop_fd);
 	bool json = bf_parse_wants_json(words, argw);
 	struct program p = { 0 };
@@ -132,8 +161,12 @@ int main(int argc, char **argv)
 	if (p.opts.help || p.opts.version) {
 		status = help_or_version(&p.opts);
 	} else {
-		bf_folders_find(&p.folders);
-		run(&p, clock);
+		p.outcome.rc = bf_folders_find(&p.folders, &p.outcome.err);
+		if (p.outcome.rc)
+			snprintf(p.outcome.sentence, sizeof(p.outcome.sentence),
+				 "nothing was done");
+		else
+			run(&p, clock);
 		status = render(&p, json, clock);
 		bf_folders_done(&p.folders);
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
+#include "bmsflash/text.h"
 
 enum paint { PAINT_PLAIN, PAINT_GOOD, PAINT_WARN, PAINT_BAD };
 
@@ -25,6 +26,44 @@ static void close_line(struct bf_out_text *o)
 	o->line_open = false;
 }
 
+/* One of our own codes at p: its length. */
+static size_t code_len(const struct bf_out_text *o, const char *p)
+{
+	for (int i = PAINT_PLAIN; *p == '\033' && o->colour && i <= PAINT_BAD; i++) {
+		const char *code = paint(o, (enum paint)i);
+
+		if (strncmp(p, code, strlen(code)) == 0)
+			return strlen(code);
+	}
+	return 0;
+}
+
+static void put(const struct bf_out_text *o, FILE *to, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
+/* Names come from files, devices and other programs: what a terminal would obey is shown instead. */
+static void put(const struct bf_out_text *o, FILE *to, const char *fmt, va_list ap)
+{
+	BF_AUTO_MEM char *text = NULL;
+	const char *end;
+	int len = vasprintf(&text, fmt, ap);
+
+	if (len < 0)
+		abort();
+	end = text + len;
+	for (const char *p = text; p < end;) {
+		size_t n = code_len(o, p);
+		char one[16];
+
+		n = n ? n : bf_text_shown(p, (size_t)(end - p));
+		if (n)
+			fwrite(p, 1, n, to);
+		else
+			fputs(bf_text_escape_n(one, sizeof(one), p, 1), to);
+		p += n ? n : 1;
+	}
+}
+
 static void note(struct bf_out_text *o, const char *fmt, ...) BF_PRINTF(2, 3);
 
 static void note(struct bf_out_text *o, const char *fmt, ...)
@@ -35,7 +74,7 @@ static void note(struct bf_out_text *o, const char *fmt, ...)
 		return;
 	close_line(o);
 	va_start(ap, fmt);
-	vfprintf(o->notes, fmt, ap);
+	put(o, o->notes, fmt, ap);
 	va_end(ap);
 	fputc('\n', o->notes);
 	fflush(o->notes);
@@ -50,7 +89,7 @@ static void result(struct bf_out_text *o, const char *fmt, ...)
 	close_line(o);
 	fflush(o->notes);
 	va_start(ap, fmt);
-	vfprintf(o->results, fmt, ap);
+	put(o, o->results, fmt, ap);
 	va_end(ap);
 	fputc('\n', o->results);
 	fflush(o->results);
@@ -109,10 +148,11 @@ static void say_tried(struct bf_out_text *o, const struct bf_event *ev)
 
 static void say_warning(struct bf_out_text *o, const struct bf_event *ev)
 {
-	close_line(o);
-	fprintf(o->notes, "%swarning:%s %s\n", paint(o, PAINT_WARN), paint(o, PAINT_PLAIN),
-		ev->text);
-	fflush(o->notes);
+	bool quiet = o->quiet;
+
+	o->quiet = false;
+	note(o, "%swarning:%s %s", paint(o, PAINT_WARN), paint(o, PAINT_PLAIN), ev->text);
+	o->quiet = quiet;
 }
 
 static void field(struct bf_out_text *o, const char *name, const char *value)
@@ -235,19 +275,19 @@ static void say_check(struct bf_out_text *o, const struct bf_event *ev)
 static void say_plan(struct bf_out_text *o, const struct bf_event *ev)
 {
 	const struct bf_plan *p = ev->plan;
-	char size[32], skip[48] = "";
+	char size[32], skip[48] = "", slot[24] = "";
 
+	if (p->has_slot)
+		snprintf(slot, sizeof(slot), " into slot %u", p->slot);
 	if (p->skip_bytes) {
 		char text[32];
 
 		snprintf(skip, sizeof(skip), ", %s already there",
 			 bf_text_size(text, sizeof(text), p->skip_bytes));
 	}
-	note(o, "plan: %s -> %s, %s into slot %u%s%s%s%s",
-	     p->from_version ? p->from_version : "unknown",
+	note(o, "plan: %s -> %s, %s%s%s%s%s%s", p->from_version ? p->from_version : "unknown",
 	     p->to_version ? p->to_version : "unknown", bf_text_size(size, sizeof(size), p->bytes),
-	     p->slot, skip, p->backup ? ", after a backup" : "",
-	     p->trial ? ", started on trial" : "",
+	     slot, skip, p->backup ? ", after a backup" : "", p->trial ? ", started on trial" : "",
 	     p->confirm ? ", confirmed after the self-test" : "");
 	if (p->counter_will_rise)
 		note(o,

@@ -183,6 +183,7 @@ static void show(struct bf_run *run)
 				     meta->counter > run->ident.counter,
 		.counter_from = run->ident.counter,
 		.counter_to = meta->counter,
+		.has_slot = run->ident.n_slots > 0,
 		.slot = todo->whole.slot,
 		.rate = run->rate,
 	};

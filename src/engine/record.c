@@ -7,8 +7,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bmsflash/bytes.h"
@@ -16,7 +19,7 @@
 #include "bmsflash/json.h"
 #include "run.h"
 
-#define RECORD_MAX ((size_t)256 << 20)
+#define TAIL_MAX ((size_t)4 << 20) /* of a record, read to find its last line */
 
 static void hash_line(const char *p, size_t len, char dst[2 * BF_SHA256_LEN + 1])
 {
@@ -35,15 +38,65 @@ static bool is_whole(const char *line, size_t len)
 	return bf_json_parse(line, len, &j, &unused) == BF_OK;
 }
 
+/* A regular file under its own name: no link is followed, and nothing is waited for. */
+static int open_record(const char *path, struct bf_err *err)
+{
+	int fd =
+		open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+	struct stat st;
+
+	if (fd < 0) {
+		int os = errno;
+
+		bf_fail_os(err, BF_E_FILE, os, "cannot open the record '%s'%s", path,
+			   os == ELOOP ? ", a symbolic link" : "");
+		bf_advise_path(err, os, path);
+		return -1;
+	}
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	bf_fail(err, BF_E_FILE, "the record '%s' is not a regular file", path);
+	return -1;
+}
+
+/* The end of the file, from the beginning of a line on where there is one; the rest is never read. */
+static enum bf_rc read_end(int fd, uint8_t **ret, size_t *ret_len, bool *ret_all,
+			   struct bf_err *err)
+{
+	BF_AUTO_MEM uint8_t *text = malloc(TAIL_MAX);
+	off_t size = lseek(fd, 0, SEEK_END);
+	off_t from = size > (off_t)TAIL_MAX ? size - (off_t)TAIL_MAX : 0;
+	size_t len = 0;
+
+	if (!text)
+		abort();
+	while (len < (size_t)(size - from)) {
+		ssize_t n = pread(fd, text + len, (size_t)(size - from) - len, from + (off_t)len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return bf_fail_os(err, BF_E_FILE, n ? errno : EIO,
+					  "cannot read the record");
+		len += (size_t)n;
+	}
+	*ret = bf_steal(&text);
+	*ret_len = len;
+	*ret_all = from == 0;
+	return BF_OK;
+}
+
 /* Hash of the last whole line of the file, empty when there is none. *ret_torn: half a line follows it. */
-static enum bf_rc last_hash(const char *path, char dst[2 * BF_SHA256_LEN + 1], bool *ret_torn,
+static enum bf_rc last_hash(int fd, char dst[2 * BF_SHA256_LEN + 1], bool *ret_torn,
 			    struct bf_err *err)
 {
 	BF_AUTO_MEM uint8_t *text = NULL;
 	size_t len;
+	bool all;
 
 	dst[0] = '\0';
-	if (bf_file_read(path, RECORD_MAX, &text, &len, err))
+	if (read_end(fd, &text, &len, &all, err))
 		return err->rc;
 	*ret_torn = len && text[len - 1] != '\n';
 	while (len) {
@@ -52,6 +105,11 @@ static enum bf_rc last_hash(const char *path, char dst[2 * BF_SHA256_LEN + 1], b
 		if (end[-1] == '\n')
 			end--;
 		start = memrchr(text, '\n', (size_t)(end - (const char *)text));
+		if (!start && !all)
+			return bf_fail(err, BF_E_FILE,
+				       "the last %zu bytes of the record hold no line of "
+				       "bmsflash",
+				       TAIL_MAX);
 		start = start ? start + 1 : (const char *)text;
 		if (is_whole(start, (size_t)(end - start))) {
 			hash_line(start, (size_t)(end - start), dst);
@@ -177,48 +235,75 @@ static char *compose(const struct bf_run *run, const struct bf_outcome *out, con
 	return bf_json_line(j);
 }
 
+static enum bf_rc write_line(int fd, const char *p, size_t len, struct bf_err *err)
+{
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return bf_fail_os(err, BF_E_FILE, errno, "cannot write to the record");
+		p += n;
+		len -= (size_t)n;
+	}
+	if (fsync(fd) < 0 && errno != EINVAL)
+		return bf_fail_os(err, BF_E_FILE, errno, "cannot bring the record to the disk");
+	return BF_OK;
+}
+
 static enum bf_rc append(const struct bf_run *run, const struct bf_outcome *out, struct bf_err *err)
 {
-	const char *path = run->job->record;
-	BF_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	BF_AUTO_FD int fd = open_record(run->job->record, err);
 	BF_AUTO_MEM char *line = NULL;
 	char prev[2 * BF_SHA256_LEN + 1];
 	bool torn = false;
 	size_t len;
 
 	if (fd < 0)
-		return bf_fail_os(err, BF_E_FILE, errno, "cannot open the record '%s'", path);
+		return err->rc;
 	/* Many stations of a line may share one record; each writes for a moment only. */
 	if (flock(fd, LOCK_EX) < 0)
-		return bf_fail_os(err, BF_E_FILE, errno, "cannot lock the record '%s'", path);
-	if (last_hash(path, prev, &torn, err) || (torn && bf_file_append(path, "\n", 1, err)))
+		return bf_fail_os(err, BF_E_FILE, errno, "cannot lock the record '%s'",
+				  run->job->record);
+	if (last_hash(fd, prev, &torn, err) || (torn && write_line(fd, "\n", 1, err)))
 		return err->rc;
 	line = compose(run, out, prev);
 	len = strlen(line);
 	line[len] = '\n'; /* in place of the terminator: length counts from here on */
-	return bf_file_append(path, line, len + 1, err);
+	return write_line(fd, line, len + 1, err);
 }
 
 enum bf_rc bf_record_may_write(const struct bf_run *run, struct bf_err *err)
 {
-	const char *path = run->job->record;
-	BF_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	int os = errno;
+	char unused[2 * BF_SHA256_LEN + 1];
+	BF_AUTO_FD int fd = open_record(run->job->record, err);
+	bool torn;
 
-	if (fd >= 0)
-		return BF_OK;
-	bf_fail_os(err, BF_E_FILE, os, "cannot open the record '%s'", path);
-	bf_advise_path(err, os, path);
-	return err->rc;
+	return fd < 0 ? err->rc : last_hash(fd, unused, &torn, err);
 }
 
-void bf_record_write(struct bf_run *run, const struct bf_outcome *outcome)
+/* What was done is done; that it is not in the record is said in the last line, and by the exit of a success. */
+static void not_recorded(struct bf_outcome *out, const struct bf_err *why)
+{
+	size_t n = strlen(out->sentence);
+
+	snprintf(out->sentence + n, sizeof(out->sentence) - n, "%sNot recorded.", n ? " " : "");
+	if (out->rc)
+		return;
+	out->rc = BF_E_NOT_RECORDED;
+	out->err = *why;
+	out->err.rc = BF_E_NOT_RECORDED;
+}
+
+void bf_record_write(struct bf_run *run, struct bf_outcome *outcome)
 {
 	struct bf_err err;
 
 	bf_err_init(&err);
 	if (append(run, outcome, &err)) {
 		bf_say(run, BF_EV_WARNING, "the run is not in the record: %s", err.cause);
+		not_recorded(outcome, &err);
 		return;
 	}
 	bf_emit(run,
@@ -238,30 +323,67 @@ static bool chains(const char *line, size_t len, const char *prev)
 	return strcmp(named ? named : "", prev) == 0;
 }
 
-enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *err)
+static enum bf_rc follow(const char *text, size_t len, const char *path, struct bf_record_chain *c,
+			 struct bf_err *err)
 {
-	BF_AUTO_MEM uint8_t *text = NULL;
-	char prev[2 * BF_SHA256_LEN + 1] = "";
-	size_t len, lines = 0, whole = 0;
+	size_t lines = 0;
 
-	if (bf_file_read(path, RECORD_MAX, &text, &len, err))
-		return err->rc;
 	for (size_t at = 0; at < len; lines++) {
-		const char *line = (const char *)text + at;
+		const char *line = text + at;
 		const char *end = memchr(line, '\n', len - at);
 		size_t n = end ? (size_t)(end - line) : len - at;
 
 		at += n + 1;
-		if (!is_whole(line, n))
+		if (!is_whole(line, n)) {
+			c->skipped++;
 			continue;
-		if (!chains(line, n, prev))
+		}
+		if (!chains(line, n, c->head))
 			return bf_fail(err, BF_E_MISMATCH,
 				       "line %zu of '%s' does not follow the line before it",
 				       lines + 1, path);
-		hash_line(line, n, prev);
-		whole++;
+		hash_line(line, n, c->head);
+		c->lines++;
 	}
-	*ret_lines = whole;
+	return BF_OK;
+}
+
+enum bf_rc bf_record_chain(const char *path, struct bf_record_chain *ret, struct bf_err *err)
+{
+	BF_AUTO_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct bf_record_chain c = { 0 };
+	struct stat st;
+	char *text;
+	enum bf_rc rc;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		int os = errno;
+
+		bf_fail_os(err, BF_E_IMAGE, os, "cannot open '%s'", path);
+		bf_advise_path(err, os, path);
+		return err->rc;
+	}
+	if (!S_ISREG(st.st_mode))
+		return bf_fail(err, BF_E_IMAGE, "'%s' is not a regular file", path);
+	/* A record grows for years: it is looked at in place. */
+	text = st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+	if (text == MAP_FAILED)
+		return bf_fail_os(err, BF_E_IMAGE, errno, "cannot read '%s'", path);
+	rc = follow(text, (size_t)st.st_size, path, &c, err);
+	if (text)
+		munmap(text, (size_t)st.st_size);
+	if (!rc)
+		*ret = c;
+	return rc;
+}
+
+enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *err)
+{
+	struct bf_record_chain c;
+
+	if (bf_record_chain(path, &c, err))
+		return err->rc;
+	*ret_lines = c.lines;
 	return BF_OK;
 }
 
@@ -272,10 +394,21 @@ bool bf_job_checks_record(const struct bf_job *job)
 
 enum bf_rc bf_ph_record(struct bf_run *run, struct bf_err *err)
 {
-	if (bf_record_check(run->job->record, &run->record_lines, err) == BF_E_MISMATCH) {
-		bf_likely(err, "a line of the record was changed, taken out or put in");
-		bf_next(err, "compare '%s' with a copy of it that was kept elsewhere",
-			run->job->record);
+	struct bf_record_chain c;
+
+	if (bf_record_chain(run->job->record, &c, err)) {
+		if (err->rc == BF_E_MISMATCH)
+			bf_likely(err, "a line of the record was changed, removed or inserted");
+		return err->rc;
 	}
-	return err->rc;
+	run->record_lines = c.lines;
+	bf_say(run, BF_EV_NOTICE, "SHA-256 of the last entry: %s", c.lines ? c.head : "none");
+	if (c.skipped)
+		bf_say(run, BF_EV_WARNING, "%zu line%s skipped: not an entry of bmsflash",
+		       c.skipped, c.skipped == 1 ? "" : "s");
+	bf_say(run, BF_EV_NOTICE,
+	       "the chain shows changed and removed entries, not a shortened or rewritten file: "
+	       "compare "
+	       "this hash with one that was kept elsewhere");
+	return BF_OK;
 }

@@ -431,7 +431,8 @@ enum bf_rc bf_ph_record(struct bf_run *run, struct bf_err *err); /* verify --rec
 bool bf_job_checks_record(const struct bf_job *job);
 /* Is there a place to record this run? */
 enum bf_rc bf_record_may_write(const struct bf_run *run, struct bf_err *err);
-void bf_record_write(struct bf_run *run, const struct bf_outcome *outcome);
+/* Not possible: the outcome says so. */
+void bf_record_write(struct bf_run *run, struct bf_outcome *outcome);
 
 /* outcome.c, summary.c, wirelimit.c */
 void bf_outcome_fill(struct bf_run *run, enum bf_rc rc, const struct bf_err *err,

@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "bmsflash/file.h"
 #include "serve.h"
 #include "usb_serve.h"
 
@@ -205,6 +206,7 @@ int main(int argc, char **argv)
 	struct args a = { .wire = WIRE_NONE };
 	struct bf_err err;
 
+	bf_std_descriptors();
 	bf_err_init(&err);
 	bf_sim_opts_default(&a.opts);
 	if (parse_args(argc, argv, &a, &err) == BF_OK && run(&a, &err) == BF_OK)

@@ -3,6 +3,8 @@
 """Mistakes that people make: each is told with its exit code, what was wrong, why it may be, and what to type."""
 import json
 import os
+import re
+import signal
 import subprocess
 import unittest
 
@@ -115,6 +117,57 @@ class Told(common.Case):
                                           stdout=subprocess.PIPE).stdout)
         for name in table["sim"]:
             self.assertIn(f"\n  {name}=", listed)
+
+
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+class Streams(common.Case):
+    """Standard descriptors that are closed or full, signals that were ignored at the start, no home."""
+
+    def shell(self, line):
+        done = subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=dict(self.env, BIN=common.BIN), timeout=120, check=False)
+        return common.Run(done)
+
+    def test_a_result_that_cannot_be_written_is_said_and_is_no_success(self):
+        for words in ("probe --if sim", "--help"):
+            run = self.shell(f'"$BIN" {words} >/dev/full')
+            self.assertEqual(run.status, 20)
+            self.assertIn("could not be written to standard output", run.err)
+
+    def test_text_for_a_closed_descriptor_lands_in_no_file(self):
+        trace = self.path("t.log")
+        run = self.shell(f'"$BIN" probe --if sim --trace {trace} 0<&- 1>&- 2>&-')
+        self.assertNotEqual(run.status, 0)
+        with open(trace, encoding="utf-8") as f:
+            text = f.read()
+        self.assertNotIn("BMS", text)
+        self.assertNotIn("looking for the pack", text)
+
+    @unittest.skipUnless("rs485" in common.TRANSPORTS, "built without serial ports")
+    def test_a_signal_that_was_ignored_at_the_start_stays_ignored(self):
+        words = [common.BIN, "probe", "--if", "/dev/ttyUSB77", "--wait", "60s"]
+        with subprocess.Popen(words, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL,
+                              preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as run:
+            blocked = 0
+            while run.poll() is None and not blocked & 1 << (signal.SIGTERM - 1):
+                with open(f"/proc/{run.pid}/status", encoding="utf-8") as f:
+                    blocked = int(re.search(r"^SigBlk:\s*(\w+)", f.read(), re.M).group(1), 16)
+            self.assertIsNone(run.poll())
+            self.assertFalse(blocked & 1 << (signal.SIGHUP - 1))
+            run.terminate()
+            self.assertEqual(run.wait(60), 50)
+
+    def test_the_home_of_the_password_entry_stands_in_for_home(self):
+        run = self.shell('unset HOME; "$BIN" probe --if sim')
+        self.assertEqual(run.status, 0)
+
+    def test_a_user_without_a_home_is_told_which_variable_helps(self):
+        run = self.shell('unset HOME XDG_STATE_HOME; exec setpriv --reuid=4242 --clear-groups "$BIN" probe --if sim')
+        if run.status in (126, 127) or run.err.startswith("setpriv"):
+            self.skipTest("cannot become another user here")
+        self.assertEqual(run.status, 2)
+        self.assertIn("XDG_STATE_HOME", run.err)
 
 
 common.main()

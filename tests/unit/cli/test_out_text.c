@@ -87,6 +87,42 @@ static void a_terminal_line_is_erased_before_something_else_is_said(void **state
 	assert_false(f->out.line_open);
 }
 
+static void names_from_outside_cannot_steer_the_terminal(void **state)
+{
+	struct fixture *f = *state;
+	struct bf_event file = { .kind = BF_EV_FILE,
+				 .file = { "backup", "a\033]0;x\a\nNew firmware runs\xC2\x9B" } };
+	struct bf_event warning = { .kind = BF_EV_WARNING, .text = "\xE2\x80\xAE gnp\r" };
+
+	f->out.colour = true;
+	bf_out_text_event(&f->out, &file);
+	bf_out_text_event(&f->out, &warning);
+	fflush(f->out.results);
+	fflush(f->out.notes);
+	assert_int_equal(lines(f->results), 1);
+	assert_null(strchr(f->results, '\033'));
+	assert_null(strstr(f->results, "\xC2\x9B"));
+	assert_null(strstr(f->notes, "\xE2\x80\xAE"));
+	assert_null(strchr(f->notes, '\r'));
+	assert_non_null(strstr(f->notes, "\033[33mwarning:\033[0m ")); /* our own colour stays */
+}
+
+static void a_pack_without_slots_has_no_slot_in_the_plan(void **state)
+{
+	struct fixture *f = *state;
+	struct bf_plan plan = { .to_version = "1.5.0", .bytes = 1000 };
+	struct bf_event ev = { .kind = BF_EV_PLAN, .plan = &plan };
+
+	bf_out_text_event(&f->out, &ev);
+	fflush(f->out.notes);
+	assert_null(strstr(f->notes, "slot"));
+	plan.has_slot = true;
+	plan.slot = 1;
+	bf_out_text_event(&f->out, &ev);
+	fflush(f->out.notes);
+	assert_non_null(strstr(f->notes, "into slot 1"));
+}
+
 static void a_failure_says_cause_trail_answer_likely_causes_and_next(void **state)
 {
 	struct fixture *f = *state;
@@ -142,6 +178,8 @@ static void figures_are_written_for_people(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH_OUT(names_from_outside_cannot_steer_the_terminal),
+		WITH_OUT(a_pack_without_slots_has_no_slot_in_the_plan),
 		WITH_OUT(plain_progress_has_no_carriage_return_and_comes_by_step_or_second),
 		WITH_OUT(a_terminal_line_is_erased_before_something_else_is_said),
 		WITH_OUT(a_failure_says_cause_trail_answer_likely_causes_and_next),
