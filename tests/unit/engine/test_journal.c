@@ -13,15 +13,21 @@
 
 static const char *const images[] = { "app-1.3.0.signed.bin", "app-1.5.0.signed.bin" };
 
+static void dies_at_block_20(struct pack *pack, const char *op)
+{
+	pack->dead = pack->dead ||
+		     (strcmp(op, "finish_piece") == 0 && pack_calls(pack, "finish_piece") == 20);
+}
+
 /* A run on the first pack that ends while it writes: its power went. */
 static void cut(struct bench *b, const char *serial)
 {
 	bench_init(b, PACK_DUAL, images[0], images[1]);
 	b->pack.serial = serial;
-	b->pack.faults[0] = (struct pack_fault){ .op = "finish_piece", .nth = 20, .rc = BF_E_GONE };
+	b->pack.at_op = dies_at_block_20;
 	bench_run(b);
 	assert_int_not_equal(b->out.rc, BF_OK);
-	memset(b->pack.faults, 0, sizeof(b->pack.faults));
+	b->pack.at_op = NULL;
 }
 
 /* Another pack on the same wire: the same old firmware, a calibration of its own. */
