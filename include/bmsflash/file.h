@@ -5,11 +5,32 @@
 #include <limits.h>
 
 #include "bmsflash/base.h"
+#include "bmsflash/clock.h"
 #include "bmsflash/err.h"
 
 /* Reads a regular file of at most max bytes; *ret is freed by the caller. Larger: BF_E_IMAGE. */
 enum bf_rc bf_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len,
 			struct bf_err *err);
+/*
+ * The same, and of a pipe (`<(xz -dc fw.xz)`, /dev/stdin) everything up to its end. Waits on the clock, so that a
+ * signal or the deadline ends it: BF_E_INTERRUPTED.
+ */
+enum bf_rc bf_file_read_any(const char *path, size_t max, struct bf_clock *clock, bf_time deadline,
+			    uint8_t **ret, size_t *ret_len, struct bf_err *err);
+
+/*
+ * What users other than the owner (a group that holds nobody else counts as the owner) must not be able to do with a
+ * file or folder. Refused with BF_E_SIGNATURE and the chmod that ends it.
+ */
+enum bf_guard {
+	BF_GUARD_NONE,
+	BF_GUARD_TRUSTED, /* write: public keys and folders of them */
+	BF_GUARD_SECRET,  /* write or read: secret keys */
+};
+enum bf_rc bf_file_guard(const char *path, enum bf_guard guard, struct bf_err *err);
+/* bf_file_read of a guarded file: what was looked at is what is read. */
+enum bf_rc bf_file_read_guarded(const char *path, size_t max, enum bf_guard guard, uint8_t **ret,
+				size_t *ret_len, struct bf_err *err);
 /* Adds to a failure with this errno what usually stands behind it and what to type: for files that somebody
  * named on a command line. */
 void bf_advise_path(struct bf_err *err, int os_errno, const char *path);

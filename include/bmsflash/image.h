@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "bmsflash/clock.h"
 #include "bmsflash/crypto.h"
 #include "bmsflash/err.h"
 
@@ -75,6 +76,8 @@ struct bf_meta {
 	uint32_t load_addr;
 	size_t padded_to; /* mcuboot: size of the padded slot the file holds, 0 if not padded */
 	bool pure;        /* signature over raw bytes */
+	bool legacy;      /* minisign's form "Ed", which signs the file itself and not its hash */
+	char note[160];   /* what was passed over in the file, for people; empty: nothing */
 	uint16_t usb_vid, usb_pid; /* signed DFU suffix; FFFF: any */
 	bool has_addr; /* the user said where the segment goes: --addr, for raw binaries and MCUboot images */
 	/*
@@ -103,6 +106,9 @@ struct bf_claim_opts {
 	bool has_addr;
 	uint32_t addr;        /* --addr, for raw binaries and MCUboot images */
 	const char *sig_path; /* NULL: FILE.minisig */
+	struct bf_clock *
+		clock; /* real: waits for a pipe's bytes, up to the deadline; NULL: pipes are refused */
+	bf_time deadline;
 };
 
 /*

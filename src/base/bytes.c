@@ -30,7 +30,8 @@ const uint8_t *bf_cur_bytes(struct bf_cur *c, size_t n)
 		c->failed = true;
 		return NULL;
 	}
-	at = c->p + c->pos;
+	/* Nothing out of nothing: no arithmetic on a null pointer, and not NULL, which says that bytes are missing. */
+	at = c->p ? c->p + c->pos : (const uint8_t *)"";
 	c->pos += n;
 	return at;
 }
@@ -107,7 +108,7 @@ static uint8_t *out_room(struct bf_out *o, size_t n)
 		o->failed = true;
 		return NULL;
 	}
-	at = o->p + o->len;
+	at = n ? o->p + o->len : o->p; /* no arithmetic on a null pointer */
 	o->len += n;
 	return at;
 }

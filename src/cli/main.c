@@ -96,6 +96,9 @@ static void run(struct program *p, struct bf_clock *clock)
 	struct bf_job job;
 
 	bf_opts_job(o, &claim, &job);
+	/* Pipes are read in real time, whatever the pack's clock is. */
+	claim.clock = clock;
+	claim.deadline = o->timeout ? bf_in(clock, o->timeout) : BF_NEVER;
 	job.profile_folders = (const char *const *)p->folders.profiles;
 	job.key_folders = (const char *const *)p->folders.keys;
 	job.data_folder = p->folders.data;

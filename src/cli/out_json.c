@@ -67,6 +67,8 @@ static void put_image(struct bf_json *j, const struct bf_event *ev)
 		bf_json_set_str(j, "hardware", m->hw);
 	bf_json_set_hex(j, "digest", m->digest, m->digest_len);
 	bf_json_set_str(j, "key", ev->image.key);
+	if (m->legacy)
+		bf_json_set_bool(j, "legacy", true);
 }
 
 static void put_interface(struct bf_json *j, const struct bf_event *ev)

@@ -112,9 +112,10 @@ static void say_image(struct bf_out_text *o, const struct bf_event *ev)
 		bf_version_text(&m->version, v);
 	if (m->has_counter)
 		snprintf(counter, sizeof(counter), ", security counter %u", m->counter);
-	result(o, "%s: %s, version %s%s, %s, signed by %s", ev->image.path,
+	result(o, "%s: %s, version %s%s, %s, signed by %s%s", ev->image.path,
 	       bf_format_name(m->format), v, counter,
-	       bf_text_size(size, sizeof(size), ev->image.size), ev->image.key);
+	       bf_text_size(size, sizeof(size), ev->image.size), ev->image.key,
+	       m->legacy ? " (legacy form of minisign)" : "");
 }
 
 static void say_interface(struct bf_out_text *o, const struct bf_event *ev)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bmsflash/file.h"
 #include "run.h"
 
 enum bf_rc bf_ph_profile(struct bf_run *run, struct bf_err *err)
@@ -32,6 +33,23 @@ static enum bf_rc add_keys(struct bf_run *run, const char *const *paths, bool mu
 	return BF_OK;
 }
 
+/* A technician's key that others can change is refused, one that others can read is warned about. */
+static enum bf_rc check_auth_key(struct bf_run *run, struct bf_err *err)
+{
+	const char *path = run->job->auth_key;
+	struct bf_err readable;
+
+	if (!path || access(path, F_OK) < 0) /* its own phase says what is missing */
+		return BF_OK;
+	bf_err_init(&readable);
+	if (bf_file_guard(path, BF_GUARD_TRUSTED, err))
+		return bf_while(err, "looking at the technician's key");
+	if (bf_file_guard(path, BF_GUARD_SECRET, &readable))
+		bf_say(run, BF_EV_WARNING, "the technician's key %s: %s", readable.cause,
+		       readable.next);
+	return BF_OK;
+}
+
 enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_job *job = run->job;
@@ -40,6 +58,8 @@ enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err)
 	enum bf_rc rc;
 
 	run->ring = bf_keyring_new();
+	if (check_auth_key(run, err))
+		return err->rc;
 	rc = add_keys(run, folders, given, err);
 	if (rc)
 		return rc;
@@ -78,6 +98,8 @@ static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image
 		return bf_while(err, "reading the image '%s'", path);
 	if (bf_image_verify(claim, run->ring, &image, err))
 		return bf_while(err, "verifying the image '%s'", path);
+	if (bf_image_meta(image)->note[0])
+		bf_say(run, BF_EV_NOTICE, "'%s': %s", path, bf_image_meta(image)->note);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_IMAGE,
 					.image = { path, bf_image_key_name(image),
 						   bf_image_meta(image), bf_image_size(image) } });

@@ -351,13 +351,21 @@ static enum bf_rc load_sig(struct bf_claim *claim, bool named, struct bf_err *er
 	return BF_OK;
 }
 
+static enum bf_rc read_image(struct bf_claim *claim, const struct bf_claim_opts *opts,
+			     struct bf_err *err)
+{
+	if (opts->clock)
+		return bf_file_read_any(claim->path, BF_IMAGE_FILE_MAX, opts->clock, opts->deadline,
+					&claim->file, &claim->len, err);
+	return bf_file_read(claim->path, BF_IMAGE_FILE_MAX, &claim->file, &claim->len, err);
+}
+
 enum bf_rc bf_claim_load(const char *path, const struct bf_claim_opts *opts, struct bf_claim **ret,
 			 struct bf_err *err)
 {
 	BF_AUTO(bf_claim) *claim = claim_new(path, opts->sig_path);
 
-	if (bf_file_read(path, BF_IMAGE_FILE_MAX, &claim->file, &claim->len, err) ||
-	    parse(claim, opts, err))
+	if (read_image(claim, opts, err) || parse(claim, opts, err))
 		return err->rc;
 	if (!claim->meta.mcuboot && load_sig(claim, opts->sig_path, err))
 		return err->rc;

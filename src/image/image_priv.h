@@ -52,9 +52,17 @@ struct bf_minisig {
 
 enum bf_rc bf_minisig_parse(const char *text, size_t len, const char *name, struct bf_minisig *ret,
 			    struct bf_err *err);
-/* version=, security-counter= and hw= of the trusted comment into meta. */
+/*
+ * version=, security-counter= and hw= of the trusted comment into meta. None from a comment that minisign made up
+ * ("timestamp:... file:..."): it holds the file's name, which the signer did not mean as a statement.
+ */
 enum bf_rc bf_minisig_comment(const struct bf_minisig *sig, const char *name, struct bf_meta *meta,
 			      struct bf_err *err);
+
+/* ---- text ---- */
+
+/* Length of the UTF-8 mark (byte order mark) that some editors put in front of a text. */
+size_t bf_text_mark(const void *p, size_t len);
 
 /* ---- claim ---- */
 

@@ -7,13 +7,15 @@
  *	   30 05 06 03 2B 65 70    algorithm 1.3.101.112
  *	   03 21 00 <32 bytes>     BIT STRING, no unused bits
  *
- * A minisign key is a comment line and a base64 line of "Ed", 8 bytes of identifier, 32 of key.
+ * A minisign key is a base64 line of "Ed", 8 bytes of identifier, 32 of key, with a comment line in front of it or
+ * without. Lines of text around a PEM block are comments, too. A UTF-8 mark in front of either is passed over.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bmsflash/bytes.h"
+#include "bmsflash/shell.h"
 #include "image/image_priv.h"
 
 #define MINISIGN_KEY_LEN 42
@@ -55,14 +57,6 @@ static enum bf_rc refuse_kind(const uint8_t *der, size_t len, const char *name, 
 		       name, kind);
 }
 
-static bool blank(const char *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!memchr(" \t\r\n", p[i], 4))
-			return false;
-	return true;
-}
-
 static const char *find(const char *text, const char *end, const char *what)
 {
 	return memmem(text, (size_t)(end - text), what, strlen(what));
@@ -84,7 +78,7 @@ static enum bf_rc parse_pem(const char *text, size_t len, const char *name, stru
 	if (!to)
 		return bf_fail(err, BF_E_SIGNATURE, "'%s' is cut short: no line \"%s\"", name,
 			       foot);
-	if (!blank(to + sizeof(foot) - 1, (size_t)(end - to) - (sizeof(foot) - 1)))
+	if (find(to + sizeof(foot) - 1, end, "-----BEGIN "))
 		return bf_fail(err, BF_E_SIGNATURE,
 			       "'%s' holds more than one public key; give one file for each", name);
 	if (!bf_base64_decode(from, (size_t)(to - from), der, sizeof(der), &der_len))
@@ -99,21 +93,28 @@ static enum bf_rc parse_pem(const char *text, size_t len, const char *name, stru
 	return BF_OK;
 }
 
+static bool minisign_line(const char *text, size_t len, struct bf_key *ret)
+{
+	uint8_t raw[MINISIGN_KEY_LEN];
+	size_t n = 0;
+
+	if (!bf_base64_decode(text, len, raw, sizeof(raw), &n) || n != sizeof(raw) ||
+	    memcmp(raw, "Ed", 2) != 0)
+		return false;
+	memcpy(ret->id, raw + 2, sizeof(ret->id));
+	memcpy(ret->pk, raw + 10, sizeof(ret->pk));
+	ret->kind = BF_KEY_MINISIGN;
+	return true;
+}
+
 static enum bf_rc parse_minisign(const char *text, size_t len, const char *name, struct bf_key *ret,
 				 struct bf_err *err)
 {
 	const char *line = memchr(text, '\n', len);
-	uint8_t raw[MINISIGN_KEY_LEN];
-	size_t raw_len = 0;
 
-	if (!line ||
-	    !bf_base64_decode(line, (size_t)(text + len - line), raw, sizeof(raw), &raw_len) ||
-	    raw_len != sizeof(raw) || memcmp(raw, "Ed", 2) != 0)
+	if (!line || !minisign_line(line, (size_t)(text + len - line), ret))
 		return bf_fail(err, BF_E_SIGNATURE,
 			       "'%s': the second line is not a minisign public key", name);
-	memcpy(ret->id, raw + 2, sizeof(ret->id));
-	memcpy(ret->pk, raw + 10, sizeof(ret->pk));
-	ret->kind = BF_KEY_MINISIGN;
 	return BF_OK;
 }
 
@@ -123,32 +124,51 @@ static enum bf_rc refuse_secret(const char *name, struct bf_err *err)
 		"'%s' holds a secret key; bmsflash takes only public keys, and a secret one has no "
 		"business on this machine",
 		name);
-	bf_next(err, "openssl pkey -in KEY -pubout > KEY.pub.pem, or minisign -R, where the key is "
-		     "kept");
+	bf_likely(err, "the secret key was named in place of the public one");
+	bf_next_argv(err,
+		     "makes the public key, where the secret one is kept; minisign: minisign -R",
+		     (const char *const[]){ "openssl", "pkey", "-in", name, "-pubout", NULL });
 	return err->rc;
 }
 
+static enum bf_rc parse_kind(const char *text, size_t len, const char *name, struct bf_key *ret,
+			     struct bf_err *err)
+{
+	static const char comment[] = "untrusted comment:";
+
+	if (find(text, text + len, "PRIVATE KEY-----") ||
+	    find(text, text + len, "encrypted secret key"))
+		return refuse_secret(name, err);
+	if (len >= sizeof(comment) && memcmp(text, comment, sizeof(comment) - 1) == 0)
+		return parse_minisign(text, len, name, ret, err);
+	if (find(text, text + len, "-----BEGIN "))
+		return parse_pem(text, len, name, ret, err);
+	if (minisign_line(text, len, ret))
+		return BF_OK;
+	return bf_fail(err, BF_E_SIGNATURE,
+		       "'%s' is neither a PEM public key nor a minisign public key", name);
+}
+
+/* A key that cannot be read says nothing about who trusts whom. */
 enum bf_rc bf_key_parse(const char *text, size_t len, const char *name, struct bf_key *ret,
 			struct bf_err *err)
 {
-	static const char comment[] = "untrusted comment:";
 	const char *base = strrchr(name, '/');
+	size_t mark = bf_text_mark(text, len);
 	struct bf_key key = { 0 };
 
 	base = base ? base + 1 : name;
 	snprintf(key.name, sizeof(key.name), "%s", base);
-	if (find(text, text + len, "PRIVATE KEY-----") ||
-	    find(text, text + len, "encrypted secret key"))
-		return refuse_secret(name, err);
-	if (find(text, text + len, "-----BEGIN ")) {
-		if (parse_pem(text, len, name, &key, err))
-			return err->rc;
-	} else if (len >= sizeof(comment) && memcmp(text, comment, sizeof(comment) - 1) == 0) {
-		if (parse_minisign(text, len, name, &key, err))
-			return err->rc;
-	} else {
-		return bf_fail(err, BF_E_SIGNATURE,
-			       "'%s' is neither a PEM public key nor a minisign public key", name);
+	if (parse_kind(text + mark, len - mark, name, &key, err)) {
+		if (!err->n_likely)
+			bf_likely(err, "it is another file than the maker's public key, or an "
+				       "editor changed it");
+		if (!err->next[0])
+			bf_next_argv(err,
+				     "shows it: a public key is PEM (Ed25519) or minisign's; get "
+				     "it again",
+				     (const char *const[]){ "cat", "-A", name, NULL });
+		return err->rc;
 	}
 	*ret = key;
 	return BF_OK;

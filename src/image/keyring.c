@@ -63,7 +63,7 @@ static enum bf_rc add_file(struct bf_keyring *ring, const char *path, struct bf_
 	BF_AUTO_MEM uint8_t *text = NULL;
 	size_t len;
 
-	if (bf_file_read(path, KEY_FILE_MAX, &text, &len, err)) {
+	if (bf_file_read_guarded(path, KEY_FILE_MAX, BF_GUARD_TRUSTED, &text, &len, err)) {
 		err->rc = BF_E_SIGNATURE;
 		return bf_while(err, "reading the key '%s'", path);
 	}
@@ -87,9 +87,12 @@ static int is_key_name(const struct dirent *entry)
 static enum bf_rc add_folder(struct bf_keyring *ring, const char *path, struct bf_err *err)
 {
 	struct dirent **found = NULL;
-	int n = scandir(path, &found, is_key_name, alphasort);
 	enum bf_rc rc = BF_OK;
+	int n;
 
+	if (bf_file_guard(path, BF_GUARD_TRUSTED, err))
+		return bf_while(err, "looking at the key folder '%s'", path);
+	n = scandir(path, &found, is_key_name, alphasort);
 	if (n < 0)
 		return bf_fail_os(err, BF_E_SIGNATURE, errno, "cannot read the key folder '%s'",
 				  path);
@@ -121,7 +124,7 @@ enum bf_rc bf_keyring_add(struct bf_keyring *ring, const char *path, struct bf_e
 		bf_fail(err, BF_E_SIGNATURE, "'%s' is no key file: it has %lld bytes", path,
 			(long long)st.st_size);
 		bf_likely(err, "--key was given the image, or another file than the public key");
-		bf_next(err, "name the maker's public key: --key FILE (PEM or minisign)");
+		bf_next(err, "--key FILE # the maker's public key, PEM or minisign");
 		return err->rc;
 	}
 	return S_ISDIR(st.st_mode) ? add_folder(ring, path, err) : add_file(ring, path, err);

@@ -46,6 +46,7 @@ enum tlv {
 	TLV_ENC_KW,
 	TLV_ENC_EC256,
 	TLV_ENC_X25519,
+	TLV_ENC_X25519_SHA512,
 	TLV_DEPENDENCY,
 	TLV_SEC_CNT,
 	TLV_VID,
@@ -56,7 +57,9 @@ enum tlv {
 /*
  * A length of 0 means any. What tells a pack whether an image fits counts in the protected area alone;
  * the same TLV outside it was put there by somebody who does not hold the key, and is refused rather
- * than passed over. Types that are not in the table (vendor's, boot records) are left alone.
+ * than passed over. Types that are not in the table (vendor's, boot records) are left alone in the protected area and
+ * refused outside it: MCUboot since 2.1 takes nothing there but digest, key, signature and wrapped keys
+ * (MCUBOOT_USE_TLV_ALLOW_LIST), so that nobody can add bytes of his own to a signed image.
  */
 static const struct tlv_row {
 	uint16_t type;
@@ -80,6 +83,8 @@ static const struct tlv_row {
 	[TLV_ENC_KW] = { 0x31, AREA_ANY, 0, 0, false, "AES-KW wrapped key" },
 	[TLV_ENC_EC256] = { 0x32, AREA_ANY, 0, 0, false, "ECIES-P256 wrapped key" },
 	[TLV_ENC_X25519] = { 0x33, AREA_ANY, 0, 0, false, "ECIES-X25519 wrapped key" },
+	[TLV_ENC_X25519_SHA512] = { 0x34, AREA_ANY, 0, 0, false,
+				    "ECIES-X25519-SHA512 wrapped key" },
 	[TLV_DEPENDENCY] = { 0x40, AREA_PROTECTED, 12, 12, true, "dependency" },
 	[TLV_SEC_CNT] = { 0x50, AREA_PROTECTED, 4, 4, false, "security counter" },
 	[TLV_VID] = { 0x74, AREA_PROTECTED, 16, 16, false, "vendor identifier" },
@@ -221,6 +226,19 @@ static enum bf_rc take_tlv(struct parse *x, const struct tlv_row *row, enum area
 	return BF_OK;
 }
 
+static enum bf_rc refuse_added(struct parse *x, uint16_t type, size_t len, size_t at)
+{
+	bf_fail(x->err, BF_E_IMAGE,
+		"'%s': TLV %02X of %zu bytes at offset 0x%zx lies outside the protected area, "
+		"where only digest, key and "
+		"signature may be: nobody signed it, and MCUboot refuses it",
+		x->name, type, len, at);
+	bf_likely(x->err, "bytes were added after the image was signed");
+	bf_likely(x->err, "a tool of the maker adds TLVs of its own there: imgtool sign "
+			  "--custom-tlv protects them");
+	return x->err->rc;
+}
+
 static enum bf_rc walk_area(struct parse *x, size_t at, size_t total, enum area area)
 {
 	struct bf_cur c = bf_cur(x->p + at, total);
@@ -238,6 +256,8 @@ static enum bf_rc walk_area(struct parse *x, size_t at, size_t total, enum area 
 				       "'%s': TLV %02X at offset 0x%zx does not fit its area, "
 				       "which ends at 0x%zx",
 				       x->name, type, tlv_at, at + total);
+		if (!row && area == AREA_OPEN)
+			return refuse_added(x, type, len, tlv_at);
 		if (row && take_tlv(x, row, area, p, len, tlv_at))
 			return x->err->rc;
 	}
@@ -369,6 +389,32 @@ static void fill_meta(const struct parse *x)
 	memcpy(m->digest, x->seen[digest].p, m->digest_len);
 }
 
+/* MCUboot is built for one kind of digest, key and signature, and refuses any other beside them. */
+static enum bf_rc check_single(const struct parse *x)
+{
+	const char *other = NULL;
+
+	for (size_t i = TLV_RSA2048; i <= TLV_RSA3072; i++)
+		if (x->seen[TLV_ED25519].p && x->seen[i].p)
+			other = tlv_rows[i].name;
+	if (other)
+		return bf_fail(x->err, BF_E_IMAGE,
+			       "'%s' has a second signature (%s) beside the Ed25519 one: MCUboot "
+			       "refuses it",
+			       x->name, other);
+	if (x->seen[TLV_KEYHASH].p && x->seen[TLV_PUBKEY].p)
+		return bf_fail(x->err, BF_E_IMAGE,
+			       "'%s' has both a key hash (TLV 01) and a public key (TLV 02): "
+			       "MCUboot takes one of them",
+			       x->name);
+	if (x->seen[TLV_SHA384].p && (x->seen[TLV_SHA256].p || x->seen[TLV_SHA512].p))
+		return bf_fail(
+			x->err, BF_E_IMAGE,
+			"'%s' has two digests, one of them SHA-384 (TLV 11): MCUboot takes one",
+			x->name);
+	return BF_OK;
+}
+
 static enum bf_rc check_digests(const struct parse *x)
 {
 	if (x->seen[TLV_SHA256].p && x->seen[TLV_SHA512].p)
@@ -394,7 +440,7 @@ static void fill_places(const struct parse *x, struct bf_mcuboot *ret)
 	for (size_t i = TLV_RSA2048; i <= TLV_RSA3072; i++)
 		if (x->seen[i].p)
 			ret->alien = tlv_rows[i].name;
-	for (size_t i = TLV_ENC_RSA; i <= TLV_ENC_X25519; i++)
+	for (size_t i = TLV_ENC_RSA; i <= TLV_ENC_X25519_SHA512; i++)
 		if (x->seen[i].p)
 			ret->encrypted = tlv_rows[i].name;
 }
@@ -406,7 +452,7 @@ enum bf_rc bf_mcuboot_parse(const uint8_t *p, size_t len, const char *name, stru
 	struct bf_meta told = *meta;
 	struct parse x = { .name = name, .p = p, .len = len, .meta = &told, .err = err };
 
-	if (parse_header(&x) || parse_tlvs(&x, &out) || check_digests(&x))
+	if (parse_header(&x) || parse_tlvs(&x, &out) || check_digests(&x) || check_single(&x))
 		return err->rc;
 	if (check_padding(&x, out.len))
 		return err->rc;

@@ -7,8 +7,10 @@
  *	trusted comment: <text>
  *	<base64: 64 bytes of signature over the signature above and the text>
  *
- * "Ed" (legacy) signs the file, "ED" its BLAKE2b-512. The trusted comment carries as words what the
- * image's own format lacks: version=1.5.0 security-counter=5 hw=NAME. Other words are passed over.
+ * "Ed" (legacy) signs the file, "ED" its BLAKE2b-512. The two share the key and nothing in the signature tells them
+ * apart, so that an "ED" signature of some file is an "Ed" signature of the 64 bytes of its hash: such a file is refused.
+ * The trusted comment carries as words what the image's own format lacks: version=1.5.0 security-counter=5 hw=NAME.
+ * Other words are passed over.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #define SIG_BASE64    100
 #define GLOBAL_BASE64 88
 #define COMMENT_MAX   8192
+#define HASH_LEN      64
 
 static const char untrusted_head[] = "untrusted comment:";
 static const char trusted_head[] = "trusted comment: ";
@@ -60,10 +63,19 @@ static bool decode(struct span line, size_t want_text, uint8_t *dst, size_t want
 	       n == want;
 }
 
-enum bf_rc bf_minisig_parse(const char *text, size_t len, const char *name, struct bf_minisig *ret,
-			    struct bf_err *err)
+static bool blank(struct span rest)
 {
-	struct span rest = { text, len };
+	for (size_t i = 0; i < rest.len; i++)
+		if (!memchr(" \t\r\n", rest.p[i], 4))
+			return false;
+	return true;
+}
+
+static enum bf_rc parse_lines(const char *text, size_t len, const char *name,
+			      struct bf_minisig *ret, struct bf_err *err)
+{
+	size_t mark = bf_text_mark(text, len);
+	struct span rest = { text + mark, len - mark };
 	struct span untrusted = next_line(&rest), sig = next_line(&rest);
 	struct span trusted = next_line(&rest), global = next_line(&rest);
 	struct bf_minisig out = { 0 };
@@ -93,7 +105,7 @@ enum bf_rc bf_minisig_parse(const char *text, size_t len, const char *name, stru
 			       "'%s' line 4: not a signature of the trusted comment (%d characters "
 			       "of base64 expected, found %zu characters)",
 			       name, GLOBAL_BASE64, global.len);
-	if (rest.len)
+	if (!blank(rest))
 		return bf_fail(err, BF_E_SIGNATURE, "'%s' line 5: nothing may follow the signature",
 			       name);
 	out.prehashed = raw[1] == 'D';
@@ -103,6 +115,21 @@ enum bf_rc bf_minisig_parse(const char *text, size_t len, const char *name, stru
 	out.comment_len = trusted.len - (sizeof(trusted_head) - 1);
 	*ret = out;
 	return BF_OK;
+}
+
+/* A signature that cannot be read says nothing about keys. */
+enum bf_rc bf_minisig_parse(const char *text, size_t len, const char *name, struct bf_minisig *ret,
+			    struct bf_err *err)
+{
+	if (!parse_lines(text, len, name, ret, err))
+		return BF_OK;
+	bf_likely(err,
+		  "it is another file than the signature, or an editor or mail program changed it");
+	bf_next_argv(err,
+		     "shows it: minisign writes four lines; get it again from where the image "
+		     "comes from",
+		     (const char *const[]){ "cat", "-A", name, NULL });
+	return err->rc;
 }
 
 /* ---- the words of the trusted comment ---- */
@@ -182,6 +209,21 @@ static bool is_gap(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* "timestamp:1795745720<TAB>file:NAME...": what minisign signs when it is given no comment. */
+static bool made_up(const struct bf_minisig *sig)
+{
+	struct span c = { sig->comment, sig->comment_len };
+	size_t at = sizeof("timestamp:") - 1;
+
+	if (!begins(c, "timestamp:"))
+		return false;
+	while (at < c.len && c.p[at] >= '0' && c.p[at] <= '9')
+		at++;
+	while (at < c.len && is_gap(c.p[at]))
+		at++;
+	return begins((struct span){ c.p + at, c.len - at }, "file:");
+}
+
 enum bf_rc bf_minisig_comment(const struct bf_minisig *sig, const char *name, struct bf_meta *meta,
 			      struct bf_err *err)
 {
@@ -189,6 +231,8 @@ enum bf_rc bf_minisig_comment(const struct bf_minisig *sig, const char *name, st
 	size_t at = 0, end;
 	unsigned seen = 0;
 
+	if (made_up(sig))
+		return BF_OK;
 	for (; at < sig->comment_len; at = end) {
 		while (at < sig->comment_len && is_gap(sig->comment[at]))
 			at++;
@@ -232,10 +276,24 @@ static enum bf_rc refuse_key(const struct bf_claim *claim, const struct bf_keyri
 	return err->rc;
 }
 
+static enum bf_rc refuse_hash(const struct bf_claim *claim, struct bf_err *err)
+{
+	bf_fail(err, BF_E_SIGNATURE,
+		"'%s' has %d bytes, and its signature is of minisign's legacy form: that is what "
+		"the signature of another "
+		"file's hash looks like",
+		claim->path, HASH_LEN);
+	bf_likely(err, "somebody put the hash of a signed file in its place");
+	bf_next_argv(err, "signs it in today's form, where the secret key is kept",
+		     (const char *const[]){ "minisign", "-Sm", claim->path, "-t",
+					    "version=... security-counter=... hw=...", NULL });
+	return err->rc;
+}
+
 static bool file_signed_by(const struct bf_claim *claim, const struct bf_minisig *sig,
 			   const struct bf_key *key)
 {
-	uint8_t hash[64];
+	uint8_t hash[HASH_LEN];
 
 	if (!sig->prehashed)
 		return bf_ed25519_verify(sig->sig, claim->file, claim->len, key->pk);
@@ -259,6 +317,8 @@ static bool comment_signed_by(const struct bf_minisig *sig, const struct bf_key 
 static enum bf_rc check_with(struct bf_claim *claim, const struct bf_minisig *sig,
 			     const struct bf_key *key, struct bf_err *err)
 {
+	if (!sig->prehashed && claim->len == HASH_LEN)
+		return refuse_hash(claim, err);
 	if (!file_signed_by(claim, sig, key)) {
 		bf_fail(err, BF_E_SIGNATURE,
 			"'%s' is not what key %s signed: the signature in '%s' does not fit it",
@@ -268,10 +328,15 @@ static enum bf_rc check_with(struct bf_claim *claim, const struct bf_minisig *si
 		bf_next(err, "get both files again from where they were signed");
 		return err->rc;
 	}
-	if (!comment_signed_by(sig, key))
-		return bf_fail(err, BF_E_SIGNATURE,
-			       "'%s': the trusted comment was changed after it was signed",
-			       claim->sig_path);
+	if (!comment_signed_by(sig, key)) {
+		bf_fail(err, BF_E_SIGNATURE,
+			"'%s': the trusted comment was changed after it was signed",
+			claim->sig_path);
+		bf_likely(err, "the signature file was damaged or edited");
+		bf_next(err, "get the signature again from where it was made");
+		return err->rc;
+	}
+	claim->meta.legacy = !sig->prehashed;
 	return bf_minisig_comment(sig, claim->sig_path, &claim->meta, err);
 }
 

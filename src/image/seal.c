@@ -26,7 +26,7 @@ static enum bf_rc read_key(const char *path, struct seal_key *ret, struct bf_err
 	BF_AUTO_MEM uint8_t *bytes = NULL;
 	size_t len;
 
-	if (bf_file_read(path, sizeof(ret->bytes), &bytes, &len, err))
+	if (bf_file_read_guarded(path, sizeof(ret->bytes), BF_GUARD_SECRET, &bytes, &len, err))
 		return err->rc;
 	if (len != sizeof(ret->bytes))
 		return bf_fail(err, BF_E_FILE, "'%s' has %zu bytes, not %zu", path, len,

@@ -5,6 +5,11 @@
 
 #include "bmsflash/bytes.h"
 
+size_t bf_text_mark(const void *p, size_t len)
+{
+	return len >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
+
 static bool is_space(uint8_t c)
 {
 	return c == ' ' || c == '\t' || c == '\r';

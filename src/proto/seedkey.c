@@ -142,8 +142,9 @@ enum bf_rc bf_auth_ed25519_new(const char *path, struct bf_auth **ret, struct bf
 	bool good;
 
 	bf_hold_secret();
-	if (bf_file_read(path, KEY_FILE_MAX, &file, &len, err)) {
-		err->rc = BF_E_AUTH;
+	if (bf_file_read_guarded(path, KEY_FILE_MAX, BF_GUARD_TRUSTED, &file, &len, err)) {
+		if (err->rc != BF_E_SIGNATURE) /* others can change it */
+			err->rc = BF_E_AUTH;
 		return bf_while(err, "reading the technician's key");
 	}
 	memcpy(text, file, len);

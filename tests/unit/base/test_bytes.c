@@ -92,9 +92,26 @@ static void trailing_counts_from_the_end(void **state)
 	assert_int_equal(bf_trailing(b, 0, 0xFF), 0);
 }
 
+static void an_absent_buffer_of_no_bytes_is_read_and_written_without_arithmetic(void **state)
+{
+	struct bf_cur c = bf_cur(NULL, 0), sub;
+	struct bf_out o = bf_out(NULL, 0);
+
+	(void)state;
+	assert_non_null(bf_cur_bytes(&c, 0));
+	sub = bf_cur_sub(&c, 0);
+	assert_false(c.failed || sub.failed);
+	bf_out_bytes(&o, NULL, 0);
+	assert_false(o.failed);
+	assert_int_equal(bf_cur_u8(&c), 0);
+	assert_true(c.failed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			an_absent_buffer_of_no_bytes_is_read_and_written_without_arithmetic),
 		cmocka_unit_test(cursor_reads_both_orders),
 		cmocka_unit_test(reading_past_the_end_gives_zero_and_sticks),
 		cmocka_unit_test(huge_lengths_do_not_wrap),

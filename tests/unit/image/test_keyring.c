@@ -64,6 +64,43 @@ static void damaged_keys_are_refused(void **state)
 	key_refused("untrusted comment: x\nRWQAAAA=\n", "second line is not a minisign public key");
 }
 
+static void key_taken(const char *text)
+{
+	BF_AUTO(bf_keyring) *ring = bf_keyring_new();
+	struct bf_err err = { 0 };
+
+	if (bf_keyring_add_text(ring, text, strlen(text), "k.pem", &err))
+		fail_msg("%s: %s", text, err.cause);
+	assert_int_equal(bf_keyring_count(ring), 1);
+}
+
+#define MINI "RWRgIpkIFnGd/0Afdz4X+e1eLe7lffjIhukrRJY7e1Z4T2o0uGEyD4MS"
+
+static void what_editors_and_people_add_around_a_key_does_no_harm(void **state)
+{
+	(void)state;
+	key_taken("\xEF\xBB\xBF" PEM(GOOD));
+	key_taken("# release key of the year\n" PEM(GOOD) "comment\n\n");
+	key_taken("-----BEGIN PUBLIC KEY-----\r\n" GOOD "\r\n-----END PUBLIC KEY-----\r\n\r\n");
+	key_taken("\xEF\xBB\xBF"
+		  "untrusted comment: minisign public key\n" MINI "\n");
+	key_taken("untrusted comment: minisign public key\r\n" MINI "\r\n\r\n");
+	key_taken(MINI "\n");
+	key_taken(MINI);
+}
+
+static void a_key_that_cannot_be_read_does_not_blame_trust(void **state)
+{
+	BF_AUTO(bf_keyring) *ring = bf_keyring_new();
+	struct bf_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(bf_keyring_add_text(ring, "hello", 5, "my key.pub", &err), BF_E_SIGNATURE);
+	assert_int_equal(err.n_likely, 1);
+	assert_null(strstr(err.likely[0], "trust"));
+	assert_non_null(strstr(err.next, "cat -A 'my key.pub' # "));
+}
+
 static void a_key_given_twice_counts_once(void **state)
 {
 	BF_AUTO(bf_keyring) *ring = ring_of("mcuboot/release.pub.pem");
@@ -116,6 +153,34 @@ static void a_folder_gives_its_key_files_and_no_others(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+static void keys_and_folders_that_others_can_write_are_refused(void **state)
+{
+	char folder[] = "/tmp/bmsflash-keys-XXXXXX", path[64], next[96];
+	BF_AUTO(bf_keyring) *ring = bf_keyring_new();
+	struct bf_err err = { 0 };
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/k.pem", folder);
+	put(folder, "k.pem", PEM(GOOD));
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_int_equal(bf_keyring_add(ring, path, &err), BF_E_SIGNATURE);
+	snprintf(next, sizeof(next), "chmod go-w %s", path);
+	assert_string_equal(err.next, next);
+	assert_int_equal(bf_keyring_add(ring, folder, &err), BF_E_SIGNATURE);
+	assert_string_equal(err.next, next);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(chmod(folder, 0777), 0);
+	assert_int_equal(bf_keyring_add(ring, folder, &err), BF_E_SIGNATURE);
+	snprintf(next, sizeof(next), "chmod go-w %s", folder);
+	assert_string_equal(err.next, next);
+	assert_int_equal(bf_keyring_count(ring), 0);
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_int_equal(bf_keyring_add(ring, folder, &err), BF_OK);
+	clear(folder, "k.pem");
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static void missing_and_oversized_files_are_refused(void **state)
 {
 	BF_AUTO(bf_keyring) *ring = bf_keyring_new();
@@ -154,6 +219,9 @@ int main(void)
 		cmocka_unit_test(other_keys_are_refused_by_name),
 		cmocka_unit_test(secret_keys_are_refused_with_a_warning),
 		cmocka_unit_test(damaged_keys_are_refused),
+		cmocka_unit_test(what_editors_and_people_add_around_a_key_does_no_harm),
+		cmocka_unit_test(a_key_that_cannot_be_read_does_not_blame_trust),
+		cmocka_unit_test(keys_and_folders_that_others_can_write_are_refused),
 		cmocka_unit_test(a_key_given_twice_counts_once),
 		cmocka_unit_test(a_folder_gives_its_key_files_and_no_others),
 		cmocka_unit_test(missing_and_oversized_files_are_refused),

@@ -111,13 +111,38 @@ static void odd_lengths_are_refused_with_their_place(void **state)
 	verdict(&sig, BF_E_IMAGE, "has 63 bytes, not 64");
 }
 
-static void unknown_and_vendor_tlvs_are_left_alone(void **state)
+static void vendor_tlvs_are_left_alone_where_they_are_signed(void **state)
 {
-	struct made m = { .prot = { { 0xA0, "BMS", 3 }, { 0xA0, "BMS", 3 }, { 0x60, NULL, 9 } },
-			  .open = { { 0x3FFF, NULL, 0 } } };
+	struct made m = { .prot = { { 0xA0, "BMS", 3 }, { 0xA0, "BMS", 3 }, { 0x60, NULL, 9 } } };
 
 	(void)state;
 	verdict(&m, BF_OK, NULL);
+}
+
+/* As MCUboot since 2.1: what anybody can add without the key has no place. */
+static void nothing_but_digest_key_and_signature_lies_outside_the_protected_area(void **state)
+{
+	static const uint16_t added[] = { 0x3FFF, 0xA0, 0x60, 0x70, 0x71,
+					  0x72,   0x73, 0x35, 0x03, 0x26 };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(added); i++) {
+		struct made m = { .open = { { added[i], NULL, 200 } } };
+
+		verdict(&m, BF_E_IMAGE, "outside the protected area, where only digest");
+	}
+}
+
+static void a_second_signature_digest_or_key_is_refused_as_mcuboot_does(void **state)
+{
+	struct made sig = { .open = { { 0x20, NULL, 256 } } },
+		    digest = { .open = { { 0x11, NULL, 48 } } };
+	struct made key = { .whole_key = true, .open = { { 0x01, NULL, 32 } } };
+
+	(void)state;
+	verdict(&sig, BF_E_IMAGE, "a second signature (RSA-2048)");
+	verdict(&digest, BF_E_IMAGE, "two digests");
+	verdict(&key, BF_E_IMAGE, "both a key hash");
 }
 
 static void more_dependencies_than_fit_are_refused(void **state)
@@ -153,20 +178,20 @@ static void flags_that_no_signature_mends_are_refused(void **state)
 {
 	struct made nonbootable = { .flags = 0x10 }, marked = { .flags = 0x04 };
 	struct made encrypted = { .flags = 0x04, .open = { { 0x33, NULL, 81 } } };
+	struct made sha512 = { .open = { { 0x34, NULL, 113 } } };
 
 	(void)state;
 	verdict(&nonbootable, BF_E_IMAGE, "not bootable");
 	verdict(&marked, BF_E_IMAGE, "encrypted");
 	verdict(&encrypted, BF_E_IMAGE, "ECIES-X25519");
+	verdict(&sha512, BF_E_IMAGE, "encrypted (ECIES-X25519-SHA512");
 }
 
-static void two_names_of_a_key_must_agree(void **state)
+static void a_key_that_is_carried_along_must_be_a_trusted_one(void **state)
 {
-	struct made m = { .whole_key = true, .open = { { 0x01, NULL, 32 } } };
 	struct made foreign = { .no_key = true, .open = { { 0x02, NULL, 91 } } };
 
 	(void)state;
-	verdict(&m, BF_E_SIGNATURE, "not trusted");
 	verdict(&foreign, BF_E_SIGNATURE, "not trusted");
 }
 
@@ -307,11 +332,14 @@ int main(void)
 		cmocka_unit_test(digest_and_signature_cannot_be_protected),
 		cmocka_unit_test(duplicates_are_refused),
 		cmocka_unit_test(odd_lengths_are_refused_with_their_place),
-		cmocka_unit_test(unknown_and_vendor_tlvs_are_left_alone),
+		cmocka_unit_test(vendor_tlvs_are_left_alone_where_they_are_signed),
+		cmocka_unit_test(
+			nothing_but_digest_key_and_signature_lies_outside_the_protected_area),
+		cmocka_unit_test(a_second_signature_digest_or_key_is_refused_as_mcuboot_does),
 		cmocka_unit_test(more_dependencies_than_fit_are_refused),
 		cmocka_unit_test(missing_parts_are_named),
 		cmocka_unit_test(flags_that_no_signature_mends_are_refused),
-		cmocka_unit_test(two_names_of_a_key_must_agree),
+		cmocka_unit_test(a_key_that_is_carried_along_must_be_a_trusted_one),
 		cmocka_unit_test(a_minisign_key_does_not_vouch_for_an_image),
 		cmocka_unit_test(erased_padding_and_true_trailers_are_accepted),
 		cmocka_unit_test(anything_else_after_the_image_is_refused),

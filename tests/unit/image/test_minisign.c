@@ -308,6 +308,140 @@ static void comment_words_are_strict(void **state)
 	assert_string_equal(meta.hw, "A");
 }
 
+/* Made with the test key: base64 of `head`, identifier "12345678" and a signature of these bytes, and its comment's. */
+static void made_minisig(char dst[512], const char *head, const uint8_t *p, size_t n,
+			 const char *words)
+{
+	uint8_t raw[75] = { 0 }, global[66] = { 0 }, both[256];
+	char sig[128], global_sig[128];
+
+	memcpy(raw, head, 2);
+	memcpy(raw + 2, "12345678", 8);
+	bf_ed25519_sign(raw + 10, p, n, (const uint8_t *)MADE_SEED);
+	memcpy(both, raw + 10, 64);
+	memcpy(both + 64, words, strlen(words));
+	bf_ed25519_sign(global, both, 64 + strlen(words), (const uint8_t *)MADE_SEED);
+	made_base64(sig, raw, 75)[99] = '=';
+	made_base64(global_sig, global, 66)[86] = '=';
+	global_sig[87] = '=';
+	snprintf(dst, 512, "untrusted comment: x\n%s\ntrusted comment: %s\n%s\n", sig, words,
+		 global_sig);
+}
+
+static enum bf_rc made_pair(const uint8_t *p, size_t n, const char *sig, struct bf_image **ret,
+			    struct bf_err *err)
+{
+	const struct bf_claim_opts opts = { .has_addr = true, .addr = BASE };
+	BF_AUTO(bf_keyring) *ring = made_minisign_ring();
+	struct bf_claim *claim = NULL;
+	enum bf_rc rc = bf_claim_parse(p, n, "a.bin", (const uint8_t *)sig, strlen(sig), &opts,
+				       &claim, err);
+
+	return rc ? rc : bf_image_verify(claim, ring, ret, err);
+}
+
+/* "ED" signs the hash of a file: with "Ed" in its place the same signature would fit the hash as a file. */
+static void the_signature_of_a_hash_is_no_signature_of_a_file(void **state)
+{
+	static const uint8_t firmware_bytes[] = "firmware that was signed";
+	BF_AUTO(bf_image) *image = NULL;
+	struct bf_image *none = NULL;
+	struct bf_err err = { 0 };
+	uint8_t hash[65] = { 0 };
+	char sig[512];
+
+	(void)state;
+	bf_blake2b512(hash, firmware_bytes, sizeof(firmware_bytes));
+	made_minisig(sig, "ED", hash, 64, "version=1.5.0");
+	assert_int_equal(made_pair(firmware_bytes, sizeof(firmware_bytes), sig, &image, &err),
+			 BF_OK);
+	assert_false(bf_image_meta(image)->legacy);
+	made_minisig(sig, "Ed", hash, 64, "version=1.5.0");
+	assert_int_equal(made_pair(hash, 64, sig, &none, &err), BF_E_SIGNATURE);
+	assert_non_null(strstr(err.cause, "another file's hash"));
+	bf_image_free(image);
+	image = NULL;
+	made_minisig(sig, "Ed", hash, 65, "version=1.5.0");
+	assert_int_equal(made_pair(hash, 65, sig, &image, &err), BF_OK);
+	assert_true(bf_image_meta(image)->legacy);
+}
+
+static void words_in_a_file_name_say_nothing_about_the_firmware(void **state)
+{
+	static const char *const made_up[] = {
+		"timestamp:1795745720\tfile:fw version=9.9.9 hw=X .bin\thashed",
+		"timestamp:1795745720\tfile:fw version=9.9.9 .bin",
+		"timestamp:17 file:fw version=9.9.9 .bin\tprehashed"
+	};
+	static const char *const meant[] = { "timestamp:17 version=1.5.0",
+					     "version=1.5.0 file:app.bin",
+					     "version=1.5.0 timestamp:17 file:x" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(made_up); i++) {
+		struct bf_meta meta = { 0 };
+		struct bf_err err;
+
+		assert_int_equal(comment(made_up[i], &meta, &err), BF_OK);
+		assert_false(meta.has_version || meta.has_hw);
+	}
+	for (size_t i = 0; i < BF_COUNT(meant); i++) {
+		struct bf_meta meta = { 0 };
+		struct bf_err err;
+
+		assert_int_equal(comment(meant[i], &meta, &err), BF_OK);
+		assert_true(meta.has_version);
+	}
+}
+
+static void what_editors_add_around_a_signature_does_no_harm(void **state)
+{
+	static const char *const tails[] = { "\n", "\r\n\r\n", " \t\n", "" };
+	struct bf_minisig sig;
+	struct bf_err err = { 0 };
+	char text[512], with[600];
+
+	(void)state;
+	made_minisig(text, "ED", (const uint8_t *)"x", 1, "version=1.5.0");
+	for (size_t i = 0; i < BF_COUNT(tails); i++) {
+		snprintf(with, sizeof(with), "\xEF\xBB\xBF%s%s", text, tails[i]);
+		if (bf_minisig_parse(with, strlen(with), "s", &sig, &err))
+			fail_msg("%s", err.cause);
+		assert_int_equal(sig.comment_len, strlen("version=1.5.0"));
+	}
+	snprintf(with, sizeof(with), "%s\nmore", text);
+	assert_int_equal(bf_minisig_parse(with, strlen(with), "s", &sig, &err), BF_E_SIGNATURE);
+}
+
+static void a_signature_that_cannot_be_read_does_not_blame_the_keys(void **state)
+{
+	struct bf_minisig sig;
+	struct bf_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(bf_minisig_parse("nonsense", 8, "a b.minisig", &sig, &err),
+			 BF_E_SIGNATURE);
+	assert_int_equal(err.n_likely, 1);
+	assert_null(strstr(err.likely[0], "trust"));
+	assert_non_null(strstr(err.next, "cat -A 'a b.minisig' # "));
+}
+
+static void the_command_that_signs_survives_any_name(void **state)
+{
+	const struct bf_claim_opts opts = { .has_addr = true };
+	BF_AUTO(bf_keyring) *ring = made_minisign_ring();
+	struct bf_claim *claim = NULL;
+	struct bf_image *image = NULL;
+	struct bf_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(bf_claim_parse((const uint8_t *)"\1\2", 2, "fw;touch PWNED;.bin", NULL, 0,
+					&opts, &claim, &err),
+			 BF_OK);
+	assert_int_equal(bf_image_verify(claim, ring, &image, &err), BF_E_SIGNATURE);
+	assert_non_null(strstr(err.next, "minisign -Sm 'fw;touch PWNED;.bin' -t 'version="));
+}
+
 static void no_signature_says_where_it_should_be(void **state)
 {
 	struct pair p;
@@ -356,6 +490,11 @@ int main(void)
 		cmocka_unit_test(a_default_comment_says_nothing_about_the_firmware),
 		cmocka_unit_test(signed_nonsense_in_the_comment_is_malformed),
 		cmocka_unit_test(comment_words_are_strict),
+		cmocka_unit_test(the_signature_of_a_hash_is_no_signature_of_a_file),
+		cmocka_unit_test(words_in_a_file_name_say_nothing_about_the_firmware),
+		cmocka_unit_test(what_editors_add_around_a_signature_does_no_harm),
+		cmocka_unit_test(a_signature_that_cannot_be_read_does_not_blame_the_keys),
+		cmocka_unit_test(the_command_that_signs_survives_any_name),
 		cmocka_unit_test(no_signature_says_where_it_should_be),
 		cmocka_unit_test(malformed_signature_files_are_named_by_line),
 	};
