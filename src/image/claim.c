@@ -9,7 +9,7 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
 #include "bmsflash/shell.h"
-#include "image/image_priv.h"
+#include "image/textrec.h"
 
 #define SIG_FILE_MAX 16384
 #define USB_ANY      0xFFFF
@@ -90,12 +90,17 @@ static bool begins(const struct bf_claim *claim, const char *magic, size_t n)
 	return claim->len >= n && memcmp(claim->file, magic, n) == 0;
 }
 
-/* First character that is not white space, so that a blank first line does no harm. */
-static char first_char(const struct bf_claim *claim)
+/* The kind of the first line that looks like a record, behind a UTF-8 mark, blank lines and lines of text. */
+static char first_record(const struct bf_claim *claim)
 {
-	for (size_t i = 0; i < claim->len; i++)
-		if (!memchr(" \t\r\n", claim->file[i], 4))
-			return (char)claim->file[i];
+	struct bf_textrec rec = { .path = claim->path, .p = claim->file, .len = claim->len };
+
+	while (bf_textrec_next(&rec)) {
+		char kind = bf_textrec_kind(&rec);
+
+		if (kind || !bf_textrec_printable(&rec))
+			return kind;
+	}
 	return '\0';
 }
 
@@ -115,11 +120,14 @@ static enum bf_format recognise(const struct bf_claim *claim)
 		return BF_FORMAT_DFU;
 	if (begins(claim, "\177ELF", 4))
 		return BF_FORMAT_ELF;
-	if (first_char(claim) == ':')
+	switch (first_record(claim)) {
+	case ':':
 		return BF_FORMAT_IHEX;
-	if (claim->len > 1 && claim->file[0] == 'S' && claim->file[1] >= '0' &&
-	    claim->file[1] <= '9')
+	case 'S':
 		return BF_FORMAT_SREC;
+	default:
+		break;
+	}
 	return BF_FORMAT_RAW;
 }
 

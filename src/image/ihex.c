@@ -31,7 +31,7 @@ struct ihex {
 	uint8_t *arena;
 	size_t used;
 	uint32_t base;
-	bool segmented, ended;
+	bool segmented, begun;
 	struct bf_err *err;
 };
 
@@ -65,7 +65,7 @@ static enum bf_rc take_end(struct ihex *x, const uint8_t *data, size_t len, uint
 	(void)data;
 	(void)len;
 	(void)offset;
-	x->ended = true;
+	x->rec.end_line = x->rec.line;
 	return BF_OK;
 }
 
@@ -156,12 +156,12 @@ static enum bf_rc take_record(struct ihex *x)
 
 static enum bf_rc parse_line(struct ihex *x)
 {
-	const struct bf_textrec *rec = &x->rec;
+	struct bf_textrec *rec = &x->rec;
+	enum bf_rc rc;
 
-	if (x->ended)
-		return bf_fail(x->err, BF_E_IMAGE,
-			       "'%s' line %zu: something follows the end record (type 01)",
-			       rec->path, rec->line);
+	if (bf_textrec_around(rec, x->begun, &rc, x->err))
+		return rc;
+	x->begun = true;
 	if (rec->text[0] != ':')
 		return bf_fail(x->err, BF_E_IMAGE,
 			       "'%s' line %zu, column 1: a record begins with ':'", rec->path,
@@ -184,9 +184,10 @@ enum bf_rc bf_ihex_parse(struct bf_claim *claim, struct bf_runs *runs, struct bf
 	while (bf_textrec_next(&x.rec))
 		if (parse_line(&x))
 			return err->rc;
-	if (!x.ended)
+	if (!x.rec.end_line)
 		return bf_fail(err, BF_E_IMAGE,
 			       "'%s' is cut short: no end record (type 01) up to line %zu",
 			       claim->path, x.rec.line);
+	bf_textrec_note(&x.rec, claim->meta.note, sizeof(claim->meta.note));
 	return BF_OK;
 }

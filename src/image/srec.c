@@ -31,7 +31,7 @@ struct srec {
 	uint8_t *arena;
 	size_t used;
 	size_t n_data;
-	bool ended;
+	bool begun;
 	bool counted; /* the last record counts all data records, and is right */
 	struct bf_err *err;
 };
@@ -104,7 +104,7 @@ static enum bf_rc take_record(struct srec *x, enum role role, size_t addr_len)
 			       "before it: lines are missing",
 			       rec->path, rec->line, addr, x->n_data);
 	case ROLE_END:
-		x->ended = true;
+		x->rec.end_line = x->rec.line;
 		return BF_OK;
 	case ROLE_HEADER:
 	case ROLE_NONE:
@@ -115,14 +115,14 @@ static enum bf_rc take_record(struct srec *x, enum role role, size_t addr_len)
 
 static enum bf_rc parse_line(struct srec *x)
 {
-	const struct bf_textrec *rec = &x->rec;
+	struct bf_textrec *rec = &x->rec;
+	enum bf_rc rc;
 	uint8_t type;
 
-	if (x->ended)
-		return bf_fail(x->err, BF_E_IMAGE,
-			       "'%s' line %zu: something follows the end record (S7, S8 or S9)",
-			       rec->path, rec->line);
-	if (rec->text_len < 2 || rec->text[0] != 'S')
+	if (bf_textrec_around(rec, x->begun, &rc, x->err))
+		return rc;
+	x->begun = true;
+	if (rec->text_len < 2 || (rec->text[0] != 'S' && rec->text[0] != 's'))
 		return bf_fail(x->err, BF_E_IMAGE,
 			       "'%s' line %zu, column 1: a record begins with 'S' and a digit",
 			       rec->path, rec->line);
@@ -149,9 +149,10 @@ enum bf_rc bf_srec_parse(struct bf_claim *claim, struct bf_runs *runs, struct bf
 		if (parse_line(&x))
 			return err->rc;
 	/* Without a start address srec_cat writes no end record: a count of all records tells as much. */
-	if (!x.ended && !x.counted)
+	if (!x.rec.end_line && !x.counted)
 		return bf_fail(err, BF_E_IMAGE,
 			       "'%s' is cut short: no end record (S7, S8 or S9) up to line %zu",
 			       claim->path, x.rec.line);
+	bf_textrec_note(&x.rec, claim->meta.note, sizeof(claim->meta.note));
 	return BF_OK;
 }

@@ -45,6 +45,27 @@ class Verify(common.Case):
         self.expect(run, 20)
         self.assertIn("/nonexistent.bin", run.result["error"]["cause"])
 
+    def test_an_image_from_a_pipe_is_read_to_its_end(self):
+        with open(common.image("app-1.5.0.signed.bin"), "rb") as f:
+            run = subprocess.run([common.BIN, "verify", "--key", common.KEY, "/dev/stdin"], input=f.read(),
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env, check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_a_pipe_that_never_ends_is_left_when_the_time_is_up(self):
+        fifo = self.path("fifo")
+        os.mkfifo(fifo)
+        self.expect(self.run_it("verify", "--timeout", "1s", "--key", common.KEY, fifo), 50)
+
+    def test_a_key_that_others_can_write_is_refused_with_the_command_that_ends_it(self):
+        key = self.path("my release.pem")
+        shutil.copy(common.KEY, key)
+        os.chmod(key, 0o666)
+        run = self.run_json("verify", "--key", key, common.image("app-1.5.0.signed.bin"))
+        self.expect(run, 21)
+        self.assertEqual(run.result["error"]["next"], f"chmod go-w '{key}'")
+        os.chmod(key, 0o644)
+        self.expect(self.run_it("verify", "--key", key, common.image("app-1.5.0.signed.bin")), 0)
+
     @unittest.skipIf(common.SANITIZED, "figures of a sanitized build say nothing")
     def test_a_512_kib_image_costs_under_16_mib(self):
         time = shutil.which("time") or "/usr/bin/time"
@@ -118,6 +139,26 @@ class Minisign(common.Case):
                     self.assertIn(self.verify(path).status, (20, 21), what)
                     self.flip(file, where)
                 self.expect(self.verify(path), 0)
+
+    def test_the_legacy_form_is_named(self):
+        image = os.path.join(common.FIRMWARE, "app-1.5.0.hex")
+        run = self.run_json("verify", "--key", os.path.join(common.DATA, "minisign", "release.pub"), image, "--sig",
+                            os.path.join(common.DATA, "minisign", "app-1.5.0.hex.legacy.minisig"))
+        self.expect(run, 0)
+        self.assertIs(run.of("image")[0]["legacy"], True)
+
+    def test_text_around_the_records_gets_one_note(self):
+        path = self.path("noted.hex")
+        with open(os.path.join(common.FIRMWARE, "app-1.5.0.hex"), encoding="ascii") as f:
+            text = f.read()
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\ufeff; firmware\n" + text + "\x1a")
+        subprocess.run(["minisign", "-S", "-s", self.path("m.key"), "-m", path, "-t", "version=1.5.0"], check=True,
+                       stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        run = self.run_json("verify", "--key", self.path("m.pub"), path)
+        self.expect(run, 0)
+        notes = [e for e in run.events if "passed over" in json.dumps(e)]
+        self.assertEqual(len(notes), 1)
 
     def test_a_file_without_its_signature_is_refused(self):
         path = self.path("app.hex")

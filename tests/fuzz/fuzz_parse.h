@@ -26,7 +26,7 @@ static inline BF_UNUSED void fuzz_parse(enum bf_rc (*parse)(struct bf_claim *cla
 	if (rc)
 		FUZZ_CHECK(rc == BF_E_IMAGE && err.cause[0]);
 	else
-		fuzz_check_segments(claim->segs, claim->n_segs);
+		fuzz_check_segments(claim->segs, claim->n_segs, len);
 }
 
 /* Text in the making; what does not fit is left out. */

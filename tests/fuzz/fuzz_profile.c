@@ -26,8 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	for (size_t i = 0; i < p.n_quantities; i++) {
-		if (p.quantities[i].did == 0 || p.quantities[i].width < 1 ||
-		    p.quantities[i].width > 4)
+		if ((p.quantities[i].did == 0 && p.quantities[i].modbus_register < 0) ||
+		    p.quantities[i].width < 1 || p.quantities[i].width > 4)
 			abort();
 	}
 	return 0;

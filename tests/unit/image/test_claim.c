@@ -251,6 +251,92 @@ static void a_malformed_file_says_what_to_do(void **state)
 		"sha256sum app.txt # compare with the original; where they differ, get it again");
 }
 
+#define HEX_DATA \
+	"\x3A"   \
+	"0200000061623B\n"
+#define HEX_END ":00000001FF\n"
+#define SREC    "S1050000616237\nS9030000FC\n"
+
+static void text_formats_are_known_by_their_first_record(void **state)
+{
+	static const struct {
+		const char *text;
+		enum bf_format format;
+	} rows[] = {
+		{ "\xEF\xBB\xBF" HEX_DATA HEX_END, BF_FORMAT_IHEX },
+		{ "\xEF\xBB\xBF" SREC, BF_FORMAT_SREC },
+		{ "\n\r\n" HEX_DATA HEX_END, BF_FORMAT_IHEX },
+		{ "\n\r\n" SREC, BF_FORMAT_SREC },
+		{ "  " HEX_DATA "\t" HEX_END, BF_FORMAT_IHEX },
+		{ " S1050000616237\n\tS9030000FC\n", BF_FORMAT_SREC },
+		{ "s1050000616237\ns9030000fc\n", BF_FORMAT_SREC },
+		{ "; firmware 1.5.0\n" HEX_DATA HEX_END, BF_FORMAT_IHEX },
+		{ "* made by hand\nSome S1 text\n" SREC, BF_FORMAT_SREC },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		const struct bf_claim_opts opts = { .has_addr = true, .addr = 0x08010000 };
+		BF_AUTO(bf_claim) *claim = NULL;
+		struct bf_claim *raw = NULL;
+		struct bf_err err = { 0 };
+
+		if (parse_text(rows[i].text, &claim, &err))
+			fail_msg("row %zu: %s", i, err.cause);
+		assert_int_equal(claim->meta.format, rows[i].format);
+		assert_int_equal(claim->n_segs, 1);
+		assert_memory_equal(claim->segs[0].data, "ab", 2);
+		assert_int_equal(claim->meta.note[0] != 0, i >= 7);
+		/* Its text is never taken for a raw binary. */
+		assert_int_equal(bf_claim_parse((const uint8_t *)rows[i].text, strlen(rows[i].text),
+						"x", NULL, 0, &opts, &raw, &err),
+				 BF_E_USAGE);
+	}
+}
+
+static void padding_and_remarks_behind_the_end_record_are_passed_over_with_a_note(void **state)
+{
+	static const char *const tails[] = { "\x1A", "\r\n\x1A\x1A\r\n",
+					     ";PIC18F4550\n;CRC=1234 CREATED=\"today\"\n" };
+	const struct bf_claim_opts opts = { 0 };
+	BF_AUTO(bf_claim) *nul = NULL;
+	struct bf_err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * BF_COUNT(tails); i++) {
+		BF_AUTO(bf_claim) *claim = NULL;
+		char text[128];
+
+		snprintf(text, sizeof(text), "%s%s", i % 2 ? SREC : HEX_DATA HEX_END, tails[i / 2]);
+		if (parse_text(text, &claim, &err))
+			fail_msg("%s", err.cause);
+		assert_non_null(strstr(claim->meta.note,
+				       "what follows the end record in line 2 was passed over"));
+	}
+	if (bf_claim_parse((const uint8_t *)HEX_DATA HEX_END "\0\0\0\0",
+			   strlen(HEX_DATA HEX_END) + 4, "x", NULL, 0, &opts, &nul, &err))
+		fail_msg("%s", err.cause);
+	assert_non_null(strstr(nul->meta.note, "passed over (1 line)"));
+}
+
+static void a_second_part_is_refused_with_its_line(void **state)
+{
+	(void)state;
+	refused(HEX_DATA HEX_END "\n; more\n" HEX_DATA HEX_END,
+		"line 5: a second part begins behind the end record in line 2");
+	refused(SREC "S5030001FB\n",
+		"line 3: a second part begins behind the end record in line 2");
+	refused(SREC SREC, "line 3: a second part");
+}
+
+static void text_is_passed_over_only_around_the_records(void **state)
+{
+	(void)state;
+	refused(HEX_DATA "hello\n" HEX_END, "line 2");
+	refused("S1050000616237\n* more\nS9030000FC\n", "line 2");
+	refused("; a damaged first record counts\n:0200000061623C\n" HEX_DATA HEX_END, "line 2");
+}
+
 static void every_format_has_a_name(void **state)
 {
 	(void)state;
@@ -273,6 +359,11 @@ int main(void)
 		cmocka_unit_test(an_mcuboot_image_takes_the_address_that_the_user_gives),
 		cmocka_unit_test(an_mcuboot_image_in_pieces_is_explained),
 		cmocka_unit_test(a_malformed_file_says_what_to_do),
+		cmocka_unit_test(text_formats_are_known_by_their_first_record),
+		cmocka_unit_test(
+			padding_and_remarks_behind_the_end_record_are_passed_over_with_a_note),
+		cmocka_unit_test(a_second_part_is_refused_with_its_line),
+		cmocka_unit_test(text_is_passed_over_only_around_the_records),
 		cmocka_unit_test(every_format_has_a_name),
 	};
 
