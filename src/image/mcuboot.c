@@ -402,6 +402,10 @@ static enum bf_rc check_single(const struct parse *x)
 			       "'%s' has a second signature (%s) beside the Ed25519 one: MCUboot "
 			       "refuses it",
 			       x->name, other);
+	if (x->seen[TLV_SIG_PURE].p && x->seen[TLV_SIG_PURE].p[0] != 1)
+		return bf_fail(x->err, BF_E_IMAGE,
+			       "'%s': the pure-signature mark (TLV 25) is %u; only 1 is defined",
+			       x->name, x->seen[TLV_SIG_PURE].p[0]);
 	if (x->seen[TLV_KEYHASH].p && x->seen[TLV_PUBKEY].p)
 		return bf_fail(x->err, BF_E_IMAGE,
 			       "'%s' has both a key hash (TLV 01) and a public key (TLV 02): "

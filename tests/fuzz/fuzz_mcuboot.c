@@ -107,7 +107,7 @@ static void check_made(const uint8_t *made, const uint8_t *changed, size_t len, 
 	FUZZ_CHECK(memcmp(made, changed, signed_len) == 0);
 	FUZZ_CHECK(bf_image_segments(image, &seg) == 1 && seg->len <= len);
 	/* Nobody else's bytes ride along: the open area is what was made, byte for byte. */
-	FUZZ_CHECK(!whole || (seg->len == len && memcmp(made, changed, len) == 0));
+	FUZZ_CHECK(whole && seg->len == len && memcmp(made, changed, len) == 0);
 }
 
 static void made_and_changed(const uint8_t *data, size_t size)

@@ -138,11 +138,13 @@ static void a_second_signature_digest_or_key_is_refused_as_mcuboot_does(void **s
 	struct made sig = { .open = { { 0x20, NULL, 256 } } },
 		    digest = { .open = { { 0x11, NULL, 48 } } };
 	struct made key = { .whole_key = true, .open = { { 0x01, NULL, 32 } } };
+	struct made mark = { .open = { { 0x25, NULL, 1 } } };
 
 	(void)state;
 	verdict(&sig, BF_E_IMAGE, "a second signature (RSA-2048)");
 	verdict(&digest, BF_E_IMAGE, "two digests");
 	verdict(&key, BF_E_IMAGE, "both a key hash");
+	verdict(&mark, BF_E_IMAGE, "pure-signature mark (TLV 25) is 0");
 }
 
 static void more_dependencies_than_fit_are_refused(void **state)
