@@ -13,15 +13,19 @@ struct bf_link;
 
 struct bf_link_ops {
 	const char *name; /* "isotp", "iso14230", "hdlc" */
-	/* Returns when the whole message has been handed to the wire. */
+	/* Returns when the whole message has been handed to the wire, or when a whole message came while ours
+	 * was being sent: that ends the sending, and recv gives it as the answer. */
 	enum bf_rc (*send)(struct bf_link *l, const uint8_t *msg, size_t len, bf_time deadline,
 			   struct bf_err *err);
 	/* One whole message addressed to us. Damaged ones are counted and skipped. BF_E_TIMEOUT when
-	 * none has begun by the deadline; one that has begun is given its own time-outs. */
+	 * none has begun by the deadline; one that has begun is given its own time-outs, but never more
+	 * than the longest time of a message (bf_isotp_opts.longest) after the deadline. */
 	enum bf_rc (*recv)(struct bf_link *l, uint8_t *buf, size_t cap, size_t *ret_len,
 			   bf_time deadline, struct bf_err *err);
 	/* Drops whatever was received so far. */
 	void (*flush)(struct bf_link *l);
+	/* How long sending a message of so many bytes takes, as far as known; see bf_link_duration. */
+	bf_time (*duration)(struct bf_link *l, size_t len);
 	void (*close)(struct bf_link *l); /* does not close the transport */
 };
 
@@ -32,12 +36,28 @@ struct bf_link_stats {
 	uint32_t gap_asked_us, gap_worst_error_us; /* separation time asked for, worst deviation */
 };
 
+/* What the receiver of our messages asked for last (ISO-TP flow control). */
+struct bf_link_pace {
+	bool known;         /* a message of more than one frame was sent */
+	uint32_t st_min_us; /* pause between frames */
+	uint8_t block_size; /* frames until it wants to be asked again; 0: all */
+	bf_time flow_us; /* longest that it took to say "continue" since the link was opened, "wait"
+				included */
+};
+
 struct bf_link {
 	const struct bf_link_ops *ops;
 	struct bf_transport *transport; /* borrowed */
 	size_t max_msg;                 /* largest message either way */
 	struct bf_link_stats stats;
+	struct bf_link_pace pace;
 };
+
+/* From the rate of the wire and what the receiver asked for. Before it has asked for anything the estimate is
+ * without pauses: send a short message of more than one frame first. 0: nothing known (virtual bus). */
+bf_time bf_link_duration(struct bf_link *l, size_t len);
+/* The longest message of at most `most` bytes that is sent within this time; at least 1. */
+size_t bf_link_longest(struct bf_link *l, size_t most, bf_time within);
 
 struct bf_link *bf_link_close(struct bf_link *l); /* takes NULL, returns NULL */
 BF_DEFINE_CLEANUP(bf_link, bf_link_close)
@@ -51,7 +71,8 @@ struct bf_isotp_opts {
 	int pad;            /* padding byte, -1: none (FD pads to the next valid length anyway) */
 	uint8_t block_size; /* what we ask of the sender: BS and STmin of our flow control */
 	uint8_t st_min;     /* raw ISO-TP encoding */
-	bf_time n_bs, n_cr; /* time-outs; 0: 1 s */
+	bf_time n_bs, n_cr; /* time-outs: until a flow control, between the peer's frames; 0: 1 s */
+	bf_time longest;    /* one message in all, either way, whatever the peer does; 0: 30 s */
 	size_t max_msg;     /* 0: 4095; larger uses the 32-bit length form */
 };
 enum bf_rc bf_isotp_open(struct bf_transport *bus, const struct bf_isotp_opts *opts,

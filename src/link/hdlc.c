@@ -101,6 +101,12 @@ static void hdlc_flush(struct bf_link *l)
 	bf_hdlc_gap(&h->rx);
 }
 
+/* Without the escapes: about one byte in 128 of firmware. */
+static bf_time hdlc_duration(struct bf_link *l, size_t len)
+{
+	return bf_stream_duration(l, len + BF_HDLC_OVERHEAD + 2);
+}
+
 static void hdlc_close(struct bf_link *l)
 {
 	struct hdlc *h = hdlc_of(l);
@@ -115,6 +121,7 @@ static const struct bf_link_ops hdlc_ops = {
 	.send = hdlc_send,
 	.recv = hdlc_recv,
 	.flush = hdlc_flush,
+	.duration = hdlc_duration,
 	.close = hdlc_close,
 };
 

@@ -124,6 +124,14 @@ static void kline_flush(struct bf_link *l)
 	k->rx.searching = false;
 }
 
+static bf_time kline_duration(struct bf_link *l, size_t len)
+{
+	const struct kline *k = BF_CONTAINER_OF(l, struct kline, link);
+	size_t bytes = len + BF_KLINE_MAX_FRAME - BF_KLINE_MAX_MSG;
+
+	return bf_stream_duration(l, bytes) + (bf_time)bytes * k->o.p4;
+}
+
 static void kline_close(struct bf_link *l)
 {
 	free(kline_of(l));
@@ -134,6 +142,7 @@ static const struct bf_link_ops kline_ops = {
 	.send = kline_send,
 	.recv = kline_recv,
 	.flush = kline_flush,
+	.duration = kline_duration,
 	.close = kline_close,
 };
 

@@ -25,6 +25,15 @@ void bf_stream_in_discard(struct bf_stream_in *in, struct bf_transport *t)
 	t->ops->stream->discard(t);
 }
 
+/* Ten bits a byte; a parity or second stop bit is within what a clock may be off. */
+bf_time bf_stream_duration(struct bf_link *l, size_t bytes)
+{
+	struct bf_line_report report;
+
+	l->transport->ops->stream->report(l->transport, &report);
+	return report.real_baud ? (bf_time)(bytes * 10 * 1000000 / report.real_baud) : 0;
+}
+
 enum bf_rc bf_stream_no_message(const struct bf_link *l, unsigned node, uint64_t damaged,
 				struct bf_err *err)
 {

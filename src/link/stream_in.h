@@ -23,6 +23,8 @@ enum bf_rc bf_stream_in_byte(struct bf_stream_in *in, struct bf_transport *t, ui
 			     bf_time deadline, struct bf_err *err);
 /* Drops what is buffered here and in the transport. */
 void bf_stream_in_discard(struct bf_stream_in *in, struct bf_transport *t);
+/* Time of so many bytes on the line. */
+bf_time bf_stream_duration(struct bf_link *l, size_t bytes);
 /* The failure of a deadline that came without a message: silence, or nothing but damage. */
 enum bf_rc bf_stream_no_message(const struct bf_link *l, unsigned node, uint64_t damaged,
 				struct bf_err *err);

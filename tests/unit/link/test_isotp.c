@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit.h"
 
+#include <stdio.h>
+
 #include "bmsflash/bytes.h"
 #include "bmsflash/link.h"
 #include "wire.h"
@@ -323,6 +325,134 @@ static void a_message_too_long_for_us_is_refused_by_overflow(void **state)
 	assert_int_equal(w->sent, 1);
 }
 
+/* The pack's own reason, in place of flow control. */
+static void a_message_that_comes_in_place_of_flow_control_ends_the_sending(void **state)
+{
+	BF_AUTO(wire) *w = wire_new(BF_WIRE_BUS);
+	BF_AUTO(bf_link) *l = open_link(w, (struct bf_isotp_opts){ 0 });
+	struct receiver r = { .flow = { "037f3672" } };
+	uint8_t buf[64];
+	size_t len;
+	struct bf_err err;
+
+	(void)state;
+	w->heard_frame = hear;
+	w->peer = &r;
+	assert_int_equal(send_n(l, 300, &err), BF_OK);
+	assert_int_equal(bf_now(w->t.clock), BF_MS(1));
+	assert_int_equal(w->sent, 1);
+	assert_int_equal(l->ops->recv(l, buf, sizeof(buf), &len, BF_MS(2), &err), BF_OK);
+	assert_int_equal(len, 3);
+	assert_memory_equal(buf, "\x7f\x36\x72", 3);
+}
+
+static void a_message_that_came_before_ours_does_not_end_the_sending(void **state)
+{
+	BF_AUTO(wire) *w = wire_new(BF_WIRE_BUS);
+	BF_AUTO(bf_link) *l = open_link(w, (struct bf_isotp_opts){ 0 });
+	struct receiver r = { .flow = { "300000" } };
+	struct bf_err err;
+
+	(void)state;
+	w->heard_frame = hear;
+	w->peer = &r;
+	put_hex(w, 0, "037f3e78");
+	assert_int_equal(send_n(l, 20, &err), BF_OK);
+	assert_int_equal(w->sent, 3);
+}
+
+static void a_message_begun_again_and_again_is_given_up(void **state)
+{
+	BF_AUTO(wire) *w = wire_new(BF_WIRE_BUS);
+	BF_AUTO(bf_link) *l = open_link(w, (struct bf_isotp_opts){ 0 });
+	uint8_t buf[64];
+	size_t len;
+	struct bf_err err;
+
+	(void)state;
+	for (int i = 0; i < 300; i++)
+		put_hex(w, BF_MS(900) * i, "1016000102030405");
+	assert_int_equal(l->ops->recv(l, buf, sizeof(buf), &len, BF_SEC(1), &err), BF_E_LINK);
+	assert_true(bf_now(w->t.clock) <= BF_SEC(31));
+}
+
+static void a_message_that_drips_is_given_up_after_its_longest_time(void **state)
+{
+	BF_AUTO(wire) *w = wire_new(BF_WIRE_BUS);
+	BF_AUTO(bf_link) *l = open_link(w, (struct bf_isotp_opts){ .longest = BF_SEC(5) });
+	static uint8_t buf[4095];
+	size_t len;
+	struct bf_err err;
+
+	(void)state;
+	put_hex(w, BF_MS(10), "1fff000102030405");
+	for (int i = 1; i < 400; i++) {
+		char text[20];
+
+		snprintf(text, sizeof(text), "2%x06070809101112", (unsigned)i % 16);
+		put_hex(w, BF_MS(900) * i, text);
+	}
+	assert_int_equal(l->ops->recv(l, buf, sizeof(buf), &len, BF_MS(50), &err), BF_E_LINK);
+	assert_int_equal(bf_now(w->t.clock), BF_MS(5010));
+}
+
+static void frames_that_mean_nothing_do_not_prolong_a_wait(void **state)
+{
+	BF_AUTO(wire) *w = wire_new(BF_WIRE_BUS);
+	BF_AUTO(bf_link) *l = open_link(w, (struct bf_isotp_opts){ 0 });
+	uint8_t buf[64];
+	size_t len;
+	struct bf_err err;
+
+	(void)state;
+	for (int i = 0; i < 4000; i++)
+		put_hex(w, BF_MS(1) * i, i % 2 ? "300000" : "21000000");
+	assert_int_equal(l->ops->recv(l, buf, sizeof(buf), &len, BF_MS(50), &err), BF_E_TIMEOUT);
+	assert_true(bf_now(w->t.clock) <= BF_MS(151));
+}
+
+static void a_receiver_that_wants_every_frame_to_wait_is_given_up(void **state)
+{
+	BF_AUTO(wire) *w = wire_new(BF_WIRE_BUS);
+	BF_AUTO(bf_link) *l = open_link(w, (struct bf_isotp_opts){ 0 });
+	struct receiver r = { .flow = { "30007f" } };
+	struct bf_err err;
+
+	(void)state;
+	w->heard_frame = hear;
+	w->peer = &r;
+	assert_int_equal(send_n(l, 4095, &err), BF_E_TIMEOUT);
+	assert_true(bf_now(w->t.clock) <= BF_SEC(31));
+	assert_non_null(strstr(err.likely[0], "127 ms"));
+}
+
+static void the_time_of_a_message_is_known_from_the_first_flow_control_on(void **state)
+{
+	BF_AUTO(wire) *w = wire_new(BF_WIRE_BUS);
+	BF_AUTO(bf_link) *l = open_link(w, (struct bf_isotp_opts){ 0 });
+	struct receiver r = { .flow = { "300014" } };
+	size_t fits;
+	struct bf_err err;
+	bf_time begin;
+
+	(void)state;
+	w->heard_frame = hear;
+	w->peer = &r;
+	w->report_bitrate = 500000;
+	assert_false(l->pace.known);
+	assert_int_equal(bf_link_longest(l, 4095, BF_SEC(2)), 4095);
+	assert_int_equal(send_n(l, 20, &err), BF_OK);
+	assert_true(l->pace.known);
+	assert_int_equal(l->pace.st_min_us, 20000);
+	assert_int_equal(l->pace.block_size, 0);
+	fits = bf_link_longest(l, 4095, BF_MS(2500));
+	assert_in_range(fits, 800, 880);
+	r.next = 0;
+	begin = bf_now(w->t.clock);
+	assert_int_equal(send_n(l, fits, &err), BF_OK);
+	assert_in_range(bf_now(w->t.clock) - begin, BF_MS(2400), BF_MS(2500));
+}
+
 static void frames_of_other_nodes_are_foreign(void **state)
 {
 	BF_AUTO(wire) *w = wire_new(BF_WIRE_BUS);
@@ -357,6 +487,13 @@ int main(void)
 		cmocka_unit_test(a_message_that_stops_half_way_is_damage),
 		cmocka_unit_test(a_wrong_sequence_is_damage_and_the_next_message_is_read),
 		cmocka_unit_test(a_message_too_long_for_us_is_refused_by_overflow),
+		cmocka_unit_test(a_message_that_comes_in_place_of_flow_control_ends_the_sending),
+		cmocka_unit_test(a_message_that_came_before_ours_does_not_end_the_sending),
+		cmocka_unit_test(a_message_begun_again_and_again_is_given_up),
+		cmocka_unit_test(a_message_that_drips_is_given_up_after_its_longest_time),
+		cmocka_unit_test(frames_that_mean_nothing_do_not_prolong_a_wait),
+		cmocka_unit_test(a_receiver_that_wants_every_frame_to_wait_is_given_up),
+		cmocka_unit_test(the_time_of_a_message_is_known_from_the_first_flow_control_on),
 		cmocka_unit_test(frames_of_other_nodes_are_foreign),
 	};
 
