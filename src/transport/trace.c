@@ -23,17 +23,28 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "bmsflash/file.h"
+#include "bmsflash/text.h"
 #include "wrap.h"
 
 #define USB_IN 0x80 /* USB 2.0, 9.3: direction bit */
 
+#define HEAD        "# bmsflash "
+#define LINE_BUFFER 65536
+#define FIFO_POLL   BF_MS(100)
+#define FIFO_WAIT   BF_SEC(60)
+
 struct trace {
 	struct bf_wrap w;
-	FILE *file;
+	FILE *file; /* gathers a line, or a buffer of them, for put_out() */
+	int fd;
+	int os; /* why the file is not complete; 0: it is */
 	bool muted;
+	char *name; /* of the wire, harmless */
 };
 
 static struct trace *trace_of(struct bf_transport *t)
@@ -48,7 +59,7 @@ static void put_stamp(struct trace *tr, bf_time at)
 	int64_t wall = bf_wall(tr->w.t.clock) - (bf_now(tr->w.t.clock) - at);
 
 	fprintf(tr->file, "(%010lld.%06lld) %s ", (long long)(wall / 1000000),
-		(long long)(wall % 1000000), tr->w.t.name);
+		(long long)(wall % 1000000), tr->name);
 }
 
 static void put_hex(struct trace *tr, const uint8_t *p, size_t len)
@@ -268,15 +279,39 @@ static enum bf_rc usb_reopen(struct bf_transport *t, bf_time deadline, struct bf
 
 /* ---- wrapping ---- */
 
+/* Takes lines to the file or the pipe. Nothing here waits: what a full pipe does not take is lost, and the trace
+ * says so. */
+static ssize_t put_out(void *ctx, const char *p, size_t n)
+{
+	struct trace *tr = ctx;
+	size_t at = 0;
+
+	while (at < n) {
+		ssize_t done = write(tr->fd, p + at, n - at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0) {
+			tr->os = errno;
+			break;
+		}
+		at += (size_t)done;
+	}
+	return (ssize_t)n;
+}
+
 static void trace_close(struct bf_transport *t)
 {
 	struct trace *tr = trace_of(t);
-	bool failed = ferror(tr->file);
 
-	if (fclose(tr->file) != 0 || failed)
+	fclose(tr->file);
+	if (close(tr->fd) < 0 && !tr->os)
+		tr->os = errno;
+	if (tr->os)
 		bf_log(t->log, BF_LOG_WARN, "the trace of '%s' is not complete: %s", t->name,
-		       strerror(errno));
+		       tr->os == EAGAIN ? "its reader was too slow" : strerror(tr->os));
 	bf_transport_close(tr->w.inner);
+	free(tr->name);
 	free(tr);
 }
 
@@ -302,20 +337,109 @@ static const struct bf_wrap_ops trace_ops = {
 	.after = note_failure,
 };
 
-static FILE *open_file(const char *path)
+/* A descriptor that the user's shell has opened, as >(command) names it. */
+static bool is_descriptor(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
-	FILE *file;
-	int e;
+	return strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0;
+}
 
-	if (fd < 0)
-		return NULL;
-	file = fdopen(fd, "w");
-	if (!file) {
-		e = errno;
-		close(fd);
-		errno = e;
+static bool is_sink(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 &&
+	       (minor(st->st_rdev) == 3 || minor(st->st_rdev) == 7); /* null, full */
+}
+
+/* Only a trace of an earlier run, or an empty file, is written over. */
+static bool may_be_replaced(const char *path, const struct stat *st)
+{
+	BF_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	char head[sizeof(HEAD) - 1];
+
+	return st->st_uid == geteuid() && st->st_nlink == 1 &&
+	       (!st->st_size || (fd >= 0 && read(fd, head, sizeof(head)) == sizeof(head) &&
+				 memcmp(head, HEAD, sizeof(head)) == 0));
+}
+
+static enum bf_rc not_a_place(const char *path, struct bf_err *err)
+{
+	bf_fail(err, BF_E_USAGE, "cannot write the trace '%s': it is there and is no trace", path);
+	bf_likely(err, "traces go to a new file, over an earlier trace of yours, or into a named "
+		       "pipe; links are not followed");
+	return err->rc;
+}
+
+static enum bf_rc unwritable(const char *path, struct bf_err *err)
+{
+	int os = errno;
+
+	if (os == ELOOP)
+		return not_a_place(path, err);
+	bf_fail_os(err, BF_E_USAGE, os, "cannot write the trace '%s'", path);
+	bf_advise_path(err, os, path);
+	return err->rc;
+}
+
+/* A pipe can be opened once somebody reads it. */
+static enum bf_rc open_pipe(struct bf_clock *clock, const char *path, int flags, int *ret_fd,
+			    struct bf_err *err)
+{
+	bf_time deadline = bf_in(clock, FIFO_WAIT);
+
+	for (;;) {
+		*ret_fd = open(path, flags);
+		if (*ret_fd >= 0)
+			return BF_OK;
+		if (errno != ENXIO)
+			return unwritable(path, err);
+		if (bf_now(clock) >= deadline) {
+			bf_fail(err, BF_E_USAGE, "nobody reads the named pipe '%s'", path);
+			bf_likely(err, "the program that is to show the trace is not running yet");
+			return err->rc;
+		}
+		if (!bf_clock_until(clock, bf_in(clock, FIFO_POLL)))
+			return bf_fail(err, BF_E_INTERRUPTED,
+				       "stopped while waiting for somebody to read '%s'", path);
 	}
+}
+
+static enum bf_rc open_trace(struct bf_clock *clock, const char *path, int *ret_fd,
+			     struct bf_err *err)
+{
+	int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+		    (is_descriptor(path) ? 0 : O_NOFOLLOW);
+	struct stat st;
+	int fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+
+	*ret_fd = fd;
+	if (fd >= 0)
+		return BF_OK;
+	if (errno != EEXIST)
+		return unwritable(path, err);
+	if (open_pipe(clock, path, flags, &fd, err))
+		return err->rc;
+	*ret_fd = fd;
+	if (fstat(fd, &st) == 0) {
+		if (S_ISFIFO(st.st_mode) || is_sink(&st))
+			return BF_OK;
+		if (S_ISREG(st.st_mode) && may_be_replaced(path, &st) && fchmod(fd, 0600) == 0 &&
+		    ftruncate(fd, 0) == 0)
+			return BF_OK;
+	}
+	close(fd);
+	return not_a_place(path, err);
+}
+
+/* Lines go to a pipe as they come: somebody watches. */
+static FILE *line_gatherer(struct trace *tr)
+{
+	static const cookie_io_functions_t io = { .write = put_out };
+	FILE *file = fopencookie(tr, "w", io);
+	struct stat st;
+
+	if (!file)
+		abort();
+	setvbuf(file, NULL, fstat(tr->fd, &st) == 0 && S_ISFIFO(st.st_mode) ? _IOLBF : _IOFBF,
+		LINE_BUFFER);
 	return file;
 }
 
@@ -323,22 +447,20 @@ enum bf_rc bf_trace_wrap(struct bf_transport *take, const char *path, struct bf_
 			 struct bf_err *err)
 {
 	BF_AUTO(bf_transport) *inner = take;
-	FILE *file = open_file(path);
+	size_t cap = 6 * strlen(take->name) + 1;
 	struct trace *tr;
+	int fd;
 
-	if (!file) {
-		int os = errno;
-
-		bf_fail_os(err, BF_E_USAGE, os, "cannot write the trace '%s'", path);
-		bf_advise_path(err, os, path);
+	if (open_trace(take->clock, path, &fd, err))
 		return err->rc;
-	}
 	tr = calloc(1, sizeof(*tr));
-	if (!tr)
+	if (!tr || !(tr->name = malloc(cap)))
 		abort();
-	tr->file = file;
+	bf_text_escape(tr->name, cap, take->name);
+	tr->fd = fd;
+	tr->file = line_gatherer(tr);
 	bf_wrap_init(&tr->w, bf_steal(&inner), &trace_ops);
-	fprintf(file, "# bmsflash %s trace of %s\n", BF_VERSION, tr->w.t.name);
+	fprintf(tr->file, HEAD "%s trace of %s\n", BF_VERSION, tr->name);
 	*ret = &tr->w.t;
 	return BF_OK;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,6 +172,136 @@ static void a_trace_that_cannot_be_written_closes_the_wire(void **state)
 	assert_true(fake_closed(peer));
 }
 
+/* A folder of its own with one name in it. */
+static void in_folder(char folder[64], char path[128])
+{
+	snprintf(folder, 64, "/tmp/bmsflash-trace.XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, 128, "%s/t", folder);
+}
+
+static enum bf_rc try_trace(struct bf_clock *clock, const char *path, struct bf_err *err)
+{
+	BF_AUTO(fake) *peer = fake_bus_new(clock);
+	struct bf_transport *t;
+	enum bf_rc rc = bf_trace_wrap(fake_transport(peer), path, &t, err);
+
+	if (!rc)
+		bf_transport_close(t);
+	return rc;
+}
+
+static void put_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void what_is_no_trace_is_not_written_over(void **state)
+{
+	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+	char folder[64], path[128], link[160];
+	BF_AUTO_MEM uint8_t *got = NULL;
+	struct bf_err err;
+	size_t len;
+
+	(void)state;
+	in_folder(folder, path);
+	snprintf(link, sizeof(link), "%s/link", folder);
+	put_text(path, "precious");
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(try_trace(clock, path, &err), BF_E_USAGE);
+	assert_int_equal(try_trace(clock, link, &err), BF_E_USAGE);
+	assert_int_equal(try_trace(clock, folder, &err), BF_E_USAGE);
+	assert_int_equal(bf_file_read(path, 100, &got, &len, &err), BF_OK);
+	assert_string_equal((const char *)got, "precious");
+	unlink(link);
+	unlink(path);
+	rmdir(folder);
+}
+
+static void a_link_is_not_followed_to_a_file_that_is_not_there(void **state)
+{
+	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+	char folder[64], path[128], link[160];
+	struct bf_err err;
+
+	(void)state;
+	in_folder(folder, path);
+	snprintf(link, sizeof(link), "%s/link", folder);
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(try_trace(clock, link, &err), BF_E_USAGE);
+	assert_int_equal(access(path, F_OK), -1);
+	unlink(link);
+	rmdir(folder);
+}
+
+static void an_earlier_trace_is_written_over_and_becomes_private(void **state)
+{
+	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+	char folder[64], path[128];
+	struct bf_err err;
+	struct stat st;
+
+	(void)state;
+	in_folder(folder, path);
+	put_text(path, "# bmsflash 0.0.1 trace of can0\nand a long rest of it that must go away\n");
+	chmod(path, 0644);
+	assert_int_equal(try_trace(clock, path, &err), BF_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_size, strlen("# bmsflash " BF_VERSION " trace of fake-bus\n"));
+	unlink(path);
+	rmdir(folder);
+}
+
+static void a_pipe_that_nobody_reads_is_given_up(void **state)
+{
+	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+	char folder[64], path[128];
+	struct bf_err err;
+
+	(void)state;
+	in_folder(folder, path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(try_trace(clock, path, &err), BF_E_USAGE);
+	assert_non_null(strstr(err.cause, "nobody reads"));
+	bf_vclock_cancel_at(clock, bf_now(clock) + BF_SEC(2));
+	assert_int_equal(try_trace(clock, path, &err), BF_E_INTERRUPTED);
+	unlink(path);
+	rmdir(folder);
+}
+
+static void a_pipe_whose_reader_is_slow_loses_lines_and_never_waits(void **state)
+{
+	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+	BF_AUTO(fake) *peer = fake_stream_new(clock);
+	char folder[64], path[128], head[16] = "";
+	struct bf_transport *t;
+	struct bf_err err;
+	int reader;
+
+	(void)state;
+	in_folder(folder, path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	assert_true(reader >= 0);
+	assert_int_equal(bf_trace_wrap(fake_transport(peer), path, &t, &err), BF_OK);
+	assert_int_equal(read(reader, head, 10), 10); /* at once, not at the end */
+	assert_string_equal(head, "# bmsflash");
+	for (int i = 0; i < 5000; i++)
+		assert_int_equal(
+			t->ops->stream->write(t, (const uint8_t *)"0123456789", 10, BF_NEVER, &err),
+			BF_OK);
+	bf_transport_close(t);
+	close(reader);
+	unlink(path);
+	rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +311,11 @@ int main(void)
 		cmocka_unit_test(muted_bytes_do_not_reach_the_file),
 		cmocka_unit_test(a_new_trace_is_for_its_owner_alone),
 		cmocka_unit_test(a_trace_that_cannot_be_written_closes_the_wire),
+		cmocka_unit_test(what_is_no_trace_is_not_written_over),
+		cmocka_unit_test(a_link_is_not_followed_to_a_file_that_is_not_there),
+		cmocka_unit_test(an_earlier_trace_is_written_over_and_becomes_private),
+		cmocka_unit_test(a_pipe_that_nobody_reads_is_given_up),
+		cmocka_unit_test(a_pipe_whose_reader_is_slow_loses_lines_and_never_waits),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, remove_file);
