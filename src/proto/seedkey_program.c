@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Seed and key by a program of the pack's maker. It runs without a shell; nothing of ours but its three
- * standard descriptors reaches it; what it says on standard error goes into our message only when it
- * fails.
+ * Seed and key by a program of the pack's maker. It runs without a shell, in a process group of its own, which
+ * is killed with it; nothing of ours but its three standard descriptors reaches it, the environment neither;
+ * what it says on standard error goes into our message only when it fails.
  */
 #include "bmsflash/auth.h"
 
@@ -12,8 +12,8 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +21,11 @@
 
 #define PROGRAM_LIMIT BF_SEC(10)
 #define SEED_MAX      256
+#define LOOK_AGAIN    BF_MS(20) /* where the kernel (before 5.3) gives no descriptor for a process */
+
+#ifndef SYS_pidfd_open /* the same number on every architecture */
+#define SYS_pidfd_open 434
+#endif
 
 struct program_auth {
 	struct bf_auth auth;
@@ -39,7 +44,7 @@ struct sink {
 /* One run: our ends of the descriptors. */
 struct run {
 	pid_t pid; /* 0: none, or reaped */
-	int pidfd;
+	int pidfd; /* readable when it has ended; -1: the kernel cannot */
 	struct sink out, complaint;
 };
 
@@ -50,14 +55,27 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* Kills what it has left running before its number can be given to somebody else. */
+static void reap(struct run *run, int *ret_status)
+{
+	if (!run->pid)
+		return;
+	kill(-run->pid, SIGKILL);
+	while (waitpid(run->pid, ret_status, 0) < 0 && errno == EINTR)
+		;
+	run->pid = 0;
+}
+
+static bool has_ended(const struct run *run)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)run->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid;
+}
+
 static void run_end(struct run *run)
 {
-	if (run->pid) {
-		kill(run->pid, SIGKILL);
-		while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		run->pid = 0;
-	}
+	reap(run, NULL);
 	close_fd(&run->pidfd);
 	close_fd(&run->out.fd);
 	close_fd(&run->complaint.fd);
@@ -102,6 +120,8 @@ static int spawn(const char *path, const int in[2], const int out[2], const int 
 		 pid_t *ret)
 {
 	char *argv[] = { strdup(path), NULL };
+	char search[] = "PATH=/usr/local/bin:/usr/bin:/bin", language[] = "LC_ALL=C";
+	char *environment[] = { search, language, NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t set;
@@ -119,8 +139,10 @@ static int spawn(const char *path, const int in[2], const int out[2], const int 
 	posix_spawnattr_setsigmask(&attr, &set);
 	sigaddset(&set, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attr, &set);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	e = posix_spawn(ret, path, &files, &attr, argv, environ);
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+						POSIX_SPAWN_SETPGROUP);
+	e = posix_spawn(ret, path, &files, &attr, argv, environment);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
 	free(argv[0]);
@@ -140,8 +162,7 @@ static int start(const char *path, const char *question, struct run *run)
 	if (!e)
 		e = spawn(path, in, out, complaint, &run->pid);
 	if (!e) {
-		run->pidfd = pidfd_open(run->pid, 0);
-		e = run->pidfd < 0 ? errno : 0;
+		run->pidfd = (int)syscall(SYS_pidfd_open, run->pid, 0);
 		/* A program that does not read its question gives no answer either: seen there. */
 		(void)!send(in[0], question, strlen(question), MSG_NOSIGNAL);
 		run->out.fd = out[0];
@@ -159,7 +180,8 @@ static int start(const char *path, const char *question, struct run *run)
 static enum bf_rc wait_end(struct program_auth *pa, struct run *run, int *ret_status,
 			   struct bf_err *err)
 {
-	bf_time deadline = bf_in(pa->clock, PROGRAM_LIMIT);
+	bf_time deadline = bf_in(pa->clock, PROGRAM_LIMIT), look;
+	bool ended;
 	struct pollfd fds[] = {
 		{ .fd = run->pidfd, .events = POLLIN },
 		{ .fd = run->out.fd, .events = POLLIN },
@@ -167,11 +189,15 @@ static enum bf_rc wait_end(struct program_auth *pa, struct run *run, int *ret_st
 	};
 
 	do {
-		switch (bf_clock_wait(pa->clock, fds, BF_COUNT(fds), deadline)) {
+		look = run->pidfd < 0 ? bf_in(pa->clock, LOOK_AGAIN) : deadline;
+		switch (bf_clock_wait(pa->clock, fds, BF_COUNT(fds),
+				      look < deadline ? look : deadline)) {
 		case BF_WAIT_CANCELLED:
 			return bf_fail(err, BF_E_INTERRUPTED, "stopped while '%s' made the key",
 				       pa->path);
 		case BF_WAIT_DEADLINE:
+			if (bf_now(pa->clock) < deadline)
+				break;
 			bf_fail(err, BF_E_AUTH, "'%s' gave no key within 10 s", pa->path);
 			bf_likely(err, "it waits for something else than one line on its "
 				       "standard input");
@@ -183,12 +209,11 @@ static enum bf_rc wait_end(struct program_auth *pa, struct run *run, int *ret_st
 			fds[1].fd = -1;
 		if (fds[2].revents && !sink_take(&run->complaint))
 			fds[2].fd = -1;
-	} while (!fds[0].revents);
+		ended = has_ended(run);
+	} while (!ended);
 	sink_drain(&run->out);
 	sink_drain(&run->complaint);
-	while (waitpid(run->pid, ret_status, 0) < 0 && errno == EINTR)
-		;
-	run->pid = 0;
+	reap(run, ret_status);
 	return BF_OK;
 }
 
@@ -263,6 +288,11 @@ enum bf_rc bf_auth_program_new(const char *path, struct bf_clock *clock, struct 
 	struct program_auth *pa;
 
 	bf_hold_secret();
+	/* A profile that is installed must not run what lies where the user happens to stand. */
+	if (path[0] != '/')
+		return bf_fail(err, BF_E_AUTH,
+			       "'%s', the program that makes the pack's key, has no absolute path",
+			       path);
 	if (access(path, X_OK))
 		return bf_fail_os(err, BF_E_AUTH, errno,
 				  "cannot run '%s', the program that makes the pack's key", path);

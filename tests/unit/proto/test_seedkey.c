@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit.h"
 
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -115,6 +120,15 @@ static void a_missing_key_file_is_an_authentication_failure(void **state)
 	assert_non_null(strstr(err.cause, "nowhere.pem"));
 }
 
+/* Of a file in the folder of the test. */
+static const char *whole(const char *name)
+{
+	static char path[PATH_MAX];
+
+	assert_non_null(realpath(name, path));
+	return path;
+}
+
 static enum bf_rc ask(const char *script, uint8_t *key, size_t cap, size_t *ret_len,
 		      struct bf_err *err)
 {
@@ -123,7 +137,7 @@ static enum bf_rc ask(const char *script, uint8_t *key, size_t cap, size_t *ret_
 	BF_AUTO(bf_auth) *auth = NULL;
 
 	put("prog", script, 0700);
-	assert_int_equal(bf_auth_program_new("./prog", clock, &auth, err), BF_OK);
+	assert_int_equal(bf_auth_program_new(whole("prog"), clock, &auth, err), BF_OK);
 	return auth->respond(auth, 3, seed, sizeof(seed), key, cap, ret_len, err);
 }
 
@@ -187,9 +201,54 @@ static void a_program_that_never_ends_is_killed_at_the_limit(void **state)
 
 	(void)state;
 	put("prog", "#!/bin/sh\nexec cat >/dev/null\nwhile :; do :; done\n", 0700);
-	assert_int_equal(bf_auth_program_new("./prog", clock, &auth, &err), BF_OK);
+	assert_int_equal(bf_auth_program_new(whole("prog"), clock, &auth, &err), BF_OK);
 	assert_int_equal(auth->respond(auth, 1, seed, 1, key, sizeof(key), &len, &err), BF_E_AUTH);
 	assert_non_null(strstr(err.cause, "10 s"));
+}
+
+static void a_program_is_never_looked_for_where_the_user_stands(void **state)
+{
+	struct bf_auth *auth = NULL;
+	struct bf_err err;
+
+	(void)state;
+	put("prog", "#!/bin/sh\necho 00\n", 0700);
+	assert_int_equal(bf_auth_program_new("./prog", NULL, &auth, &err), BF_E_AUTH);
+	assert_int_equal(bf_auth_program_new("prog", NULL, &auth, &err), BF_E_AUTH);
+	assert_non_null(strstr(err.cause, "absolute"));
+}
+
+static void a_program_sees_nothing_of_our_environment(void **state)
+{
+	uint8_t key[16];
+	size_t len = 0;
+	struct bf_err err;
+
+	(void)state;
+	setenv("BMSFLASH_SECRET", "x", 1);
+	assert_int_equal(ask("#!/bin/sh\n[ -z \"$BMSFLASH_SECRET$HOME\" ] && echo 01\n", key,
+			     sizeof(key), &len, &err),
+			 BF_OK);
+	unsetenv("BMSFLASH_SECRET");
+}
+
+/* A pipe that the program opened and its child holds tells when the last of them is gone. */
+static void what_a_program_leaves_running_ends_with_it(void **state)
+{
+	uint8_t key[16];
+	size_t len = 0;
+	struct bf_err err;
+	struct pollfd held = { .events = POLLIN };
+
+	(void)state;
+	assert_int_equal(mkfifo("held", 0600), 0);
+	held.fd = open("held", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_int_equal(ask("#!/bin/sh\nexec 3>held\nsleep 1000 >/dev/null 2>&1 &\necho 01\n", key,
+			     sizeof(key), &len, &err),
+			 BF_OK);
+	assert_int_equal(poll(&held, 1, 60000), 1);
+	assert_true(held.revents & POLLHUP);
+	close(held.fd);
 }
 
 static void a_program_that_cannot_run_is_named_at_once(void **state)
@@ -199,8 +258,8 @@ static void a_program_that_cannot_run_is_named_at_once(void **state)
 
 	(void)state;
 	put("plain", "x", 0600);
-	assert_int_equal(bf_auth_program_new("./nothing", NULL, &auth, &err), BF_E_AUTH);
-	assert_non_null(strstr(err.cause, "./nothing"));
+	assert_int_equal(bf_auth_program_new("/nowhere/nothing", NULL, &auth, &err), BF_E_AUTH);
+	assert_non_null(strstr(err.cause, "/nowhere/nothing"));
 }
 
 static void freeing_nothing_is_allowed(void **state)
@@ -221,6 +280,9 @@ int main(void)
 		cmocka_unit_test(a_program_that_writes_no_hex_gives_no_key),
 		cmocka_unit_test(a_program_that_never_ends_is_killed_at_the_limit),
 		cmocka_unit_test(a_program_that_cannot_run_is_named_at_once),
+		cmocka_unit_test(a_program_is_never_looked_for_where_the_user_stands),
+		cmocka_unit_test(a_program_sees_nothing_of_our_environment),
+		cmocka_unit_test(what_a_program_leaves_running_ends_with_it),
 		cmocka_unit_test(freeing_nothing_is_allowed),
 	};
 
