@@ -169,9 +169,11 @@ struct bf_usb_setup {
 	uint16_t value, index;
 };
 
+#define BF_USB_TEXT 384 /* with its end: the longest string descriptor, as UTF-8 */
+
 struct bf_usb_device {
 	uint16_t vid, pid, bcd_device;
-	char serial[64], product[64], manufacturer[64];
+	char serial[BF_USB_TEXT], product[BF_USB_TEXT], manufacturer[BF_USB_TEXT];
 	uint8_t bus, address;
 	char port_path[32];    /* "1-2.4", the form of usb@BUS-PORT */
 	const uint8_t *config; /* raw active configuration descriptor, owned by the transport */
@@ -287,9 +289,11 @@ enum bf_severity {
 struct bf_diag_finding {
 	enum bf_severity severity;
 	const char *check; /* "latency-timer": the same word for the same thing, for scripts */
-	char subject[128]; /* what was looked at: "can0", "/dev/ttyUSB0", "this computer" */
-	char text[256];    /* what was found */
-	char mend[256]; /* the command that mends it; empty: nothing to mend, or nothing to type */
+	char subject
+		[BF_ADDRESS_MAX]; /* what was looked at: "can0", "/dev/ttyUSB0", "this computer" */
+	char text[256];           /* what was found */
+	char mend[BF_ADDRESS_MAX +
+		  256]; /* the command that mends it; empty: nothing to mend, or nothing to type */
 };
 
 struct bf_diag {

@@ -260,11 +260,6 @@ static enum bf_rc driver_open(const struct bf_open_env *env, const char *address
 	fd = bf_can_socket(info.index, may_fd);
 	if (fd < 0)
 		return no_socket(address, errno, err);
-	if (info.txqueuelen && info.txqueuelen <= 10)
-		bf_log(env->log, BF_LOG_INFO,
-		       "%s: transmit queue of %u frames; sudo ip link set %s txqueuelen 128 lets "
-		       "other programs send beside a transfer",
-		       address, info.txqueuelen, address);
 	*ret = bf_can_raw_new(fd, may_fd, address, env, &bf_can_link_kernel);
 	return BF_OK;
 }

@@ -12,9 +12,15 @@
 #include "bmsflash/text.h"
 #include "who.h"
 
-const char bf_diag_install_rules[] = "sudo cp data/60-bmsflash.rules /etc/udev/rules.d/ && sudo "
-				     "udevadm control --reload && sudo "
-				     "udevadm trigger";
+const char bf_diag_rules[] = BF_RULES;
+
+const char *bf_diag_install_rules(const struct bf_diag *diag)
+{
+	if (!bf_diag_exists(diag, "%s", bf_diag_rules))
+		return NULL;
+	return "sudo cp " BF_RULES " /etc/udev/rules.d/ && sudo udevadm control --reload && "
+	       "sudo udevadm trigger";
+}
 
 void bf_find(const struct bf_diag *diag, enum bf_severity severity, const char *check,
 	     const char *subject, const char *mend, const char *fmt, ...)
@@ -38,6 +44,9 @@ static void below(const struct bf_diag *diag, char path[BF_DIAG_PATH], const cha
 static void below(const struct bf_diag *diag, char path[BF_DIAG_PATH], const char *fmt, va_list ap)
 {
 	int n = snprintf(path, BF_DIAG_PATH, "%s", diag->root);
+
+	if (n < 0 || n >= BF_DIAG_PATH)
+		path[0] = '\0';
 
 	if (n >= 0 && n < BF_DIAG_PATH)
 		vsnprintf(path + n, (size_t)(BF_DIAG_PATH - n), fmt, ap);

@@ -4,7 +4,7 @@
 
 #include "bmsflash/transport.h"
 
-#define BF_DIAG_PATH 512
+#define BF_DIAG_PATH (BF_ADDRESS_MAX + 256)
 
 /* The first line of root + a path, without its newline. False (and empty): not there. */
 bool bf_diag_line(const struct bf_diag *diag, char *dst, size_t cap, const char *fmt, ...)
@@ -24,4 +24,6 @@ bool bf_diag_permission(const struct bf_diag *diag, const char *node, const char
 bool bf_diag_holder(const struct bf_diag *diag, const char *node, const char *subject);
 /* Are the udev rules that come with bmsflash in place? */
 bool bf_diag_has_rules(const struct bf_diag *diag);
-extern const char bf_diag_install_rules[];
+/* Where they are installed, and the command that puts them where udev looks; NULL: they are not installed. */
+extern const char bf_diag_rules[];
+const char *bf_diag_install_rules(const struct bf_diag *diag);

@@ -39,7 +39,7 @@ static void look_at_services(const struct bf_diag *d)
 
 static void look_at_latency(const struct bf_diag *d, const char *name, const char *node)
 {
-	char mend[160];
+	char mend[400];
 	long ms;
 
 	/* Only FTDI's driver has the knob. */
@@ -58,9 +58,9 @@ static void look_at_latency(const struct bf_diag *d, const char *name, const cha
 
 static void look_at_port(const struct bf_diag *d, const char *name)
 {
-	char node[160], mend[200];
+	char node[300], mend[BF_ADDRESS_MAX];
 
-	snprintf(node, sizeof(node), "/dev/%.100s", name);
+	snprintf(node, sizeof(node), "/dev/%.255s", name);
 	snprintf(mend, sizeof(mend), "sudo chmod a+rw %s", node);
 	if (bf_diag_permission(d, node, node, mend))
 		bf_diag_holder(d, node, node);
@@ -128,7 +128,7 @@ static void look_at_interface(void *ctx, const char *name)
 
 	if (strncmp(name, doc->device, n) != 0 || name[n] != ':')
 		return;
-	snprintf(folder, sizeof(folder), "/sys/bus/usb/devices/%.60s", name);
+	snprintf(folder, sizeof(folder), "/sys/bus/usb/devices/%.255s", name);
 	bf_diag_each(doc->diag, folder, look_for_tty, doc);
 }
 
@@ -185,11 +185,10 @@ static void look_at_address(const struct bf_diag *d, const char *address)
 	char path[BF_DIAG_PATH];
 
 	name = name ? name + 1 : address;
-	snprintf(path, sizeof(path), "%.*s/dev/%s", 200, d->root, name);
 	if (strncmp(address, "/dev/serial/", 12) == 0 || strncmp(address, "/dev/pts/", 9) == 0) {
 		char full[BF_DIAG_PATH];
 
-		snprintf(full, sizeof(full), "%.200s%s", d->root, address);
+		snprintf(full, sizeof(full), "%s%s", d->root, address);
 		if (realpath(full, path) && strncmp(path, "/dev/pts/", 9) == 0) {
 			bf_diag_permission(d, address, address, NULL);
 			return; /* whoever made it has it open */
@@ -220,7 +219,7 @@ void bf_tty_diagnose(const struct bf_diag *diag, const char *address)
 			"no serial port on this computer");
 	else if (!bf_diag_has_rules(diag))
 		bf_find(diag, BF_SEVERITY_NOTE, "udev-rules", "this computer",
-			bf_diag_install_rules,
+			bf_diag_install_rules(diag),
 			"the udev rules of bmsflash are not installed: they give access, set the "
 			"latency timer and keep ModemManager off");
 }

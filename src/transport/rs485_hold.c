@@ -36,7 +36,7 @@ static const struct bf_tty_service *service_of(const char *command)
 bool bf_tty_lock_file(const char *folder, const char *path, struct bf_who *ret)
 {
 	const char *name = strrchr(path, '/');
-	char file[256], text[32] = "";
+	char file[PATH_MAX + 8], text[32] = "";
 	long pid = 0;
 	FILE *f;
 

@@ -67,7 +67,7 @@ static void call_back(struct usb_wire *u, struct bf_usb_job *job)
 
 	u->host->ops->cancel(u->host, job);
 	bf_clock_hold(u->t.clock);
-	while (!job->done && wait_once(u, deadline) != BF_WAIT_DEADLINE)
+	while (!job->done && wait_once(u, deadline) == BF_WAIT_READY)
 		;
 	bf_clock_release(u->t.clock);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
+#include "bmsflash/text.h"
 
 #define DEVICE_SIZE    18
 #define CONFIG_SIZE    9
@@ -86,16 +87,13 @@ static size_t put_utf8(uint8_t *p, uint32_t c)
 	return 4;
 }
 
-/* The next character; a lone half of a pair and a control character become U+FFFD: the text goes to
- * terminals. */
+/* The next character; a lone half of a pair becomes U+FFFD. */
 static uint32_t next_character(struct bf_cur *c)
 {
 	uint32_t high = bf_cur_le16(c);
 	struct bf_cur ahead = *c;
 	uint32_t low;
 
-	if (high < 0x20 || high == 0x7F)
-		return 0xFFFD;
 	if (high < 0xD800 || high > 0xDFFF)
 		return high;
 	low = bf_cur_left(&ahead) >= 2 ? bf_cur_le16(&ahead) : 0;
@@ -111,13 +109,16 @@ bool bf_usb_utf8(const uint8_t *descriptor, size_t len, char *dst, size_t cap)
 	struct bf_cur c;
 	size_t n = 0;
 
-	if (!cap || len < 2 || descriptor[0] < 2 || descriptor[0] > len ||
-	    descriptor[1] != TYPE_STRING)
+	if (!cap || len < 2 || descriptor[0] < 2 || descriptor[1] != TYPE_STRING)
 		return false;
-	c = bf_cur(descriptor + 2, (size_t)descriptor[0] - 2);
+	/* Some loaders announce more than they send (the ROM of the STM32F427): what came counts. */
+	c = bf_cur(descriptor + 2, (descriptor[0] < len ? descriptor[0] : len) - 2);
 	while (bf_cur_left(&c) >= 2) {
 		size_t step = put_utf8(one, next_character(&c));
 
+		/* The text goes to terminals. */
+		if (!bf_text_shown((const char *)one, step))
+			step = put_utf8(one, 0xFFFD);
 		if (n + step >= cap)
 			break;
 		memcpy(dst + n, one, step);

@@ -50,7 +50,7 @@ static void look_at(const struct bf_diag *d, const struct bf_usb_seen *s)
 	snprintf(subject, sizeof(subject), "usb@%s", s->path);
 	bf_usb_node(node, sizeof(node), s->bus, s->address);
 	look_at_mode(d, subject, s);
-	if (bf_diag_permission(d, node, subject, bf_diag_install_rules))
+	if (bf_diag_permission(d, node, subject, bf_diag_install_rules(d)))
 		bf_diag_holder(d, node, subject);
 	if (strchr(s->path, '.') &&
 	    bf_diag_number(d, &speed, "/sys/bus/usb/devices/%s/speed", s->path))

@@ -16,10 +16,10 @@ static enum bf_rc denied(struct bf_err *err, const struct bf_usb_seen *s)
 		       "device was plugged in");
 	bf_likely(err, "you are not in the group plugdev, and not at the machine's own screen");
 	bf_next(err,
-		"as root put into /etc/udev/rules.d/60-bmsflash.rules: SUBSYSTEM==\"usb\", "
-		"ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\", MODE=\"0660\", "
-		"GROUP=\"plugdev\", TAG+=\"uaccess\"; then: sudo udevadm control --reload, and "
-		"replug",
+		"echo 'SUBSYSTEM==\"usb\", ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\", "
+		"MODE=\"0660\", GROUP=\"plugdev\", TAG+=\"uaccess\"' | sudo tee -a "
+		"/etc/udev/rules.d/60-bmsflash-pack.rules && sudo udevadm control --reload && sudo "
+		"udevadm trigger",
 		s->vid, s->pid);
 	return err->rc;
 }

@@ -264,6 +264,18 @@ static enum bf_usb_end host_open(struct bf_usb_host *h, const struct bf_usb_seen
 	return BF_USB_DONE;
 }
 
+/* A class request to an interface that nobody has claimed makes the kernel claim it for our descriptor. Taking it
+ * from a kernel driver is then refused, because usbfs has it; a plain claim of what is ours already is not. */
+static int claim_as_it_is(struct usb_host *u, uint8_t interface)
+{
+	int code;
+
+	libusb_set_auto_detach_kernel_driver(u->handle, 0);
+	code = libusb_claim_interface(u->handle, interface);
+	libusb_set_auto_detach_kernel_driver(u->handle, 1);
+	return code;
+}
+
 static enum bf_usb_end host_claim(struct bf_usb_host *h, uint8_t interface, uint8_t alt)
 {
 	struct usb_host *u = host_of(h);
@@ -272,6 +284,8 @@ static enum bf_usb_end host_claim(struct bf_usb_host *h, uint8_t interface, uint
 	if (!u->handle)
 		return BF_USB_GONE;
 	code = libusb_claim_interface(u->handle, interface);
+	if (code == LIBUSB_ERROR_BUSY)
+		code = claim_as_it_is(u, interface);
 	if (!code)
 		code = libusb_set_interface_alt_setting(u->handle, interface, alt);
 	/* A device with one setting may refuse to be asked for it (USB 2.0, 9.4.10). */

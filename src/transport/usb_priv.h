@@ -24,7 +24,7 @@ struct bf_usb_seen {
 	uint16_t vid, pid, bcd_device;
 	uint8_t bus, address;
 	char path[32]; /* "1-2.4": bus and ports; the name in sysfs and after "usb@" */
-	char serial[64], product[64], manufacturer[64];
+	char serial[BF_USB_TEXT], product[BF_USB_TEXT], manufacturer[BF_USB_TEXT];
 	enum bf_usb_dfu dfu;
 	bool bare; /* not configured (yet): the kernel shows a new device before its interfaces */
 };
@@ -54,7 +54,7 @@ enum bf_usb_by { BF_USB_BY_DFU, BF_USB_BY_ID, BF_USB_BY_PATH };
 struct bf_usb_want {
 	enum bf_usb_by by;
 	uint16_t vid, pid;
-	char serial[64]; /* with BF_USB_BY_ID; empty: any */
+	char serial[BF_USB_TEXT]; /* with BF_USB_BY_ID; empty: any */
 	char path[32];
 };
 

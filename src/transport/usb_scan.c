@@ -13,8 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bmsflash/text.h"
+
 #define PATH_SIZE       512
 #define DESCRIPTORS_MAX 16384
+#define TEXT_MAX        512 /* 126 characters of UTF-16 as UTF-8 */
 
 static ssize_t read_attr(const char *sysfs, const char *path, const char *name, void *dst,
 			 size_t cap)
@@ -43,10 +46,13 @@ static ssize_t read_attr(const char *sysfs, const char *path, const char *name, 
 
 static void read_text(const char *sysfs, const char *path, const char *name, char *dst, size_t cap)
 {
-	ssize_t got = read_attr(sysfs, path, name, dst, cap - 1);
+	char text[TEXT_MAX];
+	ssize_t got = read_attr(sysfs, path, name, text, sizeof(text) - 1);
+	size_t n = got > 0 ? (size_t)got : 0;
 
-	dst[got > 0 ? got : 0] = '\0';
-	dst[strcspn(dst, "\n")] = '\0';
+	n -= n && text[n - 1] == '\n';
+	/* The words of a device, which may be anything. */
+	bf_text_escape_n(dst, cap, text, n);
 }
 
 static bool read_number(const char *sysfs, const char *path, const char *name, int base,

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bmsflash/base.h"
+#include "bmsflash/text.h"
 
 #define PROC_PATH 320
 
@@ -18,14 +18,17 @@
 static void read_line(const char *root, int pid, const char *name, char *dst, size_t cap)
 {
 	char path[PROC_PATH];
+	char text[512];
 	BF_AUTO_FD int fd = -1;
+	const char *end;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%.200s/proc/%d/%s", root, pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	n = fd < 0 ? -1 : read(fd, dst, cap - 1);
-	dst[n > 0 ? n : 0] = '\0';
-	dst[strcspn(dst, "\n")] = '\0';
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	end = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
+	/* A program may call itself anything. */
+	bf_text_escape_n(dst, cap, text, end ? (size_t)(end - text) : n > 0 ? (size_t)n : 0);
 }
 
 /* The last part of "0::/system.slice/ModemManager.service" when it is a unit that can be stopped. */

@@ -146,6 +146,18 @@ static void a_healthy_port_is_ok_in_everything(void **state)
 	done(&c);
 }
 
+static void no_command_copies_rules_from_where_they_are_not(void **state)
+{
+	struct computer c;
+
+	(void)state;
+	init(&c);
+	port(&c, "1\n");
+	bf_tty_diagnose(&c.diag, NULL);
+	expect(&c, "udev-rules", BF_SEVERITY_NOTE, "not installed", NULL);
+	done(&c);
+}
+
 static void a_slow_latency_timer_comes_with_its_command(void **state)
 {
 	struct computer c;
@@ -153,6 +165,7 @@ static void a_slow_latency_timer_comes_with_its_command(void **state)
 	(void)state;
 	init(&c);
 	port(&c, "16\n");
+	put(&c, bf_diag_rules, "");
 	bf_tty_diagnose(&c.diag, "/dev/ttyUSB0");
 	expect(&c, "latency-timer", BF_SEVERITY_WARNING, "16 ms",
 	       "echo 1 | sudo tee /sys/bus/usb-serial/devices/ttyUSB0/latency_timer");
@@ -410,6 +423,7 @@ static void a_usb_device_of_root_alone_wants_the_rules(void **state)
 	(void)state;
 	init(&c);
 	dfu_device(&c);
+	put(&c, bf_diag_rules, "");
 	allow(&c, "/dev/bus/usb/001/007", 0600);
 	bf_usb_diagnose(&c.diag, NULL);
 	expect(&c, "dfu-interface", BF_SEVERITY_OK, "in its loader", NULL);
@@ -455,6 +469,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_healthy_port_is_ok_in_everything),
+		cmocka_unit_test(no_command_copies_rules_from_where_they_are_not),
 		cmocka_unit_test(a_slow_latency_timer_comes_with_its_command),
 		cmocka_unit_test(a_port_of_root_alone_is_denied),
 		cmocka_unit_test(who_holds_a_port_is_named),

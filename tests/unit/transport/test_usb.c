@@ -108,7 +108,7 @@ static void a_failed_open_frees_the_host(void **state)
 	assert_int_equal(err.rc, BF_E_IFACE);
 	assert_non_null(strstr(err.cause, "/dev/bus/usb/001/005"));
 	assert_non_null(strstr(err.next, "ATTR{idVendor}==\"1234\""));
-	assert_non_null(strstr(err.next, "replug"));
+	assert_non_null(strstr(err.next, "sudo udevadm trigger"));
 }
 
 static void a_control_request_out_carries_setup_and_data(void **state)
@@ -274,8 +274,8 @@ static void a_device_without_a_language_list_is_asked_in_english(void **state)
 
 	add_answer(r, (struct fake_answer){ .end = BF_USB_STALL });
 	add_answer(r, (struct fake_answer){ .moved = 3, .data = { 4, 3, 'x' } });
-	assert_int_equal(r->usb->string(r->t, 5, text, sizeof(text), BF_SEC(1), &r->err),
-			 BF_E_LINK); /* shorter than it says */
+	assert_int_equal(r->usb->string(r->t, 5, text, sizeof(text), BF_SEC(1), &r->err), BF_OK);
+	assert_string_equal(text, ""); /* shorter than it says: whole characters count */
 	assert_memory_equal(r->bus->sent + 4, "\x09\x04", 2);
 }
 

@@ -119,6 +119,15 @@ static void the_pack_is_described_by_its_descriptors(void **state)
 	print_message("# %s %s\n", s->t->name, d.serial);
 }
 
+static void a_request_before_the_claim_does_not_lock_us_out(void **state)
+{
+	struct bench *s = *state;
+	uint8_t data[4] = { 0 };
+
+	assert_int_equal(dfu(s, TO_INTERFACE, 0x77, 0, data, sizeof(data)), BF_E_NAK);
+	assert_int_equal(s->usb->claim(s->t, 0, 0, &s->err), BF_OK);
+}
+
 static void a_pack_in_its_application_stalls_what_only_its_loader_knows(void **state)
 {
 	struct bench *s = *state;
@@ -257,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BENCH(the_pack_is_described_by_its_descriptors),
+		ON_BENCH(a_request_before_the_claim_does_not_lock_us_out),
 		ON_BENCH(a_pack_in_its_application_stalls_what_only_its_loader_knows),
 		ON_BENCH(a_pack_that_detaches_is_followed_into_its_loader),
 		ON_BENCH(a_pack_that_is_unplugged_is_gone),

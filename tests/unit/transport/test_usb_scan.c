@@ -200,7 +200,12 @@ static void what_is_no_string_descriptor_is_refused(void **state)
 
 	(void)state;
 	assert_false(bf_usb_utf8((const uint8_t *)"\x04\x02x\0", 4, dst, sizeof(dst)));
-	assert_false(bf_usb_utf8((const uint8_t *)"\x06\x03x\0", 4, dst, sizeof(dst)));
+	/* announced longer than it came */
+	assert_true(bf_usb_utf8((const uint8_t *)"\x06\x03x\0", 4, dst, sizeof(dst)));
+	assert_string_equal(dst, "x");
+	/* CSI, and the mark that turns the direction of writing round */
+	assert_true(bf_usb_utf8((const uint8_t *)"\x06\x03\x9b\0\x2e\x20", 6, dst, sizeof(dst)));
+	assert_string_equal(dst, "\xEF\xBF\xBD\xEF\xBF\xBD");
 	assert_false(bf_usb_utf8((const uint8_t *)"\x02", 1, dst, sizeof(dst)));
 	assert_true(bf_usb_utf8((const uint8_t *)"\x02\x03", 2, dst, sizeof(dst)));
 	assert_string_equal(dst, "");
