@@ -257,10 +257,13 @@ enum bf_rc bf_stream_send_break(struct bf_transport *t, bf_time duration, struct
 /* ---- drivers ---- */
 
 struct bf_open_env {
-	struct bf_clock *clock;     /* the real clock; borrowed for the life of the transport */
-	const struct bf_log *log;   /* may be NULL */
-	struct bf_line line;        /* first settings of a serial line; baud 0: 115200 8N1 */
-	uint32_t bitrate, dbitrate; /* CAN: set these when not 0; 0: leave the interface as it is */
+	struct bf_clock *clock;   /* the real clock; borrowed for the life of the transport */
+	const struct bf_log *log; /* may be NULL */
+	struct bf_line line;      /* first settings of a serial line; baud 0: 115200 8N1 */
+	bool baud_asked; /* the user named line.baud: a wire that has none refuses (BF_E_USAGE) */
+	uint32_t bitrate,
+		dbitrate; /* CAN: set these when not 0; 0: leave the interface as it is. Other wires
+				       refuse them */
 	/* An interface that is not there yet may take so long to appear; 0: it must be there. When it
 	 * does not come: BF_E_NODEV. */
 	bf_time wait;

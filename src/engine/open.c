@@ -134,6 +134,7 @@ enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 		.clock = run->outer,
 		.log = run->log,
 		.line = bf_line_of_profile(p, job->baud ? job->baud : p->baud),
+		.baud_asked = job->baud != 0,
 		.bitrate = job->bitrate,
 		.dbitrate = job->dbitrate,
 		.wait = job->rescue ? bf_rescue_patience(run) : job->wait,

@@ -146,15 +146,38 @@ static enum bf_rc open_when_there(const struct bf_open_env *env, const struct bf
 	return rc;
 }
 
+/* A rate that the user names is set or refused. */
+static enum bf_rc check_rates(const struct bf_open_env *env, const struct bf_transport *t,
+			      struct bf_err *err)
+{
+	bool baud = env->baud_asked && t->ops->wire != BF_WIRE_STREAM;
+	bool bitrate = env->bitrate && t->ops->wire != BF_WIRE_BUS;
+
+	if (!baud && !bitrate)
+		return BF_OK;
+	bf_fail(err, BF_E_USAGE, "%s has no meaning on '%s', which is %s",
+		baud ? "--baud" : "--bitrate", t->name,
+		t->ops->wire == BF_WIRE_BUS      ? "a CAN bus: its rate is set with --bitrate"
+		: t->ops->wire == BF_WIRE_STREAM ? "a serial line: its rate is set with --baud"
+						 : "a USB device");
+	return err->rc;
+}
+
 static enum bf_rc open_plain(const struct bf_open_env *env, const char *address,
 			     struct bf_transport **ret, struct bf_err *err)
 {
 	const struct bf_driver *driver = driver_for(address);
 
-	return driver ? open_when_there(env, driver, address, ret, err)
-		      : bf_address_unknown(address, err);
+	if (!driver)
+		return bf_address_unknown(address, err);
+	if (open_when_there(env, driver, address, ret, err))
+		return err->rc;
+	if (check_rates(env, *ret, err))
+		*ret = bf_transport_close(*ret);
+	return *ret ? BF_OK : err->rc;
 }
 
+#if BF_WITH_FAULT
 static enum bf_rc open_faulty(const struct bf_open_env *env, const char *rest,
 			      struct bf_transport **ret, struct bf_err *err)
 {
@@ -177,18 +200,21 @@ static enum bf_rc open_faulty(const struct bf_open_env *env, const char *rest,
 		return err->rc;
 	return bf_fault_wrap(inner, spec, ret, err);
 }
+#endif
 
 enum bf_rc bf_transport_open(const struct bf_open_env *env, const char *address,
 			     struct bf_transport **ret, struct bf_err *err)
 {
+#if BF_WITH_FAULT
 	if (strncmp(address, FAULT_PREFIX, strlen(FAULT_PREFIX)) == 0)
 		return open_faulty(env, address + strlen(FAULT_PREFIX), ret, err);
+#endif
 	return open_plain(env, address, ret, err);
 }
 
 const char *bf_address_bare(const char *address)
 {
-	while (strncmp(address, FAULT_PREFIX, strlen(FAULT_PREFIX)) == 0) {
+	while (BF_WITH_FAULT && strncmp(address, FAULT_PREFIX, strlen(FAULT_PREFIX)) == 0) {
 		address += strlen(FAULT_PREFIX);
 		address += bf_fault_spec_len(address);
 		address += *address == ':';

@@ -175,9 +175,44 @@ static void a_mistake_in_a_fault_prefix_is_found_before_anything_is_opened(void 
 	}
 }
 
+static void a_rate_that_a_wire_does_not_have_is_refused(void **state)
+{
+	static const struct {
+		const char *address;
+		uint32_t bitrate, baud;
+		enum bf_rc want;
+	} rows[] = {
+		{ "sim:link=rs485", 250000, 0, BF_E_USAGE },
+		{ "sim:link=rs485", 0, 9600, BF_OK },
+		{ "sim", 0, 9600, BF_E_USAGE },
+		{ "sim", 250000, 0, BF_OK },
+		{ "sim:protocol=dfu", 250000, 0, BF_E_USAGE },
+		{ "sim:protocol=dfu", 0, 9600, BF_E_USAGE },
+		{ "fault:drop=1%:sim", 0, 9600, BF_E_USAGE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		BF_AUTO(bf_clock) *clock = bf_clock_real_new(-1);
+		BF_AUTO(bf_transport) *t = NULL;
+		const struct bf_open_env env = {
+			.clock = clock,
+			.bitrate = rows[i].bitrate,
+			.line = { .baud = rows[i].baud },
+			.baud_asked = rows[i].baud != 0,
+		};
+		struct bf_err err;
+
+		assert_int_equal(bf_transport_open(&env, rows[i].address, &t, &err), rows[i].want);
+		if (rows[i].want)
+			assert_non_null(strstr(err.cause, "has no meaning on"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rate_that_a_wire_does_not_have_is_refused),
 		cmocka_unit_test(every_driver_says_what_it_is),
 		cmocka_unit_test(an_unknown_address_tells_what_addresses_look_like),
 		cmocka_unit_test(a_port_that_is_not_there_is_waited_for_and_no_longer),
