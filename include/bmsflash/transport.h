@@ -63,10 +63,11 @@ struct bf_line {
 struct bf_line_report {
 	uint32_t real_baud;
 	enum bf_rs485_mode rs485;
-	bool low_latency;     /* the adapter's latency timer is at its smallest */
-	int latency_timer_ms; /* FTDI timer, -1 where there is none */
-	bool echo;            /* own bytes are heard back (known after the first exchange) */
-	bool modem_lines;     /* false on a pty */
+	bool low_latency;          /* the adapter's latency timer is at its smallest */
+	int latency_timer_ms;      /* FTDI timer, -1 where there is none */
+	char latency_command[128]; /* sets it to 1 ms; empty: nothing to set */
+	bool echo;                 /* own bytes are heard back (known after the first exchange) */
+	bool modem_lines;          /* false on a pty */
 };
 
 /* Lines of a serial port that this computer drives. */

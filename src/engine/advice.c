@@ -150,12 +150,9 @@ static void advise_stream(const struct bf_run *run, struct bf_err *err)
 			  (unsigned long long)s->echo_damaged);
 	if (r.latency_timer_ms > 1)
 		bf_likely(err,
-			  "the adapter waits %d ms before it hands bytes over: echo 1 | sudo "
-			  "tee /sys/bus/usb-serial/devices/%s/latency_timer",
-			  r.latency_timer_ms,
-			  strrchr(run->transport->name, '/')
-				  ? strrchr(run->transport->name, '/') + 1
-				  : run->transport->name);
+			  "the adapter waits %d ms before it hands bytes over; to shorten that: "
+			  "%s",
+			  r.latency_timer_ms, r.latency_command);
 }
 
 /* The line was raised by agreement, and that was too much for it. */

@@ -41,12 +41,9 @@ static void describe_stream(struct bf_run *run, char *dst, size_t cap)
 	snprintf(dst, cap, "%u Bd", r.real_baud);
 	if (r.latency_timer_ms > 1) {
 		bf_say(run, BF_EV_WARNING,
-		       "the adapter's latency timer is %d ms: every answer waits that long; as "
-		       "root: "
-		       "echo 1 > /sys/bus/usb-serial/devices/%s/latency_timer",
-		       r.latency_timer_ms,
-		       strrchr(run->transport->name, '/') ? strrchr(run->transport->name, '/') + 1
-							  : run->transport->name);
+		       "the adapter's latency timer is %d ms: every answer waits that long; to "
+		       "shorten it: %s",
+		       r.latency_timer_ms, r.latency_command);
 	}
 }
 

@@ -24,6 +24,7 @@
 #define DRAIN_STEP             BF_US(200)
 #define QUEUE_STEP             BF_MS(1)
 #define DEFAULT_BAUD           115200
+#define DISCARD_MAX            ((size_t)256 << 10)
 /* A new port is there before udev has given it to its group, and services that try every new port let go
  * of it after a moment. */
 #define APPEAR_POLL BF_MS(100)
@@ -219,10 +220,14 @@ static void rs485_discard(struct bf_transport *t)
 {
 	struct rs485 *r = rs485_of(t);
 	struct bf_err ignored;
-	size_t n = r->tty ? 1 : 0;
+	size_t n = r->tty ? 1 : 0, dropped = 0;
 
-	while (n && (absorb(r, &n, &ignored) == BF_OK || ignored.rc == BF_E_LINK))
+	/* More than any driver's buffer holds is somebody who does not stop speaking. */
+	while (n && dropped < DISCARD_MAX &&
+	       (absorb(r, &n, &ignored) == BF_OK || ignored.rc == BF_E_LINK)) {
 		bf_echo_discard(&r->echo);
+		dropped += n;
+	}
 	if (echo_is_over(r))
 		bf_echo_expire(&r->echo);
 	bf_echo_discard(&r->echo);
@@ -372,6 +377,9 @@ static void rs485_report(struct bf_transport *t, struct bf_line_report *ret)
 		.echo = r->echo.own_heard || r->echo.mode == BF_ECHO_PRESENT,
 		.modem_lines = r->tty && bf_tty_has_modem_lines(r->tty->fd),
 	};
+	if (r->tty && r->latency_timer_ms > 1)
+		bf_tty_latency_command(ret->latency_command, sizeof(ret->latency_command),
+				       r->tty->path);
 	count_errors(r);
 }
 
@@ -497,14 +505,7 @@ static enum bf_rc open_tty(const char *path, const char *address, struct bf_tty 
 
 static void ask_low_latency(struct rs485 *r)
 {
-	char knob[PATH_MAX];
-
-	r->low_latency = bf_tty_low_latency(r->tty, &r->latency_timer_ms, knob, sizeof(knob));
-	if (r->latency_timer_ms > 1)
-		bf_log(r->t.log, BF_LOG_WARN,
-		       "'%s' collects bytes for %d ms before it hands them over; to mend it: "
-		       "echo 1 | sudo tee %s",
-		       r->t.name, r->latency_timer_ms, knob);
+	r->low_latency = bf_tty_low_latency(r->tty, &r->latency_timer_ms);
 }
 
 static void warn_of_services(const struct rs485 *r)

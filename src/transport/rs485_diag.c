@@ -45,8 +45,7 @@ static void look_at_latency(const struct bf_diag *d, const char *name, const cha
 	/* Only FTDI's driver has the knob. */
 	if (!bf_diag_number(d, &ms, "/sys/bus/usb-serial/devices/%s/latency_timer", name))
 		return;
-	snprintf(mend, sizeof(mend),
-		 "echo 1 | sudo tee /sys/bus/usb-serial/devices/%s/latency_timer", name);
+	bf_tty_latency_command(mend, sizeof(mend), name);
 	if (ms > 1)
 		bf_find(d, BF_SEVERITY_WARNING, "latency-timer", node, mend,
 			"the adapter holds received bytes back for %ld ms: every answer waits that "

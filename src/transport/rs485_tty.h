@@ -79,7 +79,9 @@ enum bf_rc bf_tty_explain_open(const char *path, const char *name, int os_errno,
 /* ---- the wire behind it (rs485_wire.c) ---- */
 
 /* Asks the driver for the least latency; the timer of FTDI adapters in ms, -1 where there is none. */
-bool bf_tty_low_latency(const struct bf_tty *tty, int *ret_timer_ms, char *ret_knob, size_t cap);
+bool bf_tty_low_latency(const struct bf_tty *tty, int *ret_timer_ms);
+/* The command that sets the timer of a port ("ttyUSB0", or its path) to 1 ms. Returns dst. */
+char *bf_tty_latency_command(char *dst, size_t cap, const char *port);
 bool bf_tty_has_modem_lines(int fd);
 /* Makes the direction switch as asked; BF_RS485_AUTO changes nothing. */
 enum bf_rc bf_tty_direction(const struct bf_tty *tty, const struct bf_line *line,

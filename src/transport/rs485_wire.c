@@ -113,9 +113,19 @@ static int read_number(const char *path)
 }
 
 /* The FTDI driver sets its timer to 1 ms when it is asked for low latency (ftdi_sio.c). */
-bool bf_tty_low_latency(const struct bf_tty *tty, int *ret_timer_ms, char *ret_knob, size_t cap)
+char *bf_tty_latency_command(char *dst, size_t cap, const char *port)
+{
+	const char *slash = strrchr(port, '/');
+
+	snprintf(dst, cap, "echo 1 | sudo tee /sys/bus/usb-serial/devices/%s/latency_timer",
+		 slash ? slash + 1 : port);
+	return dst;
+}
+
+bool bf_tty_low_latency(const struct bf_tty *tty, int *ret_timer_ms)
 {
 	const char *name = strrchr(tty->path, '/');
+	char knob[PATH_MAX];
 	struct serial_struct serial;
 	bool asked = false;
 
@@ -123,8 +133,9 @@ bool bf_tty_low_latency(const struct bf_tty *tty, int *ret_timer_ms, char *ret_k
 		serial.flags = (int)((unsigned)serial.flags | ASYNC_LOW_LATENCY);
 		asked = ioctl(tty->fd, TIOCSSERIAL, &serial) == 0;
 	}
-	snprintf(ret_knob, cap, "/sys/class/tty/%s/device/latency_timer", name ? name + 1 : "");
-	*ret_timer_ms = read_number(ret_knob);
+	snprintf(knob, sizeof(knob), "/sys/bus/usb-serial/devices/%s/latency_timer",
+		 name ? name + 1 : "");
+	*ret_timer_ms = read_number(knob);
 	return *ret_timer_ms < 0 ? asked : *ret_timer_ms <= 1;
 }
 

@@ -75,7 +75,7 @@ class Pty(common.Case):
         again = self.run_json("probe", "--if", port)
         self.assertEqual(again.of("device")[0]["version"], "1.3.0")
 
-    def test_a_second_signal_changes_nothing_and_the_run_is_taken_up(self):
+    def test_signals_at_once_are_one_and_the_run_is_taken_up(self):
         port = self.serve("flash=instant")
         words = ["flash", "--if", port, "--key", common.KEY, V15]
         run = subprocess.Popen([common.BIN, *words, "--json", "--baud", "115200"], stdin=subprocess.DEVNULL,
