@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "bmsflash/proto.h"
+#include "bmsflash/family.h"
 
 /*
  * Signs the seed with a technician's Ed25519 private key, as bmsflash-uds(7) says. The file is PEM

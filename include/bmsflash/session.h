@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "bmsflash/image.h"
-#include "bmsflash/proto.h"
+#include "bmsflash/family.h"
 
 /* ---- safety checks that can be allowed by name (--allow), one at a time ---- */
 

@@ -3,8 +3,21 @@
 #include <stdio.h>
 
 #include "engine/judge.h"
-#include "engine/meter.h"
+#include "source/source.h"
 #include "run.h"
+
+bool bf_run_measures(const struct bf_run *run)
+{
+	return run->meter && bf_run_can(run, run->meter->ops->caps);
+}
+
+enum bf_rc bf_run_measure(struct bf_run *run, struct bf_measure *ret, struct bf_err *err)
+{
+	*ret = (struct bf_measure){ 0 };
+	if (!bf_run_measures(run))
+		return BF_OK;
+	return run->meter->ops->read(run->meter, run->transport, run->proto, ret, err);
+}
 
 #define STEADY_GAP BF_MS(1000) /* between the two readings that must agree */
 
@@ -89,7 +102,7 @@ enum bf_rc bf_ph_conditions(struct bf_run *run, struct bf_err *err)
 	struct bf_findings f = { 0 };
 	struct bf_measure first, second;
 
-	if (!run->meter && bf_meter_missing(&run->profile, run->transport, err))
+	if (!run->meter && bf_source_missing(&run->profile, run->transport, err))
 		return err->rc;
 	if (measure(run, &first, err))
 		return err->rc;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/meter.h"
+#include "source/source.h"
 #include "run.h"
 
 static const struct bf_slot *slot_with(const struct bf_ident *ident, bool active,
@@ -207,7 +207,7 @@ enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
 	struct bf_err why;
 
 	bf_err_init(&why);
-	if ((!run->meter && bf_meter_missing(&run->profile, run->transport, &why)) ||
+	if ((!run->meter && bf_source_missing(&run->profile, run->transport, &why)) ||
 	    bf_run_measure(run, &m, &why)) {
 		if (why.rc == BF_E_INTERRUPTED) {
 			*err = why;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/meter.h"
+#include "source/source.h"
 #include "run.h"
 
 static enum bf_parity parity_of(char letter)
@@ -147,7 +147,7 @@ enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 		return bf_while(err, "opening '%s'", job->iface);
 	if (check_options(run, err))
 		return err->rc;
-	if (bf_meter_open(p, &run->transport, &run->meter, err))
+	if (bf_source_open(p, &run->transport, &run->meter, err))
 		return bf_while(err, "preparing to read the pack's conditions");
 	if (job->trace &&
 	    bf_trace_wrap(bf_steal(&run->transport), job->trace, &run->transport, err))
@@ -167,7 +167,7 @@ void bf_ph_close(struct bf_run *run)
 	bool held = run->held;
 
 	if (!run->transport) {
-		run->meter = bf_meter_close(run->meter); /* opening stopped half-way */
+		run->meter = bf_source_close(run->meter); /* opening stopped half-way */
 		return;
 	}
 	bf_summary_show(run);
@@ -175,7 +175,7 @@ void bf_ph_close(struct bf_run *run)
 	if (bf_clock_is_virtual(run->clock))
 		run->closed_wall = bf_wall(run->clock);
 	run->transport = bf_transport_close(run->transport);
-	run->meter = bf_meter_close(run->meter);
+	run->meter = bf_source_close(run->meter);
 	run->clock = run->outer;
 	run->started = bf_now(run->clock);
 	run->deadline = BF_NEVER;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "engine/judge.h"
-#include "engine/meter.h"
+#include "source/source.h"
 #include "run.h"
 
 #define REST BF_SEC(1) /* between two readings in a pause; also keeps the session (S3 is 5 s) */

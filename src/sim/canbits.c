@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "canbits.h"
+#include "sim/canbits.h"
 
 #define CRC15_POLY 0x4599u
 /* CRC delimiter, ACK slot and delimiter, EOF (7), intermission (3): never stuffed */

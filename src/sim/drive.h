@@ -2,7 +2,7 @@
 /* Between the files of the `sim` driver. Each opener consumes pack and clock whatever happens. */
 #pragma once
 
-#include "pack.h"
+#include "sim/pack.h"
 
 struct bf_sim_open { /* what an opener is given */
 	struct bf_pack *take_pack;

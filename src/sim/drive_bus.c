@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The virtual pack on a virtual CAN bus: frames take their real time and the bus carries one at once. */
-#include "drive.h"
+#include "sim/drive.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "canbits.h"
-#include "node.h"
+#include "sim/canbits.h"
+#include "sim/node.h"
 
 #define TX_QUEUE 10u /* as SocketCAN's default txqueuelen */
 #define RX_QUEUE 1024u

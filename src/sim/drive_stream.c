@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The virtual pack on a virtual RS485 line. */
-#include "drive.h"
+#include "sim/drive.h"
 
 #include <string.h>
 
-#include "node.h"
-#include "wiring.h"
+#include "sim/node.h"
+#include "sim/wiring.h"
 
 #define RX_SIZE 65536u
 

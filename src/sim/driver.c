@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The `sim` driver: "sim:key=value,..." opens a new virtual pack on virtual time. */
-#include "drive.h"
+#include "sim/drive.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "usb_wire.h"
+#include "sim/usb/usb_wire.h"
 
 enum bf_rc bf_sim_wait(struct bf_transport *t, bf_time deadline, struct bf_err *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "framing.h"
+#include "sim/framing.h"
 
 #include <string.h>
 

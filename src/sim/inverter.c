@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "inverter.h"
+#include "sim/inverter.h"
 
 /* 16 LFP cells: 3.65 V each when full, 2.50 V when empty; what the model allows either way. */
 #define CHARGE_DV      584

@@ -2,7 +2,7 @@
 /* What a pack tells inverters on CAN by itself. */
 #pragma once
 
-#include "pack.h"
+#include "sim/pack.h"
 
 #define BF_INVERTER_FRAMES 3
 #define BF_INVERTER_PERIOD BF_SEC(1)

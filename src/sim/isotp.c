@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "isotp.h"
+#include "sim/isotp.h"
 
 #include <string.h>
 

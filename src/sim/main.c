@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "bmsflash/file.h"
-#include "serve.h"
-#include "usb_serve.h"
+#include "sim/serve.h"
+#include "sim/usb/usb_serve.h"
 
 enum wire { WIRE_NONE, WIRE_PTY, WIRE_CAN, WIRE_USB };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "mimage.h"
+#include "sim/mimage.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "node.h"
+#include "sim/node.h"
 
 #include <string.h>
 
-#include "inverter.h"
+#include "sim/inverter.h"
 
 static bf_time sooner(bf_time a, bf_time b)
 {

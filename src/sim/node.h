@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "framing.h"
-#include "isotp.h"
-#include "uart.h"
-#include "uds.h"
+#include "sim/framing.h"
+#include "sim/isotp.h"
+#include "sim/uart.h"
+#include "sim/uds/uds.h"
 
 struct bf_bus_node {
 	struct bf_pack *pack; /* borrowed */

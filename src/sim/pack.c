@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The pack's life: made, powered, started, restarted, cut off. */
-#include "pack_priv.h"
+#include "sim/pack_priv.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "bmsflash/rng.h"
-#include "builtin.h"
-#include "dfu_device.h"
-#include "uuid.h"
+#include "sim/builtin.h"
+#include "sim/dfu/dfu_device.h"
+#include "sim/uuid.h"
 
 #define BOOT_US        BF_MS(120) /* clocks, RAM check, driver set-up of the firmware */
 #define CRASH_AFTER_US BF_MS(400)

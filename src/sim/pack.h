@@ -12,9 +12,9 @@
 #include <stdbool.h>
 
 #include "bmsflash/transport.h"
-#include "flash.h"
-#include "mimage.h"
-#include "options.h"
+#include "sim/flash.h"
+#include "sim/mimage.h"
+#include "sim/options.h"
 
 #define BF_PACK_SLOT_SIZE 0x00080000u
 #define BF_PACK_APP_SIZE  0x00040000u /* of models that are not ours */

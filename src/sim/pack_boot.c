@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The boot loader: which firmware runs, after which swap. */
-#include "pack_priv.h"
+#include "sim/pack_priv.h"
 
 #include <stdio.h>
 #include <string.h>

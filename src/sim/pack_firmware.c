@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Slots, what runs, and the marks that decide the next start. */
-#include "pack_priv.h"
+#include "sim/pack_priv.h"
 
 const struct bf_mimage *bf_pack_image(struct bf_pack *pack, unsigned slot)
 {

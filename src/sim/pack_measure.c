@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who the pack says it is, and what it measures: steady, with the small noise of a real converter. */
-#include "pack_priv.h"
+#include "sim/pack_priv.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The memory map, and work on the flash in a real pack's time. */
-#include "pack_priv.h"
+#include "sim/pack_priv.h"
 
 #include <stdio.h>
 

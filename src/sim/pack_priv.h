@@ -2,8 +2,8 @@
 /* What the files of the pack model share. */
 #pragma once
 
-#include "pack.h"
-#include "swap.h"
+#include "sim/pack.h"
+#include "sim/swap.h"
 
 #define BF_ADDR_BOOT   0x08000000u
 #define BF_ADDR_VALID  0x0800F800u /* a page: the mark of loaders that are not ours */

@@ -4,7 +4,7 @@
  * lost); then for every page that is not erased u16 number and its bytes; then u16 FFFF and u32 CRC-32 of all
  * before. LE.
  */
-#include "pack_priv.h"
+#include "sim/pack_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>

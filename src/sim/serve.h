@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "pack.h"
+#include "sim/pack.h"
 
 struct bf_serve {
 	struct bf_pack *pack;   /* borrowed, on */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "serve.h"
+#include "sim/serve.h"
 
 #include <errno.h>
 #include <linux/can.h>
@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "canbits.h"
-#include "node.h"
+#include "sim/canbits.h"
+#include "sim/node.h"
 
 #define RETRY_US BF_MS(1) /* when the interface's queue is full */
 

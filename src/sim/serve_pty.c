@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "serve.h"
+#include "sim/serve.h"
 
 #include <asm/termbits.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "node.h"
+#include "sim/node.h"
 
 struct pty {
 	struct bf_stream_node node;

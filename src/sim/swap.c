@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "swap.h"
+#include "sim/swap.h"
 
 #include <string.h>
 

@@ -15,7 +15,7 @@
  */
 #pragma once
 
-#include "flash.h"
+#include "sim/flash.h"
 
 enum bf_swap_kind {
 	BF_SWAP_NONE = 1,

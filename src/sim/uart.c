@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "uart.h"
+#include "sim/uart.h"
 
 #include <string.h>
 

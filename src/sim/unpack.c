@@ -8,7 +8,7 @@
  * bytes follow which add to it, up to and including the first below 255. The last sequence ends with its
  * literals.
  */
-#include "unpack.h"
+#include "sim/unpack.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SHA-1 (RFC 3174) lives here because version 5 UUIDs want it and nothing else may use it. */
-#include "uuid.h"
+#include "sim/uuid.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "wiring.h"
+#include "sim/wiring.h"
 
 #define BREAK_MIN BF_MS(50) /* shorter ones are noise */
 

@@ -2,7 +2,7 @@
 /* What a board does with the other lines of a serial port: reset and boot pin behind DTR and RTS, and the break. */
 #pragma once
 
-#include "node.h"
+#include "sim/node.h"
 
 /* Sets the hooks of the node that the pack's options ask for. */
 void bf_wiring_init(struct bf_stream_node *n);

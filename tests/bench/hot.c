@@ -13,7 +13,7 @@
 #include "bmsflash/rng.h"
 #include "link/hdlc_codec.h"
 #include "link/isotp_codec.h"
-#include "proto/lz4_block.h"
+#include "family/uds/lz4_block.h"
 
 #define MESSAGE 4095u
 #define LARGE   524288u

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/dfu_device.h"
+#include "sim/dfu/dfu_device.h"
 #include "sim/pack.h"
 #include "sim/pack_priv.h"
 

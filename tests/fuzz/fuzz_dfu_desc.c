@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A configuration descriptor comes from whatever is plugged in. */
-#include "proto/dfu_desc.h"
+#include "family/dfu/dfu_desc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

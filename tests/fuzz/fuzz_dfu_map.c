@@ -2,7 +2,7 @@
 /* A memory map is text from whatever is plugged in; what is taken must agree with itself. */
 #include <string.h>
 
-#include "proto/dfu_map.h"
+#include "family/dfu/dfu_map.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

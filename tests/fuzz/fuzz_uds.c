@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "proto/uds_codec.h"
+#include "family/uds/uds_codec.h"
 
 static void as_text(const uint8_t *data, size_t size)
 {

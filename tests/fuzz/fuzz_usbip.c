@@ -3,8 +3,8 @@
  * whether the handshake has been done; after each further piece of up to 64 bytes some time passes. */
 #include "fuzz.h"
 
-#include "dfu_device.h"
-#include "usbip.h"
+#include "sim/dfu/dfu_device.h"
+#include "sim/usb/usbip.h"
 
 static bool count(void *ctx, const uint8_t *p, size_t len)
 {

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "usb_serve.h"
+#include "sim/usb/usb_serve.h"
 
 enum { DETACH = 0, GETSTATUS = 3, GETSTATE = 5 };
 

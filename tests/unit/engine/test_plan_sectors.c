@@ -3,7 +3,7 @@
 #include "../backup_of.h"
 
 #include "engine/run.h"
-#include "proto/dfu_map.h"
+#include "family/dfu/dfu_map.h"
 
 #define FLASH_MAX (2u << 20)
 

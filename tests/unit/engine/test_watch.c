@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "engine/meter.h"
+#include "source/source.h"
 #include "engine/run.h"
 
 struct bench {
@@ -313,12 +313,12 @@ static void silence_while_writing_is_told_once_and_tried_ever_more_rarely(void *
 
 /* A meter that plays readings from a list. */
 struct script {
-	struct bf_meter meter;
+	struct bf_source meter;
 	const double *temps; /* below -100: not told */
 	unsigned n, at;
 };
 
-static enum bf_rc play(struct bf_meter *m, struct bf_transport *wire, struct bf_proto *proto,
+static enum bf_rc play(struct bf_source *m, struct bf_transport *wire, struct bf_proto *proto,
 		       struct bf_measure *ret, struct bf_err *err)
 {
 	struct script *s = BF_CONTAINER_OF(m, struct script, meter);
@@ -335,7 +335,7 @@ static enum bf_rc play(struct bf_meter *m, struct bf_transport *wire, struct bf_
 static void a_cause_that_is_no_longer_told_is_not_over(void **state)
 {
 	static const double temps[] = { 50, -999, -999, 50, -999, 30 };
-	static const struct bf_meter_ops ops = { .read = play };
+	static const struct bf_source_ops ops = { .read = play };
 	static const struct bf_proto_ops nothing = { .name = "none" };
 	struct script s = { { &ops }, temps, BF_COUNT(temps), 0 };
 	struct bf_proto proto = { .ops = &nothing };
@@ -371,8 +371,8 @@ static void the_interval_doubles_with_each_silence_up_to_a_limit(void **state)
 		{ 0, BF_SEC(10) },  { 1, BF_SEC(20) },   { 3, BF_SEC(80) },
 		{ 6, BF_SEC(640) }, { 60, BF_SEC(640) },
 	};
-	static const struct bf_meter_ops ops = { 0 };
-	struct bf_meter meter = { &ops };
+	static const struct bf_source_ops ops = { 0 };
+	struct bf_source meter = { &ops };
 	struct bf_run *run = calloc(1, sizeof(*run));
 
 	(void)state;

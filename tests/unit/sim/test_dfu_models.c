@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "dfu_device.h"
+#include "sim/dfu/dfu_device.h"
 
 #define APP      0x08010000u
 #define ERR_BUSY (-(int)BF_E_BUSY)

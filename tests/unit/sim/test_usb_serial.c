@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "bmsflash/bytes.h"
-#include "usb_serial.h"
-#include "usbip.h"
+#include "sim/usb/usb_serial.h"
+#include "sim/usb/usbip.h"
 
 struct bench {
 	struct bf_pack *pack;

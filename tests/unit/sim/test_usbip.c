@@ -5,8 +5,8 @@
 #include <errno.h>
 
 #include "bmsflash/bytes.h"
-#include "dfu_device.h"
-#include "usbip.h"
+#include "sim/dfu/dfu_device.h"
+#include "sim/usb/usbip.h"
 
 struct bench {
 	struct bf_pack *pack;

@@ -8,7 +8,7 @@
 #include "bmsflash/transport.h"
 #include "builtin.h"
 #include "pack.h"
-#include "usb_wire.h"
+#include "sim/usb/usb_wire.h"
 
 enum { DETACH, DNLOAD, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT };
 enum {
