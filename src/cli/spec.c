@@ -4,9 +4,9 @@
 #include <assert.h>
 
 static const char *const protocol_names[] = {
-#define BF_PROTO(name) #name,
-#include "protocols.def"
-#undef BF_PROTO
+#define BF_FAMILY(name) #name,
+#include "families.def"
+#undef BF_FAMILY
 	NULL,
 };
 

@@ -119,7 +119,7 @@ struct bf_run {
 	uint32_t worked_rate;           /* at the end of writing; 0: nothing was written */
 	unsigned rate_steps;            /* down, while data moved */
 	struct bf_linktest line_before; /* at the first rate, before anything was changed */
-	struct bf_source *meter;         /* NULL: conditions are not read */
+	struct bf_source *meter;        /* NULL: conditions are not read */
 	bf_time watched;                /* when conditions were read last */
 	unsigned untold;                /* readings in a row that failed while writing */
 	unsigned told_outside; /* bits of enum bf_allow: outside limits while writing, and told */

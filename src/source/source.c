@@ -10,7 +10,7 @@ static const struct bf_source_ops *const sources[BF_TELEMETRY_COUNT] = {
 };
 
 enum bf_rc bf_source_open(const struct bf_profile *profile, struct bf_transport **wire,
-			 struct bf_source **ret, struct bf_err *err)
+			  struct bf_source **ret, struct bf_err *err)
 {
 	const struct bf_source_ops *ops = sources[profile->telemetry];
 
@@ -21,7 +21,7 @@ enum bf_rc bf_source_open(const struct bf_profile *profile, struct bf_transport 
 }
 
 enum bf_rc bf_source_missing(const struct bf_profile *profile, const struct bf_transport *wire,
-			    struct bf_err *err)
+			     struct bf_err *err)
 {
 	static const char *const needs[BF_TELEMETRY_COUNT] = {
 		[BF_TELEMETRY_MODBUS] = "Modbus registers, which need a serial line",
@@ -47,7 +47,7 @@ struct bf_source *bf_source_close(struct bf_source *m)
 /* ---- the pack's own answers, through its application: nothing to keep ---- */
 
 static enum bf_rc pack_open(const struct bf_profile *profile, struct bf_transport **wire,
-			   struct bf_source **ret, struct bf_err *err)
+			    struct bf_source **ret, struct bf_err *err)
 {
 	struct bf_source *m = calloc(1, sizeof(*m));
 
@@ -60,7 +60,7 @@ static enum bf_rc pack_open(const struct bf_profile *profile, struct bf_transpor
 }
 
 static enum bf_rc pack_read(struct bf_source *m, struct bf_transport *wire, struct bf_proto *proto,
-			   struct bf_measure *ret, struct bf_err *err)
+			    struct bf_measure *ret, struct bf_err *err)
 {
 	(void)m, (void)wire;
 	return proto->ops->measure ? proto->ops->measure(proto, ret, err) : BF_OK;

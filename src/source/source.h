@@ -33,8 +33,8 @@ extern const struct bf_source_ops bf_source_pack, bf_source_modbus, bf_source_ca
 /* *ret stays NULL for a profile that reads nothing, and where the source does not fit this wire: that is
  * the business of whoever needs the conditions. */
 enum bf_rc bf_source_open(const struct bf_profile *profile, struct bf_transport **wire,
-			 struct bf_source **ret, struct bf_err *err);
+			  struct bf_source **ret, struct bf_err *err);
 /* Why there is no meter; BF_OK when the profile wants none. */
 enum bf_rc bf_source_missing(const struct bf_profile *profile, const struct bf_transport *wire,
-			    struct bf_err *err);
+			     struct bf_err *err);
 struct bf_source *bf_source_close(struct bf_source *m); /* takes NULL, returns NULL */
