@@ -34,6 +34,7 @@ enum bf_dfu_attribute { /* bmAttributes of the functional descriptor */
 #define BF_DFU_TRANSFER_UNSAID  64
 #define BF_DFU_TRANSFER_ANY     0xFFFF /* seen where nobody filled it in */
 #define BF_DFU_TRANSFER_LIMITED 1024
+#define BF_DFU_TRANSFER_LEAST   8 /* the smallest packet that there is */
 
 struct bf_dfu_desc {
 	enum bf_dfu_mode mode; /* by bInterfaceProtocol alone: 2 is DFU mode */

@@ -59,6 +59,8 @@ static void complete_desc(struct bf_dfu *d)
 	    get_descriptor(d, DEVICE_DESCRIPTOR, raw, sizeof(raw)) == sizeof(raw) &&
 	    raw[PACKET_SIZE_AT] > d->desc.transfer && raw[PACKET_SIZE_AT] <= BF_DFU_TRANSFER_UNSAID)
 		d->desc.transfer = raw[PACKET_SIZE_AT];
+	if (d->desc.transfer < BF_DFU_TRANSFER_LEAST)
+		d->desc.transfer = BF_DFU_TRANSFER_LEAST;
 	if (d->base.env.profile->dfu_transfer)
 		d->desc.transfer = (uint16_t)d->base.env.profile->dfu_transfer;
 }

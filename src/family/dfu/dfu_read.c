@@ -201,10 +201,10 @@ static enum bf_rc stream_room(struct bf_dfu *d, size_t *cap, struct bf_err *err)
 	size_t piece = bf_dfu_piece(d), want = d->stream.len + piece;
 	uint8_t *grown;
 
-	if (want > BF_DFU_STREAM_MAX)
+	if (want > BF_DFU_STREAM_MAX || d->stream.block > LAST_BLOCK)
 		return bf_fail(err, BF_E_UNSUPPORTED,
 			       "the device uploads more than %zu bytes without an end",
-			       BF_DFU_STREAM_MAX);
+			       d->stream.len);
 	if (want <= *cap)
 		return BF_OK;
 	grown = realloc(d->stream.bytes, want + d->stream.len);
