@@ -16,6 +16,7 @@
 #define LEAVE_SOON  BF_MS(100)  /* one that does not announce it may do it all the same */
 #define STALL_LOOK  BF_SEC(1)   /* one that stalled DETACH often leaves, too */
 #define RESET_LOOK  BF_MS(1500) /* after a bus reset */
+#define ANSWER_LOOK BF_MS(200)
 
 /* Request and descriptors that a device is asked for (USB 2.0, 9.4.3) */
 #define GET_DESCRIPTOR    0x06
@@ -601,16 +602,41 @@ static enum bf_rc leave_by_detach(struct bf_dfu *d, struct bf_err *err)
 static const struct rung {
 	enum bf_rc (*take)(struct bf_dfu *d, struct bf_err *err);
 	bf_time look;
+	bool ask; /* one that answers after ANSWER_LOOK stays */
 	enum { ANY, DFUSE, WAITING } when;
 } ladder[] = {
 	/* clang-format off */
-	{ dfuse_leave, BF_SEC(2), DFUSE },
-	{ leave_by_asking, LEAVE_SOON, WAITING },
-	{ leave_by_reset, RESET_LOOK, ANY },
-	{ leave_by_detach, BF_SEC(1), ANY },
-	{ leave_by_reset, RESET_LOOK, ANY },
+	{ dfuse_leave, BF_SEC(2), true, DFUSE },
+	{ leave_by_asking, LEAVE_SOON, false, WAITING },
+	{ leave_by_reset, RESET_LOOK, true, ANY },
+	{ leave_by_detach, BF_SEC(1), false, ANY }, /* some answer and count down meanwhile */
+	{ leave_by_reset, RESET_LOOK, true, ANY },
 	/* clang-format on */
 };
+
+/* A device that is there and answers is not waited for: it is in dfuIDLE or dfuERROR, and not on its way. */
+static bool answers(struct bf_dfu *d)
+{
+	struct bf_dfu_status st;
+	struct bf_err none;
+
+	bf_err_init(&none);
+	return !bf_dfu_select(d, d->desc.alts[0].setting, &none) &&
+	       !bf_dfu_getstatus_once(d, &st, &none) &&
+	       (st.state == BF_DFU_IDLE || st.state == BF_DFU_ERROR);
+}
+
+static enum bf_rc see_it_go(struct bf_dfu *d, const struct rung *rung, enum bf_dfu_where *ret,
+			    struct bf_err *err)
+{
+	static const char what[] = "waiting for the application to start";
+	bf_time first = rung->look < ANSWER_LOOK ? rung->look : ANSWER_LOOK;
+	enum bf_rc rc = watch(d, BF_DFU_AT_LOADER, first, what, ret, err);
+
+	if (rc || *ret != BF_DFU_AT_LOADER || first == rung->look || (rung->ask && answers(d)))
+		return rc;
+	return watch(d, BF_DFU_AT_LOADER, rung->look - first, what, ret, err);
+}
 
 static bool fits(const struct bf_dfu *d, const struct rung *rung)
 {
@@ -642,8 +668,8 @@ static enum bf_rc climb(struct bf_dfu *d, struct bf_err *err)
 		}
 		if (why.rc)
 			bf_log(d->base.env.log, BF_LOG_INFO, "leaving DFU mode: %s", why.cause);
-		if (watch(d, BF_DFU_AT_LOADER, why.rc ? 0 : ladder[i].look,
-			  "waiting for the application to start", &where, err))
+		where = bf_dfu_look(d);
+		if (!why.rc && where == BF_DFU_AT_LOADER && see_it_go(d, &ladder[i], &where, err))
 			return err->rc;
 	}
 	d->stays = where == BF_DFU_AT_LOADER;
