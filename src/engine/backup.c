@@ -243,7 +243,8 @@ static enum bf_rc save_region(struct backup *b, const struct bf_region *r, struc
 	describe_region(b, r, file, buf, len);
 	bf_archive_add(&b->archive, file, bf_steal(&buf), len);
 	b->bytes += len;
-	b->firmware = b->firmware || is_whole_firmware(b->run, r);
+	/* A place that is blank, as the second of two that are written in turn, is no way back. */
+	b->firmware = b->firmware || (len && is_whole_firmware(b->run, r));
 	tell(b, r, len, "saved");
 	return BF_OK;
 }

@@ -278,10 +278,6 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 	bool heard;
 	enum bf_rc rc = choose(run, &only, err);
 
-	if (!rc && run->job->alt && !run->transport->ops->usb)
-		return bf_fail(err, BF_E_USAGE,
-			       "--alt names a USB alternate setting, '%s' is no USB device",
-			       run->job->iface);
 	if (rc || bf_auth_choose(run, err))
 		return err->rc;
 	if (run->job->rescue)

@@ -109,6 +109,7 @@ static enum bf_rc check_options(const struct bf_run *run, struct bf_err *err)
 	} rows[] = {
 		{ "node", job->node >= 0, BF_WIRE_STREAM | BF_WIRE_BUS, "an address on a bus" },
 		{ "baud", job->baud > 0, BF_WIRE_STREAM, "the rate of a serial line" },
+		{ "alt", job->alt != NULL, BF_WIRE_USB, "an alternate setting of a USB device" },
 		{ "bitrate", job->bitrate > 0, BF_WIRE_BUS, "the bit rate of a CAN bus" },
 	};
 

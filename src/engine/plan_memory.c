@@ -162,8 +162,8 @@ static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 		return BF_OK;
 	if (bf_run_can(p->run, BF_CAP_HASH) && ops->hash_units && !p->exact)
 		rc = compare_hashes(p, err);
-	else if (bf_run_can(p->run, BF_CAP_READ) && ops->read && p->run->resumed &&
-		 p->region->access & BF_ACCESS_READ)
+	else if (bf_run_can(p->run, BF_CAP_READ) && ops->read &&
+		 (p->run->resumed || p->run->own_image) && p->region->access & BF_ACCESS_READ)
 		rc = compare_contents(p, err);
 	/* What lies in the first unit before the image is not known: it goes with it. */
 	if (!rc && p->units[0].start < p->addr)
@@ -346,11 +346,12 @@ static struct bf_item cut_first(struct bf_todo *todo, uint32_t len)
 static uint32_t start_len(const struct bf_item *head)
 {
 	const struct bf_segment *seg = head->target.segment;
+	const uint8_t *p = seg->data + head->target.from;
 	uint32_t unit = head->region->write_unit > VECTORS ? head->region->write_unit : VECTORS;
 	uint32_t n = VECTORS;
 
-	if (seg->len >= MCUBOOT_HEADER && bf_get_le32(seg->data) == MCUBOOT_MAGIC)
-		n += bf_get_le16(seg->data + 8);
+	if (seg->len - head->target.from >= MCUBOOT_HEADER && bf_get_le32(p) == MCUBOOT_MAGIC)
+		n += bf_get_le16(p + 8);
 	return (n + unit - 1) / unit * unit;
 }
 
@@ -470,14 +471,27 @@ static void write_all(struct segment_plan *plans, size_t n)
 	}
 }
 
+/* The unit that makes the firmware start. An archive may hold all of a chip's flash, with a bootloader before the
+ * firmware: what did not change of it is not touched. NULL: it begins nowhere here. */
+static struct unit *head_of(struct segment_plan *p)
+{
+	size_t i = 0;
+
+	while (p->run->own_image && i < p->n && !p->units[i].differs)
+		i++;
+	return i < p->n ? &p->units[i] : NULL;
+}
+
 static enum bf_rc plan_all(struct segment_plan *plans, size_t n, struct bf_err *err)
 {
 	struct bf_run *run = plans[0].run;
 	bool head_last = bf_run_can(run, BF_CAP_ANY_ORDER) && !bf_run_can(run, BF_CAP_DUAL_BANK);
+	struct unit *head;
 	bool any = false;
 
 	if (look(plans, n, &any, err))
 		return err->rc;
+	head = head_of(&plans[0]);
 	/* What checks the pack afterwards looks where this was put. */
 	run->todo.whole.addr = plans[0].addr;
 	run->todo.whole.slot = plans[0].region->slot;
@@ -485,12 +499,12 @@ static enum bf_rc plan_all(struct segment_plan *plans, size_t n, struct bf_err *
 	run->todo.skipped = run->todo.bytes;
 	if (any && !bf_run_can(run, BF_CAP_ANY_ORDER))
 		write_all(plans, n);
-	else if (any && head_last)
-		plans[0].units[0].differs = true;
+	else if (any && head_last && head)
+		head->differs = true;
 	for (size_t i = 0; i < n; i++)
 		add_items(&plans[i]);
-	if (head_last && run->todo.n)
-		split_head(run, &plans[0].units[0]);
+	if (head_last && run->todo.n && head)
+		split_head(run, head);
 	return BF_OK;
 }
 

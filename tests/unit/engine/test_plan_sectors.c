@@ -181,6 +181,56 @@ static void neighbours_of_an_image_on_mixed_sectors_keep_their_bytes(void **stat
 	chip_done(&c);
 }
 
+static enum bf_rc read_chip(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			    uint8_t *buf, size_t len, struct bf_err *err)
+{
+	(void)p, (void)region, (void)err;
+	memcpy(buf, chip->flash + (addr - chip->base), len);
+	return BF_OK;
+}
+
+/* A ROM's map is of all the flash, the pack's own bootloader and settings among it. */
+static void restoring_all_of_a_chip_touches_only_what_has_changed(void **state)
+{
+	struct bench b = { .events = { on_event, NULL } };
+	uint8_t sha[BF_SHA256_LEN];
+	struct bf_err err;
+	struct chip c;
+
+	(void)state;
+	bf_err_init(&err);
+	chip_init(&c, maps[3]);
+	memcpy(chip->flash, chip->before, chip->size);
+	memset(chip->flash + 0x10000, 0x55, 42000); /* the firmware that goes */
+	b.ops.erase = erase;
+	b.ops.read = read_chip;
+	b.proto.ops = &b.ops;
+	b.run = (struct bf_run){ .job = &b.job, .proto = &b.proto, .events = &b.events };
+	b.run.own_image = b.run.has_place = true;
+	b.run.transport =
+		&(struct bf_transport){ .ops = &(struct bf_transport_ops){ .wire = BF_WIRE_USB } };
+	b.run.clock = b.run.outer = bf_vclock_new();
+	b.run.deadline = BF_NEVER;
+	b.run.ident.caps = BF_CAP_ERASE | BF_CAP_READ | BF_CAP_ANY_ORDER;
+	b.run.ident.n_regions = bf_dfu_map_regions(&c.map, 0, b.run.ident.regions, 4);
+	bf_sha256(sha, c.before, c.size);
+	assert_int_equal(bf_image_from_backup("p.tar", "app", c.base, c.before, c.size, sha,
+					      &b.run.image, &err),
+			 BF_OK);
+	if (bf_todo_memory(&b.run, &err) || bf_erase_all(&b.run, &err))
+		fail_msg("%s", err.cause);
+	assert_int_equal(c.erases, 1);
+	assert_true(b.run.todo.head_last);
+	assert_int_equal(b.run.todo.items[0].target.addr, 0x08010000);
+	assert_true(b.run.todo.items[0].target.len <= 16); /* its first bytes go last */
+	write_items(&b.run.todo);
+	assert_memory_equal(c.flash, c.before, c.size);
+	bf_todo_done(&b.run.todo);
+	bf_image_free(b.run.image);
+	bf_clock_free(b.run.clock);
+	chip_done(&c);
+}
+
 static struct bf_region told(uint32_t size, uint32_t unit)
 {
 	return (struct bf_region){ .name = "app",
@@ -227,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_outside_the_images_own_sectors_is_ever_erased),
 		cmocka_unit_test(neighbours_of_an_image_on_mixed_sectors_keep_their_bytes),
+		cmocka_unit_test(restoring_all_of_a_chip_touches_only_what_has_changed),
 		cmocka_unit_test(sizes_that_no_pack_has_are_not_offered),
 		cmocka_unit_test(a_unit_at_the_end_of_a_region_ends_with_it),
 	};
