@@ -42,16 +42,18 @@ static enum bf_rc by_reading(struct bf_run *run, const struct bf_region *region,
 	return memcmp(got, seg->data, seg->len) == 0 ? BF_OK : differs(addr, seg->len, err);
 }
 
-/* BF_E_UNSUPPORTED when the pack offers no way to look at its memory. */
-static enum bf_rc by_memory(struct bf_run *run, int64_t moved, unsigned *ret_how,
-			    struct bf_err *err)
+/* BF_E_UNSUPPORTED when the pack offers no way to look at its memory. stream: the place of a device without
+ * addresses, NULL: by address. */
+static enum bf_rc by_memory(struct bf_run *run, int64_t moved, const struct bf_region *stream,
+			    unsigned *ret_how, struct bf_err *err)
 {
 	const struct bf_segment *segments;
 	size_t n = bf_image_segments(run->image, &segments);
 
 	for (size_t i = 0; i < n; i++) {
 		uint32_t addr = (uint32_t)(segments[i].addr + moved);
-		const struct bf_region *region = bf_place_region(run, &segments[i], addr);
+		const struct bf_region *region =
+			stream ? stream : bf_place_region(run, &segments[i], addr);
 		enum bf_rc rc = BF_E_UNSUPPORTED;
 
 		*ret_how = BF_VERIFIED_DIGEST;
@@ -100,7 +102,7 @@ static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
 	}
 	if (rc == BF_E_UNSUPPORTED && !bf_run_can(run, BF_CAP_SINK)) {
 		bf_err_init(err);
-		rc = by_memory(run, moved_by(run), &how, err);
+		rc = by_memory(run, moved_by(run), NULL, &how, err);
 	}
 	if (!rc)
 		bf_model_verified(&run->model, how);
@@ -164,31 +166,60 @@ static bool by_digest(const struct bf_run *run, bool *ret_same)
 	return true;
 }
 
-/* Where the running image lies, as the image's own addresses would have it. */
-static int64_t running_moved_by(const struct bf_run *run)
+/* Where the running image lies, as the image's own addresses would have it: in the active slot, or where this
+ * image would go. */
+static enum bf_rc find_running(struct bf_run *run, int64_t *ret_moved,
+			       const struct bf_region **ret_stream, struct bf_err *err)
 {
 	const struct bf_segment *segments;
+	size_t n = bf_image_segments(run->image, &segments);
 	const struct bf_region *region = NULL;
+	BF_AUTO_MEM struct bf_place *places = calloc(n ? n : 1, sizeof(*places));
 	unsigned slot;
 
-	(void)bf_image_segments(run->image, &segments);
+	if (!places)
+		abort();
+	*ret_moved = 0;
+	*ret_stream = NULL;
 	if (bf_slot_active(&run->ident, &slot))
 		region = bf_region_of_slot(&run->ident, slot);
-	return region ? (int64_t)region->addr - segments[0].addr : 0;
+	if (!region && bf_run_can(run, BF_CAP_SINK)) {
+		if (bf_place_stream(run, &segments[0], &region, err))
+			return err->rc;
+		/* The one that is written need not be the one that runs. */
+		if (run->ident.n_regions > 1)
+			return bf_fail(err, BF_E_UNSUPPORTED,
+				       "this pack has %zu alternate settings, and does not say "
+				       "which of them runs",
+				       run->ident.n_regions);
+		*ret_stream = region;
+	}
+	if (region)
+		*ret_moved = (int64_t)region->addr - segments[0].addr;
+	else if (n && bf_image_meta(run->image)->mcuboot && run->ident.n_regions) {
+		if (bf_place_segments(run, segments, n, places, err))
+			return err->rc;
+		*ret_moved = (int64_t)places[0].addr - segments[0].addr;
+	}
+	return BF_OK;
 }
 
 enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err)
 {
 	char text[BF_VERSION_TEXT];
 	const char *runs = bf_ident_version(&run->ident, text);
+	const struct bf_region *stream;
 	bool same = false;
+	int64_t moved;
 	unsigned how;
 	enum bf_rc rc = BF_OK;
 
 	if (!by_digest(run, &same)) {
 		if (bf_ph_ready(run, err))
 			return bf_while(err, "preparing the pack for reading");
-		rc = by_memory(run, running_moved_by(run), &how, err);
+		if (find_running(run, &moved, &stream, err))
+			return bf_while(err, "looking for the running firmware");
+		rc = by_memory(run, moved, stream, &how, err);
 		if (rc && rc != BF_E_MISMATCH)
 			return rc;
 		same = rc == BF_OK;
