@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
-#include "proto/dfu_priv.h"
+#include "family/dfu/dfu_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
