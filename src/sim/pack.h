@@ -147,7 +147,7 @@ enum bf_verdict bf_pack_verdict(struct bf_pack *pack, unsigned slot);
 /* What runs, or NULL in the loader. */
 const struct bf_mimage *bf_pack_running(const struct bf_pack *pack);
 bool bf_pack_on_trial(const struct bf_pack *pack);
-/* Nobody erased or wrote over the pack's own loader; else nothing starts. */
+/* The pack's own loader is what it was, also if somebody wrote it again; else nothing starts. */
 bool bf_pack_loader_whole(const struct bf_pack *pack);
 /* A loader that looks at no signature (DfuSe) has started what lies in the first slot. */
 void bf_pack_start_raw(struct bf_pack *pack);
@@ -189,7 +189,8 @@ struct bf_pack_kept {
 	uint32_t counter;        /* lowest security counter that may start */
 	uint8_t fingerprint[10]; /* DID F15A */
 	bool locked_out;         /* too many wrong keys */
-	bool loader_lost;        /* the pack's own loader was erased or written over */
+	bool loader_touched;     /* somebody erased or wrote where the pack's own loader is */
+	uint32_t loader_crc;     /* of what it was before */
 };
 struct bf_pack_kept *bf_pack_kept(struct bf_pack *pack);
 

@@ -145,7 +145,7 @@ static void boot_by_mark(struct bf_pack *p)
 
 bool bf_pack_loader_whole(const struct bf_pack *pack)
 {
-	return !pack->kept.loader_lost;
+	return !pack->kept.loader_touched || bf_pack_loader_crc(pack) == pack->kept.loader_crc;
 }
 
 void bf_pack_boot(struct bf_pack *pack)
@@ -160,15 +160,15 @@ void bf_pack_boot(struct bf_pack *pack)
 	}
 	if (!single)
 		swap_banks(pack);
-	if (pack->flash.dead || pack->kept.loader_lost)
+	if (pack->flash.dead || !bf_pack_loader_whole(pack))
 		return;
 	m = bf_pack_image(pack, 0);
 	if (!m->present || !m->sound || m->counter < pack->kept.counter)
 		return;
 	pack->trial = !single && bf_swap_on_trial(&pack->banks);
 	/* Only firmware that stays may close the way back. */
-	if (!pack->trial && m->counter > pack->kept.counter)
-		pack->kept.counter = m->counter;
+	if (!pack->trial)
+		bf_pack_keep_counter(pack, m);
 	if (pack->stay_in_loader)
 		return;
 	pack->running = *m;

@@ -95,6 +95,13 @@ enum bf_pack_work bf_pack_activate(struct bf_pack *pack, bool permanent, bf_time
 	return bf_pack_worked(pack, bf_swap_request(&pack->banks, permanent), now, ret_done);
 }
 
+/* USB devices of others have no counter that only goes up. */
+void bf_pack_keep_counter(struct bf_pack *pack, const struct bf_mimage *image)
+{
+	if (image->counter > pack->kept.counter && !bf_sim_model_is_dfu(pack->opts.model))
+		pack->kept.counter = image->counter;
+}
+
 enum bf_pack_work bf_pack_confirm(struct bf_pack *pack, bf_time now, bf_time *ret_done)
 {
 	enum bf_pack_work work;
@@ -111,8 +118,7 @@ enum bf_pack_work bf_pack_confirm(struct bf_pack *pack, bf_time now, bf_time *re
 	pack->trial = false;
 	pack->confirmed_now = true;
 	pack->crash_at = BF_NEVER;
-	if (pack->running.counter > pack->kept.counter)
-		pack->kept.counter = pack->running.counter;
+	bf_pack_keep_counter(pack, &pack->running);
 	return BF_PACK_DONE;
 }
 

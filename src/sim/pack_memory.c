@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "bmsflash/crc.h"
+
 #define RWE (BF_PACK_READ | BF_PACK_ERASE | BF_PACK_WRITE)
 
 static const struct bf_pack_region dual_map[] = {
@@ -107,10 +109,18 @@ enum bf_pack_work bf_pack_erase(struct bf_pack *pack, uint32_t addr, uint32_t si
 	return bf_pack_worked(pack, ok, now, ret_done);
 }
 
+uint32_t bf_pack_loader_crc(const struct bf_pack *pack)
+{
+	return (uint32_t)bf_crc(&bf_crc32_ieee, bf_flash_at(&pack->flash, BF_ADDR_BOOT),
+				BF_LOADER_SIZE);
+}
+
 static void mark_loader(struct bf_pack *pack, uint32_t addr)
 {
-	if (addr - BF_ADDR_BOOT < BF_LOADER_SIZE)
-		pack->kept.loader_lost = true;
+	if (pack->kept.loader_touched || addr - BF_ADDR_BOOT >= BF_LOADER_SIZE)
+		return;
+	pack->kept.loader_touched = true;
+	pack->kept.loader_crc = bf_pack_loader_crc(pack);
 }
 
 enum bf_pack_work bf_pack_erase_sector(struct bf_pack *pack, uint32_t addr, uint32_t size,

@@ -56,6 +56,9 @@ struct bf_pack {
 const struct bf_mimage *bf_pack_image(struct bf_pack *pack, unsigned slot);
 /* Its loader is not ours: one bank, started by a mark. */
 bool bf_pack_is_plain(const struct bf_pack *pack);
+/* Firmware that stays closes the way back to a lower counter. */
+void bf_pack_keep_counter(struct bf_pack *pack, const struct bf_mimage *image);
+uint32_t bf_pack_loader_crc(const struct bf_pack *pack);
 /* The boot loader's whole work, with flash times; sets running and trial. */
 void bf_pack_boot(struct bf_pack *pack);
 /* To be called after work on the flash: queues its time, notices that power went. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state file: 8 bytes "BMSPACK1", u32 counter, 10 bytes fingerprint, u8 flags (1: locked out, 2: loader
- * lost); then for every page that is not erased u16 number and its bytes; then u16 FFFF and u32 CRC-32 of all
- * before. LE.
+ * The state file: 8 bytes "BMSPACK1", u32 counter, 10 bytes fingerprint, u8 flags (1: locked out, 2: the loader
+ * was touched, and the u32 CRC-32 that it had before follows); then for every page that is not erased u16 number
+ * and its bytes; then u16 FFFF and u32 CRC-32 of all before. LE.
  */
 #include "sim/pack_priv.h"
 
@@ -38,7 +38,9 @@ enum bf_rc bf_pack_save(const struct bf_pack *pack, struct bf_err *err)
 	bf_out_bytes(&o, MAGIC, 8);
 	bf_out_le32(&o, pack->kept.counter);
 	bf_out_bytes(&o, pack->kept.fingerprint, sizeof(pack->kept.fingerprint));
-	bf_out_u8(&o, (uint8_t)(pack->kept.locked_out | pack->kept.loader_lost << 1));
+	bf_out_u8(&o, (uint8_t)(pack->kept.locked_out | pack->kept.loader_touched << 1));
+	if (pack->kept.loader_touched)
+		bf_out_le32(&o, pack->kept.loader_crc);
 	for (uint16_t i = 0; i < PAGES; i++) {
 		uint32_t addr = BF_FLASH_BASE + i * BF_FLASH_PAGE;
 
@@ -71,7 +73,9 @@ static bool read_state(struct bf_pack *p, const uint8_t *buf, size_t len)
 		memcpy(p->kept.fingerprint, fingerprint, sizeof(p->kept.fingerprint));
 	flags = bf_cur_u8(&c);
 	p->kept.locked_out = flags & 1;
-	p->kept.loader_lost = flags & 2;
+	p->kept.loader_touched = flags & 2;
+	if (p->kept.loader_touched)
+		p->kept.loader_crc = bf_cur_le32(&c);
 	while ((page = bf_cur_le16(&c)) != LAST) {
 		const uint8_t *data = bf_cur_bytes(&c, BF_FLASH_PAGE);
 
