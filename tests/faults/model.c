@@ -15,6 +15,10 @@
 #define DFUSE_APP                                                                              \
 	"[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x800\n" \
 	"write-unit = 8\n"
+#define ROM_APP DFUSE_APP "alt = 1\n"
+#define F4_APP                                                                                   \
+	"[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x10000\n" \
+	"write-unit = 8\n"
 /* Without a backup one bank has no way back: that needs a permission and is another story. */
 #define ONE_BANK_HABITS "nrc24 nohash"
 #define HABITS          "nrc24 nohash noread slow busy"
@@ -89,6 +93,44 @@ static const struct model rows[] = {
 	  .messages = 400,
 	  .requests = 400,
 	  .ops = 12000 },
+	/* Bad lines wait: in its ROM loader such a pack has another serial number than its backup. */
+	{ .name = "stm32app",
+	  .pack = "model=stm32app",
+	  .profile = DFUSE_APP,
+	  .words = NO_HARDWARE,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES },
+	{ .name = "st-rom",
+	  .pack = "model=st-rom",
+	  .profile = ROM_APP,
+	  .words = NO_HARDWARE,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES },
+	{ .name = "stm32f4",
+	  .pack = "model=stm32f4",
+	  .profile = F4_APP,
+	  .words = NO_HARDWARE,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES },
+	{ .name = "tinyusb",
+	  .pack = "model=tinyusb",
+	  .words = "--allow no-hardware,no-backup,single-bank",
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 400,
+	  .requests = 400,
+	  .ops = 6000 },
+	{ .name = "zephyr",
+	  .pack = "model=zephyr",
+	  .words = NO_HARDWARE " --alt image_1",
+	  .two_banks = true,
+	  .cuts = BY_MESSAGES,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 800,
+	  .requests = 800,
+	  .ops = 6000,
+	  .waits = "a device that only power starts" },
 	{ .name = "uds-nohash",
 	  .pack = "link=rs485,quirk=nohash",
 	  .profile = HDLC,
