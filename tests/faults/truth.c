@@ -8,7 +8,8 @@
 #include "sim/pack.h"
 #include "sim/pack_priv.h"
 
-#define SETTLE BF_SEC(30) /* longer than any start, swap or watchdog of the model */
+#define FIRMWARE_MAX 0x10000u   /* what the profiles of one-bank devices draw */
+#define SETTLE       BF_SEC(30) /* longer than any start, swap or watchdog of the model */
 
 /* Stands before the wire's own table, to be there when it is closed. */
 struct spy {
@@ -129,12 +130,31 @@ static enum bf_rc spy_usb_control(struct bf_transport *t, const struct bf_usb_se
 	return spy_of(t)->own->usb->control(t, setup, data, len, ret_len, deadline, err);
 }
 
+/* A device of others says where its firmware is; what lies beside it is nobody's to erase. */
+static void look_beside(const struct bf_pack *pack, struct truth_guard *g)
+{
+	enum bf_sim_model model = bf_pack_opts(pack)->model;
+	bool two_slots =
+		model == BF_SIM_ZEPHYR || model == BF_SIM_ZEPHYR_NEXT || model == BF_SIM_MCUBOOT;
+	uint32_t at;
+
+	if (!bf_sim_model_is_dfu(model) || g->wrong[0])
+		return;
+	at = bf_dfu_device_outside(pack, BF_ADDR_SLOT0,
+				   two_slots ? 2 * BF_PACK_SLOT_SIZE : FIRMWARE_MAX);
+	if (at)
+		snprintf(g->wrong, sizeof(g->wrong),
+			 "%08x was erased or written, outside the sectors of the firmware",
+			 (unsigned)at);
+}
+
 static void spy_close(struct bf_transport *t)
 {
 	const struct spy *spy = spy_of(t);
 	const struct truth_hooks *h = spy->guard->hooks;
 
 	look(spy->pack, spy->guard, spy->at_close);
+	look_beside(spy->pack, spy->guard);
 	t->ops = spy->own;
 	free((void *)(uintptr_t)spy);
 	if (h && h->closing)

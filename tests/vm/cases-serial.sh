@@ -89,3 +89,80 @@ case_serial_adapter_unplugged_in_the_middle() {
 	gadget_down
 	gadget_up && tty_pack /dev/ttyGS0 state=pack.state && flash /dev/ttyACM0 "$swift"
 }
+
+# ---- a pack that is a USB serial port ----
+
+case_acm_pack_hears_line_coding_and_modem_lines() {
+	acm_pack parity=even,rate=57600 || return 1
+	special '[rs485]' 'framing = hdlc' 'parity = even' 'stop-bits = 2'
+	each_rate /dev/ttyACM0 57600 || return 1
+	poll must_say sim.out 'line 57600 8E2' 'DTR 1 RTS 1' 'DTR 0 RTS 0' || return 1
+	special '[rs485]' 'framing = hdlc' 'parity = odd' # garbage to it
+	"$bmsflash" probe --if /dev/ttyACM0 --profile "$profile" --baud 57600 >probe.out 2>&1
+	must_say sim.out 'line 57600 8O1'
+}
+
+case_acm_flash() {
+	special '[rs485]' 'framing = hdlc'
+	acm_pack flash=instant && flash /dev/ttyACM0 "$swift"
+}
+
+case_acm_flash_over_a_port_that_leaves_while_the_pack_restarts() {
+	special '[rs485]' 'framing = hdlc'
+	acm_pack flash=instant,replug=same && flash /dev/ttyACM0 "$swift"
+}
+
+# In its bootloader it is another device: other numbers, another name below by-id.
+case_acm_flash_over_a_port_that_comes_back_as_another() {
+	special '[rs485]' 'framing = iso14230'
+	acm_pack flash=instant,replug=other,version=none || return 1
+	[ "$(usb_device idProduct)" = 0005 ] && flash /dev/ttyACM0 "$swift" || return 1
+	[ "$(usb_device idProduct)" = 0004 ]
+}
+
+# As many boards are wired: RTS alone is reset, DTR alone the boot pin, both or none is neither.
+lines_of() { # port, then what is on, one step after another: rts, dtr, both, none, break
+	need python3
+	python3 - "$@" <<'EOF'
+import fcntl, os, struct, sys, termios, time
+port = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+for step in sys.argv[2:]:
+    if step == 'break':
+        termios.tcsendbreak(port, 0)
+    else:
+        bits = {'rts': termios.TIOCM_RTS, 'dtr': termios.TIOCM_DTR, 'none': 0,
+                'both': termios.TIOCM_RTS | termios.TIOCM_DTR}[step]
+        fcntl.ioctl(port, termios.TIOCMSET, struct.pack('I', bits))
+    time.sleep(0.1)
+EOF
+}
+
+in_loader() { # true or false
+	"$bmsflash" probe --if /dev/ttyACM0 --profile "$profile" --json >probe.out 2>&1
+	must_say probe.out "\"in_bootloader\":$1"
+}
+
+case_acm_modem_lines_enter_the_bootloader_and_leave_it() {
+	special '[rs485]' 'framing = hdlc'
+	acm_pack lines=cross && poll in_loader false || return 1
+	lines_of /dev/ttyACM0 rts dtr none && poll in_loader true || return 1
+	lines_of /dev/ttyACM0 rts none && poll in_loader false
+}
+
+# Somebody who has the port open while it leaves and comes back: the kernel gives it another name.
+case_acm_port_has_another_name_while_the_old_one_is_open() {
+	special '[rs485]' 'framing = hdlc'
+	acm_pack lines=cross,replug=same && poll in_loader false || return 1
+	keep sh -c 'exec 3<>/dev/ttyACM0; sleep 60'
+	sleep 1
+	lines_of /dev/ttyACM0 rts # and it is gone
+	poll test -e /dev/ttyACM1 || return 1
+	"$bmsflash" probe --if /dev/ttyACM1 --profile "$profile" --json >probe.out 2>&1
+	must_say probe.out '"version":"1.3.0"'
+}
+
+case_acm_break_enters_the_bootloader() {
+	special '[rs485]' 'framing = hdlc'
+	acm_pack break=loader && poll in_loader false || return 1
+	lines_of /dev/ttyACM0 break && poll in_loader true && must_say sim.out 'break 2'
+}

@@ -132,3 +132,100 @@ case_usbip_imports_the_pack() {
 	sleep 1
 	! found_by_kernel 0130
 }
+
+# ---- devices of others: first dfu-util, then bmsflash, and the flash is the same ----
+
+model=
+theirs() { # reset or power, run-time numbers, bootloader numbers, options...: dfu-util's whole way
+	need dfu-util
+	start=$1 numbers=$2,$3
+	shift 3
+	usb_pack "model=$model,flash=instant,state=theirs.state" || return 1
+	dfu-util -E 3 -d "$numbers" -R "$@" -D "$image" >dfu.out 2>&1
+	[ "$start" != power ] || { stop_pack && usb_pack "model=$model,flash=instant,state=theirs.state"; } || return 1
+	poll found_by_kernel 0150 || { tail -n 5 dfu.out; return 1; }
+	sleep 2 # what runs on trial confirms itself
+	stop_pack
+}
+
+theirs_by_address() { # run-time numbers, bootloader numbers, its release
+	need dfu-util
+	usb_pack "model=$model,flash=instant,state=theirs.state" || return 1
+	dfu-util -e -d "$1" >dfu.out 2>&1
+	poll found_by_kernel "$3" || { tail -n 5 dfu.out; return 1; }
+	dfu-util -d "$2" -a 0 -s 0x08010000:leave -D "$image" >>dfu.out 2>&1
+	poll found_by_kernel 0150 || { tail -n 5 dfu.out; return 1; }
+	stop_pack
+}
+
+ours() { # options
+	usb_pack "model=$model,flash=instant,state=ours.state" || return 1
+	update usb "$@" >flash.out 2>&1 || { tail -n 3 flash.out; return 1; }
+	poll found_by_kernel 0150 || return 1
+	sleep 2
+	stop_pack
+	cmp theirs.state ours.state
+}
+
+case_dfu_model_stm32app() {
+	model=stm32app
+	theirs_by_address 1209:0001 0483:df11 2200 && ours --allow no-hardware,no-backup,single-bank
+}
+
+case_dfu_model_stm32f4() {
+	model=stm32f4
+	theirs_by_address 0483:5740 0483:df11 2200 && ours --allow no-hardware,no-backup,single-bank
+}
+
+case_dfu_model_tinyusb() {
+	model=tinyusb
+	theirs reset cafe:4000 cafe:4010 && ours --allow no-hardware,no-backup,single-bank
+}
+
+case_dfu_model_zephyr() {
+	model=zephyr
+	theirs power 2fe3:0005 2fe3:ffff -a 1
+}
+
+case_all_dfu_model_st_rom() { # dfu-util 0.11 takes a stall while the flash works for a failure
+	model=st-rom
+	usb_pack model=st-rom,flash=instant || return 1
+	update usb --allow no-hardware,no-backup,single-bank >flash.out 2>&1 || { tail -n 3 flash.out; return 1; }
+	poll found_by_kernel 0150
+}
+
+case_all_dfu_model_dapboot() {
+	model=dapboot
+	theirs reset 1209:0001 1209:db42 && ours --allow no-hardware,no-backup,single-bank
+}
+
+case_all_dfu_model_zephyr_next() {
+	model=zephyr-next
+	theirs reset 2fe3:0001 2fe3:ffff -a 1 && ours --alt image_1 --allow no-hardware,no-backup,single-bank
+}
+
+case_all_dfu_model_mcuboot() {
+	model=mcuboot
+	theirs reset 2fe3:0100 2fe3:0101 -a 1 && ours --alt image_1 --allow no-hardware,no-backup,single-bank
+}
+
+case_all_dfu_model_maple() {
+	model=maple
+	theirs reset 1eaf:0004 1eaf:0003 -a 1 && ours --alt 1 --allow no-hardware,no-backup,single-bank
+}
+
+case_all_dfu_model_cherryusb() { # its reset clears a state and starts nothing
+	model=cherryusb
+	theirs power 34b7:0001 34b7:ffff
+}
+
+case_all_dfu_model_gd32() {
+	model=gd32
+	theirs_by_address 28e9:018a 28e9:0189 1000
+}
+
+case_all_dfu_model_opencm3() {
+	model=opencm3
+	theirs_by_address 1d50:6018 1d50:6017 0100 &&
+		ours --addr 0x08010000 --allow no-hardware,no-backup,single-bank
+}

@@ -115,6 +115,19 @@ found_by_kernel() { # bcdDevice or *
 	return 1
 }
 
+stop_pack() { # as its power is switched off; what it keeps in state=FILE is written
+	kill "$pack_pid"
+	wait "$pack_pid" 2>/dev/null
+	poll gone_from_kernel
+}
+
+# A pack that is itself a USB serial port; what the host sets stands in sim.out.
+acm_pack() { # keys
+	modprobe -a vhci_hcd cdc_acm
+	poll gone_from_kernel
+	pack --usb vhci --heard link=rs485 "$@" && poll test -e /dev/ttyACM0
+}
+
 gadget=/sys/kernel/config/usb_gadget/pack
 
 gadget_up() { # /dev/ttyACM0, joined to /dev/ttyGS0

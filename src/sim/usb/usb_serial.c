@@ -354,12 +354,22 @@ static bool is_up(const struct bf_usb_serial *s)
 	return bf_pack_mode(s->pack) >= BF_PACK_LOADER;
 }
 
+/* Nobody drives the lines of a port that is not there. */
+static void let_go(struct bf_usb_serial *s, bf_time now)
+{
+	s->node.modem_on = 0;
+	if (s->node.modem)
+		s->node.modem(&s->node, 0, now);
+}
+
 /* Not its own chip: on the bus as long as the pack's controller runs. */
 static void follow_pack(struct bf_usb_serial *s, bf_time now)
 {
 	bool follows = bf_pack_opts(s->pack)->replug != BF_SIM_REPLUG_NEVER;
 
 	if (follows && (!is_up(s) || s->starts != bf_pack_starts(s->pack))) {
+		if (s->present)
+			let_go(s, now);
 		s->present = false;
 		s->up_at = BF_NEVER;
 		s->starts = bf_pack_starts(s->pack);

@@ -17,4 +17,5 @@ struct bf_usb_serial *bf_usb_serial_new(struct bf_pack *pack,
 					void (*heard)(void *ctx, const char *what), void *ctx,
 					bf_time now);
 struct bf_usb_serial *bf_usb_serial_free(struct bf_usb_serial *s); /* takes NULL, returns NULL */
+BF_DEFINE_CLEANUP(bf_usb_serial, bf_usb_serial_free)
 struct bf_gadget bf_usb_serial_gadget(struct bf_usb_serial *s);

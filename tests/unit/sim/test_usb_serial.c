@@ -318,6 +318,19 @@ static void a_port_of_the_packs_own_leaves_at_a_restart_and_comes_back_as_anothe
 	assert_int_equal(bf_get_le16(b.out + 48 + 10), 0x0005);
 }
 
+static void a_port_of_the_packs_own_lets_go_of_its_reset_line(void **arg)
+{
+	PLUGGED b;
+
+	(void)arg;
+	plug_in(&b, "replug=same,lines=cross");
+	set_modem(&b, false, true);
+	assert_false(b.gadget.ops->present(b.gadget.dev));
+	pass_time(&b, BF_SEC(2));
+	assert_true(b.gadget.ops->present(b.gadget.dev));
+	assert_int_equal(bf_pack_mode(b.pack), BF_PACK_APP);
+}
+
 static void an_adapter_of_its_own_stays_while_the_pack_restarts(void **arg)
 {
 	PLUGGED b;
@@ -358,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_long_break_enters_the_loader_and_a_short_one_does_not),
 		cmocka_unit_test(
 			a_port_of_the_packs_own_leaves_at_a_restart_and_comes_back_as_another),
+		cmocka_unit_test(a_port_of_the_packs_own_lets_go_of_its_reset_line),
 		cmocka_unit_test(an_adapter_of_its_own_stays_while_the_pack_restarts),
 		cmocka_unit_test(a_transfer_of_an_endpoint_that_is_not_there_is_refused),
 	};
