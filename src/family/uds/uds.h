@@ -156,6 +156,9 @@ enum bf_rc bf_uds_try(struct uds *u, const struct uds_ask *ask, struct bf_cur *r
 		      enum uds_knows *ret_knows, struct bf_err *err);
 enum bf_rc bf_uds_try_did(struct uds *u, uint16_t did, struct bf_cur *ret,
 			  enum uds_knows *ret_knows, struct bf_err *err);
+/* True when no answer means that the server does not have it: it answers other requests, and it is no server of
+ * bmsflash-uds(7), which would have said so. */
+bool bf_uds_silent(struct uds *u, enum bf_rc rc);
 /* After a refusal: is it for want of a session that we had? Sets err->dev_forgot. */
 void bf_uds_settle(struct uds *u, const struct uds_ask *ask, struct bf_err *err);
 /* 3E 80, when the last 10 or 3E was long ago; whatever else was sent since does not count. */

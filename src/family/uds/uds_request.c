@@ -522,6 +522,15 @@ static bool is_there(struct uds *u)
 	return false;
 }
 
+bool bf_uds_silent(struct uds *u, enum bf_rc rc)
+{
+	if (rc != BF_E_TIMEOUT || u->ours || u->gave_up || !is_there(u))
+		return false;
+	u->deaf = true;
+	u->strays = 0;
+	return true;
+}
+
 enum bf_rc bf_uds_try(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
 		      enum uds_knows *ret_knows, struct bf_err *err)
 {
@@ -535,9 +544,7 @@ enum bf_rc bf_uds_try(struct uds *u, const struct uds_ask *ask, struct bf_cur *r
 	rc = bf_uds_ask(u, &few, ret, err);
 	if (rc && err->dev_refused) {
 		knows = UDS_REFUSES;
-	} else if (rc == BF_E_TIMEOUT && !u->ours && !u->gave_up && is_there(u)) {
-		u->deaf = true;
-		u->strays = 0;
+	} else if (bf_uds_silent(u, rc)) {
 		knows = UDS_SILENT;
 	} else if (rc) {
 		return rc;

@@ -169,8 +169,11 @@ static enum bf_rc unlock(struct uds *u, struct bf_err *err)
 	if (rc && bf_uds_refused(err, UDS_NRC_NO_SUBFUNCTION))
 		return no_such_level(u, err);
 	/* A pack without a lock does not know the service. */
-	if (rc && bf_uds_refused(err, UDS_NRC_NO_SERVICE))
+	if (rc && (bf_uds_refused(err, UDS_NRC_NO_SERVICE) ||
+		   (uds_profile(u)->security_level == BF_AUTO_U8 && bf_uds_silent(u, rc)))) {
+		bf_err_init(err);
 		return BF_OK;
+	}
 	if (rc)
 		return rc;
 	return open_already(&seed) ? BF_OK : answer_seed(u, &seed, err);

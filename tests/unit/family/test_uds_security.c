@@ -168,6 +168,17 @@ static void a_level_that_the_profile_names_and_the_pack_lacks_is_no_open_door(vo
 	assert_non_null(strstr(k->log, "2705 "));
 }
 
+static void a_pack_that_is_silent_to_the_service_has_no_lock(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
+	k->profile.security_level = 0x01; /* it has one: the answer was lost */
+	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_TIMEOUT);
+}
+
 static void a_level_that_nobody_named_is_named_once_the_pack_stays_locked(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "27*", "7f2712" }, { "2ef15a*", "7f2e33" }, { NULL } };
@@ -281,6 +292,7 @@ int main(void)
 		cmocka_unit_test(a_short_lock_out_costs_a_short_wait),
 		cmocka_unit_test(a_long_lock_out_is_waited_for),
 		cmocka_unit_test(a_level_that_the_profile_names_and_the_pack_lacks_is_no_open_door),
+		cmocka_unit_test(a_pack_that_is_silent_to_the_service_has_no_lock),
 		cmocka_unit_test(a_level_that_nobody_named_is_named_once_the_pack_stays_locked),
 		cmocka_unit_test(a_lock_out_that_does_not_end_is_explained),
 		cmocka_unit_test(a_lost_answer_to_the_key_asks_for_a_new_seed),
