@@ -22,9 +22,15 @@ static void escaped(const char *text)
 
 static const char *heading(const char *section)
 {
-	if (strcmp(section, "region") == 0)
-		return "region NAME";
-	return strcmp(section, "quantity") == 0 ? "quantity NAME" : section;
+	static const char *const named[] = { "region",    "region NAME",  "step",
+					     "step NAME", "periodic",     "periodic NAME",
+					     "quantity",  "quantity NAME" };
+
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i += 2) {
+		if (strcmp(section, named[i]) == 0)
+			return named[i + 1];
+	}
+	return section;
 }
 
 static void man_keys(void)

@@ -231,9 +231,10 @@ struct bf_proto_env {
 	const struct bf_profile *profile;
 	const struct bf_log *log;
 	struct bf_retry *retry;
-	struct bf_auth *auth; /* may be NULL */
-	int node;             /* --node, -1: the profile's */
-	const char *alt;      /* --alt, NULL: the profile's, or found */
+	struct bf_auth *auth;          /* may be NULL */
+	const struct bf_image *driver; /* what the profile's [driver] names; may be NULL */
+	int node;                      /* --node, -1: the profile's */
+	const char *alt;               /* --alt, NULL: the profile's, or found */
 	/* Not 0: recognise asks once and waits so long for the answer. A loader that shows up for a
 	 * moment after power-on is asked again and again. */
 	bf_time hurry;

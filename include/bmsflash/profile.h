@@ -56,6 +56,7 @@ struct bf_region {
 	uint32_t erase_unit, write_unit; /* bytes; 0: unknown (1) */
 	unsigned access;                 /* bits of enum bf_access */
 	unsigned alt;                    /* DFU: alternate setting that reaches it */
+	unsigned block; /* UDS: number of the block, where the loader has numbers */
 	/* Flash with sectors of several sizes: all of the region, ascending. Empty: erase_unit throughout. */
 	struct bf_sector_run sectors[BF_REGION_RUNS];
 	unsigned n_runs;
@@ -113,6 +114,102 @@ enum bf_functional {
 	BF_FUNCTIONAL_MESSAGES = 8, /* 28 */
 };
 
+enum bf_can_addressing { BF_CAN_NORMAL, BF_CAN_EXTENDED, BF_CAN_MIXED };
+enum bf_kline_init { BF_KLINE_INIT_NONE, BF_KLINE_INIT_FAST };
+enum bf_address_value { BF_ADDRESS_VALUE_ADDRESS, BF_ADDRESS_VALUE_BLOCK };
+enum bf_crc16_kind {
+	BF_CRC16_CCITT_FALSE,
+	BF_CRC16_XMODEM,
+	BF_CRC16_X25,
+	BF_CRC16_MODBUS,
+	BF_CRC16_KERMIT,
+	BF_CRC16_KIND_COUNT
+};
+enum bf_exit_answer { BF_EXIT_ANSWER_NONE, BF_EXIT_ANSWER_CRC16, BF_EXIT_ANSWER_CRC32 };
+enum bf_check_when { BF_CHECK_WHEN_END, BF_CHECK_WHEN_BLOCK, BF_CHECK_WHEN_RESTART };
+enum bf_version_format {
+	BF_VERSION_FORMAT_TEXT,   /* "1.5.0", behind a prefix */
+	BF_VERSION_FORMAT_BCD,    /* two decimal digits a byte, each byte one part */
+	BF_VERSION_FORMAT_BINARY, /* each byte one part */
+	BF_VERSION_FORMAT_U16,    /* one number: major in the high byte, minor in the low one */
+};
+enum bf_loader_by {
+	BF_LOADER_BY_AUTO,
+	BF_LOADER_BY_SESSION,
+	BF_LOADER_BY_ID,
+	BF_LOADER_BY_SILENCE
+};
+
+/*
+ * Bytes of a request with places that are filled in: "44 {addr:4} {size:4} {crc32}". What can stand in braces:
+ *   addr size block   :1 to :4 bytes (4, 4, 1)     where a segment goes, its bytes, number of its region
+ *   crc32 crc16 sum   (4, 2, sum :1 to :4, 4)      over the bytes of the segment
+ *   date:bcd3 date:bcd4                            today, YY MM DD or CC YY MM DD
+ *   serial            :1 to :32 (16)               of the tester, text filled up with spaces
+ */
+#define BF_TEMPLATE_MAX 96
+struct bf_template_values {
+	uint32_t addr, size, block;
+	uint32_t crc32, sum; /* of the segment's bytes */
+	uint16_t crc16;
+	int64_t wall_us;
+	bool little; /* byte order of numbers */
+};
+struct bf_out;
+/* NULL when the text is a template, else what is wrong with it. */
+const char *bf_template_fault(const char *text);
+/* Appends the bytes; the text is a template. */
+void bf_template_put(const char *text, const struct bf_template_values *v, struct bf_out *ret);
+uint16_t bf_crc16(enum bf_crc16_kind kind, const uint8_t *p, size_t len);
+/* Bytes of an answer in hex, ".." for any byte: does the answer begin so? "" fits all. */
+const char *bf_pattern_fault(const char *text);
+bool bf_pattern_fits(const char *text, const uint8_t *p, size_t len);
+
+enum bf_step_when {
+	BF_STEP_BEFORE_PROGRAMMING, /* in the extended session */
+	BF_STEP_UNLOCKED,           /* in the programming session, after security access */
+	BF_STEP_BEFORE_BLOCK,       /* before the download of each segment */
+	BF_STEP_AFTER_BLOCK,
+	BF_STEP_AFTER_WRITE,   /* after the last one */
+	BF_STEP_AFTER_RESTART, /* in the extended session of the new firmware */
+	BF_STEP_WHEN_COUNT
+};
+enum bf_step_to { BF_STEP_PHYSICAL, BF_STEP_FUNCTIONAL, BF_STEP_SILENT };
+enum bf_step_poll { BF_POLL_RESEND, BF_POLL_RESULTS };
+
+#define BF_PROFILE_STEPS 24
+struct bf_step { /* a request of the maker's own */
+	char name[24];
+	enum bf_step_when when;
+	char send[BF_TEMPLATE_MAX];
+	char expect[48], busy[48]; /* patterns of answers; busy: ask again */
+	enum bf_step_poll poll;    /* by the same request, or by 31 03 */
+	enum bf_step_to to;
+	bool optional; /* a refusal, and silence, are no failure */
+	uint32_t limit_s;
+};
+
+#define BF_PROFILE_PERIODICS 4
+struct bf_periodic { /* a frame that goes out by the clock: network management, stay in boot */
+	char name[24];
+	uint32_t id;
+	char data[32]; /* hex */
+	uint32_t period_ms;
+};
+
+struct bf_wake {        /* frames for a pack that has just got its power */
+	uint32_t id;    /* CAN identifier, 0: that of the requests */
+	char frame[32]; /* hex; "": none */
+	uint32_t period_ms, for_ms;
+};
+
+struct bf_driver_file { /* a secondary bootloader or flash driver, loaded before the image */
+	char file[256];
+	uint32_t addr;
+	char check[BF_TEMPLATE_MAX],
+		start[BF_TEMPLATE_MAX]; /* requests after its download; "": none */
+};
+
 /* Whether the pack may be taken to another CAN bit rate: nodes that keep the old one destroy every frame. */
 enum bf_can_change {
 	BF_CAN_CHANGE_ALONE, /* when nobody else was heard on the bus */
@@ -140,6 +237,12 @@ struct bf_profile {
 	/* uds */
 	uint32_t can_tx, can_rx, can_func; /* identifiers */
 	bool can_ext;
+	enum bf_can_addressing can_addressing;
+	uint8_t can_target, can_source;   /* address bytes of extended and mixed addressing */
+	uint8_t fc_block_size, fc_st_min; /* of our own flow control */
+	int tx_st_min; /* raw, in place of what the pack asks for; -1: what it asks for */
+	uint32_t n_cr_ms;
+	uint32_t loader_tx, loader_rx, loader_rate; /* of the bootloader, 0: the same */
 	bool can_fd, can_brs;
 	int can_pad;
 	uint8_t node, tester; /* RS485 addresses */
@@ -147,9 +250,38 @@ struct bf_profile {
 	uint32_t max_block; /* our own cap on a TransferData message, 0: the device's */
 	/* What no server may stretch with "response pending": all answers to one request, in seconds. */
 	uint32_t limit_s, limit_erase_s, limit_check_s, limit_block_s;
-	bool any_order;              /* erases and downloads may come in parts and in any order */
-	unsigned functional;         /* enum bf_functional: requests that go to all nodes */
-	uint8_t reset_type;          /* sub-function of 0x11 */
+	bool any_order;      /* erases and downloads may come in parts and in any order */
+	unsigned functional; /* enum bf_functional: requests that go to all nodes */
+	char reset[16];      /* hex; "none": it restarts without being asked */
+	bool reset_suppress; /* no answer wanted */
+	struct bf_codes
+		enter;    /* sessions to open for writing, in order; empty: extended, programming */
+	bool dtc_setting; /* 85 02 before programming */
+	uint8_t communication; /* communicationType of 28 03, 0: not sent */
+	uint8_t read_service;  /* 0x35 or 0x23 */
+	bool read_programming; /* memory is read in the programming session */
+	uint32_t chunk; /* bytes of a TransferData message, whatever the pack says; 0: as it says */
+	uint8_t counter_wrap; /* block counter after FF */
+	uint8_t data_format; /* dataFormatIdentifier of downloads; 0: plain, or compressed where offered */
+	enum bf_address_value address_value;
+	bool little; /* byte order of addresses, sizes and checksums */
+	enum bf_crc16_kind crc16;
+	char exit_option[BF_TEMPLATE_MAX];
+	enum bf_exit_answer exit_answer;
+	char erase_option[BF_TEMPLATE_MAX], check_option[BF_TEMPLATE_MAX];
+	enum bf_check_when check_when;
+	struct bf_codes busy_status; /* of routines that are asked again */
+	enum bf_step_poll poll;
+	char fingerprint_format[BF_TEMPLATE_MAX];
+	bool fingerprint_block; /* before each segment, not once */
+	enum bf_version_format version_format;
+	char version_prefix[24];
+	enum bf_loader_by loader_by;
+	uint16_t loader_did;
+	char loader_value[48];       /* pattern */
+	bool security_extended;      /* security-level belongs to the extended session */
+	uint8_t second_level;        /* another one in the programming session, 0: none */
+	char security_data[32];      /* hex, behind requestSeed */
 	uint8_t address_format;      /* addressAndLengthFormatIdentifier */
 	struct bf_codes good_status; /* of routines */
 	uint32_t p2_ms, p2_star_ms;  /* floors; the device's own values win when larger */
@@ -172,6 +304,9 @@ struct bf_profile {
 	char parity; /* 'N', 'E', 'O' */
 	unsigned stop_bits;
 	uint32_t guard_us;
+	enum bf_kline_init kline_init;
+	bool start_communication;    /* 81 before the first request */
+	uint32_t byte_gap_us;        /* between our own bytes */
 	enum bf_direction direction; /* of an RS485 transceiver */
 	bool rts_active_low;
 	uint32_t serial_rates[BF_PROFILE_RATES]; /* ladder, fastest first, 0 ends */
@@ -191,6 +326,12 @@ struct bf_profile {
 	size_t n_quantities;
 	struct bf_region regions[BF_PROFILE_REGIONS]; /* empty: the device tells */
 	size_t n_regions;
+	struct bf_step steps[BF_PROFILE_STEPS];
+	size_t n_steps;
+	struct bf_periodic periodics[BF_PROFILE_PERIODICS];
+	size_t n_periodics;
+	struct bf_wake wake;
+	struct bf_driver_file driver;
 	struct bf_limits limits;
 	bool self_test_required;
 

@@ -86,6 +86,117 @@ static const struct bf_choice functionals[] = {
 	{ NULL },
 };
 
+static const struct bf_choice addressings[] = {
+	{ "normal", BF_CAN_NORMAL },
+	{ "extended", BF_CAN_EXTENDED },
+	{ "mixed", BF_CAN_MIXED },
+	{ NULL },
+};
+
+static const struct bf_choice kline_inits[] = {
+	{ "none", BF_KLINE_INIT_NONE },
+	{ "fast", BF_KLINE_INIT_FAST },
+	{ NULL },
+};
+
+static const struct bf_choice address_values[] = {
+	{ "address", BF_ADDRESS_VALUE_ADDRESS },
+	{ "block", BF_ADDRESS_VALUE_BLOCK },
+	{ NULL },
+};
+
+static const struct bf_choice byte_orders[] = {
+	{ "big", false },
+	{ "little", true },
+	{ NULL },
+};
+
+static const struct bf_choice crc16s[] = {
+	{ "ccitt-false", BF_CRC16_CCITT_FALSE },
+	{ "xmodem", BF_CRC16_XMODEM },
+	{ "x25", BF_CRC16_X25 },
+	{ "modbus", BF_CRC16_MODBUS },
+	{ "kermit", BF_CRC16_KERMIT },
+	{ NULL },
+};
+
+static const struct bf_choice exit_answers[] = {
+	{ "none", BF_EXIT_ANSWER_NONE },
+	{ "crc16", BF_EXIT_ANSWER_CRC16 },
+	{ "crc32", BF_EXIT_ANSWER_CRC32 },
+	{ NULL },
+};
+
+static const struct bf_choice check_whens[] = {
+	{ "end", BF_CHECK_WHEN_END },
+	{ "block", BF_CHECK_WHEN_BLOCK },
+	{ "after-restart", BF_CHECK_WHEN_RESTART },
+	{ NULL },
+};
+
+static const struct bf_choice polls[] = {
+	{ "resend", BF_POLL_RESEND },
+	{ "results", BF_POLL_RESULTS },
+	{ NULL },
+};
+
+static const struct bf_choice fingerprint_whens[] = {
+	{ "session", false },
+	{ "block", true },
+	{ NULL },
+};
+
+static const struct bf_choice version_formats[] = {
+	{ "text", BF_VERSION_FORMAT_TEXT },
+	{ "bcd", BF_VERSION_FORMAT_BCD },
+	{ "binary", BF_VERSION_FORMAT_BINARY },
+	{ "u16", BF_VERSION_FORMAT_U16 },
+	{ NULL },
+};
+
+static const struct bf_choice loader_bys[] = {
+	{ "auto", BF_LOADER_BY_AUTO },
+	{ "session", BF_LOADER_BY_SESSION },
+	{ "identifier", BF_LOADER_BY_ID },
+	{ "silence", BF_LOADER_BY_SILENCE },
+	{ NULL },
+};
+
+static const struct bf_choice session_kinds[] = {
+	{ "extended", true },
+	{ "programming", false },
+	{ NULL },
+};
+
+static const struct bf_choice session_reads[] = {
+	{ "extended", false },
+	{ "programming", true },
+	{ NULL },
+};
+
+static const struct bf_choice read_services[] = {
+	{ "35", 0x35 },
+	{ "23", 0x23 },
+	{ NULL },
+};
+
+static const struct bf_choice step_whens[] = {
+	{ "before-programming", BF_STEP_BEFORE_PROGRAMMING },
+	{ "unlocked", BF_STEP_UNLOCKED },
+	{ "before-block", BF_STEP_BEFORE_BLOCK },
+	{ "after-block", BF_STEP_AFTER_BLOCK },
+	{ "after-write", BF_STEP_AFTER_WRITE },
+	{ "after-restart", BF_STEP_AFTER_RESTART },
+	{ NULL },
+};
+
+static const struct bf_choice step_tos[] = {
+	{ "physical", BF_STEP_PHYSICAL },
+	{ "functional", BF_STEP_FUNCTIONAL },
+	{ "silent", BF_STEP_SILENT },
+	{ NULL },
+};
+
 static const struct bf_choice accesses[] = {
 	{ "read", BF_ACCESS_READ },
 	{ "erase", BF_ACCESS_ERASE },
@@ -110,6 +221,8 @@ static_assert(BF_COUNT(region_kinds) == BF_REGION_KIND_COUNT + 1, "a name for ev
 #define PROFILE(member)  BF_SCOPE_PROFILE, IN(bf_profile, member)
 #define LIMIT(member)    BF_SCOPE_PROFILE, IN(bf_profile, limits.member)
 #define REGION(member)   BF_SCOPE_REGION, IN(bf_region, member)
+#define STEP(member)     BF_SCOPE_STEP, IN(bf_step, member)
+#define PERIODIC(member) BF_SCOPE_PERIODIC, IN(bf_periodic, member)
 #define QUANTITY(member) BF_SCOPE_QUANTITY, IN(bf_quantity_map, member)
 #define TEXT(sec, key, m, ...)                                         \
 	{                                                              \
@@ -136,6 +249,26 @@ const struct bf_key_row bf_key_rows[] = {
 	  "identifier of requests to all nodes; functional in [uds] says which requests those are" },
 	{ "can", "extended", BF_VALUE_BOOL, PROFILE(can_ext), 0, 0, "no", NULL,
 	  "identifiers have 29 bits" },
+	{ "can", "addressing", BF_VALUE_CHOICE, PROFILE(can_addressing), 0, 0, "normal", addressings,
+	  "ISO-TP addressing; extended and mixed have an address byte before each frame's own bytes" },
+	{ "can", "target-address", NUM, PROFILE(can_target), 0, 0xFF, "0x00", NULL,
+	  "that byte in our frames; mixed: in those of the pack, too" },
+	{ "can", "source-address", NUM, PROFILE(can_source), 0, 0xFF, "0xF1", NULL,
+	  "extended: that byte in the frames of the pack" },
+	{ "can", "fc-block-size", NUM, PROFILE(fc_block_size), 0, 0xFF, "0", NULL,
+	  "frames that the pack may send between two flow controls of ours; 0: all" },
+	{ "can", "fc-stmin", NUM, PROFILE(fc_st_min), 0, 0xF9, "0x00", NULL,
+	  "separation time that we ask the pack for, as ISO-TP codes it" },
+	{ "can", "tx-stmin", BF_VALUE_PAD, PROFILE(tx_st_min), 0, 0xF9, "none", NULL,
+	  "separation time that we keep, in place of what the pack asks for" },
+	{ "can", "frame-timeout-ms", NUM, PROFILE(n_cr_ms), 10, 30000, "1000", NULL,
+	  "longest gap between two frames of a message of the pack (N_Cr)" },
+	{ "can", "loader-request-id", NUM, PROFILE(loader_tx), 0, 0x1FFFFFFF, "0x0", NULL,
+	  "identifier of our requests to the bootloader, where that has its own; 0: request-id" },
+	{ "can", "loader-response-id", NUM, PROFILE(loader_rx), 0, 0x1FFFFFFF, "0x0", NULL,
+	  "identifier of its answers; 0: response-id" },
+	{ "can", "loader-rate", NUM, PROFILE(loader_rate), 0, 8000000, "0", NULL,
+	  "bit rate of the bootloader; 0: that of the application" },
 	{ "can", "fd", BF_VALUE_BOOL, PROFILE(can_fd), 0, 0, "no", NULL, "CAN FD frames" },
 	{ "can", "bit-rate-switch", BF_VALUE_BOOL, PROFILE(can_brs), 0, 0, "no", NULL,
 	  "CAN FD: data at the data rate" },
@@ -158,6 +291,12 @@ const struct bf_key_row bf_key_rows[] = {
 	{ "rs485", "stop-bits", NUM, PROFILE(stop_bits), 1, 2, "1", NULL, "stop bits" },
 	{ "rs485", "guard-us", NUM, PROFILE(guard_us), 0, 100000, "0", NULL,
 	  "silence kept before our own bytes after the last byte of the pack, in microseconds" },
+	{ "rs485", "init", BF_VALUE_CHOICE, PROFILE(kline_init), 0, 0, "none", kline_inits,
+	  "iso14230: fast initialisation (25 ms low, 25 ms high) before the first request" },
+	{ "rs485", "start-communication", BF_VALUE_BOOL, PROFILE(start_communication), 0, 0, "no", NULL,
+	  "iso14230: StartCommunication (81) before the first request" },
+	{ "rs485", "byte-gap-us", NUM, PROFILE(byte_gap_us), 0, 20000, "0", NULL,
+	  "pause between our own bytes, in microseconds; 5000 on many K-lines" },
 	{ "rs485", "direction", BF_VALUE_CHOICE, PROFILE(direction), 0, 0, "auto", directions,
 	  "who turns the transceiver round: the kernel (TIOCSRS485), RTS, or the adapter itself; auto: "
 	  "the kernel where the port is set up for it, else the adapter" },
@@ -187,8 +326,50 @@ const struct bf_key_row bf_key_rows[] = {
 	  "the start of each segment, unless the pack tells its memory map" },
 	{ "uds", "functional", BF_VALUE_FLAGS, PROFILE(functional), 0, 0, "none", functionals,
 	  "requests that are sent to functional-id instead of request-id; no answer to them is needed" },
-	{ "uds", "reset", NUM, PROFILE(reset_type), 1, 0x7F, "0x01", NULL,
-	  "sub-function of the reset request" },
+	{ "uds", "reset", BF_VALUE_HEX, PROFILE(reset), 0, 0, "11 01", NULL,
+	  "request that starts the new firmware; none: the pack starts it by itself" },
+	{ "uds", "reset-suppress", BF_VALUE_BOOL, PROFILE(reset_suppress), 0, 0, "no", NULL,
+	  "the reset is sent so that no answer comes" },
+	{ "uds", "enter", BF_VALUE_CODES, PROFILE(enter), 1, 0x7F, "none", NULL,
+	  "sessions to open before writing, in order; none: extended-session, then programming-session" },
+	{ "uds", "dtc-setting", BF_VALUE_BOOL, PROFILE(dtc_setting), 0, 0, "yes", NULL,
+	  "85 02 before the programming session: faults are not recorded" },
+	{ "uds", "communication-type", NUM, PROFILE(communication), 0, 0xFF, "0x01", NULL,
+	  "communicationType of 28 03 before the programming session; 0: not sent" },
+	{ "uds", "read-service", BF_VALUE_CHOICE, PROFILE(read_service), 0, 0, "35", read_services,
+	  "memory is read by upload (35) or by address (23)" },
+	{ "uds", "read-session", BF_VALUE_CHOICE, PROFILE(read_programming), 0, 0, "extended", session_reads,
+	  "session in which memory is read; in the programming session also behind security access" },
+	{ "uds", "chunk", NUM, PROFILE(chunk), 0, 4095, "0", NULL,
+	  "bytes of a TransferData message whatever the pack says, its two first bytes included; 0: as the "
+	  "pack says" },
+	{ "uds", "counter-wrap", NUM, PROFILE(counter_wrap), 0, 1, "0", NULL,
+	  "block counter that follows FF" },
+	{ "uds", "data-format", NUM, PROFILE(data_format), 0, 0xFF, "0x00", NULL,
+	  "dataFormatIdentifier of downloads; other than 0: the image is in that format already" },
+	{ "uds", "address-value", BF_VALUE_CHOICE, PROFILE(address_value), 0, 0, "address",
+	  address_values, "what a download names: the address, or the number of the region's block" },
+	{ "uds", "byte-order", BF_VALUE_CHOICE, PROFILE(little), 0, 0, "big", byte_orders,
+	  "byte order of addresses, sizes and checksums" },
+	{ "uds", "crc16", BF_VALUE_CHOICE, PROFILE(crc16), 0, 0, "ccitt-false", crc16s,
+	  "which CRC-16 templates and answers have" },
+	{ "uds", "exit-option", BF_VALUE_TEMPLATE, PROFILE(exit_option), 0, 0, "", NULL,
+	  "bytes behind 37" },
+	{ "uds", "exit-answer", BF_VALUE_CHOICE, PROFILE(exit_answer), 0, 0, "none", exit_answers,
+	  "checksum of what was written behind 77, to be compared" },
+	{ "uds", "version-format", BF_VALUE_CHOICE, PROFILE(version_format), 0, 0, "text",
+	  version_formats,
+	  "app-version in text, in bytes of two decimal digits, in bytes of one number each, or in one "
+	  "number of 16 bits" },
+	TEXT("uds", "version-prefix", version_prefix, "", NULL,
+	     "text before the version that is not part of it, such as SW_V"),
+	{ "uds", "loader-known-by", BF_VALUE_CHOICE, PROFILE(loader_by), 0, 0, "auto", loader_bys,
+	  "what shows that the bootloader answers: the programming session that nobody opened, "
+	  "loader-did, or that app-version is not told; auto: what can be known without" },
+	{ "uds", "loader-did", NUM, PROFILE(loader_did), 0, 0xFFFF, "0x0000", NULL,
+	  "data identifier that shows the bootloader" },
+	{ "uds", "loader-value", BF_VALUE_PATTERN, PROFILE(loader_value), 0, 0, "", NULL,
+	  "what it begins with then; empty: that it answers" },
 	{ "uds", "address-format", NUM, PROFILE(address_format), 0x11, 0x44, "0x44", NULL,
 	  "addressAndLengthFormatIdentifier of downloads and uploads: bytes of size, then bytes of address, "
 	  "1 to 4 each" },
@@ -199,6 +380,13 @@ const struct bf_key_row bf_key_rows[] = {
 	{ "uds", "security-level", BF_VALUE_AUTO, PROFILE(security_level), 0, 0x7D, "auto", NULL,
 	  "sub-function of requestSeed, an odd number; 0: no security access; auto: 1 where the pack has the "
 	  "service" },
+	{ "uds", "security-session", BF_VALUE_CHOICE, PROFILE(security_extended), 0, 0, "programming",
+	  session_kinds, "session in which security-level is asked for" },
+	{ "uds", "second-level", NUM, PROFILE(second_level), 0, 0x7D, "0x00", NULL,
+	  "level that is asked for in the programming session where security-level belongs to the "
+	  "extended one; 0: none" },
+	{ "uds", "security-data", BF_VALUE_HEX, PROFILE(security_data), 0, 0, "", NULL,
+	  "securityAccessDataRecord behind requestSeed" },
 	{ "uds", "auth-service", BF_VALUE_CHOICE, PROFILE(auth_service), 0, 0, "security-access",
 	  auth_services, "how the pack asks: service 27, or service 29 with challenge and response" },
 	{ "uds", "auth", BF_VALUE_CHOICE, PROFILE(auth), 0, 0, "ed25519", auth_methods,
@@ -227,6 +415,16 @@ const struct bf_key_row bf_key_rows[] = {
 	  "the pack's own self-test" },
 	{ "routines", "balance", BF_VALUE_AUTO, PROFILE(rid_balance), 0, 0xFFFE, "auto", NULL,
 	  "check of the balancing switches" },
+	{ "routines", "erase-option", BF_VALUE_TEMPLATE, PROFILE(erase_option), 0, 0,
+	  "44 {addr:4} {size:4}", NULL, "bytes behind 31 01 and the number of erase; empty: none" },
+	{ "routines", "check-option", BF_VALUE_TEMPLATE, PROFILE(check_option), 0, 0,
+	  "44 {addr:4} {size:4} {crc32}", NULL, "the same of check-memory" },
+	{ "routines", "check-when", BF_VALUE_CHOICE, PROFILE(check_when), 0, 0, "end", check_whens,
+	  "check-memory runs after the last download, after that of each segment, or after the restart" },
+	{ "routines", "busy-status", BF_VALUE_CODES, PROFILE(busy_status), 0, 0xFF, "none", NULL,
+	  "status bytes that say that a routine is not yet done" },
+	{ "routines", "poll", BF_VALUE_CHOICE, PROFILE(poll), 0, 0, "resend", polls,
+	  "how such a routine is asked again: by the same request, or by requestRoutineResults (31 03)" },
 	{ "routines", "good-status", BF_VALUE_CODES, PROFILE(good_status), 0, 0xFF, "0x00", NULL,
 	  "status bytes that say that a routine succeeded; an answer without a status byte does, too" },
 
@@ -257,6 +455,31 @@ const struct bf_key_row bf_key_rows[] = {
 	  "ways of transfer" },
 	{ "identifiers", "fingerprint", NUM, PROFILE(did_fingerprint), 0, 0xFFFF, "0xF15A", NULL,
 	  "fingerprint, written before erasing" },
+
+	{ "identifiers", "fingerprint-format", BF_VALUE_TEMPLATE, PROFILE(fingerprint_format), 0, 0,
+	  "{date:bcd3} {serial:7}", NULL, "contents of the fingerprint" },
+	{ "identifiers", "fingerprint-when", BF_VALUE_CHOICE, PROFILE(fingerprint_block), 0, 0, "session",
+	  fingerprint_whens, "the fingerprint is written once, or before each segment" },
+
+	TEXT("driver", "file", driver.file, "", NULL,
+	     "flash driver or secondary bootloader that is loaded before the image, signed as an image is; without a "
+	     "leading slash its place is that of the profile"),
+	{ "driver", "address", NUM, PROFILE(driver.addr), 0, 0xFFFFFFFF, "0x00000000", NULL,
+	  "where it is loaded, if it is a raw binary" },
+	{ "driver", "check", BF_VALUE_TEMPLATE, PROFILE(driver.check), 0, 0, "", NULL,
+	  "request after its download that checks it" },
+	{ "driver", "start", BF_VALUE_TEMPLATE, PROFILE(driver.start), 0, 0, "", NULL,
+	  "request that starts it, such as 31 01 03 01 {addr}" },
+
+	{ "wake", "frame", BF_VALUE_HEX, PROFILE(wake.frame), 0, 0, "", NULL,
+	  "bytes of a frame that keeps the bootloader from starting the application; on a serial line as they "
+	  "are" },
+	{ "wake", "id", NUM, PROFILE(wake.id), 0, 0x1FFFFFFF, "0x0", NULL,
+	  "its CAN identifier; 0: request-id" },
+	{ "wake", "period-ms", NUM, PROFILE(wake.period_ms), 1, 10000, "10", NULL,
+	  "time between two of them" },
+	{ "wake", "for-ms", NUM, PROFILE(wake.for_ms), 0, 60000, "2000", NULL,
+	  "how long they are sent while the bootloader is looked for" },
 
 	{ "limits", "soc-min", BF_VALUE_REAL, LIMIT(soc_min), 0, 100, "20", NULL,
 	  "lowest state of charge at which flash is written, in percent" },
@@ -336,8 +559,31 @@ const struct bf_key_row bf_key_rows[] = {
 	  "smallest part that can be written, in bytes; 0: unknown" },
 	{ "region", "access", BF_VALUE_FLAGS, REGION(access), 0, 0, "read, erase, write", accesses,
 	  "what the boot loader lets us do" },
+	{ "region", "block", NUM, REGION(block), 0, 255, "0", NULL,
+	  "UDS: number that the bootloader has for it, {block} of templates" },
 	{ "region", "alt", NUM, REGION(alt), 0, 255, "0", NULL,
 	  "USB DFU: alternate setting that reaches it" },
+
+	{ "step", "when", BF_VALUE_CHOICE, STEP(when), 0, 0, "before-programming", step_whens,
+	  "when it is sent" },
+	{ "step", "send", BF_VALUE_TEMPLATE, STEP(send), 0, 0, "", NULL, "the request" },
+	{ "step", "expect", BF_VALUE_PATTERN, STEP(expect), 0, 0, "", NULL,
+	  "what its answer begins with; empty: any positive answer" },
+	{ "step", "busy", BF_VALUE_PATTERN, STEP(busy), 0, 0, "", NULL,
+	  "answers that begin so say that it is not yet done" },
+	{ "step", "poll", BF_VALUE_CHOICE, STEP(poll), 0, 0, "resend", polls,
+	  "how it is asked again then: by the same request, or by 31 03" },
+	{ "step", "to", BF_VALUE_CHOICE, STEP(to), 0, 0, "physical", step_tos,
+	  "request-id; functional-id, where no answer is needed; or request-id without waiting for an answer" },
+	{ "step", "optional", BF_VALUE_BOOL, STEP(optional), 0, 0, "no", NULL,
+	  "a refusal, or no answer, is no failure" },
+	{ "step", "limit-s", NUM, STEP(limit_s), 0, 3600, "0", NULL,
+	  "longest time for its answer in seconds; 0: answer-limit-s" },
+
+	{ "periodic", "id", NUM, PERIODIC(id), 0, 0x1FFFFFFF, "0x0", NULL, "CAN identifier" },
+	{ "periodic", "data", BF_VALUE_HEX, PERIODIC(data), 0, 0, "", NULL, "bytes of the frame" },
+	{ "periodic", "period-ms", NUM, PERIODIC(period_ms), 10, 60000, "1000", NULL,
+	  "time between two of them" },
 
 	{ "quantity", "did", NUM, QUANTITY(did), 0, 0xFFFF, "0", NULL,
 	  "data identifier; 0: the pack does not tell" },

@@ -12,10 +12,13 @@ enum bf_value_kind {
 	BF_VALUE_AUTO,   /* a number, or "auto" for all bits set */
 	BF_VALUE_CODES,  /* numbers separated by commas, into struct bf_codes */
 	BF_VALUE_REAL,
-	BF_VALUE_BOOL,   /* "yes" or "no" */
-	BF_VALUE_CHOICE, /* one of `choices` */
-	BF_VALUE_FLAGS,  /* any of `choices`, separated by commas, or "none" */
-	BF_VALUE_RATES,  /* numbers separated by commas, fastest first */
+	BF_VALUE_BOOL,     /* "yes" or "no" */
+	BF_VALUE_CHOICE,   /* one of `choices` */
+	BF_VALUE_FLAGS,    /* any of `choices`, separated by commas, or "none" */
+	BF_VALUE_TEMPLATE, /* bytes in hex with placeholders, or empty */
+	BF_VALUE_PATTERN,  /* bytes in hex, ".." for any, or empty */
+	BF_VALUE_HEX,      /* bytes in hex, or empty; "none" stays as it is */
+	BF_VALUE_RATES,    /* numbers separated by commas, fastest first */
 };
 
 struct bf_choice { /* ends with name NULL */
@@ -24,7 +27,13 @@ struct bf_choice { /* ends with name NULL */
 };
 
 /* Which struct the offset counts in. */
-enum bf_scope { BF_SCOPE_PROFILE, BF_SCOPE_REGION, BF_SCOPE_QUANTITY };
+enum bf_scope {
+	BF_SCOPE_PROFILE,
+	BF_SCOPE_REGION,
+	BF_SCOPE_QUANTITY,
+	BF_SCOPE_STEP,
+	BF_SCOPE_PERIODIC
+};
 
 struct bf_key_row {
 	const char *section, *key;

@@ -78,7 +78,8 @@ static enum bf_rc load_file(const char *path, struct bf_profile *ret, struct bf_
 	name_from_path(path, p.name, sizeof(p.name));
 	if (bf_profile_parse((const char *)text, len, path, &p, err))
 		return err->rc;
-	if (place(p.auth_program, sizeof(p.auth_program), path, err))
+	if (place(p.auth_program, sizeof(p.auth_program), path, err) ||
+	    place(p.driver.file, sizeof(p.driver.file), path, err))
 		return err->rc;
 	note_file(&p, path, text, len);
 	*ret = p;

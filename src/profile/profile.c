@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/bytes.h"
 #include "profile/keys.h"
 
 /* A place in the file where a key stood: more of them than sections of one kind can be. */
@@ -101,6 +102,54 @@ static struct bf_region *region_of(struct parser *p, const char *name)
 	return r;
 }
 
+static struct bf_step *step_of(struct parser *p, const char *name)
+{
+	struct bf_profile *w = &p->work;
+	struct bf_step *s;
+
+	for (size_t i = 0; i < w->n_steps; i++) {
+		if (strcmp(w->steps[i].name, name) == 0)
+			return &w->steps[i];
+	}
+	if (*name == '\0' || strlen(name) >= sizeof(s->name) || w->n_steps == BF_PROFILE_STEPS) {
+		fail(p,
+		     "a step needs a name of 1 to %zu bytes, as in [step precheck], and there can "
+		     "be %d",
+		     sizeof(s->name) - 1, BF_PROFILE_STEPS);
+		return NULL;
+	}
+	s = &w->steps[w->n_steps++];
+	memset(s, 0, sizeof(*s));
+	lay_defaults(BF_SCOPE_STEP, s);
+	memcpy(s->name, name, strlen(name));
+	return s;
+}
+
+static struct bf_periodic *periodic_of(struct parser *p, const char *name)
+{
+	struct bf_profile *w = &p->work;
+	struct bf_periodic *c;
+
+	for (size_t i = 0; i < w->n_periodics; i++) {
+		if (strcmp(w->periodics[i].name, name) == 0)
+			return &w->periodics[i];
+	}
+	if (*name == '\0' || strlen(name) >= sizeof(c->name) ||
+	    w->n_periodics == BF_PROFILE_PERIODICS) {
+		fail(p,
+		     "a periodic frame needs a name of 1 to %zu bytes, as in [periodic nm], and "
+		     "there can be "
+		     "%d",
+		     sizeof(c->name) - 1, BF_PROFILE_PERIODICS);
+		return NULL;
+	}
+	c = &w->periodics[w->n_periodics++];
+	memset(c, 0, sizeof(*c));
+	lay_defaults(BF_SCOPE_PERIODIC, c);
+	memcpy(c->name, name, strlen(name));
+	return c;
+}
+
 static struct bf_quantity_map *quantity_add(struct parser *p, enum bf_quantity_kind kind)
 {
 	struct bf_profile *w = &p->work;
@@ -162,7 +211,7 @@ static struct bf_quantity_map *quantity_of(struct parser *p, const char *name)
 /* "region app" -> "region" and "app". */
 static const char *split_section(const char *section, char *kind, size_t cap)
 {
-	static const char *const named[] = { "region", "quantity" };
+	static const char *const named[] = { "region", "quantity", "step", "periodic" };
 
 	snprintf(kind, cap, "%s", section);
 	for (size_t i = 0; i < BF_COUNT(named); i++) {
@@ -181,6 +230,8 @@ static void *base_of(struct parser *p, enum bf_scope scope, const char *name, si
 {
 	struct bf_region *r;
 	struct bf_quantity_map *q;
+	struct bf_step *s;
+	struct bf_periodic *c;
 
 	switch (scope) {
 	case BF_SCOPE_PROFILE:
@@ -196,6 +247,16 @@ static void *base_of(struct parser *p, enum bf_scope scope, const char *name, si
 		if (q)
 			*ret_instance = (size_t)(q - p->work.quantities);
 		return q;
+	case BF_SCOPE_STEP:
+		s = step_of(p, name);
+		if (s)
+			*ret_instance = (size_t)(s - p->work.steps);
+		return s;
+	case BF_SCOPE_PERIODIC:
+		c = periodic_of(p, name);
+		if (c)
+			*ret_instance = (size_t)(c - p->work.periodics);
+		return c;
 	}
 	return NULL;
 }
@@ -279,7 +340,8 @@ static enum bf_rc check_can(const struct parser *p)
 		return bf_fail(p->err, BF_E_USAGE,
 			       "profile '%s': request-id and response-id in [can] are both 0x%X",
 			       p->name, w->can_tx);
-	if (!w->can_ext && (w->can_tx | w->can_rx | w->can_func) > 0x7FF)
+	if (!w->can_ext &&
+	    (w->can_tx | w->can_rx | w->can_func | w->loader_tx | w->loader_rx) > 0x7FF)
 		return bf_fail(
 			p->err, BF_E_USAGE,
 			"profile '%s': an identifier in [can] is above 0x7FF, but 'extended' "
@@ -336,6 +398,105 @@ static enum bf_rc check_registers(const struct parser *p)
 	return BF_OK;
 }
 
+/* What a template becomes, in bytes; the messages of the classic frames of periodic and wake frames are short. */
+static size_t bytes_of(const char *text)
+{
+	static const struct bf_template_values none = { .little = false };
+	uint8_t bytes[256];
+	struct bf_out o = bf_out(bytes, sizeof(bytes));
+
+	bf_template_put(text, &none, &o);
+	return o.failed ? sizeof(bytes) : o.len;
+}
+
+/* Services that would make a step a way around what bmsflash does itself, under its own checks. */
+static bool is_ours_alone(uint8_t sid)
+{
+	return sid == 0x34 || sid == 0x35 || sid == 0x36 || sid == 0x37 || sid == 0x38 ||
+	       sid == 0x3D || sid == 0x27 || sid == 0x29;
+}
+
+static enum bf_rc check_steps(const struct parser *p)
+{
+	static const struct bf_template_values none = { .little = false };
+
+	for (size_t i = 0; i < p->work.n_steps; i++) {
+		const struct bf_step *s = &p->work.steps[i];
+		uint8_t first[256] = { 0 };
+		struct bf_out o = bf_out(first, sizeof(first));
+
+		bf_template_put(s->send, &none, &o);
+		if (o.len == 0 || o.failed)
+			return bf_fail(p->err, BF_E_USAGE, "profile '%s': [step %s] sends nothing",
+				       p->name, s->name);
+		if (is_ours_alone(first[0]))
+			return bf_fail(p->err, BF_E_USAGE,
+				       "profile '%s': [step %s] sends service %02X, which only "
+				       "bmsflash itself "
+				       "may send",
+				       p->name, s->name, first[0]);
+		if (s->poll == BF_POLL_RESULTS && (first[0] != 0x31 || o.len < 4))
+			return bf_fail(p->err, BF_E_USAGE,
+				       "profile '%s': [step %s] polls for results of what is no "
+				       "routine (31 01)",
+				       p->name, s->name);
+	}
+	return BF_OK;
+}
+
+static enum bf_rc check_frames(const struct parser *p)
+{
+	const struct bf_profile *w = &p->work;
+
+	for (size_t i = 0; i < w->n_periodics; i++) {
+		size_t n = bytes_of(w->periodics[i].data);
+
+		if (!w->periodics[i].id || n > 8 || (!w->can_ext && w->periodics[i].id > 0x7FF))
+			return bf_fail(p->err, BF_E_USAGE,
+				       "profile '%s': [periodic %s] needs an identifier and up to "
+				       "8 bytes of data",
+				       p->name, w->periodics[i].name);
+	}
+	if (w->wake.frame[0] &&
+	    (bytes_of(w->wake.frame) > 8 || (!w->can_ext && w->wake.id > 0x7FF)))
+		return bf_fail(p->err, BF_E_USAGE,
+			       "profile '%s': the frame in [wake] has at most 8 bytes, and an "
+			       "identifier of the "
+			       "form of the others",
+			       p->name);
+	if (!w->loader_tx != !w->loader_rx)
+		return bf_fail(p->err, BF_E_USAGE,
+			       "profile '%s': loader-request-id and loader-response-id in [can] "
+			       "need each other",
+			       p->name);
+	return BF_OK;
+}
+
+static enum bf_rc check_uds(const struct parser *p)
+{
+	const struct bf_profile *w = &p->work;
+
+	if (w->loader_by == BF_LOADER_BY_ID && !w->loader_did)
+		return bf_fail(
+			p->err, BF_E_USAGE,
+			"profile '%s': 'loader-known-by = identifier' in [uds] needs loader-did",
+			p->name);
+	if (w->second_level && (!w->security_extended || w->second_level % 2 == 0))
+		return bf_fail(p->err, BF_E_USAGE,
+			       "profile '%s': second-level in [uds] is an odd number and needs "
+			       "'security-session = extended'",
+			       p->name);
+	if (w->read_programming && w->security_extended && !w->security_level)
+		return bf_fail(p->err, BF_E_USAGE, "profile '%s': no security-level to read with",
+			       p->name);
+	if (w->chunk && w->chunk <= 2)
+		return bf_fail(
+			p->err, BF_E_USAGE,
+			"profile '%s': chunk in [uds] counts two bytes of service and counter",
+			p->name);
+	return BF_OK;
+}
+
 static enum bf_rc check_whole(const struct parser *p)
 {
 	const struct bf_profile *w = &p->work;
@@ -363,7 +524,8 @@ static enum bf_rc check_whole(const struct parser *p)
 		return bf_fail(p->err, BF_E_USAGE,
 			       "profile '%s': node and tester in [rs485] are both 0x%02X", p->name,
 			       w->node);
-	if (check_can(p) || check_pairs(p) || check_registers(p))
+	if (check_can(p) || check_pairs(p) || check_registers(p) || check_steps(p) ||
+	    check_frames(p) || check_uds(p))
 		return p->err->rc;
 	return check_regions(p);
 }
@@ -504,6 +666,9 @@ bool bf_profile_note(const struct bf_profile *profile, size_t i, char *dst, size
 	note_limits(&n, profile, &def);
 	if (profile->telemetry == BF_TELEMETRY_NONE)
 		note(&n, "the profile '%s' reads no conditions of the pack", profile->name);
+	for (size_t k = 0; k < profile->n_steps; k++)
+		note(&n, "the profile '%s' sends %s (step %s)", profile->name,
+		     profile->steps[k].send, profile->steps[k].name);
 	if (profile->auth_program[0])
 		note(&n, "the profile '%s' runs the program '%s'", profile->name,
 		     profile->auth_program);

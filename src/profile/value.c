@@ -87,6 +87,16 @@ static bool set_text(const struct bf_key_row *row, void *at, const char *text)
 	return true;
 }
 
+static bool set_template(const struct bf_key_row *row, void *at, const char *text)
+{
+	const char *fault =
+		row->kind == BF_VALUE_TEMPLATE ? bf_template_fault(text) : bf_pattern_fault(text);
+
+	if (row->kind == BF_VALUE_HEX && (strchr(text, '.') || strcmp(text, "none") == 0))
+		fault = strcmp(text, "none") == 0 ? NULL : "no '..' here";
+	return !fault && set_text(row, at, text);
+}
+
 static bool set_bool(void *at, const char *text)
 {
 	bool v = strcmp(text, "yes") == 0;
@@ -203,6 +213,10 @@ bool bf_key_set(const struct bf_key_row *row, void *base, const char *text)
 		return set_codes(row, at, text);
 	case BF_VALUE_REAL:
 		return set_real(row, at, text);
+	case BF_VALUE_TEMPLATE:
+	case BF_VALUE_PATTERN:
+	case BF_VALUE_HEX:
+		return set_template(row, at, text);
 	case BF_VALUE_BOOL:
 		return set_bool(at, text);
 	case BF_VALUE_CHOICE:
@@ -253,6 +267,15 @@ void bf_key_allowed(const struct bf_key_row *row, char *dst, size_t cap)
 		return;
 	case BF_VALUE_WORD:
 		snprintf(dst, cap, "up to %zu lower-case letters, digits and '-'", row->size - 1);
+		return;
+	case BF_VALUE_TEMPLATE:
+		snprintf(dst, cap, "a template, see TEMPLATES");
+		return;
+	case BF_VALUE_PATTERN:
+		snprintf(dst, cap, "bytes in hex, .. for any byte");
+		return;
+	case BF_VALUE_HEX:
+		snprintf(dst, cap, "bytes in hex");
 		return;
 	case BF_VALUE_BOOL:
 		snprintf(dst, cap, "yes or no");

@@ -8,7 +8,9 @@
 #include "uds_codec.h"
 
 #define UDS_MSG_MAX         65535
-#define UDS_PIECE_HEAD      2 /* SID and block counter count in maxNumberOfBlockLength */
+#define UDS_WRITTEN         64
+#define UDS_FUNCTIONAL      0x100 /* of uds_ask.functional: whatever the profile says */
+#define UDS_PIECE_HEAD      2     /* SID and block counter count in maxNumberOfBlockLength */
 #define UDS_SESSION_DEFAULT 0x01
 #define UDS_S3              BF_SEC(5) /* after which a server without requests ends its session */
 
@@ -44,7 +46,20 @@ struct uds {
 	bool unlocked;              /* ... and that it is unlocked */
 	bool reentering;
 	bool ours; /* it has the identifiers of bmsflash-uds(7), so its routines mean what that page says */
-	bool deaf;                  /* it says nothing to requests that it does not know */
+	bool deaf;      /* it says nothing to requests that it does not know */
+	uint8_t level;  /* of security access that is being asked for, 0: the profile's */
+	bool at_loader; /* the link is to the bootloader's own identifiers */
+	bool waking;    /* frames of [wake] go out while it is waited for */
+	bool driver_loaded, loading_driver;
+	bool wrote; /* something since the last restart */
+	bool after_write_ran;
+	bool blocks_checked; /* each segment was, after its download */
+	bf_time next_tick[BF_PROFILE_PERIODICS],
+		next_wake; /* when the next periodic frame is due */
+	uint32_t read_max; /* bytes that one 23 asks for; 0: not tried */
+	/* what was downloaded since the last restart, for checks and steps; `segment` is the one that is open */
+	struct bf_template_values segment, written[UDS_WRITTEN];
+	size_t n_written;
 	bool no_level;              /* it has service 27, but not the level that we asked for */
 	enum uds_knows session_did; /* whether it tells its session */
 	uint8_t accepted[32]; /* services with a positive answer in this session, a bit each */
@@ -187,6 +202,22 @@ enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err);
 enum bf_rc bf_uds_await(struct bf_proto *p, bf_time deadline, struct bf_err *err);
 void bf_uds_leave(struct bf_proto *p);
 
+/* ---- uds_steps.c: what a maker's loader wants beside the standard's requests ---- */
+/* A template becomes bytes: of this segment, or NULL. */
+void bf_uds_fill(const struct uds *u, const char *template, const struct bf_template_values *v,
+		 struct bf_out *ret);
+/* What is downloaded: where, how much, which block, its checksums. */
+void bf_uds_note_segment(struct uds *u, uint32_t addr, const uint8_t *data, size_t len,
+			 struct bf_template_values *ret);
+enum bf_rc bf_uds_steps(struct uds *u, enum bf_step_when when, const struct bf_template_values *v,
+			struct bf_err *err);
+enum bf_rc bf_uds_load_driver(struct uds *u, struct bf_err *err);
+
+/* ---- uds_wake.c: frames that go out by the clock, and the initialisation of K-lines ---- */
+bf_time bf_uds_next_tick(const struct uds *u); /* when bf_uds_tick has something to do next */
+void bf_uds_tick(struct uds *u);               /* sends what is due */
+enum bf_rc bf_uds_begin_line(struct uds *u, struct bf_err *err);
+
 /* ---- uds_identify.c ---- */
 enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_err *err);
 enum bf_rc bf_uds_state(struct bf_proto *p, struct bf_ident *update, struct bf_err *err);
@@ -208,6 +239,9 @@ enum bf_rc bf_uds_wait_lockout(struct uds *u, uds_question *question, struct bf_
 bool bf_uds_is_locked(const struct bf_profile *pf); /* by what the profile says */
 enum bf_rc bf_uds_prove_ownership(struct uds *u, struct bf_err *err);
 enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err);
+enum bf_rc bf_uds_wire_rate(struct uds *u, uint32_t rate, struct bf_err *err); /* our end alone */
+/* One level of security access, in the session that is open. */
+enum bf_rc bf_uds_unlock(struct uds *u, uint8_t level, struct bf_err *err);
 enum bf_rc bf_uds_set_rate(struct bf_proto *p, uint32_t rate, struct bf_err *err);
 void bf_uds_default_rate(struct bf_proto *p);
 void bf_uds_note_rate(struct uds *u); /* at open: the rate that the wire has */
@@ -236,6 +270,9 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint
 enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
 		       uint8_t *buf, size_t len, struct bf_err *err);
 
+/* An address or a size, in the profile's byte order. */
+void bf_uds_put_number(const struct uds *u, struct bf_out *o, uint32_t v, unsigned bytes);
+
 /* ---- uds_pack.c ---- */
 enum bf_rc bf_uds_read_transfer_ways(struct uds *u, struct bf_ident *id, struct bf_err *err);
 /* The dataFormatIdentifier to ask for; not 0: blocks are packed from now on. */
@@ -250,6 +287,9 @@ enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_
 			     struct bf_err *err);
 
 /* ---- uds_routines.c ---- */
+/* check-memory of one segment. */
+enum bf_rc bf_uds_check_segment(struct uds *u, const struct bf_template_values *v,
+				struct bf_err *err);
 /* False when the server says that it has no such routine. */
 bool bf_uds_has_hash(struct uds *u, uint32_t addr, uint32_t size);
 enum bf_rc bf_uds_hash(struct bf_proto *p, uint32_t addr, uint32_t size, uint8_t ret[BF_SHA256_LEN],

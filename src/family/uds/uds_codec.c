@@ -2,7 +2,6 @@
 #include "uds_codec.h"
 
 #include <string.h>
-#include <time.h>
 
 bool bf_uds_absent(unsigned nrc)
 {
@@ -162,19 +161,26 @@ uint8_t bf_uds_rate_id(uint32_t rate, bool bus)
 	return 0;
 }
 
-static uint8_t bcd(int n)
+static bool bcd(uint8_t byte, uint8_t *ret)
 {
-	return (uint8_t)(n / 10 % 10 << 4 | n % 10);
+	*ret = (uint8_t)((byte >> 4) * 10 + (byte & 0x0F));
+	return byte >> 4 < 10 && (byte & 0x0F) < 10;
 }
 
-void bf_uds_put_fingerprint(struct bf_out *o, int64_t wall_us)
+bool bf_uds_read_version(enum bf_version_format format, struct bf_cur *c, struct bf_version *ret)
 {
-	time_t t = (time_t)(wall_us / 1000000);
-	struct tm tm = { 0 };
+	uint8_t parts[4] = { 0 };
+	size_t n = bf_cur_left(c);
 
-	gmtime_r(&t, &tm);
-	bf_out_u8(o, bcd(tm.tm_year % 100));
-	bf_out_u8(o, bcd(tm.tm_mon + 1));
-	bf_out_u8(o, bcd(tm.tm_mday));
-	bf_out_bytes(o, "BMSFLSH", 7);
+	if (n == 0 || n > sizeof(parts) || (format == BF_VERSION_FORMAT_U16 && n != 2))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		parts[i] = bf_cur_u8(c);
+		if (format == BF_VERSION_FORMAT_BCD && !bcd(parts[i], &parts[i]))
+			return false;
+	}
+	*ret = (struct bf_version){
+		.major = parts[0], .minor = parts[1], .revision = parts[2], .build = parts[3]
+	};
+	return true;
 }

@@ -9,6 +9,7 @@ enum uds_sid {
 	UDS_SESSION = 0x10,
 	UDS_RESET = 0x11,
 	UDS_READ_DID = 0x22,
+	UDS_READ_MEMORY = 0x23,
 	UDS_SECURITY = 0x27,
 	UDS_COMM_CONTROL = 0x28,
 	UDS_AUTHENTICATION = 0x29,
@@ -29,6 +30,8 @@ enum uds_sid {
 enum uds_nrc {
 	UDS_NRC_NO_SERVICE = 0x11,
 	UDS_NRC_NO_SUBFUNCTION = 0x12,
+	UDS_NRC_LENGTH = 0x13,
+	UDS_NRC_TOO_LONG = 0x14,
 	UDS_NRC_BUSY = 0x21,
 	UDS_NRC_CONDITIONS = 0x22,
 	UDS_NRC_SEQUENCE = 0x24,
@@ -83,7 +86,7 @@ void bf_uds_read_text(struct bf_cur *c, char *dst, size_t cap);
 
 /* ---- requests ---- */
 
+/* Version in other forms than text: its parts from bytes; false when it is none. */
+bool bf_uds_read_version(enum bf_version_format format, struct bf_cur *c, struct bf_version *ret);
 /* linkControlModeIdentifier of a rate (ISO 14229-1 table B.3), 0: none */
 uint8_t bf_uds_rate_id(uint32_t rate, bool bus);
-/* F15A: BCD date, then who */
-void bf_uds_put_fingerprint(struct bf_out *o, int64_t wall_us);

@@ -4,8 +4,7 @@
 
 #include <stdio.h>
 
-#define FORMAT_4_4    0x44 /* four bytes of address, four of size */
-#define SHORTEST      8    /* bytes of data worth a block of their own */
+#define SHORTEST      8 /* bytes of data worth a block of their own */
 #define FIRST_COUNTER 1
 
 void bf_uds_exit_quietly(struct uds *u)
@@ -34,29 +33,30 @@ bool bf_uds_transfer_lost(const struct bf_err *err)
 	       bf_uds_refused(err, UDS_NRC_SUSPENDED) || bf_uds_refused(err, UDS_NRC_COUNTER);
 }
 
-/* F15A: who wrote and when. A pack that keeps no such record is written all the same. */
-static enum bf_rc write_fingerprint(struct uds *u, struct bf_err *err)
+/* Who wrote and when. A pack that keeps no such record is written all the same. */
+static enum bf_rc write_fingerprint(struct uds *u, const struct bf_template_values *v,
+				    struct bf_err *err)
 {
 	uint16_t did = uds_profile(u)->did_fingerprint;
 	const uint8_t head[] = { UDS_WRITE_DID, (uint8_t)(did >> 8), (uint8_t)did };
-	uint8_t record[10];
+	uint8_t record[64];
 	struct bf_out o = bf_out(record, sizeof(record));
 	struct uds_ask ask = {
 		.head = head,
 		.head_len = sizeof(head),
 		.tail = record,
-		.tail_len = sizeof(record),
 		.match = 2,
 		.rclass = BF_RETRY_IDEMPOTENT,
 		.what = "store the fingerprint of this programming",
 	};
 	enum bf_rc rc;
 
-	if (!did || u->fingerprinted)
+	if (!did || u->fingerprinted || u->loading_driver)
 		return BF_OK;
-	bf_uds_put_fingerprint(&o, bf_wall(uds_clock(u)));
+	bf_uds_fill(u, uds_profile(u)->fingerprint_format, v, &o);
+	ask.tail_len = o.len;
 	rc = bf_uds_ask(u, &ask, NULL, err);
-	if (rc && (!err->dev_refused || rc == BF_E_AUTH))
+	if (rc && (!err->dev_refused || rc == BF_E_AUTH) && !bf_uds_silent(u, rc))
 		return rc;
 	if (rc)
 		bf_err_init(err);
@@ -64,18 +64,16 @@ static enum bf_rc write_fingerprint(struct uds *u, struct bf_err *err)
 	return BF_OK;
 }
 
-static enum bf_rc erase_once(struct uds *u, uint32_t addr, uint32_t size, const char *what,
+static enum bf_rc erase_once(struct uds *u, const struct bf_template_values *v, const char *what,
 			     struct bf_err *err)
 {
-	uint8_t option[9];
+	uint8_t option[128];
 	struct bf_out o = bf_out(option, sizeof(option));
 	struct bf_cur c;
 	uint8_t status;
 	enum bf_rc rc;
 
-	bf_out_u8(&o, FORMAT_4_4);
-	bf_out_be32(&o, addr);
-	bf_out_be32(&o, size);
+	bf_uds_fill(u, uds_profile(u)->erase_option, v, &o);
 	rc = bf_uds_run_routine(u, UDS_R_ERASE, &o, BF_RETRY_DESTRUCTIVE, what, &c, err);
 	if (rc)
 		return rc;
@@ -100,23 +98,30 @@ enum bf_rc bf_uds_erase(struct bf_proto *p, const struct bf_region *region, uint
 			uint32_t size, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
+	struct bf_template_values v;
 	char what[64];
-	enum bf_rc rc = write_fingerprint(u, err);
+	enum bf_rc rc;
 
 	(void)region;
+	bf_uds_note_segment(u, addr, NULL, size, &v);
+	if (uds_profile(u)->fingerprint_block)
+		u->fingerprinted = false;
+	rc = write_fingerprint(u, &v, err);
 	if (rc)
 		return rc;
 	snprintf(what, sizeof(what), "erase %u bytes at 0x%08X", size, addr);
-	rc = erase_once(u, addr, size, what, err);
+	rc = erase_once(u, &v, what, err);
 	if ((rc == BF_E_TIMEOUT || rc == BF_E_LINK) && !u->gave_up && idle_in_session(u))
-		rc = erase_once(u, addr, size, what, err);
+		rc = erase_once(u, &v, what, err);
 	return rc;
 }
 
-static void put_number(struct bf_out *o, uint32_t v, unsigned bytes)
+void bf_uds_put_number(const struct uds *u, struct bf_out *o, uint32_t v, unsigned bytes)
 {
-	for (; bytes; bytes--)
-		bf_out_u8(o, (uint8_t)(v >> 8 * (bytes - 1)));
+	bool little = uds_profile(u)->little;
+
+	for (unsigned i = 0; i < bytes; i++)
+		bf_out_u8(o, (uint8_t)(v >> 8 * (little ? i : bytes - 1 - i)));
 }
 
 static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *opening,
@@ -127,7 +132,6 @@ static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *open
 	char what[64];
 	struct uds_ask ask = {
 		.head = head,
-		.min_len = 3,
 		.rclass = BF_RETRY_DESTRUCTIVE,
 		.what = what,
 	};
@@ -135,8 +139,8 @@ static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *open
 	bf_out_u8(&o, opening->sid);
 	bf_out_u8(&o, opening->format);
 	bf_out_u8(&o, format);
-	put_number(&o, opening->addr, format & 0x0F);
-	put_number(&o, opening->size, format >> 4);
+	bf_uds_put_number(u, &o, opening->addr, format & 0x0F);
+	bf_uds_put_number(u, &o, opening->size, format >> 4);
 	ask.head_len = o.len;
 	snprintf(what, sizeof(what), "%s %u bytes at 0x%08X",
 		 opening->sid == UDS_DOWNLOAD ? "take" : "give", opening->size, opening->addr);
@@ -168,7 +172,7 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint
 				struct bf_err *err)
 {
 	uint32_t cap = (uint32_t)u->link->max_msg;
-	uint32_t limit = uds_profile(u)->max_block;
+	uint32_t limit = uds_profile(u)->max_block, chunk = uds_profile(u)->chunk;
 	uint32_t there;
 	struct bf_cur c;
 	enum bf_rc rc = request_transfer(u, o, &c, err);
@@ -179,9 +183,13 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint
 	}
 	if (rc)
 		return rc;
-	if (!bf_uds_read_block_len(&c, &there) || there <= UDS_PIECE_HEAD)
-		return bf_fail(err, BF_E_LINK,
-			       "the pack accepts a transfer, but tells no usable block length");
+	if (chunk)
+		there = chunk;
+	else if (!bf_uds_read_block_len(&c, &there) || there <= UDS_PIECE_HEAD)
+		return bf_fail(
+			err, BF_E_LINK,
+			"the pack accepts a transfer, but tells no usable block length (chunk in "
+			"[uds] of a profile sets one)");
 	cap = limit && limit < cap ? limit : cap;
 	cap = u->safe_len < cap ? (uint32_t)u->safe_len : cap;
 	cap = in_time(u, there < cap ? there : cap);
@@ -198,10 +206,23 @@ static uint32_t piece_max(const struct uds *u)
 	return unit && most > unit ? most - most % unit : most;
 }
 
+/* What the profile wants before the download of a segment; also where erasing is no request of its own. */
+static enum bf_rc begin_segment(struct uds *u, const struct bf_target *target, struct bf_err *err)
+{
+	const uint8_t *data = target->segment ? target->segment->data + target->from : NULL;
+	enum bf_rc rc = BF_OK;
+
+	bf_uds_note_segment(u, target->addr, data, target->len, &u->segment);
+	if (!bf_uds_rid(u, UDS_R_ERASE))
+		rc = write_fingerprint(u, &u->segment, err);
+	return rc ? rc : bf_uds_steps(u, BF_STEP_BEFORE_BLOCK, &u->segment, err);
+}
+
 enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 			struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
+	const struct bf_profile *pf = uds_profile(u);
 	struct uds_opening opening = { UDS_DOWNLOAD, 0, target->addr, (uint32_t)target->len };
 	enum bf_rc rc;
 
@@ -210,9 +231,17 @@ enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, stru
 	rc = bf_uds_need_link(u, err);
 	if (rc)
 		return rc;
-	opening.format = bf_uds_pack_format(u, target);
+	rc = begin_segment(u, target, err);
+	if (rc)
+		return rc;
+	if (pf->address_value == BF_ADDRESS_VALUE_BLOCK && !u->loading_driver)
+		opening.addr = u->segment.block;
+	u->plain = NULL;
+	opening.format = pf->data_format;
+	if (!opening.format && !u->loading_driver)
+		opening.format = bf_uds_pack_format(u, target);
 	rc = bf_uds_open_transfer(u, &opening, &u->block_max, err);
-	if (rc && opening.format && bf_uds_refused(err, UDS_NRC_RANGE)) {
+	if (rc && u->plain && bf_uds_refused(err, UDS_NRC_RANGE)) {
 		bf_uds_pack_refused(u);
 		opening.format = 0;
 		rc = bf_uds_open_transfer(u, &opening, &u->block_max, err);
@@ -318,7 +347,8 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 	rc = bf_uds_finish(u, &ask, u->piece_sent, NULL, err);
 	u->piece_len = 0;
 	if (!rc) {
-		u->counter++;
+		u->counter = u->counter == 0xFF ? uds_profile(u)->counter_wrap
+						: (uint8_t)(u->counter + 1);
 		p->saved += u->piece_saved;
 		*ret_next = u->piece_end;
 		return BF_OK;
@@ -329,28 +359,81 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 	return rc;
 }
 
+/* A checksum of what was written may come behind 77. */
+static enum bf_rc compare_exit(struct uds *u, struct bf_cur *c, struct bf_err *err)
+{
+	enum bf_exit_answer kind = uds_profile(u)->exit_answer;
+	size_t n = kind == BF_EXIT_ANSWER_CRC16 ? 2 : 4;
+	uint32_t want = kind == BF_EXIT_ANSWER_CRC16 ? u->segment.crc16 : u->segment.crc32, got = 0;
+
+	if (kind == BF_EXIT_ANSWER_NONE || u->loading_driver)
+		return BF_OK;
+	if (bf_cur_left(c) != n)
+		return bf_fail(
+			err, BF_E_NAK,
+			"the pack ended the transfer without the checksum of %zu bytes that the "
+			"profile expects",
+			n);
+	for (size_t i = 0; i < n; i++)
+		got |= (uint32_t)bf_cur_u8(c) << 8 * (uds_profile(u)->little ? i : n - 1 - i);
+	if (got == want)
+		return BF_OK;
+	return bf_fail(
+		err, BF_E_MISMATCH,
+		"the pack's checksum over the %u bytes at 0x%08X is %0*X, that of the image %0*X",
+		u->segment.size, u->segment.addr, (int)(2 * n), got, (int)(2 * n), want);
+}
+
+static enum bf_rc end_segment(struct uds *u, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	enum bf_rc rc;
+
+	if (u->loading_driver)
+		return BF_OK;
+	u->wrote = true;
+	u->after_write_ran = false;
+	if (u->n_written < UDS_WRITTEN)
+		u->written[u->n_written++] = u->segment;
+	rc = bf_uds_steps(u, BF_STEP_AFTER_BLOCK, &u->segment, err);
+	if (rc || pf->check_when != BF_CHECK_WHEN_BLOCK)
+		return rc;
+	rc = bf_uds_check_segment(u, &u->segment, err);
+	u->blocks_checked = !rc && (u->blocks_checked || u->n_written == 1);
+	return rc;
+}
+
 enum bf_rc bf_uds_end(struct bf_proto *p, struct bf_err *err)
 {
-	static const uint8_t head[] = { UDS_TRANSFER_EXIT };
-	const struct uds_ask ask = {
+	uint8_t head[1 + 64] = { UDS_TRANSFER_EXIT };
+	struct bf_out o = bf_out(head + 1, sizeof(head) - 1);
+	struct uds_ask ask = {
 		.head = head,
-		.head_len = sizeof(head),
 		.rclass = BF_RETRY_IDEMPOTENT,
 		.limit = BF_SEC(uds_profile(uds_of(p))->limit_block_s),
 		.what = "end the transfer",
 	};
 	struct uds *u = uds_of(p);
 	uint64_t repeats = p->env.retry->repeats[BF_RETRY_IDEMPOTENT];
-	enum bf_rc rc = bf_uds_ask(u, &ask, NULL, err);
+	struct bf_cur c = bf_cur(NULL, 0);
+	bool again = false;
+	enum bf_rc rc;
 
+	if (!u->loading_driver)
+		bf_uds_fill(u, uds_profile(u)->exit_option, &u->segment, &o);
+	ask.head_len = 1 + o.len;
+	rc = bf_uds_ask(u, &ask, &c, err);
 	/* "Nothing to end" after a repetition: the first one arrived, its answer did not. */
 	if (rc && bf_uds_refused(err, UDS_NRC_SEQUENCE) &&
-	    p->env.retry->repeats[BF_RETRY_IDEMPOTENT] > repeats)
+	    p->env.retry->repeats[BF_RETRY_IDEMPOTENT] > repeats) {
 		rc = BF_OK;
+		again = true;
+	}
 	if (rc)
 		return rc;
 	u->transfer = UDS_IDLE;
-	return BF_OK;
+	rc = again ? BF_OK : compare_exit(u, &c, err);
+	return rc ? rc : end_segment(u, err);
 }
 
 void bf_uds_abandon(struct bf_proto *p)

@@ -2,6 +2,7 @@
 /* Who the pack is, what its banks hold, what it measures. */
 #include "uds.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* First, because what the other identifiers and the routines mean depends on it. */
@@ -65,21 +66,60 @@ static bool is_zero(const struct bf_version *v)
 	return !v->major && !v->minor && !v->revision && !v->build;
 }
 
-/* Who answers. A version alone is what an application tells, and a bootloader may tell it for one; a session
- * for programming that nobody opened is a bootloader's. Whatever else there is proves neither. */
-static enum bf_rc read_version(struct uds *u, struct bf_ident *id, struct bf_err *err)
+/* In the profile's form; a prefix is no part of it. */
+static void take_version(const struct bf_profile *pf, struct bf_cur *c, struct bf_ident *id)
+{
+	size_t prefix = strlen(pf->version_prefix);
+	char text[BF_VERSION_TEXT];
+
+	if (pf->version_format != BF_VERSION_FORMAT_TEXT) {
+		id->has_version = bf_uds_read_version(pf->version_format, c, &id->version);
+		if (id->has_version)
+			snprintf(id->version_text, sizeof(id->version_text), "%s",
+				 bf_version_text(&id->version, text));
+		return;
+	}
+	bf_uds_read_text(c, id->version_text, sizeof(id->version_text));
+	if (strncmp(id->version_text, pf->version_prefix, prefix) == 0)
+		id->has_version = bf_version_parse(id->version_text + prefix, &id->version);
+}
+
+/* What the profile says that the bootloader is known by. */
+static enum bf_rc is_loader(struct uds *u, bool version_told, bool *ret, struct bf_err *err)
 {
 	const struct bf_profile *pf = uds_profile(u);
 	enum uds_knows knows = UDS_NOT_ASKED;
-	struct bf_cur version, session;
-	enum bf_rc rc = bf_uds_try_did(u, pf->did_app_version, &version, &knows, err);
-	bool told = !rc && knows == UDS_KNOWS, blank = is_blank(&version);
+	struct bf_cur c;
+	enum bf_rc rc = BF_OK;
 
-	if (rc)
-		return rc;
-	bf_uds_read_text(&version, id->version_text, sizeof(id->version_text));
-	id->has_version = bf_version_parse(id->version_text, &id->version);
-	id->version_unreadable = told && !blank && !id->has_version;
+	switch (pf->loader_by) {
+	case BF_LOADER_BY_SESSION:
+		rc = bf_uds_try_did(u, pf->did_session, &c, &knows, err);
+		*ret = bf_cur_left(&c) == 1 && bf_cur_u8(&c) == pf->session_programming;
+		break;
+	case BF_LOADER_BY_ID:
+		rc = bf_uds_try_did(u, pf->loader_did, &c, &knows, err);
+		*ret = knows == UDS_KNOWS &&
+		       bf_pattern_fits(pf->loader_value, c.p + c.pos, bf_cur_left(&c));
+		break;
+	case BF_LOADER_BY_SILENCE:
+	case BF_LOADER_BY_AUTO:
+		*ret = !version_told;
+		break;
+	}
+	return rc;
+}
+
+/* Who answers. A version alone is what an application tells, and a bootloader may tell it for one; a session
+ * for programming that nobody opened is a bootloader's. Whatever else there is proves neither. */
+static enum bf_rc guess_who(struct uds *u, struct bf_ident *id, bool told, bool blank,
+			    struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	enum uds_knows knows = UDS_NOT_ASKED;
+	struct bf_cur session;
+	enum bf_rc rc;
+
 	if (id->has_version && !(is_zero(&id->version) && !u->ours))
 		id->talks = BF_TALKS_APPLICATION;
 	/* bmsflash-uds(7): empty when no application runs */
@@ -95,6 +135,33 @@ static enum bf_rc read_version(struct uds *u, struct bf_ident *id, struct bf_err
 	    u->session != pf->session_programming)
 		id->talks = BF_TALKS_LOADER;
 	return BF_OK;
+}
+
+static enum bf_rc read_version(struct uds *u, struct bf_ident *id, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	enum uds_knows knows = UDS_NOT_ASKED;
+	bool told, blank, loader = false;
+	struct bf_cur c;
+	enum bf_rc rc = bf_uds_try_did(u, pf->did_app_version, &c, &knows, err);
+
+	if (rc)
+		return rc;
+	told = knows == UDS_KNOWS;
+	blank = is_blank(&c);
+	/* a version of zeros is one where it comes as numbers */
+	if (!blank || (pf->version_format != BF_VERSION_FORMAT_TEXT && bf_cur_left(&c)))
+		take_version(pf, &c, id);
+	id->version_unreadable = told && !blank && !id->has_version;
+	if (pf->loader_by == BF_LOADER_BY_AUTO) {
+		rc = guess_who(u, id, told, blank, err);
+	} else {
+		rc = is_loader(u, told, &loader, err);
+		id->talks = loader ? BF_TALKS_LOADER : BF_TALKS_APPLICATION;
+	}
+	if (u->at_loader && pf->loader_tx)
+		id->talks = BF_TALKS_LOADER;
+	return rc;
 }
 
 static enum bf_rc read_numbers(struct uds *u, struct bf_ident *id, struct bf_err *err)

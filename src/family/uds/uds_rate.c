@@ -40,7 +40,7 @@ void bf_uds_note_rate(struct uds *u)
 	u->rate = u->default_rate;
 }
 
-static enum bf_rc set_wire(struct uds *u, uint32_t rate, struct bf_err *err)
+enum bf_rc bf_uds_wire_rate(struct uds *u, uint32_t rate, struct bf_err *err)
 {
 	struct bf_transport *t = u->proto.env.transport;
 	const struct bf_profile *pf = uds_profile(u);
@@ -137,7 +137,7 @@ static enum bf_rc go_back(struct uds *u, uint32_t old, bf_time changed, uint32_t
 	enum bf_rc rc;
 
 	bf_clock_hold(uds_clock(u));
-	rc = set_wire(u, old, err);
+	rc = bf_uds_wire_rate(u, old, err);
 	bf_clock_until(uds_clock(u), changed + FALL_BACK + BF_MS(100));
 	if (!rc)
 		rc = prove(u, err);
@@ -167,7 +167,7 @@ static enum bf_rc end_session(struct uds *u, struct bf_err *err)
 	enum bf_rc rc;
 
 	bf_uds_leave(&u->proto);
-	rc = set_wire(u, u->default_rate, err);
+	rc = bf_uds_wire_rate(u, u->default_rate, err);
 	if (!rc)
 		rc = prove(u, err);
 	if (!rc)
@@ -207,7 +207,7 @@ enum bf_rc bf_uds_set_rate(struct bf_proto *p, uint32_t rate, struct bf_err *err
 	if (rc || say_go(u, err))
 		return bf_while(err, "changing the line to %u bit/s", rate);
 	changed = bf_now(t->clock);
-	rc = set_wire(u, rate, err);
+	rc = bf_uds_wire_rate(u, rate, err);
 	if (!rc)
 		rc = prove(u, err);
 	return rc ? go_back(u, old, changed, rate, err) : BF_OK;
@@ -219,7 +219,7 @@ void bf_uds_default_rate(struct bf_proto *p)
 	struct bf_err quiet;
 
 	bf_err_init(&quiet);
-	if (u->rate != u->default_rate && set_wire(u, u->default_rate, &quiet))
+	if (u->rate != u->default_rate && bf_uds_wire_rate(u, u->default_rate, &quiet))
 		bf_log(p->env.log, BF_LOG_WARN, "%s", quiet.cause);
 	if (u->link)
 		u->link->ops->flush(u->link);

@@ -166,7 +166,8 @@ static struct bf_link *link_for(struct uds *u, const struct uds_ask *ask)
 	};
 	struct bf_err quiet;
 
-	if (!(ask->functional & pf->functional) || u->proto.env.transport->ops->wire != BF_WIRE_BUS)
+	if (!(ask->functional & (pf->functional | UDS_FUNCTIONAL)) ||
+	    u->proto.env.transport->ops->wire != BF_WIRE_BUS)
 		return u->link;
 	bf_err_init(&quiet);
 	if (!u->functional && bf_isotp_open(u->proto.env.transport, &opts, &u->functional, &quiet))
@@ -176,7 +177,7 @@ static struct bf_link *link_for(struct uds *u, const struct uds_ask *ask)
 
 static bool is_functional(const struct uds *u, const struct uds_ask *ask)
 {
-	return u->functional && (ask->functional & uds_profile(u)->functional);
+	return u->functional && (ask->functional & (uds_profile(u)->functional | UDS_FUNCTIONAL));
 }
 
 static enum bf_rc resend(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
@@ -186,6 +187,7 @@ static enum bf_rc resend(struct uds *u, const struct uds_ask *ask, struct bf_err
 	struct bf_link *link = link_for(u, ask);
 	enum bf_rc rc;
 
+	bf_uds_tick(u);
 	if (ask->secret)
 		bf_trace_mute(t, true);
 	rc = link->ops->send(link, u->tx, u->tx_len, deadline, err);
@@ -238,14 +240,19 @@ enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cu
 	size_t min_len = ask->min_len ? ask->min_len : 1 + ask->match;
 	bf_time patience = ask->patience ? ask->patience : u->p2 + SLACK;
 	bf_time deadline = bf_in(uds_clock(u), patience + wire_time(u, u->tx_len));
+	bf_time until;
 	uint8_t nrc = 0;
 	enum bf_rc rc;
 
 	for (;;) {
 		if (u->pendings && bf_now(uds_clock(u)) >= u->ask_until)
 			return pending_for_ever(u, ask, err);
+		bf_uds_tick(u);
+		until = earlier(deadline, u->ask_until);
 		rc = u->link->ops->recv(u->link, u->rx, sizeof(u->rx), &u->rx_len,
-					earlier(deadline, u->ask_until), err);
+					earlier(until, bf_uds_next_tick(u)), err);
+		if (rc == BF_E_TIMEOUT && bf_now(uds_clock(u)) < until)
+			continue; /* a periodic frame is due */
 		if (rc == BF_E_TIMEOUT && u->pendings && bf_now(uds_clock(u)) >= u->ask_until)
 			return pending_for_ever(u, ask, err);
 		if (rc)
@@ -480,6 +487,7 @@ static enum bf_rc exchange(struct uds *u, const struct uds_ask *ask, struct bf_c
 	/* Nobody has to answer what goes to everybody. */
 	if (rc == BF_E_TIMEOUT && is_functional(u, ask)) {
 		u->strays = 0;
+		u->rx_len = 0;
 		if (ret)
 			*ret = bf_cur(NULL, 0);
 		bf_err_init(err);

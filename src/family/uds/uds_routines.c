@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bmsflash/crc.h"
-
-#define FORMAT_4_4 0x44
+#define BUSY_PACE  BF_MS(250)
 #define UNIT_HASH  8
 #define PROBE_SIZE 16
 #define HASH_HEAD  7 /* 71 01 RID status count */
@@ -90,6 +88,43 @@ static bf_time limit_of(const struct uds *u, enum uds_routine which)
 	return 0;
 }
 
+static bool is_busy(const struct uds *u, const struct bf_cur *c)
+{
+	const struct bf_codes *busy = &uds_profile(u)->busy_status;
+
+	return bf_cur_left(c) && memchr(busy->code, c->p[c->pos], busy->n);
+}
+
+/* Some servers answer at once that they have begun, and want to be asked again. */
+static enum bf_rc ask_until_done(struct uds *u, struct uds_ask *ask, struct bf_cur *ret,
+				 struct bf_err *err)
+{
+	const uint8_t results[] = { UDS_ROUTINE, 0x03, ask->head[2], ask->head[3] };
+	bf_time until =
+		bf_in(uds_clock(u), ask->limit ? ask->limit : BF_SEC(uds_profile(u)->limit_s));
+	struct bf_cur c;
+	enum bf_rc rc;
+
+	for (;;) {
+		rc = bf_uds_ask(u, ask, &c, err);
+		if (!rc && ret)
+			*ret = c;
+		if (rc || !is_busy(u, &c))
+			return rc;
+		if (bf_now(uds_clock(u)) >= until)
+			return bf_fail(err, BF_E_TIMEOUT,
+				       "the pack stays busy after the request to %s", ask->what);
+		bf_uds_alive(u, ask->what);
+		if (!bf_clock_until(uds_clock(u), bf_in(uds_clock(u), BUSY_PACE)))
+			return bf_fail(err, BF_E_INTERRUPTED, "stopped while the pack was busy");
+		if (uds_profile(u)->poll == BF_POLL_RESULTS) {
+			ask->head = results;
+			ask->tail_len = 0;
+			ask->rclass = BF_RETRY_IDEMPOTENT;
+		}
+	}
+}
+
 enum bf_rc bf_uds_run_routine(struct uds *u, enum uds_routine which, const struct bf_out *option,
 			      enum bf_retry_class rclass, const char *what, struct bf_cur *ret,
 			      struct bf_err *err)
@@ -113,7 +148,7 @@ enum bf_rc bf_uds_run_routine(struct uds *u, enum uds_routine which, const struc
 			"the pack cannot %s: neither the pack nor the profile names a routine "
 			"for it",
 			what);
-	return bf_uds_ask(u, &ask, ret, err);
+	return ask_until_done(u, &ask, ret, err);
 }
 
 static enum bf_rc bad_status(uint8_t status, const char *name, const char *what, enum bf_rc rc,
@@ -203,30 +238,35 @@ enum bf_rc bf_uds_hash_units(struct bf_proto *p, uint32_t addr, uint32_t size, u
 	return BF_OK;
 }
 
-/* CRC-32 over what was written. */
-static enum bf_rc check_memory(struct uds *u, uint32_t addr, const uint8_t *data, size_t len,
-			       struct bf_err *err)
+enum bf_rc bf_uds_check_segment(struct uds *u, const struct bf_template_values *v,
+				struct bf_err *err)
 {
-	uint8_t option[13];
+	uint8_t option[128];
 	struct bf_out o = bf_out(option, sizeof(option));
 	struct bf_cur c;
 	uint8_t status;
 	enum bf_rc rc;
 
-	bf_out_u8(&o, FORMAT_4_4);
-	bf_out_be32(&o, addr);
-	bf_out_be32(&o, (uint32_t)len);
-	bf_out_be32(&o, bf_crc(&bf_crc32_ieee, data, len));
+	bf_uds_fill(u, uds_profile(u)->check_option, v, &o);
 	rc = bf_uds_run_routine(u, UDS_R_CHECK_MEMORY, &o, BF_RETRY_IDEMPOTENT,
-				"compare its memory with a CRC-32", &c, err);
+				"compare its memory with a checksum", &c, err);
 	if (rc)
 		return rc;
 	if (!bf_uds_good_status(u, &c, &status))
 		return bf_fail_dev(err, BF_E_MISMATCH, status, "check memory status",
-				   "the pack's CRC-32 over the %zu bytes at 0x%08X is not that of "
+				   "the pack's checksum over the %u bytes at 0x%08X is not that of "
 				   "the image (status %02X)",
-				   len, addr, status);
+				   v->size, v->addr, status);
 	return BF_OK;
+}
+
+static enum bf_rc check_memory(struct uds *u, uint32_t addr, const uint8_t *data, size_t len,
+			       struct bf_err *err)
+{
+	struct bf_template_values v;
+
+	bf_uds_note_segment(u, addr, data, len, &v);
+	return bf_uds_check_segment(u, &v, err);
 }
 
 /* A routine that the server does not have did not check anything; one that the profile names is there, and its
@@ -285,10 +325,21 @@ static enum bf_rc check_deps(struct uds *u, struct bf_err *err)
 enum bf_rc bf_uds_check(struct bf_proto *p, const struct bf_target *target, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
+	enum bf_check_when when = uds_profile(u)->check_when;
 	enum bf_rc rc = BF_OK;
 
 	p->checked = 0;
-	if (target && target->segment) {
+	if (u->wrote && !u->after_write_ran) {
+		rc = bf_uds_steps(u, BF_STEP_AFTER_WRITE, NULL, err);
+		if (rc)
+			return rc;
+		u->after_write_ran = true;
+	}
+	if (when != BF_CHECK_WHEN_END) {
+		/* each was checked after its download, or will be after the restart */
+		if (when == BF_CHECK_WHEN_BLOCK && u->n_written && u->blocks_checked)
+			p->checked |= BF_CHECKED_MEMORY;
+	} else if (target && target->segment) {
 		rc = check_contents(u, target, err);
 		if (!rc)
 			p->checked |= BF_CHECKED_MEMORY;

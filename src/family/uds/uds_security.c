@@ -9,24 +9,27 @@
 
 #define FIRST_LEVEL 0x01
 
+/* The one that is being asked for. */
 static uint8_t level_of(const struct uds *u)
 {
-	uint8_t level = uds_profile(u)->security_level;
+	uint8_t level = u->level ? u->level : uds_profile(u)->security_level;
 
 	return level == BF_AUTO_U8 ? FIRST_LEVEL : level;
 }
 
 static enum bf_rc ask_seed(struct uds *u, struct bf_cur *ret, struct bf_err *err)
 {
-	const uint8_t head[] = { UDS_SECURITY, level_of(u) };
-	const struct uds_ask ask = {
+	uint8_t head[2 + 16] = { UDS_SECURITY, level_of(u) };
+	struct bf_out o = bf_out(head + 2, sizeof(head) - 2);
+	struct uds_ask ask = {
 		.head = head,
-		.head_len = sizeof(head),
 		.match = 1,
 		.rclass = BF_RETRY_IDEMPOTENT,
 		.what = "send a seed for the key",
 	};
 
+	bf_uds_fill(u, uds_profile(u)->security_data, NULL, &o);
+	ask.head_len = 2 + o.len;
 	return bf_uds_ask(u, &ask, ret, err);
 }
 
@@ -191,17 +194,42 @@ bool bf_uds_is_locked(const struct bf_profile *pf)
 	return pf->security_level || pf->auth_service == BF_AUTH_BY_AUTHENTICATION;
 }
 
+/* The answer to the key may be lost: a new seed tells whether it was accepted. */
+static enum bf_rc open_surely(struct uds *u, struct bf_err *err)
+{
+	enum bf_rc rc = open_lock(u, err);
+
+	return rc == BF_E_TIMEOUT || rc == BF_E_LINK ? open_lock(u, err) : rc;
+}
+
+enum bf_rc bf_uds_unlock(struct uds *u, uint8_t level, struct bf_err *err)
+{
+	enum bf_rc rc;
+
+	u->level = level == BF_AUTO_U8 ? 0 : level;
+	rc = open_surely(u, err);
+	u->level = 0;
+	return rc ? bf_while(err, "unlocking the pack") : BF_OK;
+}
+
+static enum bf_rc unlock_here(struct uds *u, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+
+	if (!pf->security_extended)
+		return bf_uds_is_locked(pf) ? bf_uds_unlock(u, pf->security_level, err) : BF_OK;
+	/* On the way to the programming session the first level was opened. */
+	return pf->second_level ? bf_uds_unlock(u, pf->second_level, err) : BF_OK;
+}
+
 enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
-	enum bf_rc rc;
+	enum bf_rc rc = unlock_here(u, err);
 
-	if (!bf_uds_is_locked(uds_profile(u)))
-		return BF_OK;
-	rc = open_lock(u, err);
-	/* The answer to the key was lost: a new seed tells whether it was accepted. */
-	if (rc == BF_E_TIMEOUT || rc == BF_E_LINK)
-		rc = open_lock(u, err);
 	u->unlocked = !rc;
-	return rc ? bf_while(err, "unlocking the pack") : BF_OK;
+	if (rc || u->session != uds_profile(u)->session_programming)
+		return rc;
+	rc = bf_uds_steps(u, BF_STEP_UNLOCKED, NULL, err);
+	return rc ? rc : bf_uds_load_driver(u, err);
 }

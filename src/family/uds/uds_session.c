@@ -22,6 +22,24 @@ static void close_links(struct uds *u)
 	u->link = bf_link_close(u->link);
 }
 
+/* To the application's identifiers and rate, or to the bootloader's, where those are others. */
+static enum bf_rc move_to(struct uds *u, bool loader, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	enum bf_rc rc = BF_OK;
+
+	if (u->at_loader == loader || !(pf->loader_tx || pf->loader_rate) ||
+	    u->proto.env.transport->ops->wire != BF_WIRE_BUS)
+		return BF_OK;
+	close_links(u);
+	u->at_loader = loader;
+	if (pf->loader_rate)
+		rc = bf_uds_wire_rate(u, loader ? pf->loader_rate : u->default_rate, err);
+	return rc ? bf_while(err, "going to the bit rate of the pack's %s",
+			     loader ? "bootloader" : "application")
+		  : BF_OK;
+}
+
 static enum bf_rc open_stream(struct uds *u, enum bf_framing framing, struct bf_err *err)
 {
 	struct bf_transport *t = u->proto.env.transport;
@@ -29,7 +47,9 @@ static enum bf_rc open_stream(struct uds *u, enum bf_framing framing, struct bf_
 	const struct bf_hdlc_opts hdlc = { .target = (uint8_t)node_of(u),
 					   .source = pf->tester,
 					   .max_msg = UDS_MSG_MAX };
-	const struct bf_kline_opts kline = { .target = (uint8_t)node_of(u), .source = pf->tester };
+	const struct bf_kline_opts kline = { .target = (uint8_t)node_of(u),
+					     .source = pf->tester,
+					     .p4 = BF_US(pf->byte_gap_us) };
 
 	close_links(u);
 	return framing == BF_FRAMING_HDLC ? bf_hdlc_open(t, &hdlc, &u->link, err)
@@ -73,16 +93,24 @@ static enum bf_rc open_bus(struct uds *u, struct bf_err *err)
 {
 	const struct bf_profile *pf = uds_profile(u);
 	bool chosen = u->proto.env.node >= 0;
-	const struct bf_isotp_opts opts = {
-		.tx_id = chosen ? (pf->can_tx & ~UINT32_C(0xFF00)) | node_of(u) << 8 : pf->can_tx,
-		.rx_id = chosen ? (pf->can_rx & ~UINT32_C(0xFF)) | node_of(u) : pf->can_rx,
+	bool loader = u->at_loader && pf->loader_tx;
+	struct bf_isotp_opts opts = {
+		.tx_id = loader ? pf->loader_tx : pf->can_tx,
+		.rx_id = loader ? pf->loader_rx : pf->can_rx,
 		.ext = pf->can_ext,
 		.fd = pf->can_fd,
 		.brs = pf->can_brs,
 		.pad = pf->can_pad,
+		.block_size = pf->fc_block_size,
+		.st_min = pf->fc_st_min,
+		.n_cr = BF_MS(pf->n_cr_ms),
 		.max_msg = UDS_MSG_MAX,
 	};
 
+	if (chosen) {
+		opts.tx_id = (opts.tx_id & ~UINT32_C(0xFF00)) | node_of(u) << 8;
+		opts.rx_id = (opts.rx_id & ~UINT32_C(0xFF)) | node_of(u);
+	}
 	return bf_isotp_open(u->proto.env.transport, &opts, &u->link, err);
 }
 
@@ -111,10 +139,54 @@ static bool only_silence(enum bf_rc rc)
 /* Asks twice: the first question may wake a pack or be lost. */
 static enum bf_rc seek(struct uds *u, bf_time deadline, struct bf_err *err)
 {
-	enum bf_rc rc = poll_server(u, err);
+	enum bf_rc rc = bf_uds_begin_line(u, err);
 
-	if (only_silence(rc) && !u->proto.env.hurry && bf_now(uds_clock(u)) < deadline)
+	if (!rc)
 		rc = poll_server(u, err);
+	if (only_silence(rc) && !u->proto.env.hurry && bf_now(uds_clock(u)) < deadline) {
+		rc = bf_uds_begin_line(u, err);
+		if (!rc)
+			rc = poll_server(u, err);
+	}
+	return rc;
+}
+
+/* A bootloader that starts the application unless it hears its frame. */
+static enum bf_rc seek_waking(struct uds *u, struct bf_err *err)
+{
+	const struct bf_wake *wake = &uds_profile(u)->wake;
+	bf_time until = bf_in(uds_clock(u), BF_MS(wake->for_ms));
+	enum bf_rc rc;
+
+	if (!wake->frame[0])
+		return poll_server(u, err);
+	u->waking = true;
+	u->next_wake = 0;
+	do
+		rc = poll_server(u, err);
+	while (only_silence(rc) && bf_now(uds_clock(u)) < until);
+	u->waking = false;
+	return rc;
+}
+
+/* The bootloader may be there already, at identifiers and a rate of its own. */
+static enum bf_rc seek_on_bus(struct uds *u, bf_time deadline, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	struct bf_err other;
+	enum bf_rc rc = u->link ? BF_OK : open_bus(u, err);
+
+	if (!rc)
+		rc = u->proto.env.hurry ? seek_waking(u, err) : seek(u, deadline, err);
+	if (!only_silence(rc) || !(pf->loader_tx || pf->wake.frame[0]))
+		return rc;
+	bf_err_init(&other);
+	if (pf->loader_tx && (move_to(u, !u->at_loader, &other) || open_bus(u, &other)))
+		return rc;
+	if (!seek_waking(u, &other))
+		return BF_OK;
+	if (pf->loader_tx)
+		(void)move_to(u, !u->at_loader, &other);
 	return rc;
 }
 
@@ -167,9 +239,7 @@ static enum bf_rc find(struct uds *u, bf_time deadline, struct bf_err *err)
 	if (u->proto.env.transport->ops->wire == BF_WIRE_STREAM) {
 		rc = find_framing(u, deadline, err);
 	} else {
-		rc = u->link ? BF_OK : open_bus(u, err);
-		if (!rc)
-			rc = seek(u, deadline, err);
+		rc = seek_on_bus(u, deadline, err);
 	}
 	if (!rc)
 		return BF_OK;
@@ -247,23 +317,30 @@ static enum bf_rc enter_extended(struct uds *u, struct bf_err *err)
 /* Faults and normal traffic off while programming; many loaders know neither. */
 static enum bf_rc quieten(struct uds *u, struct bf_err *err)
 {
+	const struct bf_profile *pf = uds_profile(u);
 	static const uint8_t dtc_off[] = { UDS_DTC_SETTING, 0x02 };
-	static const uint8_t comm_off[] = { UDS_COMM_CONTROL, 0x03, 0x01 };
-	const struct uds_ask asks[] = {
-		{ .head = dtc_off,
-		  .head_len = sizeof(dtc_off),
-		  .match = 1,
-		  .functional = BF_FUNCTIONAL_DTC,
-		  .what = "stop recording faults" },
-		{ .head = comm_off,
-		  .head_len = sizeof(comm_off),
-		  .match = 1,
-		  .functional = BF_FUNCTIONAL_MESSAGES,
-		  .what = "stop its normal messages" },
+	const uint8_t comm_off[] = { UDS_COMM_CONTROL, 0x03, pf->communication };
+	const struct {
+		bool wanted;
+		struct uds_ask ask;
+	} rows[] = {
+		{ pf->dtc_setting,
+		  { .head = dtc_off,
+		    .head_len = sizeof(dtc_off),
+		    .match = 1,
+		    .functional = BF_FUNCTIONAL_DTC,
+		    .what = "stop recording faults" } },
+		{ pf->communication,
+		  { .head = comm_off,
+		    .head_len = sizeof(comm_off),
+		    .match = 1,
+		    .functional = BF_FUNCTIONAL_MESSAGES,
+		    .what = "stop its normal messages" } },
 	};
 
-	for (size_t i = 0; i < BF_COUNT(asks); i++) {
-		enum bf_rc rc = bf_uds_try(u, &asks[i], NULL, NULL, err);
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		enum bf_rc rc =
+			rows[i].wanted ? bf_uds_try(u, &rows[i].ask, NULL, NULL, err) : BF_OK;
 
 		if (rc)
 			return rc;
@@ -271,40 +348,102 @@ static enum bf_rc quieten(struct uds *u, struct bf_err *err)
 	return BF_OK;
 }
 
-static enum bf_rc enter_programming(struct uds *u, struct bf_err *err)
+/* Sessions on the way to the one for programming, which is the last. */
+static enum bf_rc enter_before(struct uds *u, struct bf_err *err)
 {
-	static const char what[] = "open the programming session";
-	uint8_t session = uds_profile(u)->session_programming;
-	enum bf_rc rc = enter(u, session, what, BF_RETRY_DESTRUCTIVE, err);
+	const struct bf_codes *list = &uds_profile(u)->enter;
+	enum bf_rc rc = BF_OK;
 
-	if (!only_silence(rc))
-		return rc;
-	/* A pack with one bank may restart into its loader without a word. */
+	if (!list->n)
+		return enter_extended(u, err);
+	for (size_t i = 0; i + 1 < list->n && !rc; i++)
+		rc = list->code[i] == uds_profile(u)->session_extended
+			     ? enter_extended(u, err)
+			     : enter(u, list->code[i],
+				     "open a session before the programming session",
+				     BF_RETRY_IDEMPOTENT, err);
+	return rc;
+}
+
+static uint8_t programming_session(const struct uds *u)
+{
+	const struct bf_codes *list = &uds_profile(u)->enter;
+
+	return list->n ? list->code[list->n - 1] : uds_profile(u)->session_programming;
+}
+
+/* A pack with one bank may restart into its bootloader, without a word or after it has answered. */
+static enum bf_rc follow_into_loader(struct uds *u, struct bf_err *err)
+{
+	static const char what[] = "open the programming session of its bootloader";
+	const struct bf_profile *pf = uds_profile(u);
+	enum bf_rc rc;
+
 	bf_uds_alive(u, "restart into its loader");
 	u->restarted_at = bf_now(uds_clock(u));
 	u->silence_seen = true;
 	u->session = UDS_SESSION_DEFAULT;
-	rc = bf_uds_await(&u->proto, bf_in(uds_clock(u), BF_MS(uds_profile(u)->restart_ms)), err);
+	rc = move_to(u, true, err);
+	if (!rc && !u->link)
+		rc = open_bus(u, err);
+	u->waking = true;
+	u->next_wake = 0;
 	if (!rc)
-		rc = enter_extended(u, err);
-	return rc ? rc : enter(u, session, what, BF_RETRY_IDEMPOTENT, err);
+		rc = bf_uds_await(&u->proto, bf_in(uds_clock(u), BF_MS(pf->restart_ms)), err);
+	u->waking = false;
+	if (!rc)
+		rc = enter_before(u, err);
+	return rc ? rc : enter(u, programming_session(u), what, BF_RETRY_IDEMPOTENT, err);
+}
+
+static enum bf_rc enter_programming(struct uds *u, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	bool moves = (pf->loader_tx || pf->loader_rate) && !u->at_loader &&
+		     u->proto.env.transport->ops->wire == BF_WIRE_BUS;
+	enum bf_rc rc = enter(u, programming_session(u), "open the programming session",
+			      BF_RETRY_DESTRUCTIVE, err);
+
+	if (!only_silence(rc) && !(moves && !rc))
+		return rc;
+	return follow_into_loader(u, err);
+}
+
+static enum bf_rc connect_to_write(struct uds *u, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	enum bf_rc rc = enter_before(u, err);
+
+	if (!rc)
+		rc = quieten(u, err);
+	if (!rc && pf->security_extended && pf->security_level)
+		rc = bf_uds_unlock(u, pf->security_level, err);
+	if (!rc && !u->at_loader)
+		rc = bf_uds_steps(u, BF_STEP_BEFORE_PROGRAMMING, NULL, err);
+	return rc ? rc : enter_programming(u, err);
 }
 
 enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
+	const struct bf_profile *pf = uds_profile(u);
+	bool first_extended =
+		!pf->enter.n || memchr(pf->enter.code, pf->session_extended, pf->enter.n);
 	enum bf_rc rc = bf_uds_need_link(u, err);
 
-	u->fingerprinted = u->unlocked = false;
+	u->fingerprinted = u->unlocked = u->driver_loaded = false;
 	memset(u->accepted, 0, sizeof(u->accepted));
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
-	if (!rc)
-		rc = enter_extended(u, err);
-	if (rc || entry != BF_ENTRY_WRITE)
+	if (rc)
 		return rc;
-	rc = quieten(u, err);
-	return rc ? rc : enter_programming(u, err);
+	if (entry == BF_ENTRY_WRITE)
+		return connect_to_write(u, err);
+	if (entry == BF_ENTRY_READ && pf->read_programming) {
+		rc = connect_to_write(u, err);
+		return rc ? rc : bf_uds_authenticate(p, err);
+	}
+	return first_extended ? enter_extended(u, err) : BF_OK;
 }
 
 enum bf_rc bf_uds_ping(struct bf_proto *p, struct bf_err *err)
@@ -333,6 +472,7 @@ enum bf_rc bf_uds_present(struct uds *u, struct bf_err *err)
 	};
 	enum bf_rc rc;
 
+	bf_uds_tick(u);
 	if (!u->link || u->session == UDS_SESSION_DEFAULT || u->piece_len ||
 	    bf_now(uds_clock(u)) - u->last_present < KEEPALIVE_AFTER)
 		return BF_OK;
@@ -346,33 +486,57 @@ enum bf_rc bf_uds_keepalive(struct bf_proto *p, struct bf_err *err)
 	return bf_uds_present(uds_of(p), err);
 }
 
-enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
+static enum bf_rc ask_restart(struct uds *u, struct bf_err *err)
 {
-	const uint8_t head[] = { UDS_RESET, uds_profile(uds_of(p))->reset_type };
-	const struct uds_ask ask = {
+	const struct bf_profile *pf = uds_profile(u);
+	uint8_t head[8];
+	struct bf_out o = bf_out(head, sizeof(head));
+	struct uds_ask ask = {
 		.head = head,
-		.head_len = sizeof(head),
-		.match = 1,
 		.rclass = BF_RETRY_DESTRUCTIVE,
 		.limit = RESET_PENDING,
 		.what = "restart",
 	};
-	struct uds *u = uds_of(p);
-	enum bf_rc rc = bf_uds_ask(u, &ask, NULL, err);
 
+	if (strcmp(pf->reset, "none") == 0)
+		return BF_OK;
+	bf_uds_fill(u, pf->reset, NULL, &o);
+	ask.head_len = o.len;
+	ask.match = o.len > 1 ? 1 : 0;
+	if (!pf->reset_suppress)
+		return bf_uds_ask(u, &ask, NULL, err);
+	if (o.len > 1)
+		head[1] |= UDS_SUPPRESS;
+	if (bf_uds_need_link(u, err) || bf_uds_send(u, &ask, err))
+		return err->rc;
+	return BF_E_TIMEOUT; /* as from a server that goes without a word */
+}
+
+enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	enum bf_rc rc = BF_OK;
+
+	if (u->wrote && !u->after_write_ran) {
+		rc = bf_uds_steps(u, BF_STEP_AFTER_WRITE, NULL, err);
+		u->after_write_ran = !rc;
+	}
+	if (rc)
+		return rc;
+	rc = ask_restart(u, err);
 	/* It may go before its answer is out; whether it went is for await to see. */
 	if (rc && !only_silence(rc))
 		return rc;
-	u->silence_seen = rc != BF_OK;
+	u->silence_seen = rc != BF_OK || strcmp(uds_profile(u)->reset, "none") == 0;
 	u->restarted_at = bf_now(uds_clock(u));
 	u->session_before = u->session;
-	u->unlocked = false;
+	u->unlocked = u->driver_loaded = false;
 	u->session = UDS_SESSION_DEFAULT;
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
 	u->p2 = BF_MS(uds_profile(u)->p2_ms);
 	u->p2_star = BF_MS(uds_profile(u)->p2_star_ms);
-	return BF_OK;
+	return move_to(u, false, err);
 }
 
 /* The session falls back to the default one when the server really restarted. One that does not tell its session
@@ -404,6 +568,50 @@ static enum bf_rc ask_restarted(struct uds *u, bool *ret, struct bf_err *err)
 	return BF_OK;
 }
 
+/* New firmware is back: what the profile asks of it before it counts. */
+static enum bf_rc came_back(struct uds *u, struct bf_err *err)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	bool asks = pf->check_when == BF_CHECK_WHEN_RESTART && u->n_written;
+	size_t n = u->n_written;
+	enum bf_rc rc = BF_OK;
+
+	for (size_t i = 0; i < pf->n_steps; i++)
+		asks = asks || pf->steps[i].when == BF_STEP_AFTER_RESTART;
+	if (!u->wrote || !asks)
+		return BF_OK;
+	u->wrote = u->after_write_ran = false;
+	u->n_written = 0;
+	rc = enter_extended(u, err);
+	if (!rc && pf->security_extended && pf->security_level)
+		rc = bf_uds_unlock(u, pf->security_level, err);
+	for (size_t i = 0; !rc && pf->check_when == BF_CHECK_WHEN_RESTART && i < n; i++)
+		rc = bf_uds_check_segment(u, &u->written[i], err);
+	if (!rc && n && pf->check_when == BF_CHECK_WHEN_RESTART)
+		u->proto.checked |= BF_CHECKED_MEMORY;
+	return rc ? rc : bf_uds_steps(u, BF_STEP_AFTER_RESTART, NULL, err);
+}
+
+/* Between two questions, with the frames that have to go out meanwhile. */
+static enum bf_rc pause_polling(struct uds *u, struct bf_err *err)
+{
+	bf_time until = bf_in(uds_clock(u), POLL_PACE);
+	struct bf_err quiet;
+
+	while (bf_now(uds_clock(u)) < until) {
+		bf_time next = bf_uds_next_tick(u);
+
+		if (!bf_clock_until(uds_clock(u), next < until ? next : until))
+			return bf_fail(err, BF_E_INTERRUPTED,
+				       "stopped while the pack was restarting");
+		bf_uds_tick(u);
+	}
+	bf_err_init(&quiet);
+	if (u->link)
+		(void)bf_uds_begin_line(u, &quiet);
+	return BF_OK;
+}
+
 enum bf_rc bf_uds_await(struct bf_proto *p, bf_time deadline, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
@@ -417,7 +625,7 @@ enum bf_rc bf_uds_await(struct bf_proto *p, bf_time deadline, struct bf_err *err
 		if (!rc && back) {
 			u->strays = 0;
 			u->link->ops->flush(u->link);
-			return BF_OK;
+			return came_back(u, err);
 		}
 		if (bf_now(uds_clock(u)) >= deadline) {
 			bf_fail(err, BF_E_NODEV,
@@ -429,9 +637,8 @@ enum bf_rc bf_uds_await(struct bf_proto *p, bf_time deadline, struct bf_err *err
 			return err->rc;
 		}
 		bf_uds_alive(u, "restart");
-		if (!bf_clock_until(uds_clock(u), bf_in(uds_clock(u), POLL_PACE)))
-			return bf_fail(err, BF_E_INTERRUPTED,
-				       "stopped while the pack was restarting");
+		if (pause_polling(u, err))
+			return err->rc;
 	}
 	return rc;
 }

@@ -39,6 +39,52 @@ static enum bf_rc read_block(struct uds *u, uint8_t counter, uint32_t addr, size
 	return BF_OK;
 }
 
+#define ADDRESS_MAX   1024 /* bytes of a first read by address, fewer where the pack refuses */
+#define ADDRESS_LEAST 16
+
+/* 23: each answer is a part of memory, as long as was asked for. */
+static enum bf_rc read_by_address(struct uds *u, uint32_t addr, uint8_t *buf, size_t len,
+				  size_t *done, struct bf_err *err)
+{
+	uint8_t head[10], format = uds_profile(u)->address_format;
+	size_t at = 0;
+
+	if (!u->read_max)
+		u->read_max = ADDRESS_MAX;
+	while (at < len) {
+		uint32_t n = (uint32_t)(len - at < u->read_max ? len - at : u->read_max);
+		struct bf_out o = bf_out(head, sizeof(head));
+		char what[48];
+		struct uds_ask ask = {
+			.head = head, .min_len = 1 + n, .expect = 1 + n, .what = what
+		};
+		struct bf_cur c;
+		enum bf_rc rc = bf_uds_present(u, err);
+
+		if (rc)
+			return rc;
+		bf_out_u8(&o, UDS_READ_MEMORY);
+		bf_out_u8(&o, format);
+		bf_uds_put_number(u, &o, addr + (uint32_t)at, format & 0x0F);
+		bf_uds_put_number(u, &o, n, format >> 4);
+		ask.head_len = o.len;
+		snprintf(what, sizeof(what), "give its memory at 0x%08X", addr + (uint32_t)at);
+		rc = bf_uds_ask(u, &ask, &c, err);
+		if (rc && u->read_max > ADDRESS_LEAST &&
+		    (bf_uds_refused(err, UDS_NRC_RANGE) || bf_uds_refused(err, UDS_NRC_TOO_LONG) ||
+		     bf_uds_refused(err, UDS_NRC_LENGTH))) {
+			u->read_max /= 2;
+			continue;
+		}
+		if (rc)
+			return rc;
+		memcpy(buf + at, bf_cur_bytes(&c, n), n);
+		at += n;
+		*done += n;
+	}
+	return BF_OK;
+}
+
 /* One transfer of at most len bytes; *done grows with every block that arrived. */
 static enum bf_rc read_transfer(struct uds *u, uint32_t addr, uint8_t *buf, size_t len,
 				size_t *done, struct bf_err *err)
@@ -47,19 +93,24 @@ static enum bf_rc read_transfer(struct uds *u, uint32_t addr, uint8_t *buf, size
 	uint32_t block_max;
 	size_t at = 0;
 	const struct uds_opening opening = { UDS_UPLOAD, 0, addr, (uint32_t)len };
-	enum bf_rc rc = bf_uds_open_transfer(u, &opening, &block_max, err);
+	enum bf_rc rc;
+
+	if (uds_profile(u)->read_service == UDS_READ_MEMORY)
+		return read_by_address(u, addr, buf, len, done, err);
+	rc = bf_uds_open_transfer(u, &opening, &block_max, err);
 
 	while (!rc && at < len) {
 		size_t left = len - at;
 		struct bf_cur c;
 		size_t n;
 
-		rc = read_block(u, counter++, addr + (uint32_t)at, left, block_max, &c, err);
+		rc = read_block(u, counter, addr + (uint32_t)at, left, block_max, &c, err);
 		if (rc)
 			break;
 		n = bf_cur_left(&c);
 		memcpy(buf + at, c.p + c.pos, n);
 		at += n;
+		counter = counter == 0xFF ? uds_profile(u)->counter_wrap : (uint8_t)(counter + 1);
 	}
 	*done += at;
 	bf_uds_exit_quietly(u);

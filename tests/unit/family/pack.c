@@ -13,20 +13,26 @@
 #define NODE   0x11
 #define TESTER 0xF1
 
+static uint32_t answer_id(const struct pack *k)
+{
+	if (k->answers_above)
+		return k->frame_id + 8;
+	return k->answer_id ? k->answer_id : 0x7E8;
+}
+
 static void put_can(struct pack *k, bf_time delay, const uint8_t *msg, size_t len)
 {
 	static const struct bf_isotp_shape shape = { .tx_dl = 8, .pad = 0xAA };
 	uint8_t f[64], sn = 1;
 	size_t at, taken, n = bf_isotp_put_first(&shape, f, msg, len, &at);
 
-	wire_put_frame(k->w, delay, k->answer_id ? k->answer_id : 0x7E8,
-		       k->answer_id > 0x7FF ? BF_FRAME_EXT : 0, f, n);
+	wire_put_frame(k->w, delay, answer_id(k), answer_id(k) > 0x7FF ? BF_FRAME_EXT : 0, f, n);
 	while (at < len) {
 		n = bf_isotp_put_next(&shape, f, sn++, msg + at, len - at, &taken);
 		at += taken;
 		delay += BF_US(300);
-		wire_put_frame(k->w, delay, k->answer_id ? k->answer_id : 0x7E8,
-			       k->answer_id > 0x7FF ? BF_FRAME_EXT : 0, f, n);
+		wire_put_frame(k->w, delay, answer_id(k), answer_id(k) > 0x7FF ? BF_FRAME_EXT : 0,
+			       f, n);
 	}
 }
 
@@ -136,6 +142,8 @@ static void hear_frame(struct wire *w, const struct bf_frame *f)
 	struct pack *k = w->peer;
 	struct bf_isotp_pdu pdu;
 
+	if (k->deaf_to && f->id == k->deaf_to)
+		return;
 	bf_isotp_decode(f->data, f->len, &pdu);
 	k->frame_id = f->id;
 	if (pdu.type == BF_ISOTP_SINGLE) {
@@ -145,8 +153,7 @@ static void hear_frame(struct wire *w, const struct bf_frame *f)
 		k->rx_have = pdu.len;
 		k->rx[sizeof(k->rx) - 1] = 0;
 		w->dbitrate = (uint32_t)pdu.total; /* remembers the length */
-		wire_put_frame(w, BF_US(500), k->answer_id ? k->answer_id : 0x7E8,
-			       k->answer_id > 0x7FF ? BF_FRAME_EXT : 0,
+		wire_put_frame(w, BF_US(500), answer_id(k), answer_id(k) > 0x7FF ? BF_FRAME_EXT : 0,
 			       (const uint8_t[]){ 0x30, 0x00, k->st_min }, 3);
 	} else if (pdu.type == BF_ISOTP_CONSECUTIVE) {
 		memcpy(k->rx + k->rx_have, pdu.data, pdu.len);

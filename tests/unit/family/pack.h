@@ -39,6 +39,8 @@ struct pack {
 	uint32_t frame_id, heard_id[64]; /* CAN: identifiers of the first messages heard */
 	uint8_t st_min;                  /* CAN: separation time that it asks for */
 	uint32_t answer_id;              /* CAN: that it answers with, 0: 7E8 */
+	bool answers_above;              /* CAN: with the identifier of the request and 8 */
+	uint32_t deaf_to;                /* CAN: frames with this identifier are not heard */
 	unsigned alive;
 	char alive_what[80];
 	uint32_t works_up_to; /* baud at which the line still works, 0: any */

@@ -209,18 +209,35 @@ static void rates_have_the_numbers_of_the_standard(void **state)
 	assert_int_equal(bf_uds_rate_id(1000000, false), 0);
 }
 
-static void the_fingerprint_begins_with_a_bcd_date(void **state)
+static void versions_come_as_digits_bytes_or_one_number(void **state)
 {
-	uint8_t record[10];
-	struct bf_out o = bf_out(record, sizeof(record));
+	static const struct {
+		enum bf_version_format format;
+		uint8_t bytes[5];
+		size_t len;
+		bool good;
+		const char *text;
+	} rows[] = {
+		{ BF_VERSION_FORMAT_BCD, { 0x01, 0x15, 0x09 }, 3, true, "1.15.9" },
+		{ BF_VERSION_FORMAT_BCD, { 0x01, 0x1A }, 2, false, NULL },
+		{ BF_VERSION_FORMAT_BINARY, { 1, 0x1A }, 2, true, "1.26.0" },
+		{ BF_VERSION_FORMAT_BINARY, { 1, 2, 3, 4 }, 4, true, "1.2.3+4" },
+		{ BF_VERSION_FORMAT_BINARY, { 1, 2, 3, 4, 5 }, 5, false, NULL },
+		{ BF_VERSION_FORMAT_BINARY, { 0 }, 0, false, NULL },
+		{ BF_VERSION_FORMAT_U16, { 0x01, 0x05 }, 2, true, "1.5.0" },
+		{ BF_VERSION_FORMAT_U16, { 0x01 }, 1, false, NULL },
+	};
 
 	(void)state;
-	bf_uds_put_fingerprint(&o, INT64_C(1798675199000000)); /* 2026-12-30 23:59:59 UTC */
-	assert_int_equal(o.len, 10);
-	assert_memory_equal(record,
-			    "\x26\x12\x30"
-			    "BMSFLSH",
-			    10);
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct bf_cur c = bf_cur(rows[i].bytes, rows[i].len);
+		char text[BF_VERSION_TEXT];
+		struct bf_version v;
+
+		assert_int_equal(bf_uds_read_version(rows[i].format, &c, &v), rows[i].good);
+		if (rows[i].good)
+			assert_string_equal(bf_version_text(&v, text), rows[i].text);
+	}
 }
 
 int main(void)
@@ -236,7 +253,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_every_width_and_sign_are_scaled),
 		cmocka_unit_test(arrays_hold_what_is_there_and_no_more),
 		cmocka_unit_test(rates_have_the_numbers_of_the_standard),
-		cmocka_unit_test(the_fingerprint_begins_with_a_bcd_date),
+		cmocka_unit_test(versions_come_as_digits_bytes_or_one_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

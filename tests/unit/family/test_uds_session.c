@@ -244,7 +244,7 @@ static void the_reset_is_the_one_of_the_profile(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	k->profile.reset_type = 0x03;
+	strcpy(k->profile.reset, "11 03");
 	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 1103 ");
 }

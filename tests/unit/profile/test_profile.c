@@ -363,6 +363,45 @@ static void a_program_lies_beside_the_profile_and_not_where_the_user_stands(void
 	rmdir(folder);
 }
 
+static void steps_and_frames_are_sections_of_their_own(void **state)
+{
+	struct bf_profile p;
+	struct bf_err err;
+
+	(void)state;
+	assert_int_equal(
+		parse("[step precheck]\nsend = 31 01 02 03\nexpect = 71 01 02 03 00\n"
+		      "to = functional\noptional = yes\n[step clear]\nwhen = after-restart\n"
+		      "send = 14 FF FF FF\n[periodic nm]\nid = 0x400\ndata = 01 02\n",
+		      &p, &err),
+		BF_OK);
+	assert_int_equal(p.n_steps, 2);
+	assert_int_equal(p.steps[0].when, BF_STEP_BEFORE_PROGRAMMING);
+	assert_int_equal(p.steps[0].to, BF_STEP_FUNCTIONAL);
+	assert_true(p.steps[0].optional && !p.steps[1].optional);
+	assert_string_equal(p.steps[1].name, "clear");
+	assert_int_equal(p.n_periodics, 1);
+	assert_int_equal(p.periodics[0].period_ms, 1000);
+	refused("[step a]\nsend = 31 0\n", "line 2: '31 0' is not a value for 'send'");
+	refused("[step a]\nwhen = unlocked\n", "[step a] sends nothing");
+	refused("[step]\nsend = 3E 00\n", "needs a name");
+	refused("[periodic nm]\ndata = 00\n", "needs an identifier");
+}
+
+/* A step may not stand in for what bmsflash does under its own checks. */
+static void a_step_writes_no_memory_and_opens_no_lock(void **state)
+{
+	static const char *const sids[] = { "34", "36", "37", "3D", "27 01", "29 05", "35", "38" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(sids); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "[step a]\nsend = %s\n", sids[i]);
+		refused(text, "which only bmsflash itself may send");
+	}
+}
+
 static void an_address_format_has_one_to_four_bytes_each(void **state)
 {
 	struct bf_profile p;
@@ -405,6 +444,8 @@ int main(void)
 		cmocka_unit_test(a_file_without_a_name_is_named_by_its_path),
 		cmocka_unit_test(wider_limits_and_programs_are_notes),
 		cmocka_unit_test(a_program_lies_beside_the_profile_and_not_where_the_user_stands),
+		cmocka_unit_test(steps_and_frames_are_sections_of_their_own),
+		cmocka_unit_test(a_step_writes_no_memory_and_opens_no_lock),
 		cmocka_unit_test(an_address_format_has_one_to_four_bytes_each),
 		cmocka_unit_test(memory_has_bounds_whatever_a_profile_says),
 	};

@@ -33,6 +33,8 @@ static void every_row_takes_its_own_default(void **state)
 		struct bf_profile p;
 		struct bf_region r;
 		struct bf_quantity_map q;
+		struct bf_step s;
+		struct bf_periodic c;
 	} base;
 
 	(void)state;
