@@ -243,6 +243,9 @@ struct bf_proto_env {
 	void *alive_ctx;
 };
 
+/* A line of what a flash sends: the request and what it is for; request NULL: a heading. */
+typedef void bf_explain_fn(void *ctx, const char *request, const char *what);
+
 struct bf_proto_ops {
 	const char *name;
 	const char *summary;
@@ -317,6 +320,9 @@ struct bf_proto_ops {
 	enum bf_rc (*measure)(struct bf_proto *p, struct bf_measure *ret, struct bf_err *err);
 	/* Ends the dialogue politely (default session, leave DFU); never fails loudly. */
 	void (*leave)(struct bf_proto *p);
+
+	/* What a flash with this profile sends, in order; sends nothing itself. */
+	void (*explain)(const struct bf_profile *profile, bf_explain_fn *line, void *ctx);
 
 	const struct bf_refusal *refusals; /* ends with name NULL */
 };

@@ -63,6 +63,7 @@ enum bf_event_kind {
 	BF_EV_SELF_TEST, /* one rule of the self-test: .check */
 	BF_EV_SUMMARY,   /* figures of the run: .summary */
 	BF_EV_FINDING,   /* probe --doctor: .finding */
+	BF_EV_REQUEST,   /* verify of a profile: one line of what a flash sends: .text */
 	BF_EV_KIND_COUNT
 };
 

@@ -352,6 +352,7 @@ static put_fn *const put_rows[] = {
 	[BF_EV_RETRY] = put_text,          [BF_EV_FILE] = put_file,
 	[BF_EV_REGION] = put_region,       [BF_EV_SELF_TEST] = put_check,
 	[BF_EV_SUMMARY] = put_summary,     [BF_EV_FINDING] = put_finding,
+	[BF_EV_REQUEST] = put_text,
 };
 static_assert(BF_COUNT(put_rows) == BF_EV_KIND_COUNT, "every event can be written");
 

@@ -136,6 +136,11 @@ static void say_candidate(struct bf_out_text *o, const struct bf_event *ev)
 		result(o, "%-24s %s (not usable: %s)", c->address, c->what, c->why);
 }
 
+static void say_request(struct bf_out_text *o, const struct bf_event *ev)
+{
+	result(o, "%s", ev->text);
+}
+
 static void say_note(struct bf_out_text *o, const struct bf_event *ev)
 {
 	note(o, "%s", ev->text);
@@ -434,6 +439,7 @@ static say_fn *const say_rows[] = {
 	[BF_EV_RETRY] = say_retry,         [BF_EV_FILE] = say_file,
 	[BF_EV_REGION] = say_region,       [BF_EV_SELF_TEST] = say_self_test,
 	[BF_EV_SUMMARY] = say_summary,     [BF_EV_FINDING] = say_finding,
+	[BF_EV_REQUEST] = say_request,
 };
 static_assert(BF_COUNT(say_rows) == BF_EV_KIND_COUNT, "every event can be said");
 

@@ -40,6 +40,7 @@ enum bf_rc bf_find_ask(struct bf_run *run, const struct bf_proto_ops *ops, bf_ti
 		.log = run->log,
 		.retry = &run->retry,
 		.auth = run->auth,
+		.driver = run->driver,
 		.node = run->job->node,
 		.alt = run->job->alt,
 		.hurry = hurry,

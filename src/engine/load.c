@@ -107,6 +107,28 @@ static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image
 	return BF_OK;
 }
 
+/* Signed as the image is, and checked before the interface is opened, too. */
+static enum bf_rc load_driver(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_driver_file *d = &run->profile.driver;
+	const struct bf_claim_opts at = { .has_addr = true, .addr = d->addr }, none = { 0 };
+	struct bf_claim *claim = NULL;
+	struct bf_err quiet;
+
+	if (!d->file[0])
+		return BF_OK;
+	bf_err_init(&quiet);
+	/* An address is for a raw binary; other formats bring their own. */
+	if (bf_claim_load(d->file, &none, &claim, &quiet) &&
+	    bf_claim_load(d->file, &at, &claim, err))
+		return bf_while(err, "reading the flash driver '%s'", d->file);
+	if (bf_image_verify(claim, run->ring, &run->driver, err))
+		return bf_while(err, "verifying the flash driver '%s'", d->file);
+	bf_say(run, BF_EV_NOTICE, "the flash driver '%s' is loaded first, signed by %s", d->file,
+	       bf_image_key_name(run->driver));
+	return BF_OK;
+}
+
 enum bf_rc bf_ph_load(struct bf_run *run, struct bf_err *err)
 {
 	const char *const *paths = run->job->images;
@@ -115,7 +137,7 @@ enum bf_rc bf_ph_load(struct bf_run *run, struct bf_err *err)
 		return bf_fail(err, BF_E_USAGE, "no image was named");
 	if (paths[1])
 		return bf_fail(err, BF_E_USAGE, "a flash takes one image, not also '%s'", paths[1]);
-	if (load_one(run, paths[0], &run->image, err))
+	if (load_one(run, paths[0], &run->image, err) || load_driver(run, err))
 		return err->rc;
 	bf_run_target(run);
 	return BF_OK;

@@ -228,6 +228,10 @@ static void say_success(const struct bf_run *run, struct bf_outcome *out)
 				 run->record_lines, run->record_lines == 1 ? "" : "s");
 			break;
 		}
+		if (bf_job_checks_profiles(run->job)) {
+			snprintf(s, cap, "Every profile is good.");
+			break;
+		}
 		snprintf(s, cap, "%s",
 			 run->job->iface ? "The image is good, and the pack runs it."
 					 : "Every image is good.");

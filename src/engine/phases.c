@@ -142,6 +142,10 @@ static const struct bf_phase record_rows[] = {
 	{ "checking the record", bf_ph_record },
 };
 
+static const struct bf_phase profile_rows[] = {
+	{ "checking the profile", bf_ph_check_profiles },
+};
+
 static const struct bf_phase list_rows[] = {
 	{ "listing interfaces", bf_ph_candidates },
 };
@@ -162,6 +166,8 @@ const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n)
 	case BF_JOB_BACKUP:
 		return TABLE(backup_rows);
 	case BF_JOB_VERIFY:
+		if (bf_job_checks_profiles(job))
+			return TABLE(profile_rows);
 		return bf_job_checks_record(job) ? TABLE(record_rows) : TABLE(verify_rows);
 	case BF_JOB_FLASH:
 		return TABLE(flash_rows);

@@ -91,6 +91,7 @@ struct bf_run {
 
 	struct bf_profile profile;
 	struct bf_keyring *ring;
+	struct bf_image *driver; /* what the profile's [driver] names */
 	struct bf_image *image;
 	size_t n_ring_sources, n_candidates;
 
@@ -429,6 +430,9 @@ void bf_journal_drop(struct bf_run *run);
 enum bf_rc bf_earlier_take(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_record(struct bf_run *run, struct bf_err *err); /* verify --record alone */
 bool bf_job_checks_record(const struct bf_job *job);
+/* profile_check.c */
+bool bf_job_checks_profiles(const struct bf_job *job);
+enum bf_rc bf_ph_check_profiles(struct bf_run *run, struct bf_err *err);
 /* Is there a place to record this run? */
 enum bf_rc bf_record_may_write(const struct bf_run *run, struct bf_err *err);
 /* Not possible: the outcome says so. */

@@ -9,6 +9,7 @@ static void done(struct bf_run *run)
 {
 	bf_todo_done(&run->todo);
 	bf_image_free(run->image);
+	bf_image_free(run->driver);
 	bf_keyring_free(run->ring);
 	bf_auth_free(run->auth);
 	bf_backup_free(run->from);

@@ -53,6 +53,7 @@ const struct bf_proto_ops bf_proto_uds_ops = {
 	.balance = bf_uds_balance,
 	.measure = bf_uds_measure,
 	.leave = bf_uds_leave,
+	.explain = bf_uds_explain,
 	.refusals = bf_uds_refusals,
 };
 

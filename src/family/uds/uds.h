@@ -218,6 +218,9 @@ bf_time bf_uds_next_tick(const struct uds *u); /* when bf_uds_tick has something
 void bf_uds_tick(struct uds *u);               /* sends what is due */
 enum bf_rc bf_uds_begin_line(struct uds *u, struct bf_err *err);
 
+/* ---- uds_explain.c ---- */
+void bf_uds_explain(const struct bf_profile *pf, bf_explain_fn *line, void *ctx);
+
 /* ---- uds_identify.c ---- */
 enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_err *err);
 enum bf_rc bf_uds_state(struct bf_proto *p, struct bf_ident *update, struct bf_err *err);

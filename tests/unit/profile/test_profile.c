@@ -363,6 +363,26 @@ static void a_program_lies_beside_the_profile_and_not_where_the_user_stands(void
 	rmdir(folder);
 }
 
+static void the_examples_of_makers_are_whole(void **state)
+{
+	static const char *const names[] = { "zhidou", "nxp",   "vw",   "volvo",
+					     "tesla",  "geehy", "kline" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(names); i++) {
+		char path[256];
+		struct bf_profile p;
+		struct bf_err err;
+
+		bf_err_init(&err);
+		snprintf(path, sizeof(path), BF_PROFILES_DIR "/maker-%s.ini", names[i]);
+		if (bf_profile_load(path, NULL, &p, &err))
+			fail_msg("%s", err.cause);
+		assert_string_equal(p.protocol, "uds");
+		assert_int_equal(p.n_regions, 1);
+	}
+}
+
 static void steps_and_frames_are_sections_of_their_own(void **state)
 {
 	struct bf_profile p;
@@ -444,6 +464,7 @@ int main(void)
 		cmocka_unit_test(a_file_without_a_name_is_named_by_its_path),
 		cmocka_unit_test(wider_limits_and_programs_are_notes),
 		cmocka_unit_test(a_program_lies_beside_the_profile_and_not_where_the_user_stands),
+		cmocka_unit_test(the_examples_of_makers_are_whole),
 		cmocka_unit_test(steps_and_frames_are_sections_of_their_own),
 		cmocka_unit_test(a_step_writes_no_memory_and_opens_no_lock),
 		cmocka_unit_test(an_address_format_has_one_to_four_bytes_each),

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* What a flash with this profile sends, in order: for a reader who has the bootloader's specification beside it. */
+#include "uds.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct telling {
+	const struct bf_profile *pf;
+	bf_explain_fn *line;
+	void *ctx;
+	bool loader; /* from here on to the bootloader's own identifiers */
+};
+
+static BF_PRINTF(3, 4) void tell(struct telling *t, const char *what, const char *fmt, ...)
+{
+	char request[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(request, sizeof(request), fmt, ap);
+	va_end(ap);
+	t->line(t->ctx, request, what);
+}
+
+static BF_PRINTF(2, 3) void head(struct telling *t, const char *fmt, ...)
+{
+	char text[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	t->line(t->ctx, NULL, text);
+}
+
+static const char *to_all(const struct telling *t, unsigned functional)
+{
+	return t->pf->functional & functional ? ", to all nodes" : "";
+}
+
+static void tell_session(struct telling *t, uint8_t session)
+{
+	const struct bf_profile *pf = t->pf;
+	bool extended = session == pf->session_extended;
+	char what[80];
+
+	snprintf(what, sizeof(what), "%s session%s",
+		 session == pf->session_programming ? "programming"
+		 : extended                         ? "extended"
+						    : "other",
+		 extended ? to_all(t, BF_FUNCTIONAL_SESSION) : "");
+	tell(t, what, "10 %02X", session);
+}
+
+static void tell_steps(struct telling *t, enum bf_step_when when)
+{
+	static const char *const to[] = { "", ", to all nodes", ", no answer awaited" };
+
+	for (size_t i = 0; i < t->pf->n_steps; i++) {
+		const struct bf_step *s = &t->pf->steps[i];
+		char what[160];
+
+		if (s->when != when)
+			continue;
+		snprintf(what, sizeof(what), "step '%s'%s%s%s%s", s->name, to[s->to],
+			 s->expect[0] ? ", expects " : "", s->expect,
+			 s->optional ? ", optional" : "");
+		tell(t, what, "%s", s->send);
+	}
+}
+
+static void tell_lock(struct telling *t, uint8_t level)
+{
+	const struct bf_profile *pf = t->pf;
+	unsigned first = level == BF_AUTO_U8 ? 1 : level;
+
+	if (pf->auth_service == BF_AUTH_BY_AUTHENTICATION) {
+		tell(t, "challenge", "29 05 ...");
+		tell(t, "proof of ownership", "29 06 ...");
+		return;
+	}
+	if (!level)
+		return;
+	tell(t, level == BF_AUTO_U8 ? "seed, where the pack has the service" : "seed", "27 %02X %s",
+	     first, pf->security_data);
+	tell(t,
+	     pf->auth == BF_AUTH_PROGRAM ? "key, from the program"
+					 : "key, signed by the technician's key",
+	     "27 %02X <key>", first + 1);
+}
+
+static void tell_identify(struct telling *t)
+{
+	const struct bf_profile *pf = t->pf;
+	const struct {
+		uint16_t did;
+		const char *what;
+	} rows[] = {
+		{ pf->did_ids, "vendor and class" },
+		{ pf->n_regions ? 0 : pf->did_map, "memory map" },
+		{ pf->did_transfer, "ways of transfer" },
+		{ pf->did_boot_id, "boot software" },
+		{ pf->did_hw_version, "hardware version" },
+		{ pf->did_serial, "serial number" },
+		{ pf->did_part, "part number" },
+		{ pf->did_manufacturer, "manufacturer" },
+		{ pf->did_app_version, "version that runs" },
+		{ pf->loader_by == BF_LOADER_BY_ID ? pf->loader_did : 0,
+		  "whether the bootloader answers" },
+		{ pf->did_session, "active session" },
+		{ pf->did_counter, "security counter" },
+		{ pf->did_restart, "last restart" },
+		{ pf->did_app_digest, "digest of what runs" },
+	};
+
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		if (rows[i].did)
+			tell(t, rows[i].what, "22 %02X %02X", rows[i].did >> 8, rows[i].did & 0xFF);
+	}
+	for (size_t i = 0; i < pf->n_quantities; i++) {
+		if (pf->quantities[i].did && pf->telemetry == BF_TELEMETRY_UDS)
+			tell(t, "condition", "22 %02X %02X", pf->quantities[i].did >> 8,
+			     pf->quantities[i].did & 0xFF);
+	}
+}
+
+static void tell_enter(struct telling *t)
+{
+	const struct bf_profile *pf = t->pf;
+	uint8_t last = pf->enter.n ? pf->enter.code[pf->enter.n - 1] : pf->session_programming;
+
+	if (!pf->enter.n)
+		tell_session(t, pf->session_extended);
+	for (size_t i = 0; i + 1 < pf->enter.n; i++)
+		tell_session(t, pf->enter.code[i]);
+	if (pf->dtc_setting)
+		tell(t,
+		     pf->functional & BF_FUNCTIONAL_DTC ? "faults are not recorded, to all nodes"
+							: "faults are not recorded",
+		     "85 02");
+	if (pf->communication)
+		tell(t,
+		     pf->functional & BF_FUNCTIONAL_MESSAGES ? "no normal messages, to all nodes"
+							     : "no normal messages",
+		     "28 03 %02X", pf->communication);
+	if (pf->security_extended)
+		tell_lock(t, pf->security_level);
+	tell_steps(t, BF_STEP_BEFORE_PROGRAMMING);
+	tell_session(t, last);
+	if (pf->loader_tx) {
+		head(t, "from here to %03X, answers from %03X", pf->loader_tx, pf->loader_rx);
+		tell_session(t, last);
+	}
+	tell_lock(t, pf->security_extended ? pf->second_level : pf->security_level);
+	tell_steps(t, BF_STEP_UNLOCKED);
+}
+
+static void tell_driver(struct telling *t)
+{
+	const struct bf_driver_file *d = &t->pf->driver;
+
+	if (!d->file[0])
+		return;
+	head(t, "the flash driver '%s'", d->file);
+	tell(t, "download", "34 %02X %02X {addr} {size}", t->pf->data_format,
+	     t->pf->address_format);
+	tell(t, "blocks", "36 01 ...");
+	tell(t, "end", "37");
+	if (d->check[0])
+		tell(t, "its check", "%s", d->check);
+	if (d->start[0])
+		tell(t, "its start", "%s", d->start);
+}
+
+static void tell_routine(struct telling *t, uint16_t rid, uint16_t ours, const char *option,
+			 const char *what)
+{
+	char text[120];
+
+	if (!rid)
+		return;
+	snprintf(text, sizeof(text), "%s%s", what,
+		 rid != BF_AUTO_U16 ? ""
+		 : ours == 0xFF01   ? ", where the pack has it"
+				    : ", on a pack of bmsflash-uds(7)");
+	rid = rid == BF_AUTO_U16 ? ours : rid;
+	tell(t, text, "31 01 %02X %02X%s%s", rid >> 8, rid & 0xFF, option[0] ? " " : "", option);
+}
+
+static void tell_segment(struct telling *t)
+{
+	const struct bf_profile *pf = t->pf;
+	unsigned addr = pf->address_format & 0x0F, size = pf->address_format >> 4;
+
+	head(t, "for each segment of the image");
+	if (pf->did_fingerprint)
+		tell(t, pf->fingerprint_block ? "fingerprint" : "fingerprint, once",
+		     "2E %02X %02X %s", pf->did_fingerprint >> 8, pf->did_fingerprint & 0xFF,
+		     pf->fingerprint_format);
+	tell_routine(t, pf->rid_erase, 0xFF00, pf->erase_option, "erase");
+	tell_steps(t, BF_STEP_BEFORE_BLOCK);
+	if (pf->address_value == BF_ADDRESS_VALUE_BLOCK)
+		tell(t, "download", "34 %02X %02X {block:%u} {size:%u}", pf->data_format,
+		     pf->address_format, addr, size);
+	else
+		tell(t, "download", "34 %02X %02X {addr:%u} {size:%u}", pf->data_format,
+		     pf->address_format, addr, size);
+	tell(t, "blocks; 3E 80 every 2 s between them", "36 01 ...");
+	tell(t, "end", "37 %s", pf->exit_option);
+	tell_steps(t, BF_STEP_AFTER_BLOCK);
+	if (pf->check_when == BF_CHECK_WHEN_BLOCK)
+		tell_routine(t, pf->rid_check_memory, 0x0202, pf->check_option,
+			     "check of this segment");
+}
+
+static void tell_end(struct telling *t)
+{
+	const struct bf_profile *pf = t->pf;
+
+	head(t, "after the last segment");
+	tell_steps(t, BF_STEP_AFTER_WRITE);
+	if (pf->check_when == BF_CHECK_WHEN_END)
+		tell_routine(t, pf->rid_check_memory, 0x0202, pf->check_option,
+			     "check of each segment");
+	tell_routine(t, pf->rid_check_deps, 0xFF01, "", "check of the image");
+	tell_routine(t, pf->rid_activate, 0xF0B1, "01", "start the other bank");
+	if (strcmp(pf->reset, "none") == 0)
+		head(t, "the pack restarts by itself");
+	else
+		tell(t, pf->reset_suppress ? "restart, no answer awaited" : "restart", "%s",
+		     pf->reset);
+	head(t, "after the restart");
+	if (pf->check_when == BF_CHECK_WHEN_RESTART)
+		tell_routine(t, pf->rid_check_memory, 0x0202, pf->check_option,
+			     "check of each segment");
+	tell_steps(t, BF_STEP_AFTER_RESTART);
+	tell(t, "who answers, and which version, as above", "22 ...");
+	tell_routine(t, pf->rid_self_test, 0xF0B5, "", "the pack's self-test");
+	tell_routine(t, pf->rid_balance, 0xF0B6, "", "check of the balancing switches");
+	tell_routine(t, pf->rid_confirm, 0xF0B2, "", "confirm");
+	tell(t, "default session", "10 01");
+}
+
+void bf_uds_explain(const struct bf_profile *pf, bf_explain_fn *line, void *ctx)
+{
+	struct telling t = { .pf = pf, .line = line, .ctx = ctx };
+
+	head(&t,
+	     "on CAN: to %03X, answers from %03X, to all nodes %03X; on a serial line: node %02X",
+	     pf->can_tx, pf->can_rx, pf->can_func, pf->node);
+	for (size_t i = 0; i < pf->n_periodics; i++)
+		tell(&t, "a frame of its own, by the clock", "%03X#%s every %u ms",
+		     pf->periodics[i].id, pf->periodics[i].data, pf->periodics[i].period_ms);
+	head(&t, "looking and identifying");
+	if (pf->kline_init == BF_KLINE_INIT_FAST)
+		head(&t, "25 ms low, 25 ms high");
+	if (pf->start_communication)
+		tell(&t, "start communication (iso14230)", "81");
+	tell(&t, "is anybody there", "3E 00");
+	if (!pf->enter.n || memchr(pf->enter.code, pf->session_extended, pf->enter.n))
+		tell_session(&t, pf->session_extended);
+	tell_identify(&t);
+	head(&t, "entering");
+	tell_enter(&t);
+	tell_driver(&t);
+	tell_segment(&t);
+	tell_end(&t);
+}
