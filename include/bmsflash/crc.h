@@ -19,3 +19,14 @@ uint32_t bf_crc_start(const struct bf_crc *crc);
 uint32_t bf_crc_feed(const struct bf_crc *crc, uint32_t state, const void *bytes, size_t len);
 uint32_t bf_crc_end(const struct bf_crc *crc, uint32_t state);
 uint32_t bf_crc(const struct bf_crc *crc, const void *p, size_t len);
+
+/* 16 bits, by their usual names (catalogue of parametrised CRC algorithms). */
+enum bf_crc16_kind {
+	BF_CRC16_CCITT_FALSE,
+	BF_CRC16_XMODEM,
+	BF_CRC16_X25,
+	BF_CRC16_MODBUS,
+	BF_CRC16_KERMIT,
+	BF_CRC16_KIND_COUNT
+};
+uint16_t bf_crc16(enum bf_crc16_kind kind, const uint8_t *p, size_t len);

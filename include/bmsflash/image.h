@@ -25,6 +25,7 @@ enum bf_format {
 	BF_FORMAT_ELF,
 	BF_FORMAT_DFU, /* DFU 1.1 suffix around something */
 	BF_FORMAT_DFUSE,
+	BF_FORMAT_VBF, /* Volvo and Ford: header in text, blocks with addresses */
 	BF_FORMAT_COUNT
 };
 const char *bf_format_name(enum bf_format format);

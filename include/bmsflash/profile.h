@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "bmsflash/clock.h"
+#include "bmsflash/crc.h"
 #include "bmsflash/err.h"
 
 #define BF_PROFILE_RATES      8
@@ -117,14 +118,6 @@ enum bf_functional {
 enum bf_can_addressing { BF_CAN_NORMAL, BF_CAN_EXTENDED, BF_CAN_MIXED };
 enum bf_kline_init { BF_KLINE_INIT_NONE, BF_KLINE_INIT_FAST };
 enum bf_address_value { BF_ADDRESS_VALUE_ADDRESS, BF_ADDRESS_VALUE_BLOCK };
-enum bf_crc16_kind {
-	BF_CRC16_CCITT_FALSE,
-	BF_CRC16_XMODEM,
-	BF_CRC16_X25,
-	BF_CRC16_MODBUS,
-	BF_CRC16_KERMIT,
-	BF_CRC16_KIND_COUNT
-};
 enum bf_exit_answer { BF_EXIT_ANSWER_NONE, BF_EXIT_ANSWER_CRC16, BF_EXIT_ANSWER_CRC32 };
 enum bf_check_when { BF_CHECK_WHEN_END, BF_CHECK_WHEN_BLOCK, BF_CHECK_WHEN_RESTART };
 enum bf_version_format {
@@ -160,7 +153,6 @@ struct bf_out;
 const char *bf_template_fault(const char *text);
 /* Appends the bytes; the text is a template. */
 void bf_template_put(const char *text, const struct bf_template_values *v, struct bf_out *ret);
-uint16_t bf_crc16(enum bf_crc16_kind kind, const uint8_t *p, size_t len);
 /* Bytes of an answer in hex, ".." for any byte: does the answer begin so? "" fits all. */
 const char *bf_pattern_fault(const char *text);
 bool bf_pattern_fits(const char *text, const uint8_t *p, size_t len);

@@ -20,7 +20,7 @@ const char *bf_format_name(enum bf_format format)
 		[BF_FORMAT_MCUBOOT] = "MCUboot", [BF_FORMAT_RAW] = "raw binary",
 		[BF_FORMAT_IHEX] = "Intel HEX",  [BF_FORMAT_SREC] = "S-record",
 		[BF_FORMAT_ELF] = "ELF",         [BF_FORMAT_DFU] = "DFU",
-		[BF_FORMAT_DFUSE] = "DfuSe",
+		[BF_FORMAT_DFUSE] = "DfuSe",     [BF_FORMAT_VBF] = "VBF",
 	};
 	static_assert(BF_COUNT(names) == BF_FORMAT_COUNT, "a name for every format");
 
@@ -120,6 +120,8 @@ static enum bf_format recognise(const struct bf_claim *claim)
 		return BF_FORMAT_DFU;
 	if (begins(claim, "\177ELF", 4))
 		return BF_FORMAT_ELF;
+	if (bf_vbf_is(claim->file, claim->len))
+		return BF_FORMAT_VBF;
 	switch (first_record(claim)) {
 	case ':':
 		return BF_FORMAT_IHEX;
@@ -190,6 +192,8 @@ static enum bf_rc parse_format(struct bf_claim *claim, const struct bf_claim_opt
 		return bf_srec_parse(claim, runs, err);
 	case BF_FORMAT_ELF:
 		return bf_elf_parse(claim, runs, err);
+	case BF_FORMAT_VBF:
+		return bf_vbf_parse(claim, runs, err);
 	case BF_FORMAT_DFU:
 		return bf_dfu_parse(claim, opts->has_addr ? opts->addr : 0, runs, err);
 	case BF_FORMAT_DFUSE:
@@ -202,10 +206,8 @@ static enum bf_rc parse_format(struct bf_claim *claim, const struct bf_claim_opt
 
 /* Formats whose records carry an address. */
 static const bool says_addr[BF_FORMAT_COUNT] = {
-	[BF_FORMAT_IHEX] = true,
-	[BF_FORMAT_SREC] = true,
-	[BF_FORMAT_ELF] = true,
-	[BF_FORMAT_DFUSE] = true,
+	[BF_FORMAT_IHEX] = true, [BF_FORMAT_SREC] = true,  [BF_FORMAT_ELF] = true,
+	[BF_FORMAT_VBF] = true,  [BF_FORMAT_DFUSE] = true,
 };
 
 static void digest_segments(struct bf_claim *claim)

@@ -84,6 +84,8 @@ struct bf_claim {
 /* A parser reads claim->file and adds runs; it may allocate claim->arena. */
 enum bf_rc bf_ihex_parse(struct bf_claim *claim, struct bf_runs *runs, struct bf_err *err);
 enum bf_rc bf_srec_parse(struct bf_claim *claim, struct bf_runs *runs, struct bf_err *err);
+enum bf_rc bf_vbf_parse(struct bf_claim *claim, struct bf_runs *runs, struct bf_err *err);
+bool bf_vbf_is(const uint8_t *p, size_t len);
 enum bf_rc bf_elf_parse(struct bf_claim *claim, struct bf_runs *runs, struct bf_err *err);
 enum bf_rc bf_dfu_parse(struct bf_claim *claim, uint32_t addr, struct bf_runs *runs,
 			struct bf_err *err);

@@ -197,32 +197,6 @@ void bf_template_put(const char *text, const struct bf_template_values *v, struc
 	}
 }
 
-uint16_t bf_crc16(enum bf_crc16_kind kind, const uint8_t *p, size_t len)
-{
-	static const struct {
-		uint16_t poly, init, xorout;
-		bool reflected;
-	} rows[] = {
-		[BF_CRC16_CCITT_FALSE] = { 0x1021, 0xFFFF, 0, false },
-		[BF_CRC16_XMODEM] = { 0x1021, 0, 0, false },
-		[BF_CRC16_X25] = { 0x8408, 0xFFFF, 0xFFFF, true },
-		[BF_CRC16_MODBUS] = { 0xA001, 0xFFFF, 0, true },
-		[BF_CRC16_KERMIT] = { 0x8408, 0, 0, true },
-	};
-	uint32_t poly = rows[kind].poly, crc = rows[kind].init;
-
-	for (size_t i = 0; i < len; i++) {
-		crc ^= rows[kind].reflected ? p[i] : (uint32_t)p[i] << 8;
-		for (int bit = 0; bit < 8; bit++) {
-			if (rows[kind].reflected)
-				crc = crc & 1 ? crc >> 1 ^ poly : crc >> 1;
-			else
-				crc = (crc & 0x8000 ? crc << 1 ^ poly : crc << 1) & 0xFFFF;
-		}
-	}
-	return (uint16_t)(crc ^ rows[kind].xorout);
-}
-
 /* ---- patterns ---- */
 
 static const char *next_byte(const char **text, int *ret)
