@@ -74,6 +74,10 @@ struct bf_isotp_opts {
 	bf_time n_bs, n_cr; /* time-outs: until a flow control, between the peer's frames; 0: 1 s */
 	bf_time longest;    /* one message in all, either way, whatever the peer does; 0: 30 s */
 	size_t max_msg;     /* 0: 4095; larger uses the 32-bit length form */
+	bool has_address;   /* extended and mixed addressing: a byte before each frame's own ... */
+	uint8_t tx_address, rx_address; /* ... in our frames, and in those that are for us */
+	bool st_min_fixed;              /* tx_st_min is kept, whatever the receiver asks for */
+	uint8_t tx_st_min;
 };
 enum bf_rc bf_isotp_open(struct bf_transport *bus, const struct bf_isotp_opts *opts,
 			 struct bf_link **ret, struct bf_err *err);

@@ -56,7 +56,8 @@ static enum bf_rc put_flow(struct isotp *i, enum bf_isotp_flow flow, struct bf_e
 static bool is_ours(const struct isotp *i, const struct bf_frame *f)
 {
 	return f->id == i->o.rx_id && !(f->flags & BF_FRAME_RTR) &&
-	       !(f->flags & BF_FRAME_EXT) == !i->o.ext;
+	       !(f->flags & BF_FRAME_EXT) == !i->o.ext &&
+	       (!i->o.has_address || (f->len && f->data[0] == i->o.rx_address));
 }
 
 /* Takes one frame, whatever it is, and answers it where ISO-TP wants that. */
@@ -69,7 +70,9 @@ static enum bf_rc take_frame(struct isotp *i, const struct bf_frame *f, struct b
 		i->link.stats.foreign++;
 		return BF_OK;
 	}
-	bf_isotp_decode(f->data, f->len, &pdu);
+	bf_isotp_decode_behind(f->data, f->len, i->o.has_address, &pdu);
+	if (pdu.type == BF_ISOTP_FLOW && i->o.st_min_fixed)
+		pdu.st_min = i->o.tx_st_min;
 	if (pdu.type == BF_ISOTP_FLOW) {
 		i->flow = pdu;
 		i->flow_seen = true;
@@ -404,7 +407,8 @@ static bf_time isotp_duration(struct bf_link *l, size_t len)
 {
 	const struct isotp *i = BF_CONTAINER_OF(l, struct isotp, link);
 	struct bf_frame f = { .len = (uint8_t)i->shape.tx_dl, .flags = 0 };
-	size_t in_first = i->shape.tx_dl - 2, in_next = i->shape.tx_dl - 1, frames, rounds;
+	size_t dl = i->shape.tx_dl - i->o.has_address, in_first = dl - 2, in_next = dl - 1, frames,
+	       rounds;
 	struct bf_bus_report bus;
 	bf_time frame;
 
@@ -464,6 +468,8 @@ enum bf_rc bf_isotp_open(struct bf_transport *bus, const struct bf_isotp_opts *o
 	i->o.longest = opts->longest ? opts->longest : LONGEST;
 	i->shape.tx_dl = opts->fd ? opts->tx_dl ? opts->tx_dl : BF_CAN_MAX_DATA : 8;
 	i->shape.pad = opts->pad;
+	i->shape.has_address = opts->has_address;
+	i->shape.address = opts->tx_address;
 	i->rx.cap = i->link.max_msg;
 	i->rx.block_size = opts->block_size;
 	i->rx.buf = malloc(i->rx.cap);

@@ -28,7 +28,8 @@ static void decode_single(struct bf_cur *c, uint8_t pci, struct bf_isotp_pdu *re
 static void decode_first(struct bf_cur *c, uint8_t pci, struct bf_isotp_pdu *ret)
 {
 	size_t total = (size_t)(pci & 0x0F) << 8 | bf_cur_u8(c);
-	size_t fits_single = c->len > CLASSIC_DL ? c->len - 2 : CLASSIC_DL - 1;
+	size_t head = c->pos - 2; /* an address byte or none */
+	size_t fits_single = (c->len > CLASSIC_DL ? c->len - 2 : CLASSIC_DL - 1) - head;
 
 	if (total == 0) {
 		total = bf_cur_be32(c);
@@ -56,9 +57,16 @@ static void decode_flow(struct bf_cur *c, uint8_t pci, struct bf_isotp_pdu *ret)
 
 void bf_isotp_decode(const uint8_t *p, size_t len, struct bf_isotp_pdu *ret)
 {
-	struct bf_cur c = bf_cur(p, len);
-	uint8_t pci = bf_cur_u8(&c);
+	bf_isotp_decode_behind(p, len, 0, ret);
+}
 
+void bf_isotp_decode_behind(const uint8_t *p, size_t len, size_t head, struct bf_isotp_pdu *ret)
+{
+	struct bf_cur c = bf_cur(p, len);
+	uint8_t pci;
+
+	bf_cur_seek(&c, head);
+	pci = bf_cur_u8(&c);
 	*ret = (struct bf_isotp_pdu){ .type = BF_ISOTP_BAD };
 	if (c.failed)
 		return;
@@ -121,14 +129,24 @@ static size_t take(const struct bf_isotp_shape *shape, struct bf_out *o, const u
 	return fill(shape, o->p, o->len);
 }
 
-size_t bf_isotp_put_first(const struct bf_isotp_shape *shape, uint8_t *dst, const uint8_t *msg,
-			  size_t total, size_t *ret_taken)
+static struct bf_out begin_frame(const struct bf_isotp_shape *shape, uint8_t *dst)
 {
 	struct bf_out o = bf_out(dst, shape->tx_dl);
 
-	if (total < CLASSIC_DL) {
+	if (shape->has_address)
+		bf_out_u8(&o, shape->address);
+	return o;
+}
+
+size_t bf_isotp_put_first(const struct bf_isotp_shape *shape, uint8_t *dst, const uint8_t *msg,
+			  size_t total, size_t *ret_taken)
+{
+	struct bf_out o = begin_frame(shape, dst);
+	size_t head = o.len;
+
+	if (total < CLASSIC_DL - head) {
 		bf_out_u8(&o, (uint8_t)total);
-	} else if (shape->tx_dl > CLASSIC_DL && total <= shape->tx_dl - 2) {
+	} else if (shape->tx_dl > CLASSIC_DL && total <= shape->tx_dl - 2 - head) {
 		bf_out_be16(&o, (uint16_t)total);
 	} else if (total <= SHORT_MAX) {
 		bf_out_be16(&o, (uint16_t)(0x1000 | total));
@@ -142,7 +160,7 @@ size_t bf_isotp_put_first(const struct bf_isotp_shape *shape, uint8_t *dst, cons
 size_t bf_isotp_put_next(const struct bf_isotp_shape *shape, uint8_t *dst, uint8_t sn,
 			 const uint8_t *data, size_t left, size_t *ret_taken)
 {
-	struct bf_out o = bf_out(dst, shape->tx_dl);
+	struct bf_out o = begin_frame(shape, dst);
 
 	bf_out_u8(&o, 0x20 | (sn & 0x0F));
 	return take(shape, &o, data, left, ret_taken);
@@ -151,10 +169,12 @@ size_t bf_isotp_put_next(const struct bf_isotp_shape *shape, uint8_t *dst, uint8
 size_t bf_isotp_put_flow(const struct bf_isotp_shape *shape, uint8_t *dst, enum bf_isotp_flow flow,
 			 uint8_t block_size, uint8_t st_min)
 {
-	dst[0] = (uint8_t)(0x30 | flow);
-	dst[1] = block_size;
-	dst[2] = st_min;
-	return fill(shape, dst, 3);
+	struct bf_out o = begin_frame(shape, dst);
+
+	bf_out_u8(&o, (uint8_t)(0x30 | flow));
+	bf_out_u8(&o, block_size);
+	bf_out_u8(&o, st_min);
+	return fill(shape, dst, o.len);
 }
 
 static enum bf_isotp_event begin(struct bf_isotp_rx *rx, const struct bf_isotp_pdu *pdu,

@@ -36,14 +36,18 @@ struct bf_isotp_pdu {
 };
 
 void bf_isotp_decode(const uint8_t *p, size_t len, struct bf_isotp_pdu *ret);
+/* The same where `head` bytes of address come before the frame's own (extended and mixed addressing: 1). */
+void bf_isotp_decode_behind(const uint8_t *p, size_t len, size_t head, struct bf_isotp_pdu *ret);
 
 /* STmin in microseconds; reserved values mean the longest time (9.6.5.5). */
 uint32_t bf_isotp_st_us(uint8_t st_min);
 
 /* How frames are filled. */
 struct bf_isotp_shape {
-	size_t tx_dl; /* 8, FD: 8, 12, 16, 20, 24, 32, 48, 64 */
-	int pad;      /* byte, -1: none but what FD's valid lengths need */
+	size_t tx_dl;     /* 8, FD: 8, 12, 16, 20, 24, 32, 48, 64 */
+	int pad;          /* byte, -1: none but what FD's valid lengths need */
+	bool has_address; /* extended and mixed addressing: a byte before each frame's own */
+	uint8_t address;
 };
 
 /* Each writes one frame of at most 64 bytes and returns its length. *ret_taken: message bytes in it. */

@@ -154,8 +154,6 @@ enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cu
 enum bf_rc bf_uds_finish(struct uds *u, const struct uds_ask *ask, enum bf_rc sent,
 			 struct bf_cur *ret, struct bf_err *err);
 /* True when the failure is the device's own refusal with this code. */
-/* How long a message of len bytes takes on the wire, at what its receiver asked for last. */
-bf_time bf_uds_message_time(const struct uds *u, size_t len);
 bool bf_uds_refused(const struct bf_err *err, unsigned nrc);
 bool bf_uds_lacks(const struct bf_err *err);        /* refused because it does not have that */
 void bf_uds_alive(struct uds *u, const char *what); /* "waiting for the pack to WHAT" */

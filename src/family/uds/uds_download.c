@@ -160,12 +160,9 @@ static bool worth_another(enum bf_rc rc, const struct bf_err *err)
  */
 static uint32_t in_time(const struct uds *u, uint32_t len)
 {
-	bf_time most = UDS_S3 / 2, takes = bf_uds_message_time(u, len);
+	size_t fits = bf_link_longest(u->link, len, UDS_S3 / 2);
 
-	if (takes <= most)
-		return len;
-	len = (uint32_t)((bf_time)len * most / takes);
-	return len > UDS_PIECE_HEAD + SHORTEST ? len : UDS_PIECE_HEAD + SHORTEST;
+	return fits > UDS_PIECE_HEAD + SHORTEST ? (uint32_t)fits : UDS_PIECE_HEAD + SHORTEST;
 }
 
 enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint32_t *ret,

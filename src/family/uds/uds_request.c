@@ -118,21 +118,6 @@ static bf_time wire_time(const struct uds *u, size_t n)
 	return (bf_time)(16u * 160u * UINT64_C(1000000) / u->rate);
 }
 
-#define FRAME_BITS 160u /* a classic frame of 29-bit identifier, stuffed */
-
-bf_time bf_uds_message_time(const struct uds *u, size_t len)
-{
-	bool stream = u->proto.env.transport->ops->wire == BF_WIRE_STREAM;
-	bf_time frame;
-
-	if (!u->rate)
-		return 0;
-	if (stream) /* one byte in 64 stuffed */
-		return (bf_time)((len + len / 64 + 16) * 11 * 1000000 / u->rate);
-	frame = (bf_time)(FRAME_BITS * UINT64_C(1000000) / u->rate) + u->link->stats.gap_asked_us;
-	return (bf_time)(len / (uds_profile(u)->can_fd ? 62 : 7) + 1) * frame;
-}
-
 static enum bf_rc build(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
 {
 	struct bf_out o = bf_out(u->tx, sizeof(u->tx));
@@ -163,6 +148,9 @@ static struct bf_link *link_for(struct uds *u, const struct uds_ask *ask)
 		.fd = pf->can_fd,
 		.brs = pf->can_brs,
 		.pad = pf->can_pad,
+		.has_address = pf->can_addressing != BF_CAN_NORMAL,
+		.tx_address = pf->can_addressing == BF_CAN_MIXED ? pf->can_target : 0xDF,
+		.rx_address = pf->can_source,
 	};
 	struct bf_err quiet;
 

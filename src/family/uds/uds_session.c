@@ -104,6 +104,11 @@ static enum bf_rc open_bus(struct uds *u, struct bf_err *err)
 		.block_size = pf->fc_block_size,
 		.st_min = pf->fc_st_min,
 		.n_cr = BF_MS(pf->n_cr_ms),
+		.has_address = pf->can_addressing != BF_CAN_NORMAL,
+		.tx_address = pf->can_target,
+		.rx_address = pf->can_addressing == BF_CAN_MIXED ? pf->can_target : pf->can_source,
+		.st_min_fixed = pf->tx_st_min >= 0,
+		.tx_st_min = (uint8_t)(pf->tx_st_min < 0 ? 0 : pf->tx_st_min),
 		.max_msg = UDS_MSG_MAX,
 	};
 

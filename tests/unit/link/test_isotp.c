@@ -469,6 +469,53 @@ static void frames_of_other_nodes_are_foreign(void **state)
 	assert_int_equal(l->stats.foreign, 3);
 }
 
+static void heard_addressed(struct wire *w, const struct bf_frame *f)
+{
+	assert_int_equal(f->data[0], 0x12);
+	if (f->data[1] >> 4 == 1) /* a first frame has five bytes of the message now */
+		wire_put_frame(w, 100, 0x7E8, 0, "\xF1\x30\x00\x00", 4);
+	w->bitrate++;
+}
+
+/* Extended addressing: the target's byte in our frames, ours in those for us; others pass by. */
+static void an_address_byte_comes_before_each_frames_own(void **state)
+{
+	const struct bf_isotp_opts opts = { .tx_id = 0x7E0,
+					    .rx_id = 0x7E8,
+					    .pad = 0x55,
+					    .has_address = true,
+					    .tx_address = 0x12,
+					    .rx_address = 0xF1 };
+	BF_AUTO(wire) *w = wire_new(BF_WIRE_BUS);
+	BF_AUTO(bf_link) *l = open_link(w, opts);
+	uint8_t buf[32];
+	struct bf_err err;
+	size_t len;
+
+	(void)state;
+	w->heard_frame = heard_addressed;
+	assert_int_equal(l->ops->send(l, (const uint8_t *)"123456", 6, BF_SEC(1), &err), BF_OK);
+	assert_int_equal(w->bitrate, 1); /* six bytes are a single frame, seven are not */
+	assert_int_equal(l->ops->send(l, (const uint8_t *)"1234567890123", 13, BF_SEC(1), &err),
+			 BF_OK);
+	assert_int_equal(w->bitrate, 1 + 3);
+	wire_put_frame(w, 1, 0x7E8, 0, "\xF2\x02\x7E\x00", 4);
+	wire_put_frame(w, 2, 0x7E8, 0,
+		       "\xF1\x10\x08"
+		       "abcde",
+		       8);
+	wire_put_frame(w, 900, 0x7E8, 0,
+		       "\xF1\x21"
+		       "fgh",
+		       5);
+	assert_int_equal(
+		l->ops->recv(l, buf, sizeof(buf), &len, bf_now(w->t.clock) + BF_MS(50), &err),
+		BF_OK);
+	assert_int_equal(len, 8);
+	assert_memory_equal(buf, "abcdefgh", 8);
+	assert_int_equal(l->stats.foreign, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -495,6 +542,7 @@ int main(void)
 		cmocka_unit_test(a_receiver_that_wants_every_frame_to_wait_is_given_up),
 		cmocka_unit_test(the_time_of_a_message_is_known_from_the_first_flow_control_on),
 		cmocka_unit_test(frames_of_other_nodes_are_foreign),
+		cmocka_unit_test(an_address_byte_comes_before_each_frames_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
