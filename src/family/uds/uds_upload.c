@@ -134,6 +134,7 @@ enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint3
 		       uint8_t *buf, size_t len, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
+	bool asked = false; /* to be let in */
 	size_t done = 0;
 	enum bf_rc rc = bf_uds_need_link(u, err);
 
@@ -149,11 +150,13 @@ enum bf_rc bf_uds_read(struct bf_proto *p, const struct bf_region *region, uint3
 		if (u->safe_len < UDS_MSG_MAX && n > u->safe_len - BLOCK_HEAD)
 			n = u->safe_len - BLOCK_HEAD;
 		rc = read_transfer(u, addr + (uint32_t)done, buf + done, n, &done, err);
-		if (may_unlock(u, rc, err)) {
+		if (!asked && may_unlock(u, rc, err)) {
+			asked = true;
 			bf_err_init(err);
 			if (bf_uds_authenticate(p, err))
 				return err->rc;
-			rc = read_transfer(u, addr + (uint32_t)done, buf + done, n, &done, err);
+			if (u->unlocked)
+				continue; /* and go on from where it stands */
 		}
 		if (rc && !done && bf_uds_refused(err, UDS_NRC_NO_SERVICE))
 			err->rc = rc = BF_E_UNSUPPORTED;

@@ -164,6 +164,60 @@ static void a_line_that_loses_long_messages_is_read_in_short_ones(void **state)
 				       "3500440000108000000040 3601 37 "));
 }
 
+static enum bf_rc respond(struct bf_auth *auth, unsigned level, const uint8_t *seed,
+			  size_t seed_len, uint8_t *key, size_t cap, size_t *ret_len,
+			  struct bf_err *err)
+{
+	(void)auth;
+	(void)level;
+	(void)seed;
+	(void)seed_len;
+	(void)cap;
+	(void)err;
+	key[0] = 0xBE;
+	*ret_len = 1;
+	return BF_OK;
+}
+
+static void a_pack_that_lets_nobody_read_unknown_is_shown_the_key(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },         { "35*", "7f3533", 1 }, { "35*", "75200022" },
+		{ "2701", "670111" },       { "2702be", "6702" },   { "22f18c", "7f2231" },
+		{ "3601", "7601a0a1a2a3" }, { "37", "77" },         { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_auth auth = { .respond = respond };
+	uint8_t got[4];
+
+	(void)state;
+	k->p->env.auth = &auth;
+	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, got, 4, &k->err), BF_OK);
+	assert_int_equal(got[3], 0xA3);
+	assert_non_null(strstr(k->log, " 2702be "));
+}
+
+static void without_a_key_the_refusal_to_read_names_the_option(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "35*", "7f3533" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	uint8_t got[4];
+
+	(void)state;
+	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, got, 4, &k->err), BF_E_AUTH);
+	assert_non_null(strstr(k->err.next, "--auth-key"));
+}
+
+static void a_pack_without_upload_cannot_be_read(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "35*", "7f3511" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	uint8_t got[4];
+
+	(void)state;
+	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, got, 4, &k->err), BF_E_UNSUPPORTED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +230,9 @@ int main(void)
 		cmocka_unit_test(a_region_that_may_not_be_read_is_refused_once),
 		cmocka_unit_test(a_line_that_loses_long_messages_is_read_in_short_ones),
 		cmocka_unit_test(more_data_than_asked_for_is_damage),
+		cmocka_unit_test(a_pack_that_lets_nobody_read_unknown_is_shown_the_key),
+		cmocka_unit_test(without_a_key_the_refusal_to_read_names_the_option),
+		cmocka_unit_test(a_pack_without_upload_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
