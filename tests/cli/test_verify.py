@@ -76,6 +76,36 @@ class Verify(common.Case):
                               stderr=subprocess.PIPE, env=self.env, check=True)
         self.assertLess(int(done.stderr.decode().split()[-1]), 16 * 1024)
 
+    def test_a_profile_is_checked_and_its_requests_are_shown_in_order(self):
+        profiles = os.path.join(common.ROOT, "data", "profiles")
+        for name in sorted(os.listdir(profiles)):
+            if name.endswith(".ini"):
+                with self.subTest(name):
+                    run = self.run_json("verify", os.path.join(profiles, name))
+                    self.expect(run, 0)
+        run = self.run_json("verify", os.path.join(profiles, "maker-zhidou.ini"))
+        lines = [" ".join(e["text"].split()) for e in run.of("request")]
+        wanted = ["3E 00", "31 01 02 02 step 'precondition'", "10 02 programming session", "27 07 seed",
+                  "2E F0 11", "31 01 FF 00 44 {addr:4} {size:4} erase", "34 00 44", "31 01 02 01 {crc32} check of this",
+                  "31 01 FF 01", "11 01 restart", "14 FF FF FF step 'clear-faults'"]
+        for want in wanted:
+            found = [i for i, line in enumerate(lines) if line.startswith(want)]
+            self.assertTrue(found, (want, lines))
+            lines = lines[found[0] + 1:]
+
+    def test_a_profile_that_is_wrong_is_named_with_its_line(self):
+        path = self.path("bad.ini")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("[routines]\nerase-option = {adress:4}\n")
+        run = self.run_json("verify", path)
+        self.expect(run, 20)
+        self.assertIn("line 2", run.result["error"]["cause"])
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("[pack]\nprotocol = udp\n")
+        run = self.run_json("verify", path)
+        self.expect(run, 20)
+        self.assertIn("'udp'", run.result["error"]["cause"])
+
     def test_the_chain_of_a_record_is_checked(self):
         record = self.path("packs.rec")
         for _ in range(3):

@@ -491,6 +491,31 @@ enum bf_rc bf_uds_keepalive(struct bf_proto *p, struct bf_err *err)
 	return bf_uds_present(uds_of(p), err);
 }
 
+/* Its bootloader may answer for a moment on the way: that is not asked before the application had its time. */
+static enum bf_rc back_to_application(struct uds *u, struct bf_err *err)
+{
+	enum bf_rc rc = move_to(u, false, err);
+
+	if (rc || u->link || u->proto.env.transport->ops->wire != BF_WIRE_BUS)
+		return rc;
+	return open_bus(u, err);
+}
+
+/* It did not come: does the bootloader answer, at its own identifiers? */
+static bool stays_in_loader(struct uds *u)
+{
+	struct bf_err quiet;
+
+	bf_err_init(&quiet);
+	if (!uds_profile(u)->loader_tx || u->at_loader || move_to(u, true, &quiet) ||
+	    open_bus(u, &quiet))
+		return false;
+	if (!poll_server(u, &quiet) || !poll_server(u, &quiet))
+		return true;
+	(void)back_to_application(u, &quiet);
+	return false;
+}
+
 static enum bf_rc ask_restart(struct uds *u, struct bf_err *err)
 {
 	const struct bf_profile *pf = uds_profile(u);
@@ -541,7 +566,7 @@ enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
 	u->piece_len = 0;
 	u->p2 = BF_MS(uds_profile(u)->p2_ms);
 	u->p2_star = BF_MS(uds_profile(u)->p2_star_ms);
-	return move_to(u, false, err);
+	return back_to_application(u, err);
 }
 
 /* The session falls back to the default one when the server really restarted. One that does not tell its session
@@ -633,6 +658,8 @@ enum bf_rc bf_uds_await(struct bf_proto *p, bf_time deadline, struct bf_err *err
 			return came_back(u, err);
 		}
 		if (bf_now(uds_clock(u)) >= deadline) {
+			if (rc && stays_in_loader(u))
+				return BF_OK;
 			bf_fail(err, BF_E_NODEV,
 				rc ? "the pack did not answer again after its restart"
 				   : "the pack answers, but did not restart");
@@ -661,4 +688,5 @@ void bf_uds_leave(struct bf_proto *p)
 	enter(u, UDS_SESSION_DEFAULT, "close the session", BF_RETRY_DESTRUCTIVE, &quiet);
 	bf_clock_release(uds_clock(u));
 	u->session = UDS_SESSION_DEFAULT;
+	(void)back_to_application(u, &quiet);
 }

@@ -491,6 +491,26 @@ static void a_bootloader_with_identifiers_of_its_own_is_followed_there_and_back(
 	assert_int_equal(k->heard_id[n], 0x7E0);
 }
 
+static void a_bootloader_that_stays_after_the_restart_is_seen_at_the_end(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "1003", "5003" },  { "1002", "5002" },
+		  { "1101", "5101" }, { "22*", "7f2231" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+	struct bf_ident id;
+
+	(void)state;
+	k->answers_above = true;
+	profile(k, "[uds]\ndtc-setting = no\ncommunication-type = 0\n"
+		   "[can]\nloader-request-id = 0x712\nloader-response-id = 0x71A\n");
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	k->deaf_to = 0x7E0;
+	pack_expect(k, k->p->ops->await(k->p, pack_now(k) + BF_SEC(3), &k->err), BF_OK);
+	assert_true(pack_now(k) > BF_SEC(3));
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	assert_int_equal(id.talks, BF_TALKS_LOADER);
+}
+
 static void a_pack_that_sits_in_such_a_bootloader_is_found(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "22*", "7f2231" }, { NULL } };
@@ -652,6 +672,7 @@ int main(void)
 		cmocka_unit_test(the_bootloader_is_known_by_what_the_profile_says),
 		cmocka_unit_test(
 			a_bootloader_with_identifiers_of_its_own_is_followed_there_and_back),
+		cmocka_unit_test(a_bootloader_that_stays_after_the_restart_is_seen_at_the_end),
 		cmocka_unit_test(a_pack_that_sits_in_such_a_bootloader_is_found),
 		cmocka_unit_test(frames_of_wake_go_out_while_a_bootloader_is_caught),
 		cmocka_unit_test(frames_of_wake_never_go_to_an_application_that_answers),
