@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
-#include "bmsflash/proto.h"
+#include "bmsflash/family.h"
 #include "link/hdlc_codec.h"
 #include "wire.h"
 

@@ -333,9 +333,8 @@ static void block_length_is_the_smallest_of_three_limits(void **state)
 		{ PACK_HDLC, 1024, "74200fff", 1022 },
 		{ PACK_KLINE, 0, "74200fff", 253 },
 		{ PACK_HDLC, 0, "7410ff", 253 },
-		/* 500 kbit/s: no longer on the wire than half of what a session lasts without requests */
-		{ PACK_CAN, 0, "744000010000", 54680 },
-		{ PACK_CAN, 0, "7480ffffffffffffffff", 54680 },
+		{ PACK_CAN, 0, "744000010000", 65533 },
+		{ PACK_CAN, 0, "7480ffffffffffffffff", 65533 },
 	};
 
 	(void)state;
