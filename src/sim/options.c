@@ -162,6 +162,9 @@ static const struct choice quirks[] = {
 	{ "jump", BF_QUIRK_JUMP },
 	{ "onedid", BF_QUIRK_ONEDID },
 	{ "canread", BF_QUIRK_CANREAD },
+	{ "forever", BF_QUIRK_FOREVER },
+	{ "quietreset", BF_QUIRK_QUIETRESET },
+	{ "no3e", BF_QUIRK_NO3E },
 	{ "anyorder", BF_QUIRK_ANYORDER },
 	{ NULL, 0 },
 };
@@ -210,7 +213,7 @@ static const struct row rows[] = {
 	  CHOICE, FIELD(wipe), 0, 0, wipes },
 	{ { "seed", "N", "noise, seeds, chance" }, NUMBER, FIELD(seed), 0, 9e15, NULL },
 	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy|nocompress|fixedconfig|mute|nrc37|nrc72|"
-	    "noreset|s3strict|flip|nojump|jump|onedid|canread|anyorder", "a bad habit; may be given again" },
+	    "noreset|s3strict|flip|nojump|jump|onedid|canread|anyorder|forever|quietreset|no3e", "a bad habit; may be given again" },
 	  BITS, FIELD(quirks), 0, 0, quirks },
 	{ { "habit", "nodownload|dfu11|shortdesc|protocol0|shortstring|size0|sizeffff|size32|stays|manifests|"
 	    "stalldetach|detach0|deaf|noruntime|noproduct|noserial|hidden|stuck|jumps|endless|protected",
@@ -249,6 +252,8 @@ static const struct row rows[] = {
 	  CHOICE, FIELD(unlock_in), 0, 0, unlock_sessions },
 	{ { "loader-version", "none|ff|TEXT", "UDS: what the bootloader says as F189" },
 	  TEXT, FIELD(loader_version), 0, 0, NULL },
+	{ { "block", "N", "UDS: longest block that the bootloader tells, bytes; 0 is one of them" },
+	  NUMBER, FIELD(block), 0, 4095, NULL },
 	{ { "hostile", "pending|frames|numbers|texts|mixed",
 	    "UDS: what a hostile pack does; may be given again" },
 	  BITS, FIELD(hostile), 0, 0, hostilities },
@@ -282,6 +287,7 @@ void bf_sim_opts_default(struct bf_sim_opts *ret)
 		.temp = 25,
 		.seed = 1,
 		.turnaround_us = 1000,
+		.block = BF_SIM_BLOCK_MODEL,
 	};
 }
 
@@ -294,10 +300,13 @@ static void store(const struct row *r, struct bf_sim_opts *o, uint64_t v)
 {
 	char *p = (char *)o + r->offset;
 	uint8_t byte = (uint8_t)v;
+	uint16_t half = (uint16_t)v;
 	uint32_t word = (uint32_t)v;
 
 	if (r->size == 1)
 		memcpy(p, &byte, 1);
+	else if (r->size == 2)
+		memcpy(p, &half, 2);
 	else if (r->size == 4)
 		memcpy(p, &word, 4);
 	else

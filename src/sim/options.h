@@ -103,10 +103,13 @@ enum bf_sim_quirk {
 	BF_QUIRK_NORESET = 0x800,   /* ECUReset is refused with NRC 12: only power restarts it */
 	BF_QUIRK_S3STRICT = 0x1000, /* the session lives on 10 and 3E alone */
 	BF_QUIRK_FLIP = 0x2000, /* one bit of what is written comes out wrong, and nothing tells */
-	BF_QUIRK_NOJUMP = 0x4000,   /* 10 02 from the default session is refused with NRC 7E */
-	BF_QUIRK_JUMP = 0x8000,     /* ... and taken */
-	BF_QUIRK_ONEDID = 0x10000,  /* one identifier a request */
-	BF_QUIRK_CANREAD = 0x20000, /* upload where the model has none */
+	BF_QUIRK_NOJUMP = 0x4000,       /* 10 02 from the default session is refused with NRC 7E */
+	BF_QUIRK_JUMP = 0x8000,         /* ... and taken */
+	BF_QUIRK_ONEDID = 0x10000,      /* one identifier a request */
+	BF_QUIRK_CANREAD = 0x20000,     /* upload where the model has none */
+	BF_QUIRK_FOREVER = 0x80000,     /* an erase is never finished: response pending for ever */
+	BF_QUIRK_QUIETRESET = 0x100000, /* restarts without an answer */
+	BF_QUIRK_NO3E = 0x200000,       /* TesterPresent is refused with NRC 11 */
 	BF_QUIRK_ANYORDER =
 		0x40000, /* erase and download at any place where the model wants the base */
 };
@@ -117,7 +120,8 @@ struct bf_sim_change {
 	size_t member; /* offset of the double in struct bf_sim_opts */
 	double value;
 };
-#define BF_SIM_CHANGES 16
+#define BF_SIM_CHANGES     16
+#define BF_SIM_BLOCK_MODEL 0xFFFFu
 
 struct bf_sim_opts {
 	enum bf_sim_model model;
@@ -159,6 +163,7 @@ struct bf_sim_opts {
 	uint8_t level;           /* of SecurityAccess; 0: the model's */
 	uint8_t unlock_in;       /* session in which it is given; 0: any but the default one */
 	char loader_version[24]; /* F189 of the loader; empty: the model's, "none", "ff", a text */
+	uint16_t block;          /* maxNumberOfBlockLength; BF_SIM_BLOCK_MODEL: the model's */
 	unsigned hostile;        /* bits of enum bf_sim_hostile */
 	/* Power goes in or after this flash operation, at this request, before this answer; 0: never. */
 	uint64_t cut_op, cut_after, cut_msg, cut_reply;

@@ -155,6 +155,7 @@ static void spy_close(struct bf_transport *t)
 
 	look(spy->pack, spy->guard, spy->at_close);
 	look_beside(spy->pack, spy->guard);
+	spy->at_close->at = bf_now(t->clock);
 	t->ops = spy->own;
 	free((void *)(uintptr_t)spy);
 	if (h && h->closing)

@@ -38,6 +38,7 @@ struct truth {
 	bool confirmed;
 	bool written;                    /* the wanted image lies in a slot, byte for byte */
 	char version[32];                /* empty: no firmware runs */
+	bf_time at;                      /* on the wire's own clock */
 	uint64_t ops, messages, replies; /* that the pack has counted */
 };
 

@@ -56,6 +56,9 @@ static enum bf_rc open_wire(const struct bf_open_env *env, const char *address,
 	const char *sim = strstr(address, "sim:");
 	enum bf_rc rc = truth_open(env, sim, &w->at_close, &w->guard, ret, err);
 
+	/* A virtual wire has a clock of its own. */
+	if (!rc && w->longest)
+		bf_vclock_end_at((*ret)->clock, w->longest);
 	if (rc || sim == address)
 		return rc;
 	return bf_fault_wrap(*ret, w->sc->fault, ret, err);
@@ -195,6 +198,7 @@ static void run_job(struct world *w, const struct bf_job *job)
 	if (w->verbose)
 		printf("%s --if %s\n", bf_job_name(job->kind), w->address);
 	bf_engine_run(job, &ports, clock, &log, &events, &w->out);
+	w->elapsed = w->at_close.at;
 	if (w->verbose)
 		show_end(w);
 }

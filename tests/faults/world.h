@@ -20,6 +20,8 @@ struct world {
 	struct bf_job job;
 	uint8_t *wanted; /* the image's file */
 	struct bf_outcome out;
+	bf_time elapsed;    /* virtual time of the last run */
+	bf_time longest;    /* ... after which it is stopped; 0: never */
 	char file[512];     /* written by the last run */
 	char notices[8192]; /* and warnings, of the last run */
 	struct truth at_close;

@@ -109,6 +109,8 @@ static const struct service *find(const struct bf_server *u, uint8_t sid)
 		return NULL;
 	if (sid == 0x87 && !u->port->set_rate)
 		return NULL;
+	if (sid == 0x3E && (bf_pack_opts(u->pack)->quirks & BF_QUIRK_NO3E))
+		return NULL;
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].sid == sid)
 			return &rows[i];
@@ -197,6 +199,14 @@ static bool keeps_alive(const struct bf_server *u, uint8_t sid)
 	return !strict || sid == 0x10 || sid == 0x3E;
 }
 
+static bool never_ends(const struct bf_server *u, const uint8_t *msg, size_t len)
+{
+	bool forever = bf_pack_opts(u->pack)->quirks & BF_QUIRK_FOREVER;
+
+	return forever && len > 3 && msg[0] == 0x31 && msg[2] == 0xFF && msg[3] == 0x00 &&
+	       u->reply[0] == 0x71;
+}
+
 static bool is_busy_by_habit(struct bf_server *u)
 {
 	return (bf_pack_opts(u->pack)->quirks & BF_QUIRK_BUSY) && !u->functional &&
@@ -239,7 +249,7 @@ void bf_server_request(struct bf_server *u, const uint8_t *msg, size_t len, bool
 	}
 	bf_hostile_twist(u);
 	schedule(u, now);
-	u->endless = bf_hostile_is_endless(u);
+	u->endless = bf_hostile_is_endless(u) || never_ends(u, msg, len);
 	if (u->endless) {
 		u->reply_at = BF_NEVER - 1;
 		u->pending_at = now + PENDING_EARLY;

@@ -92,6 +92,8 @@ enum bf_nrc bf_server_reset(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 	if (sub != 1 && sub != 3) /* hard, soft */
 		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
 	u->then = THEN_RESTART;
+	if (bf_pack_opts(u->pack)->quirks & BF_QUIRK_QUIETRESET)
+		u->suppress = true;
 	return NRC_NONE;
 }
 

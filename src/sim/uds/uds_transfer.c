@@ -23,12 +23,16 @@ enum bf_nrc bf_server_begin(struct bf_server *u, enum bf_server_direction direct
 {
 	size_t max = block_max < u->longest ? block_max : u->longest;
 
+	uint16_t told = bf_pack_opts(u->pack)->block;
+
+	if (told != BF_SIM_BLOCK_MODEL && told > OVERHEAD)
+		max = told < max ? told : max;
 	u->transfer = (struct bf_server_transfer){
 		.direction = direction, .addr = addr, .size = size, .block_max = max
 	};
 	u->unpacker.len = 0;
 	bf_out_u8(&u->out, 0x20); /* two bytes of length follow */
-	bf_out_be16(&u->out, (uint16_t)max);
+	bf_out_be16(&u->out, told == BF_SIM_BLOCK_MODEL ? (uint16_t)max : told);
 	return NRC_NONE;
 }
 
