@@ -16,6 +16,7 @@ void bf_isotp_server_init(struct bf_isotp_server *s, struct bf_isotp_port *port)
 {
 	memset(s, 0, sizeof(*s));
 	s->port = port;
+	s->ids = (struct bf_isotp_ids){ BF_ISOTP_REQUEST, BF_ISOTP_ANSWER, BF_ISOTP_FUNCTIONAL };
 	s->rx_until = s->tx_at = BF_NEVER;
 }
 
@@ -50,7 +51,7 @@ static uint8_t padded(size_t len)
 static bf_time send_frame(struct bf_isotp_server *s, const uint8_t *head, size_t head_len,
 			  const uint8_t *p, size_t len, bf_time now)
 {
-	struct bf_frame f = { .id = BF_ISOTP_ANSWER, .flags = s->flags, .at = now };
+	struct bf_frame f = { .id = s->ids.answer, .flags = s->flags, .at = now };
 
 	memset(f.data, PAD, sizeof(f.data));
 	memcpy(f.data, head, head_len);
@@ -70,7 +71,7 @@ static void drop_rx(struct bf_isotp_server *s)
 
 static void got_single(struct bf_isotp_server *s, const struct bf_frame *f, bf_time now)
 {
-	bool functional = f->id == BF_ISOTP_FUNCTIONAL;
+	bool functional = f->id == s->ids.functional;
 	size_t len = f->data[0] & 0x0F;
 	size_t head = 1;
 
@@ -100,7 +101,7 @@ static void got_first(struct bf_isotp_server *s, const struct bf_frame *f, bf_ti
 {
 	size_t len = (size_t)(f->data[0] & 0x0F) << 8 | f->data[1];
 
-	if (f->id == BF_ISOTP_FUNCTIONAL || f->len < 8)
+	if (f->id == s->ids.functional || f->len < 8)
 		return;
 	s->flags = f->flags;
 	if (len == 0) { /* the 32-bit form: longer than our buffer */
@@ -244,7 +245,7 @@ void bf_isotp_server_frame(struct bf_isotp_server *s, const struct bf_frame *f, 
 {
 	if ((f->flags & (BF_FRAME_EXT | BF_FRAME_RTR)) || f->len < 2)
 		return;
-	if (f->id != BF_ISOTP_REQUEST && f->id != BF_ISOTP_FUNCTIONAL)
+	if (f->id != s->ids.request && f->id != s->ids.functional)
 		return;
 	switch (f->data[0] >> 4) {
 	case PCI_SINGLE:

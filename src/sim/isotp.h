@@ -10,6 +10,10 @@
 #define BF_ISOTP_FUNCTIONAL 0x7DFu
 #define BF_ISOTP_MAX        4095u
 
+struct bf_isotp_ids {
+	uint32_t request, answer, functional;
+};
+
 struct bf_isotp_port {
 	/* Puts a frame on the bus; returns when the bus will have carried it. */
 	bf_time (*send)(struct bf_isotp_port *port, const struct bf_frame *frame, bf_time now);
@@ -26,6 +30,7 @@ enum bf_isotp_tx {
 
 struct bf_isotp_server {
 	struct bf_isotp_port *port;
+	struct bf_isotp_ids ids;
 	uint8_t ask_block_size, ask_st_min; /* of our own flow control */
 	uint8_t flags;                      /* of the frames in which we were asked */
 	struct bf_rng *hostile;             /* NULL: a message that was begun is finished */

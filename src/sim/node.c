@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/inverter.h"
+#include "sim/uds/uds_model.h"
 
 static bf_time sooner(bf_time a, bf_time b)
 {
@@ -46,6 +47,28 @@ static void bus_set_rate(struct bf_server_port *port, uint32_t rate, bf_time now
 	BF_CONTAINER_OF(port, struct bf_bus_node, port)->rate = rate;
 }
 
+static uint32_t id_or(uint32_t id, uint32_t other)
+{
+	return id ? id : other;
+}
+
+/* Some loaders listen elsewhere than their applications. */
+static void set_ids(struct bf_bus_node *n)
+{
+	const struct bf_plain_model *m = bf_plain_model(bf_pack_opts(n->pack));
+	struct bf_isotp_ids *ids = &n->isotp.ids;
+
+	if (!m)
+		return;
+	ids->request = id_or(m->request_id, BF_ISOTP_REQUEST);
+	ids->answer = id_or(m->answer_id, BF_ISOTP_ANSWER);
+	ids->functional = id_or(m->functional_id, BF_ISOTP_FUNCTIONAL);
+	if (bf_pack_mode(n->pack) != BF_PACK_LOADER)
+		return;
+	ids->request = id_or(m->loader_request_id, ids->request);
+	ids->answer = id_or(m->loader_answer_id, ids->answer);
+}
+
 void bf_bus_node_init(struct bf_bus_node *n, struct bf_pack *pack, uint32_t rate)
 {
 	memset(n, 0, sizeof(*n));
@@ -58,6 +81,10 @@ void bf_bus_node_init(struct bf_bus_node *n, struct bf_pack *pack, uint32_t rate
 	if (bf_pack_opts(pack)->quirks & BF_QUIRK_SLOW) {
 		n->isotp.ask_block_size = 16;
 		n->isotp.ask_st_min = 1;
+	}
+	if (bf_plain_model(bf_pack_opts(pack))) {
+		n->isotp.ask_block_size = bf_plain_model(bf_pack_opts(pack))->fc_block_size;
+		n->isotp.ask_st_min = bf_plain_model(bf_pack_opts(pack))->fc_st_min;
 	}
 	if (bf_sim_opts_hostile(bf_pack_opts(pack)) & BF_HOSTILE_FRAMES) {
 		n->hostile.state = bf_pack_opts(pack)->seed ^ 0x1F;
@@ -73,6 +100,7 @@ void bf_bus_node_done(struct bf_bus_node *n)
 
 void bf_bus_node_frame(struct bf_bus_node *n, const struct bf_frame *f, bf_time now)
 {
+	set_ids(n);
 	if (listens(n->pack))
 		bf_isotp_server_frame(&n->isotp, f, now);
 	else
@@ -104,6 +132,7 @@ void bf_bus_node_run(struct bf_bus_node *n, bf_time now)
 {
 	if (n->broadcast_at <= now)
 		broadcast(n, now);
+	set_ids(n);
 	bf_isotp_server_run(&n->isotp, now);
 	bf_server_run(n->uds, now);
 }

@@ -32,14 +32,29 @@ static const struct choice links[] = {
 };
 /* Each belongs to a protocol; it is set with the model. */
 static const struct choice models[] = {
-	{ "ours", BF_SIM_OURS },           { "standard", BF_SIM_STANDARD },
-	{ "hostile", BF_SIM_HOSTILE },     { "stm32app", BF_SIM_STM32APP },
-	{ "tinyusb", BF_SIM_TINYUSB },     { "dapboot", BF_SIM_DAPBOOT },
-	{ "zephyr", BF_SIM_ZEPHYR },       { "zephyr-next", BF_SIM_ZEPHYR_NEXT },
-	{ "mcuboot", BF_SIM_MCUBOOT },     { "maple", BF_SIM_MAPLE },
-	{ "cherryusb", BF_SIM_CHERRYUSB }, { "st-rom", BF_SIM_ST_ROM },
-	{ "stm32f4", BF_SIM_STM32F4 },     { "gd32", BF_SIM_GD32 },
-	{ "opencm3", BF_SIM_OPENCM3 },     { NULL, 0 },
+	{ "ours", BF_SIM_OURS },
+	{ "standard", BF_SIM_STANDARD },
+	{ "hostile", BF_SIM_HOSTILE },
+	{ "zhidou", BF_SIM_ZHIDOU },
+	{ "nxp", BF_SIM_NXP },
+	{ "vw", BF_SIM_VW },
+	{ "volvo", BF_SIM_VOLVO },
+	{ "tesla", BF_SIM_TESLA },
+	{ "geehy", BF_SIM_GEEHY },
+	{ "kline", BF_SIM_KLINE },
+	{ "stm32app", BF_SIM_STM32APP },
+	{ "tinyusb", BF_SIM_TINYUSB },
+	{ "dapboot", BF_SIM_DAPBOOT },
+	{ "zephyr", BF_SIM_ZEPHYR },
+	{ "zephyr-next", BF_SIM_ZEPHYR_NEXT },
+	{ "mcuboot", BF_SIM_MCUBOOT },
+	{ "maple", BF_SIM_MAPLE },
+	{ "cherryusb", BF_SIM_CHERRYUSB },
+	{ "st-rom", BF_SIM_ST_ROM },
+	{ "stm32f4", BF_SIM_STM32F4 },
+	{ "gd32", BF_SIM_GD32 },
+	{ "opencm3", BF_SIM_OPENCM3 },
+	{ NULL, 0 },
 };
 static const struct choice parities[] = {
 	{ "none", BF_PARITY_NONE },
@@ -173,7 +188,8 @@ static const struct choice quirks[] = {
 
 /* clang-format off */
 static const struct row rows[] = {
-	{ { "model", "ours|standard|hostile|stm32app|tinyusb|dapboot|zephyr|zephyr-next|mcuboot|maple|"
+	{ { "model", "ours|standard|hostile|zhidou|nxp|vw|volvo|tesla|geehy|kline|"
+	    "stm32app|tinyusb|dapboot|zephyr|zephyr-next|mcuboot|maple|"
 	    "cherryusb|st-rom|stm32f4|gd32|opencm3",
 	    "whose habits the device has; from stm32app on a USB device, which decides what is spoken" },
 	  CHOICE, FIELD(model), 0, 0, models },
@@ -468,6 +484,11 @@ enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct 
 		rc = parse_item(item, opts, err);
 	if (bf_sim_model_is_dfu(opts->model) && opts->protocol == BF_SIM_UDS)
 		opts->protocol = BF_SIM_DFU;
+	/* A K-line is slow, and no other wire. */
+	if (opts->model == BF_SIM_KLINE) {
+		opts->link = BF_SIM_RS485;
+		opts->rate = opts->rate ? opts->rate : 10400;
+	}
 	/* DFU is a protocol of USB alone. */
 	if (opts->protocol != BF_SIM_UDS)
 		opts->link = BF_SIM_USB;

@@ -21,6 +21,14 @@ enum bf_sim_model {
 	BF_SIM_OURS,     /* bmsflash-uds(7), DFU and DfuSe as in the manual page */
 	BF_SIM_STANDARD, /* uds: what ISO 14229 says and nothing else */
 	BF_SIM_HOSTILE,  /* uds: ours, whose answers are made to harm */
+	/* uds: bootloaders as makers ship them */
+	BF_SIM_ZHIDOU,
+	BF_SIM_NXP,
+	BF_SIM_VW,
+	BF_SIM_VOLVO,
+	BF_SIM_TESLA,
+	BF_SIM_GEEHY,
+	BF_SIM_KLINE,
 	/* USB: see dfu_models.c; they decide which of the two protocols is spoken. */
 	BF_SIM_STM32APP,
 	BF_SIM_TINYUSB,

@@ -107,6 +107,8 @@ enum bf_rc bf_pack_new(const struct bf_sim_opts *opts, struct bf_pack **ret, str
 	p->opts = *opts;
 	if (bf_pack_is_plain(p))
 		p->opts.quirks |= BF_QUIRK_SINGLEBANK;
+	if (!p->opts.window_ms)
+		p->opts.window_ms = bf_plain_window_ms(opts);
 	p->lock_fd = -1;
 	bf_flash_init(&p->flash);
 	p->banks =

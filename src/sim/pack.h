@@ -17,7 +17,6 @@
 #include "sim/options.h"
 
 #define BF_PACK_SLOT_SIZE 0x00080000u
-#define BF_PACK_APP_SIZE  0x00040000u /* of models that are not ours */
 #define BF_PACK_SLOTS     2
 #define BF_PACK_CELLS     16
 #define BF_PACK_TEMPS     4

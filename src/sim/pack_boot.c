@@ -70,8 +70,7 @@ const uint8_t bf_valid_mark[BF_FLASH_WORD] = { 0x56, 0x41, 0x4C, 0x49, 0x44, 0x5
 
 bool bf_pack_is_plain(const struct bf_pack *pack)
 {
-	return pack->opts.model != BF_SIM_OURS && pack->opts.model != BF_SIM_HOSTILE &&
-	       !bf_sim_model_is_dfu(pack->opts.model);
+	return bf_plain_size(&pack->opts) > 0;
 }
 
 static bool is_marked(const struct bf_pack *p)
@@ -94,19 +93,20 @@ enum bf_pack_work bf_pack_mark_valid(struct bf_pack *pack, bool valid, bf_time n
 }
 
 /* A stack in RAM, and a function of Thumb code inside the application. */
-static bool is_vector_table(const uint8_t *p)
+static bool is_vector_table(const struct bf_pack *pack)
 {
+	const uint8_t *p = bf_flash_at(&pack->flash, BF_ADDR_SLOT0);
 	uint32_t sp = bf_get_le32(p), entry = bf_get_le32(p + 4);
 
 	return sp - 0x20000000u <= 0x00080000u && (entry & 1) &&
-	       entry - BF_ADDR_SLOT0 < BF_PACK_APP_SIZE;
+	       entry - bf_plain_base(&pack->opts) < bf_plain_size(&pack->opts);
 }
 
 bool bf_pack_image_good(struct bf_pack *pack)
 {
 	const struct bf_mimage *m = bf_pack_image(pack, 0);
 
-	return m->present ? m->whole : is_vector_table(bf_flash_at(&pack->flash, BF_ADDR_SLOT0));
+	return m->present ? m->whole : is_vector_table(pack);
 }
 
 /* The demonstration firmware carries its name, "bms-16s demo application 1.5.0". */
@@ -117,7 +117,7 @@ static void read_version(const struct bf_pack *p, struct bf_mimage *ret)
 	unsigned v[3] = { 0 };
 	char text[24];
 
-	at = memmem(at, BF_PACK_APP_SIZE, name, sizeof(name) - 1);
+	at = memmem(at, bf_plain_size(&p->opts), name, sizeof(name) - 1);
 	if (at) {
 		snprintf(text, sizeof(text), "%.20s", at + sizeof(name) - 1);
 		sscanf(text, "%3u.%3u.%3u", &v[0], &v[1], &v[2]);

@@ -27,8 +27,8 @@ static size_t plain_map(const struct bf_pack *pack, struct bf_pack_region *ret)
 {
 	bool reads = pack->opts.quirks & BF_QUIRK_CANREAD;
 
-	*ret = (struct bf_pack_region){ BF_PACK_REGION_APP, 0,    0, BF_ADDR_SLOT0,
-					BF_PACK_APP_SIZE,   "app" };
+	*ret = (struct bf_pack_region){ BF_PACK_REGION_APP,         0,    0, BF_ADDR_SLOT0,
+					bf_plain_size(&pack->opts), "app" };
 	ret->access = (uint8_t)((reads ? BF_PACK_READ : 0) |
 				(pack->runs ? 0 : BF_PACK_ERASE | BF_PACK_WRITE));
 	return 1;

@@ -54,6 +54,11 @@ struct bf_pack {
 };
 
 const struct bf_mimage *bf_pack_image(struct bf_pack *pack, unsigned slot);
+/* Of a loader that is not ours: where its application lies for whoever asks, how much there is of it, and how long
+ * it listens after power-on. */
+uint32_t bf_plain_base(const struct bf_sim_opts *opts);
+uint32_t bf_plain_size(const struct bf_sim_opts *opts);
+uint32_t bf_plain_window_ms(const struct bf_sim_opts *opts);
 /* Its loader is not ours: one bank, started by a mark. */
 bool bf_pack_is_plain(const struct bf_pack *pack);
 /* Firmware that stays closes the way back to a lower counter. */

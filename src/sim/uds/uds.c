@@ -41,20 +41,22 @@ static const struct service services[] = {
 
 /* Which of them a model has, and when, is the model's: its lengths are checked where they are read. */
 static const struct service plain_services[] = {
+	{ 0x04, IN_ANY, false, false, 1, 1, bf_plain_clear_dtc },
 	{ 0x10, IN_ANY, true, false, 2, 2, bf_plain_session_control },
 	{ 0x11, IN_ANY, true, false, 2, 2, bf_server_reset },
 	{ 0x14, IN_ANY, false, false, 4, 5, bf_plain_clear_dtc },
 	{ 0x22, IN_ANY, false, false, 3, BF_SERVER_MSG_MAX, bf_server_read_data },
-	{ 0x23, IN_ANY, false, false, 4, 10, bf_server_read_memory },
-	{ 0x27, IN_ANY, true, false, 2, 66, bf_server_security },
+	{ 0x23, IN_ANY, false, true, 4, 10, bf_plain_read_memory },
+	{ 0x27, IN_ANY, true, false, 2, 66, bf_plain_security },
 	{ 0x28, IN_ANY, true, false, 3, 5, bf_server_echo_sub },
 	{ 0x2E, IN_ANY, false, true, 4, BF_SERVER_MSG_MAX, bf_plain_write_data },
 	{ 0x31, IN_ANY, true, false, 4, BF_SERVER_MSG_MAX, bf_plain_routine_control },
-	{ 0x34, IN_ANY, false, true, 5, 11, bf_plain_download },
+	{ 0x34, IN_ANY, false, true, 4, 11, bf_plain_download },
 	{ 0x35, IN_ANY, false, true, 5, 11, bf_plain_upload },
 	{ 0x36, IN_ANY, false, false, 2, BF_SERVER_MSG_MAX, bf_server_transfer_data },
 	{ 0x37, IN_ANY, false, false, 1, BF_SERVER_MSG_MAX, bf_server_transfer_exit },
 	{ 0x3E, IN_ANY, true, false, 2, 2, bf_server_echo_sub },
+	{ 0x81, IN_ANY, false, false, 1, 1, bf_plain_start_communication },
 	{ 0x85, IN_ANY, true, false, 2, 5, bf_server_echo_sub },
 };
 
@@ -83,6 +85,8 @@ struct bf_server *bf_server_free(struct bf_server *u)
 
 bool bf_server_may_write(const struct bf_server *u)
 {
+	if (u->plain && u->plain->seed_len)
+		return !bf_plain_is_locked(u);
 	return u->unlocked || !bf_pack_opts(u->pack)->auth;
 }
 
@@ -213,12 +217,24 @@ static bool is_busy_by_habit(struct bf_server *u)
 	       bf_rng_below(&u->rng, 8) == 0;
 }
 
+/* In the first moment after power-on some loaders look for one request, and hear no other. */
+static bool stays_in_loader(const struct bf_server *u, const uint8_t *msg, size_t len)
+{
+	const uint8_t *wanted = u->plain ? u->plain->stays_for : NULL;
+
+	if (!wanted || !wanted[0] || !bf_pack_in_window(u->pack))
+		return true;
+	return len >= 4 && memcmp(msg, wanted, 4) == 0;
+}
+
 void bf_server_request(struct bf_server *u, const uint8_t *msg, size_t len, bool functional,
 		       size_t longest, bf_time now)
 {
 	enum bf_nrc nrc;
 
 	bf_server_run(u, now);
+	if (!stays_in_loader(u, msg, len))
+		return;
 	if (!len || bf_pack_mode(u->pack) < BF_PACK_LOADER || !bf_pack_message(u->pack, now))
 		return;
 	bf_pack_heard(u->pack, msg, len);
@@ -302,13 +318,18 @@ static void forget(struct bf_server *u, bf_time now)
 	u->reply_at = u->pending_at = BF_NEVER;
 	u->wrong_keys = 0;
 	u->target_slot = bf_pack_slot_count(u->pack) - 1;
-	u->next_addr = 0;
 	u->seed_from = 0;
 	u->endless = false;
 	u->refused_block = false;
 	if (bf_pack_reason(u->pack) != BF_PACK_BY_REQUEST)
 		u->answer_after_start = false;
 	bf_server_default_session(u, now);
+	bf_plain_forget(u);
+	if (u->starts_programming && bf_pack_reason(u->pack) == BF_PACK_BY_REQUEST) {
+		u->session = BF_SERVER_PROGRAMMING;
+		touch(u, now);
+	}
+	u->starts_programming = false;
 	u->locked_until = bf_pack_kept(u->pack)->locked_out ? now + BF_SERVER_LOCK_US : 0;
 }
 
@@ -319,6 +340,7 @@ static void answer_after_start(struct bf_server *u, bf_time now)
 	u->answer_after_start = false;
 	u->session = BF_SERVER_PROGRAMMING;
 	u->unlocked = u->stays_unlocked;
+	u->plain_state.started = true;
 	bf_out_u8(&o, 0x50);
 	bf_out_u8(&o, BF_SERVER_PROGRAMMING);
 	bf_server_put_session(u, &o);

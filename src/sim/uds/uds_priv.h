@@ -79,10 +79,18 @@ struct bf_server {
 	bf_time locked_until;
 	bool answer_after_start; /* 10 02 of a pack with one bank */
 	bool stays_unlocked;     /* ... which was unlocked before it */
+	bool starts_programming; /* 10 02 without an answer: the loader begins there */
 	bf_time seed_from;       /* quirk nrc37: no seed before; 0: not asked yet */
 	bool refused_block;      /* quirk nrc72: it did that */
 	bool endless;            /* hostile: the answer never comes */
-	uint32_t next_addr;      /* plain: no download below it; 0: nothing was erased */
+	struct bf_plain_state {
+		uint32_t next_addr; /* no download below it; 0: nothing was erased */
+		bool to_ram, has_driver, runs_driver, asked_precondition, has_fingerprint, checked;
+		uint32_t crc32, sum, moved; /* of the download under way or the last one */
+		uint16_t crc16;
+		unsigned polls;
+		bool started; /* K-line */
+	} plain_state;
 
 	struct bf_server_transfer transfer;
 	struct bf_unpacker unpacker;
@@ -129,7 +137,7 @@ enum bf_nrc bf_server_enter(struct bf_server *u, uint8_t session);
 /* False: the pack has none to tell. */
 bool bf_server_put_serial(struct bf_server *u, struct bf_out *o);
 /* The status of a routine, in the form that the model has. */
-enum bf_nrc bf_server_put_status(struct bf_server *u, uint8_t status);
+enum bf_nrc bf_server_put_status(struct bf_server *u, uint8_t status, enum bf_sim_status form);
 enum bf_nrc bf_server_begin(struct bf_server *u, enum bf_server_direction direction, uint32_t addr,
 			    uint32_t size, size_t block_max);
 /* model=hostile: changes the answer that is about to go out. */

@@ -25,20 +25,23 @@ static bool is_range(struct bf_server *u, uint32_t addr, uint32_t size, unsigned
 	return size && bf_pack_allows(u->pack, addr, size, access);
 }
 
-enum bf_nrc bf_server_put_status(struct bf_server *u, uint8_t status)
+enum bf_nrc bf_server_put_status(struct bf_server *u, uint8_t status, enum bf_sim_status form)
 {
-	enum bf_sim_status form = bf_pack_opts(u->pack)->status;
+	enum bf_sim_status key = bf_pack_opts(u->pack)->status;
 
-	if (form == BF_SIM_STATUS_MODEL)
-		form = u->plain && !u->plain->status ? BF_SIM_STATUS_NONE : BF_SIM_STATUS_BYTE;
+	if (key != BF_SIM_STATUS_MODEL)
+		form = key;
+	else if (form == BF_SIM_STATUS_MODEL && u->plain)
+		form = u->plain->status;
 	switch (form) {
 	case BF_SIM_STATUS_MODEL:
 	case BF_SIM_STATUS_BYTE:
 		break;
 	case BF_SIM_STATUS_NONE: /* nowhere to say it but in a negative response */
 		return status ? NRC_GENERAL_PROGRAMMING_FAILURE : NRC_NONE;
-	case BF_SIM_STATUS_TYPE: /* type 1, completed */
-		bf_out_u8(&u->out, 0x10);
+	case BF_SIM_STATUS_TYPE: /* type 1, completed; what is above has its type in it */
+		if (status < 0x10)
+			bf_out_u8(&u->out, 0x10);
 		if (!status)
 			return NRC_NONE;
 		break;
@@ -61,7 +64,7 @@ static enum bf_nrc erase(struct bf_server *u, struct bf_cur *c)
 	u->transfer.direction = TRANSFER_NONE;
 	u->hashed = 0;
 	nrc = bf_server_worked(bf_pack_erase(u->pack, addr, size, u->now, &u->done));
-	return nrc ? nrc : bf_server_put_status(u, STATUS_DONE);
+	return nrc ? nrc : bf_server_put_status(u, STATUS_DONE, BF_SIM_STATUS_MODEL);
 }
 
 static enum bf_nrc check_dependencies(struct bf_server *u, struct bf_cur *c)
@@ -72,7 +75,8 @@ static enum bf_nrc check_dependencies(struct bf_server *u, struct bf_cur *c)
 	takes(u, bf_pack_check_us(u->pack, u->target_slot, u->hashed));
 	if (v && bf_pack_opts(u->pack)->checker == BF_SIM_CHECK_12)
 		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
-	return bf_server_put_status(u, (uint8_t)(v == BF_VERDICT_EMPTY ? BF_VERDICT_DAMAGED : v));
+	return bf_server_put_status(u, (uint8_t)(v == BF_VERDICT_EMPTY ? BF_VERDICT_DAMAGED : v),
+				    BF_SIM_STATUS_MODEL);
 }
 
 static enum bf_nrc check_memory(struct bf_server *u, struct bf_cur *c)
@@ -88,7 +92,7 @@ static enum bf_nrc check_memory(struct bf_server *u, struct bf_cur *c)
 		return NRC_REQUEST_OUT_OF_RANGE;
 	got = bf_crc(&bf_crc32_ieee, bf_pack_view(u->pack, addr, size), size);
 	takes(u, (bf_time)size * CRC_NS_BYTE / 1000);
-	return bf_server_put_status(u, got == want ? STATUS_DONE : STATUS_NO);
+	return bf_server_put_status(u, got == want ? STATUS_DONE : STATUS_NO, BF_SIM_STATUS_MODEL);
 }
 
 static uint8_t slot_flags(const struct bf_pack_slot *s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions, restart, security access, link control. */
-#include "sim/uds/uds_priv.h"
+#include "sim/uds/uds_model.h"
 
 #include <string.h>
 
@@ -100,7 +100,8 @@ enum bf_nrc bf_server_reset(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 /* TesterPresent, CommunicationControl, ControlDTCSetting: agreed to, nothing to do. */
 enum bf_nrc bf_server_echo_sub(struct bf_server *u, uint8_t sub, struct bf_cur *c)
 {
-	(void)c;
+	if (u->plain && bf_plain_communication(u, c))
+		return NRC_REQUEST_OUT_OF_RANGE;
 	if (u->sid == 0x3E && sub != 0)
 		return NRC_SUB_FUNCTION_NOT_SUPPORTED;
 	return NRC_NONE;

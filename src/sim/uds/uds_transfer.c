@@ -25,6 +25,8 @@ enum bf_nrc bf_server_begin(struct bf_server *u, enum bf_server_direction direct
 
 	uint16_t told = bf_pack_opts(u->pack)->block;
 
+	if (told == BF_SIM_BLOCK_MODEL && u->plain && u->plain->tells_no_block)
+		told = 0;
 	if (told != BF_SIM_BLOCK_MODEL && told > OVERHEAD)
 		max = told < max ? told : max;
 	u->transfer = (struct bf_server_transfer){
@@ -203,6 +205,11 @@ static enum bf_nrc take_block(struct bf_server *u, struct bf_cur *c)
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
 	if (len > t->size - t->moved)
 		return drop(u, NRC_TRANSFER_DATA_SUSPENDED);
+	u->done = free_at;
+	if (u->plain && bf_plain_take_block(u, data, len)) {
+		t->moved += (uint32_t)len;
+		return NRC_NONE;
+	}
 	nrc = bf_server_worked(program(u, data, len, &done));
 	u->done = free_at;
 	if (nrc != NRC_NONE)

@@ -17,6 +17,7 @@ struct tester {
 	uint8_t msg[4096];
 	size_t len;
 	unsigned pending; /* 7F xx 78 heard before the answer */
+	uint32_t request, answer;
 };
 
 static inline void tester_open(struct tester *s, const char *address)
@@ -25,6 +26,8 @@ static inline void tester_open(struct tester *s, const char *address)
 	struct bf_err err;
 
 	memset(s, 0, sizeof(*s));
+	s->request = 0x7E0;
+	s->answer = 0x7E8;
 	bf_err_init(&err);
 	if (bf_driver_sim.open(&env, address, &s->t, &err))
 		fail_msg("%s: %s", address, err.cause);
@@ -46,7 +49,7 @@ static inline bool tester_frame(struct tester *s, struct bf_frame *f, bf_time wa
 
 static inline void tester_put(struct tester *s, const uint8_t *p, size_t len)
 {
-	struct bf_frame f = { .id = 0x7E0, .len = 8 };
+	struct bf_frame f = { .id = s->request, .len = 8 };
 	struct bf_err err;
 
 	memset(f.data, 0xCC, 8);
@@ -60,7 +63,7 @@ static inline void tester_send(struct tester *s, const uint8_t *msg, size_t len)
 {
 	uint8_t d[8] = { (uint8_t)len };
 	struct bf_frame fc;
-	uint8_t sn = 1;
+	uint8_t sn = 1, left;
 
 	if (len <= 7) {
 		memcpy(d + 1, msg, len);
@@ -73,12 +76,20 @@ static inline void tester_send(struct tester *s, const uint8_t *msg, size_t len)
 	tester_put(s, d, 8);
 	assert_true(tester_frame(s, &fc, BF_SEC(1)));
 	assert_int_equal(fc.data[0], 0x30);
+	left = fc.data[1];
 	for (size_t at = 6; at < len; at += 7) {
 		size_t n = len - at < 7 ? len - at : 7;
 
+		if (fc.data[2])
+			assert_true(
+				bf_clock_until(s->t->clock, bf_in(s->t->clock, BF_MS(fc.data[2]))));
 		d[0] = (uint8_t)(0x20 | (sn++ & 15));
 		memcpy(d + 1, msg + at, n);
 		tester_put(s, d, 1 + n);
+		if (fc.data[1] && --left == 0 && at + 7 < len) {
+			assert_true(tester_frame(s, &fc, BF_SEC(1)));
+			left = fc.data[1];
+		}
 	}
 }
 
@@ -89,7 +100,7 @@ static inline bool tester_recv(struct tester *s, bf_time wait)
 
 	if (!tester_frame(s, &f, wait))
 		return false;
-	assert_int_equal(f.id, 0x7E8);
+	assert_int_equal(f.id, s->answer);
 	if (f.data[0] >> 4 == 0) {
 		s->len = f.data[0];
 		memcpy(s->msg, f.data + 1, s->len);
