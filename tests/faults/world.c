@@ -8,6 +8,7 @@
 
 #include "bmsflash/file.h"
 #include "engine/run.h"
+#include "maker.h"
 
 static void on_event(void *ctx, const struct bf_event *ev)
 {
@@ -72,14 +73,19 @@ static const char *in_data(char *dst, size_t cap, const char *folder, const char
 
 static bool write_profile(struct world *w)
 {
+	const struct model *m = w->sc->model;
+	bool ok = true;
 	FILE *f;
 
 	snprintf(w->profile, sizeof(w->profile), "%s/profile.ini", w->folder);
 	f = fopen(w->profile, "w");
 	if (!f)
 		return false;
-	fputs(w->sc->model->profile, f);
-	return fclose(f) == 0;
+	if (m->maker)
+		ok = maker_driver(w->folder) && maker_profile(m->maker, m->profile, w->folder, f);
+	else
+		fputs(m->profile, f);
+	return fclose(f) == 0 && ok;
 }
 
 /* What is typed beside the files and the interface. */
@@ -146,9 +152,13 @@ bool world_init(struct world *w, const struct scenario *sc, const char *data)
 	w->job.keys = w->keys;
 	w->job.auth_key = in_data(w->auth, sizeof(w->auth), data, "auth/technician.pem");
 	set_places(w, &w->job);
-	if (sc->model->profile && !write_profile(w))
+	if (!sc->model->profile && !sc->model->maker)
+		return true;
+	if (sc->model->maker)
+		w->keys[1] = in_data(w->other, sizeof(w->other), w->folder, MAKER_KEY);
+	if (!write_profile(w))
 		return false;
-	w->job.profile = sc->model->profile ? w->profile : NULL;
+	w->job.profile = w->profile;
 	return true;
 }
 
