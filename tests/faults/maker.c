@@ -83,7 +83,8 @@ bool maker_profile(const char *name, const char *overlay, const char *folder, FI
 		if (strncmp(line, "auth-program", 12) == 0)
 			fprintf(to, "auth-program = " TEST_ROOT "/tests/data/auth/seed-to-key\n");
 		else if (strncmp(line, "file =", 6) == 0)
-			fprintf(to, "file = %s/" MAKER_DRIVER "\n", folder);
+			fprintf(to, "file = %s/" MAKER_DRIVER "\n%s", folder,
+				strstr(line, ".vbf") ? "address = 0x40008000\n" : "");
 		else
 			fputs(line, to);
 		if (overlay && strcmp(line, "[uds]\n") == 0)

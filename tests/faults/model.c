@@ -193,7 +193,7 @@ static const struct model rows[] = {
 	{ .name = "vw",
 	  .pack = "model=vw,link=can",
 	  .maker = "maker-vw",
-	  .profile = "version-prefix = SW\n",
+	  .profile = "version-prefix = SW\nloader-known-by = session\n",
 	  .words = MAKER,
 	  .no_archive = true,
 	  .cuts = BY_ALL,
