@@ -46,8 +46,10 @@ struct uds {
 	bool unlocked;              /* ... and that it is unlocked */
 	bool reentering;
 	bool ours; /* it has the identifiers of bmsflash-uds(7), so its routines mean what that page says */
-	bool deaf;      /* it says nothing to requests that it does not know */
-	uint8_t level;  /* of security access that is being asked for, 0: the profile's */
+	bool deaf;           /* it says nothing to requests that it does not know */
+	uint8_t level;       /* of security access that is being asked for, 0: the profile's */
+	enum bf_talks talks; /* as last identified */
+	bool prepared;  /* the maker's steps before programming were done since the last restart */
 	bool at_loader; /* the link is to the bootloader's own identifiers */
 	bool waking;    /* frames of [wake] go out while it is waited for */
 	bool driver_loaded, loading_driver;

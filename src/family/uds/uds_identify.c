@@ -377,6 +377,7 @@ enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 		if (steps[i](u, &id, err))
 			return bf_while(err, "identifying the pack");
 	}
+	u->talks = id.talks;
 	id.in_bootloader = id.talks == BF_TALKS_LOADER;
 	fill_rates(u, &id);
 	u->write_unit = 0;

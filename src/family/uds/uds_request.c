@@ -313,6 +313,9 @@ static bool again(struct uds *u, const struct uds_ask *ask, unsigned attempt, bf
 		return false;
 	u->strays++;
 	note_length(u, ask, false);
+	/* All the time that one request has is over, whatever filled it. */
+	if (bf_now(uds_clock(u)) >= u->ask_until)
+		u->gave_up = true;
 	if (ask->once || u->gave_up || (rc == BF_E_TIMEOUT && is_functional(u, ask)))
 		return false;
 	if (ask->tries && attempt >= ask->tries) {

@@ -414,6 +414,18 @@ static enum bf_rc enter_programming(struct uds *u, struct bf_err *err)
 	return follow_into_loader(u, err);
 }
 
+/* The maker's own requests to the application. Where they were answered before, the bootloader may be there now
+ * and know none of them. */
+static enum bf_rc prepare(struct uds *u, struct bf_err *err)
+{
+	enum bf_rc rc = bf_uds_steps(u, BF_STEP_BEFORE_PROGRAMMING, NULL, err);
+
+	if (!rc || !u->prepared || !bf_uds_lacks(err))
+		return rc;
+	bf_err_init(err);
+	return BF_OK;
+}
+
 static enum bf_rc connect_to_write(struct uds *u, struct bf_err *err)
 {
 	const struct bf_profile *pf = uds_profile(u);
@@ -423,9 +435,12 @@ static enum bf_rc connect_to_write(struct uds *u, struct bf_err *err)
 		rc = quieten(u, err);
 	if (!rc && pf->security_extended && pf->security_level)
 		rc = bf_uds_unlock(u, pf->security_level, err);
-	if (!rc && !u->at_loader)
-		rc = bf_uds_steps(u, BF_STEP_BEFORE_PROGRAMMING, NULL, err);
-	return rc ? rc : enter_programming(u, err);
+	if (!rc && !u->at_loader && u->talks != BF_TALKS_LOADER)
+		rc = prepare(u, err);
+	if (!rc)
+		rc = enter_programming(u, err);
+	u->prepared = u->prepared || !rc;
+	return rc;
 }
 
 enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)
@@ -560,7 +575,8 @@ enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
 	u->silence_seen = rc != BF_OK || strcmp(uds_profile(u)->reset, "none") == 0;
 	u->restarted_at = bf_now(uds_clock(u));
 	u->session_before = u->session;
-	u->unlocked = u->driver_loaded = false;
+	u->unlocked = u->driver_loaded = u->prepared = false;
+	u->talks = BF_TALKS_UNKNOWN;
 	u->session = UDS_SESSION_DEFAULT;
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
@@ -598,6 +614,18 @@ static enum bf_rc ask_restarted(struct uds *u, bool *ret, struct bf_err *err)
 	return BF_OK;
 }
 
+static enum bf_rc after_restart(struct uds *u, size_t n, struct bf_err *err)
+{
+	bool checks = uds_profile(u)->check_when == BF_CHECK_WHEN_RESTART;
+	enum bf_rc rc = BF_OK;
+
+	for (size_t i = 0; checks && !rc && i < n; i++)
+		rc = bf_uds_check_segment(u, &u->written[i], err);
+	if (!rc && n && checks)
+		u->proto.checked |= BF_CHECKED_MEMORY;
+	return rc ? rc : bf_uds_steps(u, BF_STEP_AFTER_RESTART, NULL, err);
+}
+
 /* New firmware is back: what the profile asks of it before it counts. */
 static enum bf_rc came_back(struct uds *u, struct bf_err *err)
 {
@@ -615,11 +643,17 @@ static enum bf_rc came_back(struct uds *u, struct bf_err *err)
 	rc = enter_extended(u, err);
 	if (!rc && pf->security_extended && pf->security_level)
 		rc = bf_uds_unlock(u, pf->security_level, err);
-	for (size_t i = 0; !rc && pf->check_when == BF_CHECK_WHEN_RESTART && i < n; i++)
-		rc = bf_uds_check_segment(u, &u->written[i], err);
-	if (!rc && n && pf->check_when == BF_CHECK_WHEN_RESTART)
-		u->proto.checked |= BF_CHECKED_MEMORY;
-	return rc ? rc : bf_uds_steps(u, BF_STEP_AFTER_RESTART, NULL, err);
+	if (!rc)
+		rc = after_restart(u, n, err);
+	/* Some want to know again who asks. */
+	if (rc && bf_uds_refused(err, UDS_NRC_SECURITY) && pf->security_level &&
+	    !pf->security_extended) {
+		bf_err_init(err);
+		rc = bf_uds_unlock(u, pf->security_level, err);
+		if (!rc)
+			rc = after_restart(u, n, err);
+	}
+	return rc;
 }
 
 /* Between two questions, with the frames that have to go out meanwhile. */

@@ -246,6 +246,53 @@ static void contents_may_be_checked_after_the_restart(void **state)
 	assert_int_equal(k->p->checked, BF_CHECKED_MEMORY);
 }
 
+static void after_the_restart_a_pack_may_want_to_know_again_who_asks(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "1003", "5003" },
+		  { "34*", "74200080" },
+		  { "36*", "76??" },
+		  { "37", "77" },
+		  { "1101", "5101" },
+		  { "22f186", "62f18601" },
+		  { "3101dc03", "7f3133", 1 },
+		  { "3101dc03", "7101dc0300" },
+		  { "2701", "670100" }, /* open already */
+		  { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+
+	(void)state;
+	profile(k, "[uds]\nsecurity-level = 1\n[routines]\ncheck-memory = 0xDC03\ncheck-option =\n"
+		   "check-when = after-restart\n[identifiers]\nfingerprint = 0\n");
+	pack_expect(k, write_it(k), BF_OK);
+	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->await(k->p, pack_now(k) + BF_SEC(10), &k->err), BF_OK);
+	heard(k, "1003 3101dc03 2701 3101dc03 ");
+	assert_int_equal(k->p->checked, BF_CHECKED_MEMORY);
+}
+
+static void steps_before_programming_are_not_for_a_bootloader(void **state)
+{
+	RULES = { { "3e00", "7e00" },       { "1003", "5003" },
+		  { "1002", "5002" },       { "22f186", "62f18602" },
+		  { "22*", "7f2231" },      { "31010203", "71010203", 1 },
+		  { "31010203", "7f317f" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+	struct bf_ident id;
+
+	(void)state;
+	profile(k, "[uds]\ndtc-setting = no\ncommunication-type = 0\nloader-known-by = session\n"
+		   "[step a]\nsend = 31 01 02 03\n");
+	/* A second time, before anybody asked who answers: it was done, and need not be known any more. */
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	assert_int_equal(id.talks, BF_TALKS_LOADER);
+	pack_rules(k, rules);
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
+	assert_null(strstr(k->log, "31010203"));
+}
+
 static void the_end_of_a_transfer_carries_and_brings_a_checksum(void **state)
 {
 	RULES = { { "3e00", "7e00" },         { "34*", "74200080" },
@@ -674,6 +721,8 @@ int main(void)
 		cmocka_unit_test(steps_may_be_optional_functional_silent_or_busy),
 		cmocka_unit_test(each_segment_is_checked_after_its_download),
 		cmocka_unit_test(contents_may_be_checked_after_the_restart),
+		cmocka_unit_test(after_the_restart_a_pack_may_want_to_know_again_who_asks),
+		cmocka_unit_test(steps_before_programming_are_not_for_a_bootloader),
 		cmocka_unit_test(the_end_of_a_transfer_carries_and_brings_a_checksum),
 		cmocka_unit_test(a_download_may_name_a_block_and_a_format_of_the_maker),
 		cmocka_unit_test(the_block_counter_may_wrap_to_01),
