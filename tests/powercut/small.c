@@ -190,6 +190,21 @@ bool small_make(struct small *s)
 	return ok;
 }
 
+bool small_calib(const char *path, uint8_t ret[SMALL_CALIB])
+{
+	BF_AUTO(bf_pack) *pack = NULL;
+	struct bf_sim_opts opts;
+	struct bf_err err;
+
+	bf_err_init(&err);
+	bf_sim_opts_default(&opts);
+	snprintf(opts.state, sizeof(opts.state), "%s", path);
+	if (bf_pack_new(&opts, &pack, &err))
+		return false;
+	memcpy(ret, bf_pack_view(pack, BF_ADDR_CALIB, SMALL_CALIB), SMALL_CALIB);
+	return true;
+}
+
 void small_remove(struct small *s)
 {
 	static const char *const files[] = { "mcuboot/app-1.5.0.signed.bin",

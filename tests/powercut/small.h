@@ -30,4 +30,7 @@ struct small {
 bool small_make(struct small *s);
 /* A pack with these keys of "sim:", as the factory made it: its state file. */
 bool small_put_pack(const struct small *s, const char *keys, const char *path);
+/* The beginning of the calibration that a state file holds. */
+#define SMALL_CALIB 256
+bool small_calib(const char *path, uint8_t ret[SMALL_CALIB]);
 void small_remove(struct small *s);
