@@ -158,6 +158,13 @@ static bool is_whole_firmware(const struct bf_run *run, const struct bf_region *
 	return is_firmware(&run->ident, r) && !(run->torn && r->kind == BF_REGION_APP);
 }
 
+/* An application runs, and its place is blank: the place is another, as the second of two that are written in
+ * turn, and no way back. */
+static bool is_elsewhere(const struct bf_run *run, size_t len)
+{
+	return !len && (run->model.app == BF_APP_RUNNING || run->model.app == BF_APP_STOPPED);
+}
+
 static void describe_region(struct backup *b, const struct bf_region *r, const char *file,
 			    const uint8_t *data, size_t len)
 {
@@ -243,8 +250,7 @@ static enum bf_rc save_region(struct backup *b, const struct bf_region *r, struc
 	describe_region(b, r, file, buf, len);
 	bf_archive_add(&b->archive, file, bf_steal(&buf), len);
 	b->bytes += len;
-	/* A place that is blank, as the second of two that are written in turn, is no way back. */
-	b->firmware = b->firmware || (len && is_whole_firmware(b->run, r));
+	b->firmware = b->firmware || (is_whole_firmware(b->run, r) && !is_elsewhere(b->run, len));
 	tell(b, r, len, "saved");
 	return BF_OK;
 }
@@ -442,10 +448,14 @@ static enum bf_rc save_all(struct backup *b, struct bf_err *err)
 	return BF_OK;
 }
 
-static enum bf_rc without_firmware(struct bf_run *run, struct bf_err *err)
+static enum bf_rc without_firmware(const struct backup *b, struct bf_err *err)
 {
+	struct bf_run *run = b->run;
+
 	if (!bf_model_app_may_be_lost(&run->model) && run->model.app == BF_APP_ABSENT)
 		return BF_OK; /* there is none */
+	if (run->torn && b->archive.n)
+		return BF_OK; /* what an interrupted run left of it is saved; only going on completes it */
 	if (bf_run_can(run, BF_CAP_DUAL_BANK)) {
 		bf_say(run, BF_EV_NOTICE,
 		       "the firmware cannot be read; the old one stays in its "
@@ -472,7 +482,7 @@ static enum bf_rc back_up(struct backup *b, struct bf_err *err)
 		return err->rc;
 	if (!b->archive.n && job)
 		return bf_fail(err, BF_E_UNSUPPORTED, "nothing of this pack can be read");
-	if (!b->firmware && !job && !b->data_only && without_firmware(run, err))
+	if (!b->firmware && !job && !b->data_only && without_firmware(b, err))
 		return err->rc;
 	if (!b->archive.n)
 		return BF_OK;
