@@ -299,6 +299,8 @@ static void lay_habits(struct dfu_model *m, unsigned habits)
 		m->loader.attributes &= (uint8_t)~DFU_TOLERANT;
 	}
 	m->transfer = m->loader.transfer_size;
+	if (habits & BF_HABIT_SIZEFFFF)
+		m->transfer = BF_DFU_MAX_TRANSFER;
 	if (habits & BF_HABIT_SIZE0)
 		m->loader.transfer_size = 0;
 	if (habits & BF_HABIT_SIZEFFFF)

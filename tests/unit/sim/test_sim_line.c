@@ -276,6 +276,53 @@ static void blocks_fit_the_framing_that_asked(void **state)
 	line_close(&l);
 }
 
+static void modem(struct line *l, unsigned on)
+{
+	struct bf_err err;
+
+	bf_err_init(&err);
+	assert_int_equal(l->t->ops->stream->set_modem(l->t, BF_MODEM_RTS | BF_MODEM_DTR, on, &err),
+			 BF_OK);
+	bf_clock_until(l->t->clock, bf_in(l->t->clock, BF_SEC(2)));
+}
+
+static void a_board_may_have_reset_and_boot_pin_behind_the_modem_lines(void **state)
+{
+	struct bf_pack *pack;
+	struct line l;
+
+	(void)state;
+	line_open(&l, "sim:link=rs485,lines=cross", 0);
+	pack = bf_sim_pack(l.t);
+	modem(&l, BF_MODEM_RTS);
+	assert_int_equal(bf_pack_mode(pack), BF_PACK_OFF);
+	modem(&l, BF_MODEM_DTR);
+	assert_int_equal(bf_pack_mode(pack), BF_PACK_LOADER);
+	modem(&l, BF_MODEM_RTS);
+	modem(&l, 0);
+	assert_int_equal(bf_pack_mode(pack), BF_PACK_APP);
+	line_close(&l);
+}
+
+static void a_line_of_the_packs_own_parity_is_heard(void **state)
+{
+	struct bf_line even = { .baud = 115200, .parity = BF_PARITY_EVEN };
+	struct bf_err err;
+	struct line l;
+
+	(void)state;
+	bf_err_init(&err);
+	line_open(&l, "sim:link=rs485,parity=even", 0);
+	put_iso(&l, present, 2);
+	hear(&l, BF_MS(50));
+	assert_int_equal(l.len, 0);
+	assert_int_equal(l.t->ops->stream->set_line(l.t, &even, &err), BF_OK);
+	bf_clock_until(l.t->clock, bf_in(l.t->clock, BF_SEC(1)));
+	put_iso(&l, present, 2);
+	expect_hex(&l, "82f1117e0002");
+	line_close(&l);
+}
+
 struct spy {
 	struct bf_framing_port port;
 	unsigned heard;
@@ -325,6 +372,8 @@ int main(void)
 		cmocka_unit_test(the_rate_changes_on_request_and_goes_back_with_a_restart),
 		cmocka_unit_test(an_echo_is_counted_and_kept_from_the_reader),
 		cmocka_unit_test(blocks_fit_the_framing_that_asked),
+		cmocka_unit_test(a_board_may_have_reset_and_boot_pin_behind_the_modem_lines),
+		cmocka_unit_test(a_line_of_the_packs_own_parity_is_heard),
 		cmocka_unit_test(any_bytes_in_any_order_are_survived),
 	};
 
