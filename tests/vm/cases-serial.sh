@@ -107,13 +107,14 @@ case_acm_flash() {
 	acm_pack flash=instant && flash /dev/ttyACM0 "$swift"
 }
 
-case_acm_flash_over_a_port_that_leaves_while_the_pack_restarts() {
+# The rate that was agreed ends with the restart, and the port comes back with it: not followed yet.
+case_all_acm_flash_over_a_port_that_leaves_while_the_pack_restarts() {
 	special '[rs485]' 'framing = hdlc'
 	acm_pack flash=instant,replug=same && flash /dev/ttyACM0 "$swift"
 }
 
 # In its bootloader it is another device: other numbers, another name below by-id.
-case_acm_flash_over_a_port_that_comes_back_as_another() {
+case_all_acm_flash_over_a_port_that_comes_back_as_another() {
 	special '[rs485]' 'framing = iso14230'
 	acm_pack flash=instant,replug=other,version=none || return 1
 	[ "$(usb_device idProduct)" = 0005 ] && flash /dev/ttyACM0 "$swift" || return 1
