@@ -246,12 +246,78 @@ struct bf_proto_env {
 /* A line of what a flash sends: the request and what it is for; request NULL: a heading. */
 typedef void bf_explain_fn(void *ctx, const char *request, const char *what);
 
+/*
+ * A family fills one, two or all three roles. Which of its tables are there says which; a member that is NULL is a
+ * capability that is not there. One opened instance serves all the roles of its family.
+ */
+
+/* The application: who the pack is, what it measures, what it runs. After a restart it is this role that proves. */
+struct bf_app_ops {
+	enum bf_rc (*measure)(struct bf_proto *p, struct bf_measure *ret, struct bf_err *err);
+	/* BF_E_UNSUPPORTED: the pack does not offer it, which is no failure. */
+	enum bf_rc (*self_test)(struct bf_proto *p, struct bf_self_test *ret, struct bf_err *err);
+	enum bf_rc (*balance)(struct bf_proto *p, bool *ret_ok, struct bf_err *err);
+};
+
+/* The bootloader: memory, and moving data into it. Erase, begin and the three block calls are there together. */
+struct bf_loader_ops {
+	/* Whole sectors of the region. */
+	enum bf_rc (*erase)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			    uint32_t size, struct bf_err *err);
+	/* May have no answer of its own: a bootloader may say only after the first data what it takes. */
+	enum bf_rc (*begin)(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
+			    struct bf_err *err);
+	/* Sends one block. */
+	enum bf_rc (*piece_start)(struct bf_proto *p, const struct bf_piece *piece,
+				  struct bf_err *err);
+	/* Waits for the answer to the oldest block. *ret_next: offset that the device wants or has
+	 * confirmed up to. BF_E_RESTART: it dropped the transfer; begin again at the confirmed place. */
+	enum bf_rc (*piece_finish)(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
+	enum bf_rc (*finish)(struct bf_proto *p, struct bf_err *err);
+	/* Gives up a transfer that was begun; never fails. */
+	void (*abandon)(struct bf_proto *p);
+	enum bf_retry_class piece_class; /* unless begin says otherwise for this target */
+
+	/* Reads len bytes; the engine asks in steps. */
+	enum bf_rc (*read)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			   uint8_t *buf, size_t len, struct bf_err *err);
+	/* How many bytes a region holds whose size is 0 (unknown): it may be read whole for that. */
+	enum bf_rc (*extent)(struct bf_proto *p, const struct bf_region *region, uint32_t *ret,
+			     struct bf_err *err);
+	enum bf_rc (*hash)(struct bf_proto *p, uint32_t addr, uint32_t size,
+			   uint8_t ret[BF_SHA256_LEN], struct bf_err *err);
+	/* First 8 bytes of SHA-256 of each `unit` bytes of [addr, addr+size). */
+	enum bf_rc (*hash_units)(struct bf_proto *p, uint32_t addr, uint32_t size, uint32_t unit,
+				 uint8_t (*ret)[8], size_t n, struct bf_err *err);
+	/* The device's own check of what was written (digest, signature, dependencies), over the whole image of
+	 * the target; p->checked says what it was. BF_E_UNSUPPORTED when the device checked nothing. */
+	enum bf_rc (*check)(struct bf_proto *p, const struct bf_target *target, struct bf_err *err);
+	/* Starts the application, by a reset or a jump; success also when the device went before it answered. */
+	enum bf_rc (*restart)(struct bf_proto *p, struct bf_err *err);
+};
+
+/* Boot control: which image starts, and whether it stays. Mostly absent. confirm wants activate beside it. */
+struct bf_boot_ops {
+	enum bf_rc (*state)(struct bf_proto *p, struct bf_ident *update, struct bf_err *err);
+	enum bf_rc (*activate)(struct bf_proto *p, enum bf_activate how, struct bf_err *err);
+	enum bf_rc (*confirm)(struct bf_proto *p, struct bf_err *err);
+	enum bf_rc (*revert)(struct bf_proto *p,
+			     struct bf_err *err); /* marks; takes effect on restart */
+};
+
 struct bf_proto_ops {
 	const char *name;
 	const char *summary;
 	unsigned wires;         /* bits of enum bf_wire */
 	unsigned probe_rank;    /* least harmful first */
 	const char *probe_risk; /* how the question could disturb others, or NULL */
+
+	/* Empty tables, never NULL, for a role that the family does not have. */
+	const struct bf_app_ops *app;
+	const struct bf_loader_ops *loader;
+	const struct bf_boot_ops *boot;
+
+	/* ---- the session that its roles share ---- */
 
 	enum bf_rc (*open)(const struct bf_proto_env *env, struct bf_proto **ret,
 			   struct bf_err *err);
@@ -273,52 +339,9 @@ struct bf_proto_ops {
 	enum bf_rc (*ping)(struct bf_proto *p, struct bf_err *err);
 	/* Keeps sessions alive; cheap, called often by whoever waits. */
 	enum bf_rc (*keepalive)(struct bf_proto *p, struct bf_err *err);
-
-	/* Whole sectors of the region. */
-	enum bf_rc (*erase)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
-			    uint32_t size, struct bf_err *err);
-	enum bf_rc (*begin)(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
-			    struct bf_err *err);
-	/* Sends one piece. */
-	enum bf_rc (*piece_start)(struct bf_proto *p, const struct bf_piece *piece,
-				  struct bf_err *err);
-	/* Waits for the answer to the oldest piece. *ret_next: offset that the device wants or has
-	 * confirmed up to. BF_E_RESTART: it dropped the transfer; begin again at the confirmed place. */
-	enum bf_rc (*piece_finish)(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
-	enum bf_rc (*finish)(struct bf_proto *p, struct bf_err *err);
-	/* Gives up a transfer that was begun; never fails. */
-	void (*abandon)(struct bf_proto *p);
-	enum bf_retry_class piece_class;
-
-	/* Reads len bytes; may be called for long ranges, progress through env->alive is not needed:
-	 * the engine asks in steps. `alt` as in struct bf_region. */
-	enum bf_rc (*read)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
-			   uint8_t *buf, size_t len, struct bf_err *err);
-	/* How many bytes a region holds whose size is 0 (unknown): it may be read whole for that. */
-	enum bf_rc (*extent)(struct bf_proto *p, const struct bf_region *region, uint32_t *ret,
-			     struct bf_err *err);
-	enum bf_rc (*hash)(struct bf_proto *p, uint32_t addr, uint32_t size,
-			   uint8_t ret[BF_SHA256_LEN], struct bf_err *err);
-	/* First 8 bytes of SHA-256 of each `unit` bytes of [addr, addr+size). */
-	enum bf_rc (*hash_units)(struct bf_proto *p, uint32_t addr, uint32_t size, uint32_t unit,
-				 uint8_t (*ret)[8], size_t n, struct bf_err *err);
-	/* The device's own check of what was written (digest, signature, dependencies), over the whole image of
-	 * the target; p->checked says what it was. BF_E_UNSUPPORTED when the device checked nothing. */
-	enum bf_rc (*check)(struct bf_proto *p, const struct bf_target *target, struct bf_err *err);
-
-	enum bf_rc (*state)(struct bf_proto *p, struct bf_ident *update, struct bf_err *err);
-	enum bf_rc (*activate)(struct bf_proto *p, enum bf_activate how, struct bf_err *err);
-	/* Sends the reset; success also when the device went before it answered. */
-	enum bf_rc (*restart)(struct bf_proto *p, struct bf_err *err);
 	/* After a restart: waits until the device answers again (follows re-enumeration). */
 	enum bf_rc (*await)(struct bf_proto *p, bf_time deadline, struct bf_err *err);
-	enum bf_rc (*confirm)(struct bf_proto *p, struct bf_err *err);
-	enum bf_rc (*revert)(struct bf_proto *p,
-			     struct bf_err *err); /* marks; takes effect on restart */
-	enum bf_rc (*self_test)(struct bf_proto *p, struct bf_self_test *ret, struct bf_err *err);
-	enum bf_rc (*balance)(struct bf_proto *p, bool *ret_ok, struct bf_err *err);
-	enum bf_rc (*measure)(struct bf_proto *p, struct bf_measure *ret, struct bf_err *err);
-	/* Ends the dialogue politely (default session, leave DFU); never fails loudly. */
+	/* Ends the session politely (default session, leave DFU); never fails loudly. */
 	void (*leave)(struct bf_proto *p);
 
 	/* What a flash with this profile sends, in order; sends nothing itself. */
@@ -326,6 +349,10 @@ struct bf_proto_ops {
 
 	const struct bf_refusal *refusals; /* ends with name NULL */
 };
+
+extern const struct bf_app_ops bf_no_app;
+extern const struct bf_loader_ops bf_no_loader;
+extern const struct bf_boot_ops bf_no_boot;
 
 struct bf_proto { /* a protocol's instance embeds this first */
 	const struct bf_proto_ops *ops;

@@ -133,7 +133,7 @@ enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err)
 	const struct bf_slot *old = bf_slot_other(&run->ident, NULL);
 
 	run->reverting = true;
-	if (!bf_run_can(run, BF_CAP_REVERT) || !run->proto->ops->revert)
+	if (!bf_run_can(run, BF_CAP_REVERT) || !run->proto->ops->boot->revert)
 		return no_previous(run, "this bootloader cannot go back by itself",
 				   "it has one bank, or its protocol has no request for it", err);
 	/* First: a pack may well call an image that it will never start again not bootable. */

@@ -34,10 +34,10 @@ static void mark_for_revert(struct bf_run *run)
 
 	bf_err_init(&err);
 	if (run->model.runs != BF_RUNS_NEW || !bf_run_can(run, BF_CAP_REVERT) ||
-	    !run->proto->ops->revert)
+	    !run->proto->ops->boot->revert)
 		return;
 	/* Without the mark an unconfirmed image still goes at the restart. */
-	if (bf_run_enter(run, &err) || run->proto->ops->revert(run->proto, &err))
+	if (bf_run_enter(run, &err) || run->proto->ops->boot->revert(run->proto, &err))
 		bf_say(run, BF_EV_NOTICE, "the pack does not take the request to revert: %s",
 		       err.cause);
 }

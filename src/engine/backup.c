@@ -58,7 +58,7 @@ static bool *blank_units(struct backup *b, const struct bf_region *r, size_t *re
 	struct bf_err unused;
 	bool *blank;
 
-	if (!bf_run_can(b->run, BF_CAP_HASH) || !b->run->proto->ops->hash_units || n < 2 ||
+	if (!bf_run_can(b->run, BF_CAP_HASH) || !b->run->proto->ops->loader->hash_units || n < 2 ||
 	    n > UNITS_MAX || unit > UNIT_MAX || r->size % unit)
 		return NULL;
 	erased = malloc(unit);
@@ -416,11 +416,11 @@ static enum bf_rc learn_size(struct backup *b, struct bf_region *r, struct bf_er
 	const struct bf_proto_ops *ops = run->proto->ops;
 	enum bf_rc rc;
 
-	if (r->size || !ops->extent || !wanted(b, r))
+	if (r->size || !ops->loader->extent || !wanted(b, r))
 		return BF_OK;
 	rc = bf_run_stop(run, err);
 	if (!rc)
-		rc = ops->extent(run->proto, r, &r->size, err);
+		rc = ops->loader->extent(run->proto, r, &r->size, err);
 	if (!rc || rc == BF_E_INTERRUPTED || rc == BF_E_GONE)
 		return rc;
 	bf_say(run, BF_EV_NOTICE, "'%s' cannot be read: %s", r->name, err->cause);
@@ -575,7 +575,7 @@ enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc;
 
-	if (!bf_run_can(run, BF_CAP_READ) || !run->proto->ops->read) {
+	if (!bf_run_can(run, BF_CAP_READ) || !run->proto->ops->loader->read) {
 		if (run->job->kind == BF_JOB_BACKUP)
 			return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot read back");
 		if (run->job->allow[BF_ALLOW_NO_BACKUP])

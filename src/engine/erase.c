@@ -15,7 +15,8 @@ struct erasure {
 static enum bf_rc erase_step(struct bf_run *run, void *ctx, struct bf_err *err)
 {
 	const struct erasure *e = ctx;
-	enum bf_rc rc = run->proto->ops->erase(run->proto, e->region, e->addr, e->size, err);
+	enum bf_rc rc =
+		run->proto->ops->loader->erase(run->proto, e->region, e->addr, e->size, err);
 
 	/* With its answer lost nobody knows whether it was done. */
 	if (!rc || bf_met_of(err) == BF_MET_LOST || bf_met_of(err) == BF_MET_GONE)

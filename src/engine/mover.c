@@ -53,7 +53,7 @@ static enum bf_rc begin(struct mover *m, struct stream *s, struct bf_err *err)
 	target.addr += (uint32_t)m->done;
 	target.len -= m->done;
 	*s = (struct stream){ .start = m->done, .len = target.len };
-	if (m->ops->begin(m->run->proto, &target, &flow, err))
+	if (m->ops->loader->begin(m->run->proto, &target, &flow, err))
 		return bf_while(err, "beginning a transfer of %zu bytes to %08x", target.len,
 				target.addr);
 	if (!flow.piece_max || flow.next > target.len)
@@ -98,7 +98,7 @@ static enum bf_rc fill_window(struct mover *m, struct stream *s, struct bf_err *
 		s->began = bf_now(m->run->clock);
 		s->saved = m->run->proto->saved;
 
-		if (m->ops->piece_start(m->run->proto, &piece, err))
+		if (m->ops->loader->piece_start(m->run->proto, &piece, err))
 			return bf_while(err, "sending %zu bytes at offset %zu", piece.len,
 					s->start + s->sent);
 		s->sent += piece.len;
@@ -126,7 +126,7 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 {
 	size_t next = s->confirmed + piece_len(s, s->confirmed), expected = next;
 	bf_time start = bf_now(m->run->clock);
-	enum bf_rc rc = m->ops->piece_finish(m->run->proto, &next, err);
+	enum bf_rc rc = m->ops->loader->piece_finish(m->run->proto, &next, err);
 
 	m->run->sum.wait_pack += bf_now(m->run->clock) - start;
 	if (rc)
@@ -146,7 +146,7 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 		return BF_OK;
 	while (s->out) { /* answers to what is now beside the point */
 		s->out--;
-		rc = m->ops->piece_finish(m->run->proto, &next, err);
+		rc = m->ops->loader->piece_finish(m->run->proto, &next, err);
 		if (rc)
 			return rc;
 		s->confirmed = next <= s->len ? next : s->len;
@@ -211,16 +211,16 @@ static enum bf_rc transfer(struct mover *m, struct bf_err *err)
 	rc = begin(m, &s, err);
 	if (!rc) {
 		rc = pump(m, &s, err);
-		if (!rc && m->ops->finish) {
+		if (!rc && m->ops->loader->finish) {
 			bf_time start = bf_now(m->run->clock);
 
-			rc = m->ops->finish(m->run->proto, err);
+			rc = m->ops->loader->finish(m->run->proto, err);
 			m->run->sum.wait_pack += bf_now(m->run->clock) - start;
 			if (rc)
 				bf_while(err, "ending the transfer");
 		}
-		if (rc && m->ops->abandon)
-			m->ops->abandon(m->run->proto);
+		if (rc && m->ops->loader->abandon)
+			m->ops->loader->abandon(m->run->proto);
 	}
 	bf_clock_release(m->run->clock);
 	return rc;
@@ -279,7 +279,7 @@ static void shorten(struct mover *m)
 {
 	size_t half = m->piece_max / 2 / 8 * 8;
 
-	if (m->ops->piece_class != BF_RETRY_COUNTED || half < PIECE_MIN)
+	if (m->ops->loader->piece_class != BF_RETRY_COUNTED || half < PIECE_MIN)
 		return;
 	m->run->piece_cap = half;
 	bf_say(m->run, BF_EV_NOTICE, "pieces of %zu bytes from here on", half);
@@ -288,7 +288,7 @@ static void shorten(struct mover *m)
 /* From the start, where the device has forgotten, or knows better than we do. */
 static enum bf_rc go_back(struct mover *m, bool lost, struct bf_err *err)
 {
-	enum bf_retry_class rclass = m->ops->piece_class;
+	enum bf_retry_class rclass = m->ops->loader->piece_class;
 
 	if (rclass == BF_RETRY_APPEND_ONLY || rclass == BF_RETRY_STEERED) {
 		m->done = 0;

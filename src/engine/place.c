@@ -220,7 +220,7 @@ static enum bf_rc find_header(struct bf_run *run, const struct bf_segment *seg,
 		const struct bf_region *r = &run->ident.regions[i];
 
 		if (!may_write(r) || !(r->access & BF_ACCESS_READ) || !fits_alt(run, seg, r) ||
-		    !bf_run_can(run, BF_CAP_READ) || !run->proto->ops->read)
+		    !bf_run_can(run, BF_CAP_READ) || !run->proto->ops->loader->read)
 			continue;
 		any = true;
 		if (look_in(&f, r, err))

@@ -160,9 +160,9 @@ static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 
 	if (p->run->job->dry_run)
 		return BF_OK;
-	if (bf_run_can(p->run, BF_CAP_HASH) && ops->hash_units && !p->exact)
+	if (bf_run_can(p->run, BF_CAP_HASH) && ops->loader->hash_units && !p->exact)
 		rc = compare_hashes(p, err);
-	else if (bf_run_can(p->run, BF_CAP_READ) && ops->read &&
+	else if (bf_run_can(p->run, BF_CAP_READ) && ops->loader->read &&
 		 (p->run->resumed || p->run->own_image) && p->region->access & BF_ACCESS_READ)
 		rc = compare_contents(p, err);
 	/* What lies in the first unit before the image is not known: it goes with it. */

@@ -56,8 +56,8 @@ static enum bf_rc read_on(struct bf_run *run, void *ctx, struct bf_err *err)
 			return rc;
 		bf_alive(run, "reading");
 		r->n = r->len - r->at < step ? r->len - r->at : step;
-		rc = run->proto->ops->read(run->proto, r->region, r->addr + (uint32_t)r->at,
-					   r->buf + r->at, r->n, err);
+		rc = run->proto->ops->loader->read(run->proto, r->region, r->addr + (uint32_t)r->at,
+						   r->buf + r->at, r->n, err);
 		if (rc)
 			return rc;
 		r->at += r->n;
@@ -124,8 +124,8 @@ static enum bf_rc hash_all(struct bf_run *run, void *ctx, struct bf_err *err)
 	enum bf_rc rc = bf_run_stop(run, err);
 
 	return rc ? rc
-		  : run->proto->ops->hash_units(run->proto, h->addr, h->size, h->unit, h->ret, h->n,
-						err);
+		  : run->proto->ops->loader->hash_units(run->proto, h->addr, h->size, h->unit,
+							h->ret, h->n, err);
 }
 
 enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,

@@ -287,7 +287,7 @@ enum bf_rc bf_call(struct bf_run *run, const struct bf_call *c, struct bf_err *e
 		bf_err_init(err);
 		if (done)
 			return BF_OK;
-		run->retry.repeats[c->ask == BF_ASK_TRANSFER ? run->proto->ops->piece_class
+		run->retry.repeats[c->ask == BF_ASK_TRANSFER ? run->proto->ops->loader->piece_class
 							     : counted_as[c->ask]]++;
 		rc = bf_run_stop(run, err);
 		if (rc)

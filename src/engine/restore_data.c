@@ -52,7 +52,7 @@ static enum bf_rc same_by_hash(const struct data *d, bool *ret_same)
 	struct bf_err unused;
 	enum bf_rc rc;
 
-	if (!bf_run_can(d->run, BF_CAP_HASH) || !d->run->proto->ops->hash_units || !n ||
+	if (!bf_run_can(d->run, BF_CAP_HASH) || !d->run->proto->ops->loader->hash_units || !n ||
 	    n > UNITS_MAX || d->region->size % unit)
 		return BF_E_UNSUPPORTED;
 	got = calloc(n, sizeof(*got));
@@ -203,7 +203,7 @@ size_t bf_data_count(const struct bf_backup *b)
 
 bool bf_data_comparable(const struct bf_run *run)
 {
-	return bf_run_can(run, BF_CAP_READ) && run->proto->ops->read &&
+	return bf_run_can(run, BF_CAP_READ) && run->proto->ops->loader->read &&
 	       !bf_run_can(run, BF_CAP_SINK);
 }
 

@@ -176,7 +176,7 @@ static enum bf_rc test_link(struct bf_run *run, struct bf_err *err)
 
 static enum bf_rc ask_balancing(struct bf_run *run, struct bf_err *err)
 {
-	return run->proto->ops->balance(run->proto, &run->balances, err);
+	return run->proto->ops->app->balance(run->proto, &run->balances, err);
 }
 
 static enum bf_rc test_balancing(struct bf_run *run, struct bf_err *err)
@@ -185,7 +185,7 @@ static enum bf_rc test_balancing(struct bf_run *run, struct bf_err *err)
 	enum bf_rc rc;
 	bool ok;
 
-	if (!bf_run_can(run, BF_CAP_BALANCE) || !run->proto->ops->balance)
+	if (!bf_run_can(run, BF_CAP_BALANCE) || !run->proto->ops->app->balance)
 		return BF_OK;
 	rc = bf_run_repeat(run, "testing the balancing switches", ask_balancing, err);
 	if (rc == BF_E_UNSUPPORTED) {
@@ -202,7 +202,7 @@ static enum bf_rc test_balancing(struct bf_run *run, struct bf_err *err)
 
 static enum bf_rc ask_itself(struct bf_run *run, struct bf_err *err)
 {
-	return run->proto->ops->self_test(run->proto, &run->own_test, err);
+	return run->proto->ops->app->self_test(run->proto, &run->own_test, err);
 }
 
 static enum bf_rc no_self_test(struct bf_run *run, struct bf_check *check, struct bf_err *err)
@@ -221,7 +221,7 @@ static enum bf_rc test_itself(struct bf_run *run, struct bf_err *err)
 	enum bf_rc rc;
 
 	snprintf(check.limit, sizeof(check.limit), "passed");
-	if (!bf_run_can(run, BF_CAP_SELF_TEST) || !run->proto->ops->self_test)
+	if (!bf_run_can(run, BF_CAP_SELF_TEST) || !run->proto->ops->app->self_test)
 		return no_self_test(run, &check, err);
 	rc = bf_run_repeat(run, "running the pack's self-test", ask_itself, err);
 	if (rc == BF_E_UNSUPPORTED) {

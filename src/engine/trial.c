@@ -37,9 +37,9 @@ static enum bf_rc look_for_mark(struct bf_run *run, void *ctx, bool *ret_marked,
 	enum bf_rc rc;
 
 	(void)ctx;
-	if (!run->proto->ops->state)
+	if (!run->proto->ops->boot->state)
 		return BF_OK;
-	rc = run->proto->ops->state(run->proto, &now, err);
+	rc = run->proto->ops->boot->state(run->proto, &now, err);
 	if (rc)
 		return rc;
 	if (has_started(run, &now))
@@ -53,8 +53,8 @@ static enum bf_rc mark(struct bf_run *run, void *ctx, struct bf_err *err)
 	bool trial = bf_run_can(run, BF_CAP_TRIAL);
 
 	(void)ctx;
-	return run->proto->ops->activate(run->proto,
-					 trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
+	return run->proto->ops->boot->activate(
+		run->proto, trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
 }
 
 enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
@@ -63,7 +63,7 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 	enum bf_rc rc;
 
 	/* With one place there is nothing to choose from at the restart. */
-	if (!run->proto->ops->activate || !(trial || bf_run_can(run, BF_CAP_DUAL_BANK)))
+	if (!run->proto->ops->boot->activate || !(trial || bf_run_can(run, BF_CAP_DUAL_BANK)))
 		return BF_OK;
 	/* Before the call: its answer may get lost after it has taken effect. */
 	bf_model_marked(&run->model, true);
@@ -85,7 +85,7 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 static enum bf_rc mark_previous(struct bf_run *run, void *ctx, struct bf_err *err)
 {
 	(void)ctx;
-	return run->proto->ops->revert(run->proto, err);
+	return run->proto->ops->boot->revert(run->proto, err);
 }
 
 /* A lost answer is not asked for again: taken twice it would be a revert of the revert. */
@@ -137,7 +137,7 @@ static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc;
 
-	rc = ops->restart ? ops->restart(run->proto, err) : BF_OK;
+	rc = ops->loader->restart ? ops->loader->restart(run->proto, err) : BF_OK;
 	if (rc && !may_have_gone(rc))
 		return bf_while(err, "restarting the pack");
 	run->parted = true;
@@ -160,7 +160,7 @@ static bool not_yet(const struct bf_run *run)
 {
 	return still_pending(&run->now) ||
 	       (run->model.talking == BF_TALKING_LOADER && bf_model_one_place(&run->model) &&
-		run->proto->ops->restart);
+		run->proto->ops->loader->restart);
 }
 
 enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
@@ -207,7 +207,7 @@ static bool is_confirmed(struct bf_run *run)
 	struct bf_ident now = run->now;
 
 	bf_err_init(&err);
-	if (!run->proto->ops->state || run->proto->ops->state(run->proto, &now, &err))
+	if (!run->proto->ops->boot->state || run->proto->ops->boot->state(run->proto, &now, &err))
 		return false;
 	active = bf_slot_active(&now, NULL);
 	if (!active || !(active->flags & BF_SLOT_CONFIRMED))
@@ -221,7 +221,7 @@ static bool is_confirmed(struct bf_run *run)
 static enum bf_rc confirm_once(struct bf_run *run, void *ctx, struct bf_err *err)
 {
 	(void)ctx;
-	return run->proto->ops->confirm(run->proto, err);
+	return run->proto->ops->boot->confirm(run->proto, err);
 }
 
 static enum bf_rc look_for_confirmation(struct bf_run *run, void *ctx, bool *ret_done,
@@ -237,7 +237,7 @@ static bool needs_confirmation(const struct bf_run *run)
 {
 	const struct bf_slot *active = bf_slot_active(&run->now, NULL);
 
-	if (run->silent || !bf_run_can(run, BF_CAP_CONFIRM) || !run->proto->ops->confirm)
+	if (run->silent || !bf_run_can(run, BF_CAP_CONFIRM) || !run->proto->ops->boot->confirm)
 		return false;
 	return !active || (active->flags & BF_SLOT_TRIAL) || !(active->flags & BF_SLOT_CONFIRMED);
 }
@@ -280,7 +280,7 @@ enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 			     err);
 		if (rc)
 			return bf_while(err, "confirming the new firmware");
-		if (!rc && run->proto->ops->state && run->now.n_slots && !is_confirmed(run)) {
+		if (!rc && run->proto->ops->boot->state && run->now.n_slots && !is_confirmed(run)) {
 			return bf_fail(err, BF_E_NAK,
 				       "the pack took the confirmation and does not show it");
 		}

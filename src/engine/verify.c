@@ -22,7 +22,8 @@ static enum bf_rc by_hash(struct bf_run *run, const struct bf_segment *seg, uint
 			  struct bf_err *err)
 {
 	uint8_t want[BF_SHA256_LEN], got[BF_SHA256_LEN];
-	enum bf_rc rc = run->proto->ops->hash(run->proto, addr, (uint32_t)seg->len, got, err);
+	enum bf_rc rc =
+		run->proto->ops->loader->hash(run->proto, addr, (uint32_t)seg->len, got, err);
 
 	if (rc)
 		return rc;
@@ -57,12 +58,12 @@ static enum bf_rc by_memory(struct bf_run *run, int64_t moved, const struct bf_r
 		enum bf_rc rc = BF_E_UNSUPPORTED;
 
 		*ret_how = BF_VERIFIED_DIGEST;
-		if (bf_run_can(run, BF_CAP_HASH) && run->proto->ops->hash)
+		if (bf_run_can(run, BF_CAP_HASH) && run->proto->ops->loader->hash)
 			rc = by_hash(run, &segments[i], addr, err);
 		if (rc == BF_E_NAK) /* promised and not kept: another way may do */
 			rc = BF_E_UNSUPPORTED;
 		if (rc == BF_E_UNSUPPORTED && region && bf_run_can(run, BF_CAP_READ) &&
-		    run->proto->ops->read) {
+		    run->proto->ops->loader->read) {
 			*ret_how = BF_VERIFIED_READ;
 			rc = by_reading(run, region, &segments[i], addr, err);
 		}
@@ -81,7 +82,7 @@ static int64_t moved_by(const struct bf_run *run)
 
 static enum bf_rc by_pack(struct bf_run *run, struct bf_err *err)
 {
-	return run->proto->ops->check(run->proto, &run->todo.whole, err);
+	return run->proto->ops->loader->check(run->proto, &run->todo.whole, err);
 }
 
 /* The pack's own word, or its memory's, that what was written is not right. */
@@ -96,7 +97,7 @@ static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
 	enum bf_rc rc = BF_E_UNSUPPORTED;
 	unsigned how = 0;
 
-	if (bf_run_can(run, BF_CAP_CHECK) && run->proto->ops->check) {
+	if (bf_run_can(run, BF_CAP_CHECK) && run->proto->ops->loader->check) {
 		rc = bf_run_repeat(run, "the check in the pack", by_pack, err);
 		how = BF_VERIFIED_CHECK;
 	}

@@ -19,8 +19,8 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 	struct bf_todo *todo = &run->todo;
 	uint64_t done = 0;
 
-	if (!run->proto->ops->begin || !run->proto->ops->piece_start ||
-	    !run->proto->ops->piece_finish)
+	if (!run->proto->ops->loader->begin || !run->proto->ops->loader->piece_start ||
+	    !run->proto->ops->loader->piece_finish)
 		return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot be written");
 	/* From here on the journal tells the next run that something is half done. */
 	bf_model_writing(&run->model);

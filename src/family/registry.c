@@ -44,3 +44,7 @@ struct bf_proto *bf_proto_close(struct bf_proto *p)
 		p->ops->close(p);
 	return NULL;
 }
+
+const struct bf_app_ops bf_no_app = { 0 };
+const struct bf_loader_ops bf_no_loader = { 0 };
+const struct bf_boot_ops bf_no_boot = { 0 };

@@ -63,7 +63,7 @@ static enum bf_rc pack_read(struct bf_source *m, struct bf_transport *wire, stru
 			    struct bf_measure *ret, struct bf_err *err)
 {
 	(void)m, (void)wire;
-	return proto->ops->measure ? proto->ops->measure(proto, ret, err) : BF_OK;
+	return proto->ops->app->measure ? proto->ops->app->measure(proto, ret, err) : BF_OK;
 }
 
 static void pack_close(struct bf_source *m)

@@ -47,6 +47,7 @@ struct out {
 struct device {
 	struct bf_proto proto;
 	struct bf_proto_ops ops;
+	struct bf_loader_ops loader;
 	struct bf_transport wire;
 	struct manner m;
 	struct bf_run run;
@@ -236,11 +237,14 @@ static bf_time move(struct device **ret, const struct manner *m)
 	memcpy(d->flash, d->image, m->begins_at);
 	if (m->knows)
 		memcpy(d->flash + m->knows, d->image + m->knows, m->knows_until - m->knows);
-	d->ops = (struct bf_proto_ops){ .begin = begin,
-					.piece_start = piece_start,
-					.piece_finish = piece_finish,
-					.finish = finish,
-					.piece_class = m->rclass };
+	d->loader = (struct bf_loader_ops){ .begin = begin,
+					    .piece_start = piece_start,
+					    .piece_finish = piece_finish,
+					    .finish = finish,
+					    .piece_class = m->rclass };
+	d->ops = (struct bf_proto_ops){ .app = &bf_no_app,
+					.loader = &d->loader,
+					.boot = &bf_no_boot };
 	d->proto.ops = &d->ops;
 	d->wire.ops = &wire_ops;
 	d->region.erase_unit = UNIT;

@@ -355,11 +355,11 @@ static void read_all(struct session *s)
 		const struct bf_region *r = &s->id.regions[i];
 		uint32_t size = r->size;
 
-		if (!size && !ok(s, s->p->ops->extent(s->p, r, &size, &s->err)))
+		if (!size && !ok(s, s->p->ops->loader->extent(s->p, r, &size, &s->err)))
 			continue;
 		if (size > sizeof(buf))
 			size = sizeof(buf);
-		(void)ok(s, s->p->ops->read(s->p, r, r->addr, buf, size, &s->err));
+		(void)ok(s, s->p->ops->loader->read(s->p, r, r->addr, buf, size, &s->err));
 	}
 }
 
@@ -374,7 +374,7 @@ static bool erase_some(struct session *s, const struct bf_region *r)
 	s->d->erasing = true;
 	s->d->from = run->addr;
 	s->d->to = run->addr + n * run->size;
-	done = ok(s, s->p->ops->erase(s->p, r, run->addr, n * run->size, &s->err));
+	done = ok(s, s->p->ops->loader->erase(s->p, r, run->addr, n * run->size, &s->err));
 	s->d->erasing = false;
 	return done;
 }
@@ -391,16 +391,16 @@ static void write_some(struct session *s, const struct bf_region *r)
 	bool fine;
 
 	s->d->writing = true;
-	fine = ok(s, s->p->ops->begin(s->p, &target, &flow, &s->err));
+	fine = ok(s, s->p->ops->loader->begin(s->p, &target, &flow, &s->err));
 	while (fine && at < target.len) {
 		struct bf_piece piece = { .offset = at, .data = image + at };
 
 		piece.len = target.len - at < flow.piece_max ? target.len - at : flow.piece_max;
-		fine = ok(s, s->p->ops->piece_start(s->p, &piece, &s->err)) &&
-		       ok(s, s->p->ops->piece_finish(s->p, &at, &s->err));
+		fine = ok(s, s->p->ops->loader->piece_start(s->p, &piece, &s->err)) &&
+		       ok(s, s->p->ops->loader->piece_finish(s->p, &at, &s->err));
 	}
-	if (!fine || !ok(s, s->p->ops->finish(s->p, &s->err)))
-		s->p->ops->abandon(s->p);
+	if (!fine || !ok(s, s->p->ops->loader->finish(s->p, &s->err)))
+		s->p->ops->loader->abandon(s->p);
 	s->d->writing = false;
 }
 
@@ -428,7 +428,7 @@ static void hold(struct session *s)
 		read_all(s);
 	if (ok(s, ops->connect(s->p, BF_ENTRY_WRITE, &s->err)) && identify(s))
 		flash(s);
-	if (ok(s, ops->restart(s->p, &s->err)))
+	if (ok(s, ops->loader->restart(s->p, &s->err)))
 		(void)ok(s, ops->await(s->p, bf_in(clock, BF_SEC(30)), &s->err));
 	(void)identify(s);
 	ops->leave(s->p);

@@ -148,8 +148,8 @@ static void write_it(struct bf_proto *p, struct bf_err *err)
 	struct bf_flow flow = { 0 };
 	size_t at = 0, next;
 
-	(void)p->ops->erase(p, NULL, 0x1000, 0x800, err);
-	if (p->ops->begin(p, &target, &flow, err))
+	(void)p->ops->loader->erase(p, NULL, 0x1000, 0x800, err);
+	if (p->ops->loader->begin(p, &target, &flow, err))
 		return;
 	FUZZ_CHECK(flow.piece_max > 0);
 	while (at < sizeof(data)) {
@@ -160,15 +160,15 @@ static void write_it(struct bf_proto *p, struct bf_err *err)
 									     : flow.piece_max };
 
 		next = at;
-		if (p->ops->piece_start(p, &piece, err) || p->ops->piece_finish(p, &next, err) ||
-		    next <= at) {
-			p->ops->abandon(p);
+		if (p->ops->loader->piece_start(p, &piece, err) ||
+		    p->ops->loader->piece_finish(p, &next, err) || next <= at) {
+			p->ops->loader->abandon(p);
 			return;
 		}
 		at = next;
 	}
-	(void)p->ops->finish(p, err);
-	(void)p->ops->check(p, &target, err);
+	(void)p->ops->loader->finish(p, err);
+	(void)p->ops->loader->check(p, &target, err);
 }
 
 static void talk(struct bf_proto *p, struct bf_clock *clock)
@@ -186,20 +186,20 @@ static void talk(struct bf_proto *p, struct bf_clock *clock)
 	(void)p->ops->connect(p, BF_ENTRY_READ, &err);
 	if (!p->ops->identify(p, &id, &err))
 		check_ident(&id);
-	(void)p->ops->measure(p, &m, &err);
+	(void)p->ops->app->measure(p, &m, &err);
 	FUZZ_CHECK(m.n_cells <= BF_MAX_CELLS && m.n_temps <= BF_MAX_TEMPS);
-	(void)p->ops->read(p, NULL, 0x1000, memory, sizeof(memory), &err);
-	(void)p->ops->hash(p, 0x1000, 64, digest, &err);
-	(void)p->ops->hash_units(p, 0x1000, 64, 16, units, 4, &err);
+	(void)p->ops->loader->read(p, NULL, 0x1000, memory, sizeof(memory), &err);
+	(void)p->ops->loader->hash(p, 0x1000, 64, digest, &err);
+	(void)p->ops->loader->hash_units(p, 0x1000, 64, 16, units, 4, &err);
 	(void)p->ops->connect(p, BF_ENTRY_WRITE, &err);
 	(void)p->ops->authenticate(p, &err);
 	write_it(p, &err);
-	(void)p->ops->activate(p, BF_ACTIVATE_TRIAL, &err);
-	(void)p->ops->restart(p, &err);
+	(void)p->ops->boot->activate(p, BF_ACTIVATE_TRIAL, &err);
+	(void)p->ops->loader->restart(p, &err);
 	(void)p->ops->await(p, bf_in(clock, BF_SEC(5)), &err);
-	(void)p->ops->self_test(p, &test, &err);
-	(void)p->ops->balance(p, &good, &err);
-	(void)p->ops->confirm(p, &err);
+	(void)p->ops->app->self_test(p, &test, &err);
+	(void)p->ops->app->balance(p, &good, &err);
+	(void)p->ops->boot->confirm(p, &err);
 	p->ops->leave(p);
 }
 

@@ -83,17 +83,7 @@ static enum bf_rc dfu_ping(struct bf_proto *p, struct bf_err *err)
 	return bf_dfu_usb(d)->device(p->env.transport, &now, err);
 }
 
-const struct bf_proto_ops bf_proto_dfu_ops = {
-	.name = "dfu",
-	.summary = "USB DFU 1.1 and DfuSe",
-	.wires = BF_WIRE_USB,
-	.probe_rank = 10,
-	.open = dfu_open,
-	.close = dfu_close,
-	.recognise = dfu_recognise,
-	.connect = bf_dfu_connect,
-	.identify = bf_dfu_identify,
-	.ping = dfu_ping,
+static const struct bf_loader_ops dfu_loader = {
 	.erase = bf_dfu_erase,
 	.begin = bf_dfu_begin,
 	.piece_start = bf_dfu_piece_start,
@@ -105,6 +95,22 @@ const struct bf_proto_ops bf_proto_dfu_ops = {
 	.read = bf_dfu_read,
 	.extent = bf_dfu_extent,
 	.restart = bf_dfu_restart,
+};
+
+const struct bf_proto_ops bf_proto_dfu_ops = {
+	.name = "dfu",
+	.summary = "USB DFU 1.1 and DfuSe",
+	.wires = BF_WIRE_USB,
+	.probe_rank = 10,
+	.app = &bf_no_app,
+	.loader = &dfu_loader,
+	.boot = &bf_no_boot,
+	.open = dfu_open,
+	.close = dfu_close,
+	.recognise = dfu_recognise,
+	.connect = bf_dfu_connect,
+	.identify = bf_dfu_identify,
+	.ping = dfu_ping,
 	.await = bf_dfu_await,
 	.leave = bf_dfu_leave,
 	.refusals = bf_dfu_refusals,

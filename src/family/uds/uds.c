@@ -17,21 +17,13 @@ static void uds_close(struct bf_proto *p)
 	free(u);
 }
 
-const struct bf_proto_ops bf_proto_uds_ops = {
-	.name = "uds",
-	.summary = "UDS (ISO 14229) over ISO-TP, ISO 14230 or HDLC",
-	.wires = BF_WIRE_STREAM | BF_WIRE_BUS,
-	.probe_rank = 20,
-	.open = uds_open,
-	.close = uds_close,
-	.recognise = bf_uds_recognise,
-	.connect = bf_uds_connect,
-	.identify = bf_uds_identify,
-	.authenticate = bf_uds_authenticate,
-	.set_rate = bf_uds_set_rate,
-	.default_rate = bf_uds_default_rate,
-	.ping = bf_uds_ping,
-	.keepalive = bf_uds_keepalive,
+static const struct bf_app_ops uds_app = {
+	.self_test = bf_uds_self_test,
+	.balance = bf_uds_balance,
+	.measure = bf_uds_measure,
+};
+
+static const struct bf_loader_ops uds_loader = {
 	.erase = bf_uds_erase,
 	.begin = bf_uds_begin,
 	.piece_start = bf_uds_piece_start,
@@ -43,15 +35,35 @@ const struct bf_proto_ops bf_proto_uds_ops = {
 	.hash = bf_uds_hash,
 	.hash_units = bf_uds_hash_units,
 	.check = bf_uds_check,
+	.restart = bf_uds_restart,
+};
+
+static const struct bf_boot_ops uds_boot = {
 	.state = bf_uds_state,
 	.activate = bf_uds_activate,
-	.restart = bf_uds_restart,
-	.await = bf_uds_await,
 	.confirm = bf_uds_confirm,
 	.revert = bf_uds_revert,
-	.self_test = bf_uds_self_test,
-	.balance = bf_uds_balance,
-	.measure = bf_uds_measure,
+};
+
+const struct bf_proto_ops bf_proto_uds_ops = {
+	.name = "uds",
+	.summary = "UDS (ISO 14229) over ISO-TP, ISO 14230 or HDLC",
+	.wires = BF_WIRE_STREAM | BF_WIRE_BUS,
+	.probe_rank = 20,
+	.app = &uds_app,
+	.loader = &uds_loader,
+	.boot = &uds_boot,
+	.open = uds_open,
+	.close = uds_close,
+	.recognise = bf_uds_recognise,
+	.connect = bf_uds_connect,
+	.identify = bf_uds_identify,
+	.authenticate = bf_uds_authenticate,
+	.set_rate = bf_uds_set_rate,
+	.default_rate = bf_uds_default_rate,
+	.ping = bf_uds_ping,
+	.keepalive = bf_uds_keepalive,
+	.await = bf_uds_await,
 	.leave = bf_uds_leave,
 	.explain = bf_uds_explain,
 	.refusals = bf_uds_refusals,

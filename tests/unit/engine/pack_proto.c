@@ -473,45 +473,49 @@ static void p_close(struct bf_proto *p)
 
 static const struct bf_refusal refusals[] = { { 0 } };
 
+static const struct bf_app_ops common_app = { .measure = p_measure }, whole_app = {
+	.measure = p_measure, .self_test = p_self_test, .balance = p_balance
+};
+
+#define COMMON_LOADER                                                                   \
+	.begin = p_begin, .piece_start = p_piece_start, .piece_finish = p_piece_finish, \
+	.finish = p_finish, .abandon = p_abandon, .restart = p_restart
+
+static const struct bf_loader_ops memory_loader = { COMMON_LOADER,
+						    .erase = p_erase,
+						    .read = p_read,
+						    .hash = p_hash,
+						    .hash_units = p_hash_units,
+						    .check = p_check,
+						    .piece_class = BF_RETRY_COUNTED },
+				  single_loader = { COMMON_LOADER, .erase = p_erase, .read = p_read,
+						    .hash_units = p_hash_units,
+						    .piece_class = BF_RETRY_IDEMPOTENT },
+				  sink_loader = { COMMON_LOADER,
+						  .piece_class = BF_RETRY_APPEND_ONLY },
+				  steered_loader = { COMMON_LOADER,
+						     .piece_class = BF_RETRY_STEERED };
+
+static const struct bf_boot_ops slots_boot = { .state = p_state,
+					       .activate = p_activate,
+					       .confirm = p_confirm,
+					       .revert = p_revert },
+				single_boot = { .activate = p_activate };
+
 #define COMMON_OPS                                                                                \
 	.name = "fake", .summary = "a pack in memory", .wires = BF_WIRE_STREAM, .open = p_open,   \
 	.close = p_close, .recognise = p_recognise, .connect = p_connect, .identify = p_identify, \
 	.authenticate = p_authenticate, .set_rate = p_set_rate, .default_rate = p_default_rate,   \
-	.ping = p_ping, .keepalive = p_keepalive, .begin = p_begin, .piece_start = p_piece_start, \
-	.piece_finish = p_piece_finish, .finish = p_finish, .abandon = p_abandon,                 \
-	.restart = p_restart, .await = p_await, .measure = p_measure, .refusals = refusals
+	.ping = p_ping, .keepalive = p_keepalive, .await = p_await, .refusals = refusals
 
-const struct bf_proto_ops pack_memory_ops = {
-	COMMON_OPS,
-	.erase = p_erase,
-	.read = p_read,
-	.hash = p_hash,
-	.hash_units = p_hash_units,
-	.check = p_check,
-	.state = p_state,
-	.activate = p_activate,
-	.confirm = p_confirm,
-	.revert = p_revert,
-	.self_test = p_self_test,
-	.balance = p_balance,
-	.piece_class = BF_RETRY_COUNTED,
-};
-static const struct bf_proto_ops single_ops = {
-	COMMON_OPS,
-	.erase = p_erase,
-	.read = p_read,
-	.hash_units = p_hash_units,
-	.activate = p_activate,
-	.piece_class = BF_RETRY_IDEMPOTENT,
-};
-static const struct bf_proto_ops sink_ops = {
-	COMMON_OPS,
-	.piece_class = BF_RETRY_APPEND_ONLY,
-};
-static const struct bf_proto_ops steered_ops = {
-	COMMON_OPS,           .state = p_state,   .activate = p_activate,
-	.confirm = p_confirm, .revert = p_revert, .piece_class = BF_RETRY_STEERED,
-};
+const struct bf_proto_ops pack_memory_ops = { COMMON_OPS, .app = &whole_app,
+					      .loader = &memory_loader, .boot = &slots_boot };
+static const struct bf_proto_ops single_ops = { COMMON_OPS, .app = &common_app,
+						.loader = &single_loader, .boot = &single_boot };
+static const struct bf_proto_ops sink_ops = { COMMON_OPS, .app = &common_app,
+					      .loader = &sink_loader, .boot = &bf_no_boot };
+static const struct bf_proto_ops steered_ops = { COMMON_OPS, .app = &common_app,
+						 .loader = &steered_loader, .boot = &slots_boot };
 
 static const struct {
 	const struct bf_proto_ops *ops;

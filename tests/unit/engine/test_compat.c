@@ -16,6 +16,7 @@ struct seen {
 
 struct fit {
 	struct bf_proto_ops ops;
+	struct bf_loader_ops loader;
 	struct bf_proto proto;
 	struct bf_run run;
 	struct bf_job job;
@@ -52,6 +53,9 @@ static void init(struct fit *f, bool usb)
 	memset(f, 0, sizeof(*f));
 	bf_err_init(&f->err);
 	usb_device = (struct bf_usb_device){ .vid = 0x0483, .pid = 0x5740 };
+	f->ops.app = &bf_no_app;
+	f->ops.loader = &f->loader;
+	f->ops.boot = &bf_no_boot;
 	f->proto.ops = &f->ops;
 	f->usb_ops.device = tell_device;
 	f->wire_ops.wire = usb ? BF_WIRE_USB : BF_WIRE_BUS;

@@ -14,6 +14,7 @@
 
 struct place {
 	struct bf_proto_ops ops;
+	struct bf_loader_ops loader;
 	struct bf_proto proto;
 	struct bf_run run;
 	struct bf_job job;
@@ -115,7 +116,10 @@ static void init(struct place *p)
 	memset(p, 0, sizeof(*p));
 	memset(flash, 0xFF, sizeof(flash));
 	bf_err_init(&p->err);
-	p->ops.read = read_flash;
+	p->loader.read = read_flash;
+	p->ops.app = &bf_no_app;
+	p->ops.loader = &p->loader;
+	p->ops.boot = &bf_no_boot;
 	p->proto.ops = &p->ops;
 	p->wire_ops.wire = BF_WIRE_USB;
 	p->wire.ops = &p->wire_ops;

@@ -10,6 +10,7 @@
 
 struct plan {
 	struct bf_proto_ops ops;
+	struct bf_loader_ops loader;
 	struct bf_proto proto;
 	struct bf_run run;
 	struct bf_job job;
@@ -20,6 +21,9 @@ static void plan_init(struct plan *p, unsigned caps)
 {
 	memset(p, 0, sizeof(*p));
 	memset(p->data, 0x5A, sizeof(p->data));
+	p->ops.app = &bf_no_app;
+	p->ops.loader = &p->loader;
+	p->ops.boot = &bf_no_boot;
 	p->proto.ops = &p->ops;
 	p->run.proto = &p->proto;
 	p->run.ident.caps = caps | BF_CAP_ANY_ORDER;

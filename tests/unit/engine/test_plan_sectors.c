@@ -34,6 +34,7 @@ static struct chip *chip; /* bf_proto_ops carries no context beside the protocol
 
 struct bench {
 	struct bf_proto_ops ops;
+	struct bf_loader_ops loader;
 	struct bf_proto proto;
 	struct bf_run run;
 	struct bf_job job;
@@ -106,7 +107,10 @@ static void flash_at(uint32_t addr, size_t len, unsigned caps)
 	assert_non_null(b.data);
 	for (size_t i = 0; i < len; i++)
 		b.data[i] = (uint8_t)(i * 7 + 1);
-	b.ops.erase = erase;
+	b.loader.erase = erase;
+	b.ops.app = &bf_no_app;
+	b.ops.loader = &b.loader;
+	b.ops.boot = &bf_no_boot;
 	b.proto.ops = &b.ops;
 	b.run = (struct bf_run){ .job = &b.job, .proto = &b.proto, .events = &b.events };
 	b.run.clock = b.run.outer = bf_vclock_new();
@@ -201,8 +205,11 @@ static void restoring_all_of_a_chip_touches_only_what_has_changed(void **state)
 	chip_init(&c, maps[3]);
 	memcpy(chip->flash, chip->before, chip->size);
 	memset(chip->flash + 0x10000, 0x55, 42000); /* the firmware that goes */
-	b.ops.erase = erase;
-	b.ops.read = read_chip;
+	b.loader.erase = erase;
+	b.loader.read = read_chip;
+	b.ops.app = &bf_no_app;
+	b.ops.loader = &b.loader;
+	b.ops.boot = &bf_no_boot;
 	b.proto.ops = &b.ops;
 	b.run = (struct bf_run){ .job = &b.job, .proto = &b.proto, .events = &b.events };
 	b.run.own_image = b.run.has_place = true;

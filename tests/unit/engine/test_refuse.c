@@ -494,6 +494,9 @@ static void a_risky_question_is_asked_only_by_name(void **state)
 	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
 	b.job.kind = BF_JOB_PROBE;
 	bench_stranger = (struct bf_proto_ops){ .name = "stranger",
+						.app = &bf_no_app,
+						.loader = &bf_no_loader,
+						.boot = &bf_no_boot,
 						.wires = BF_WIRE_STREAM,
 						.probe_risk = "it may reset the device",
 						.open = open_stranger };

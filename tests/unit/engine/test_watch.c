@@ -336,7 +336,9 @@ static void a_cause_that_is_no_longer_told_is_not_over(void **state)
 {
 	static const double temps[] = { 50, -999, -999, 50, -999, 30 };
 	static const struct bf_source_ops ops = { .read = play };
-	static const struct bf_proto_ops nothing = { .name = "none" };
+	static const struct bf_proto_ops nothing = {
+		.name = "none", .app = &bf_no_app, .loader = &bf_no_loader, .boot = &bf_no_boot
+	};
 	struct script s = { { &ops }, temps, BF_COUNT(temps), 0 };
 	struct bf_proto proto = { .ops = &nothing };
 	BF_AUTO(bf_clock) *clock = bf_vclock_new();

@@ -77,14 +77,14 @@ enum bf_rc erase(struct bench *b, uint32_t addr, uint32_t size)
 {
 	const struct bf_region region = { .alt = 0 };
 
-	return b->proto->ops->erase(b->proto, &region, addr, size, &b->err);
+	return b->proto->ops->loader->erase(b->proto, &region, addr, size, &b->err);
 }
 
 enum bf_rc begin(struct bench *b, uint32_t addr, size_t len, struct bf_flow *ret)
 {
 	const struct bf_target target = { .addr = addr, .len = len };
 
-	return b->proto->ops->begin(b->proto, &target, ret, &b->err);
+	return b->proto->ops->loader->begin(b->proto, &target, ret, &b->err);
 }
 
 enum bf_rc pieces(struct bench *b, const uint8_t *data, size_t len, size_t piece)
@@ -97,9 +97,9 @@ enum bf_rc pieces(struct bench *b, const uint8_t *data, size_t len, size_t piece
 		enum bf_rc rc;
 
 		p.len = len - next < piece ? len - next : piece;
-		rc = ops->piece_start(b->proto, &p, &b->err);
+		rc = ops->loader->piece_start(b->proto, &p, &b->err);
 		if (!rc)
-			rc = ops->piece_finish(b->proto, &next, &b->err);
+			rc = ops->loader->piece_finish(b->proto, &next, &b->err);
 		if (rc)
 			return rc;
 		assert_int_equal(next, p.offset + p.len);
@@ -114,7 +114,7 @@ enum bf_rc download(struct bench *b, uint32_t addr, const uint8_t *data, size_t 
 
 	if (!rc)
 		rc = pieces(b, data, len, flow.piece_max);
-	return rc ? rc : b->proto->ops->finish(b->proto, &b->err);
+	return rc ? rc : b->proto->ops->loader->finish(b->proto, &b->err);
 }
 
 void pattern(uint8_t *p, size_t len)

@@ -109,7 +109,7 @@ static void a_block_that_was_lost_restarts_the_stream(void **state)
 	connect_for(b, BF_ENTRY_WRITE);
 	fake_once(b->peer.usb, "2101 0001*", "timeout", 0);
 	wanted(b, download(b, 0, data, sizeof(data)), BF_E_RESTART);
-	b->proto->ops->abandon(b->proto);
+	b->proto->ops->loader->abandon(b->proto);
 	assert_int_equal(b->peer.state, S_IDLE);
 	wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
 	assert_memory_equal(b->peer.mem, data, sizeof(data));
@@ -186,7 +186,7 @@ static void cancelling_while_the_device_is_busy_leaves_it_idle(void **state)
 	connect_for(b, BF_ENTRY_WRITE);
 	bf_vclock_cancel_at(b->clock, BF_MS(1000));
 	wanted(b, download(b, 0, data, sizeof(data)), BF_E_INTERRUPTED);
-	b->proto->ops->abandon(b->proto);
+	b->proto->ops->loader->abandon(b->proto);
 	assert_int_equal(b->peer.state, S_IDLE);
 }
 
@@ -204,7 +204,7 @@ static void a_device_that_goes_during_manifestation_is_a_success(void **state)
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
 	fake_forget(b->peer.usb);
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	assert_string_equal(fake_heard(b->peer.usb), "");
 	assert_int_equal(fake_usb_resets(b->peer.usb), 0);
 }
@@ -223,7 +223,7 @@ static void silence_during_manifestation_is_a_restart_tolerant_or_not(void **sta
 		wanted(b, begin(b, 0, 10, &flow), BF_OK);
 		wanted(b, pieces(b, data, 10, 10), BF_OK);
 		fake_on(b->peer.usb, "A103*", "timeout", 0);
-		wanted(b, b->proto->ops->finish(b->proto, &b->err), BF_OK);
+		wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_OK);
 		assert_true(bf_now(b->clock) <= BF_SEC(2));
 	}
 }
@@ -253,7 +253,7 @@ static void a_restart_resets_and_follows_the_device(void **state)
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
 	assert_int_equal(b->peer.state, S_WAIT_RESET);
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	wanted(b, b->proto->ops->await(b->proto, BF_SEC(10), &b->err), BF_OK);
 	id = identify(b);
 	assert_false(id.in_bootloader);
@@ -267,7 +267,7 @@ static void a_device_that_never_comes_back_is_told(void **state)
 	(void)state;
 	b->peer.reset_leaves = true;
 	connect_for(b, BF_ENTRY_WRITE);
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	fake_usb_leave(b->peer.usb, NULL, BF_NEVER);
 	wanted(b, b->proto->ops->await(b->proto, BF_SEC(10), &b->err), BF_E_TIMEOUT);
 }

@@ -13,7 +13,7 @@ static bf_time since(struct bench *b, bf_time start)
 
 static void restart_and_wait(struct bench *b)
 {
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	wanted(b, b->proto->ops->await(b->proto, bf_in(b->clock, BF_SEC(30)), &b->err), BF_OK);
 }
 
@@ -219,7 +219,7 @@ static void what_was_not_erased_is_not_written(void **state)
 	bf_dfu_of(b->proto)->erased.n = 0;
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, begin(b, PEER_BASE, 5000, &flow), BF_OK); /* reads blank */
-	b->proto->ops->abandon(b->proto);
+	b->proto->ops->loader->abandon(b->proto);
 	b->peer.mem[4999] = 0x12;
 	wanted(b, begin(b, PEER_BASE, 5000, &flow), BF_E_INTERNAL);
 	assert_int_equal(b->peer.n_blocks, 0);
@@ -371,19 +371,21 @@ static void another_alternate_setting_at_the_same_address_is_another_place(void 
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, erase(b, PEER_BASE, 0x4000), BF_OK);
 	/* What was erased in one is not erased in the other. */
-	wanted(b, b->proto->ops->begin(b->proto, &target, &flow, &b->err), BF_E_INTERNAL);
-	wanted(b, b->proto->ops->erase(b->proto, &second, PEER_BASE, 0x4000, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->begin(b->proto, &target, &flow, &b->err), BF_E_INTERNAL);
+	wanted(b, b->proto->ops->loader->erase(b->proto, &second, PEER_BASE, 0x4000, &b->err),
+	       BF_OK);
 	(void)fake_usb_claimed(b->peer.usb, &alt);
 	assert_int_equal(alt, 1);
 	wanted(b, begin(b, PEER_BASE, 16, &flow), BF_OK);
-	wanted(b, b->proto->ops->begin(b->proto, &target, &flow, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->begin(b->proto, &target, &flow, &b->err), BF_OK);
 	(void)fake_usb_claimed(b->peer.usb, &alt);
 	assert_int_equal(alt, 1);
-	b->proto->ops->abandon(b->proto);
+	b->proto->ops->loader->abandon(b->proto);
 	bf_dfu_of(b->proto)->desc.attributes = 3;
 	wanted(b, begin(b, PEER_BASE, 16, &flow), BF_OK);
-	b->proto->ops->abandon(b->proto);
-	wanted(b, b->proto->ops->read(b->proto, &second, PEER_BASE, got, 16, &b->err), BF_OK);
+	b->proto->ops->loader->abandon(b->proto);
+	wanted(b, b->proto->ops->loader->read(b->proto, &second, PEER_BASE, got, 16, &b->err),
+	       BF_OK);
 	(void)fake_usb_claimed(b->peer.usb, &alt);
 	assert_int_equal(alt, 1);
 }
@@ -397,10 +399,10 @@ static void an_image_is_put_in_place_once(void **state)
 
 	(void)state;
 	connect_for(b, BF_ENTRY_WRITE);
-	wanted(b, b->proto->ops->begin(b->proto, &target, &flow, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->begin(b->proto, &target, &flow, &b->err), BF_OK);
 	wanted(b, pieces(b, data, 10, 10), BF_OK);
-	wanted(b, b->proto->ops->finish(b->proto, &b->err), BF_OK);
-	wanted(b, b->proto->ops->begin(b->proto, &target, &flow, &b->err), BF_E_INTERNAL);
+	wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->begin(b->proto, &target, &flow, &b->err), BF_E_INTERNAL);
 	assert_int_equal(b->peer.n_manifests, 1);
 }
 
@@ -495,8 +497,8 @@ static void a_device_that_counts_in_another_size_gets_an_address_for_each_block(
 		b->peer.block_size = sizes[i];
 		connect_for(b, BF_ENTRY_WRITE);
 		wanted(b,
-		       b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE, got, sizeof(got),
-					   &b->err),
+		       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE, got,
+						   sizeof(got), &b->err),
 		       BF_OK);
 		assert_memory_equal(got, b->peer.mem, sizeof(got));
 		wanted(b, erase(b, PEER_BASE, 0x4000), BF_OK);
@@ -636,7 +638,7 @@ static void a_bootloader_that_comes_up_again_may_say_why(void **state)
 	peer_show(&b->peer);
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	b->peer.loader = true;
 	b->peer.state = S_ERROR;
 	b->peer.status = 0x0A;
@@ -694,8 +696,8 @@ static void a_device_that_leaves_with_the_empty_block_has_restarted(void **state
 	wanted(b, begin(b, 0, sizeof(data), &flow), BF_OK);
 	wanted(b, pieces(b, data, sizeof(data), 10), BF_OK);
 	fake_once(b->peer.usb, "2101 0001 0000:", "gone", 0);
-	wanted(b, b->proto->ops->finish(b->proto, &b->err), BF_OK);
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	assert_int_equal(fake_usb_resets(b->peer.usb), 0);
 }
 
@@ -781,7 +783,7 @@ static void an_upload_without_an_end_is_no_backup(void **state)
 	b->peer.upload_endless = true;
 	connect_for(b, BF_ENTRY_WRITE);
 	assert_null(strstr(fake_heard(b->peer.usb), "A102"));
-	wanted(b, b->proto->ops->extent(b->proto, &id.regions[0], &size, &b->err),
+	wanted(b, b->proto->ops->loader->extent(b->proto, &id.regions[0], &size, &b->err),
 	       BF_E_UNSUPPORTED);
 	wanted(b, b->proto->ops->connect(b->proto, BF_ENTRY_WRITE, &b->err), BF_OK);
 }
@@ -862,7 +864,8 @@ static void read_protection_is_named_and_the_application_started(void **state)
 	b->peer.read_protected = true;
 	connect_for(b, BF_ENTRY_WRITE);
 	id = identify(b);
-	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE, got, 16, &b->err),
+	wanted(b,
+	       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE, got, 16, &b->err),
 	       BF_E_NAK);
 	wanted(b, erase(b, PEER_BASE, 0x4000), BF_E_NAK);
 	assert_string_equal(b->err.dev_name, "errVENDOR");
@@ -901,7 +904,8 @@ static void option_bytes_in_front_do_not_hide_the_flash(void **state)
 	assert_int_equal(id.regions[1].kind, BF_REGION_APP);
 	assert_int_equal(id.regions[1].alt, 1);
 	assert_int_equal(id.regions[1].size, 64 << 10); /* the cut run is not used */
-	wanted(b, b->proto->ops->erase(b->proto, &flash, PEER_BASE, 0x4000, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->erase(b->proto, &flash, PEER_BASE, 0x4000, &b->err),
+	       BF_OK);
 	restart_and_wait(b);
 	assert_int_equal(b->peer.pointer, PEER_BASE);
 }

@@ -71,22 +71,22 @@ static enum bf_rc download(struct rig *r, uint32_t addr)
 	const struct bf_target target = { .addr = addr, .len = r->len };
 	struct bf_flow flow;
 	size_t next = 0;
-	enum bf_rc rc = ops->begin(r->proto, &target, &flow, &r->err);
+	enum bf_rc rc = ops->loader->begin(r->proto, &target, &flow, &r->err);
 
 	while (!rc && next < r->len) {
 		struct bf_piece p = { .offset = next, .data = r->image + next };
 
 		p.len = r->len - next < flow.piece_max ? r->len - next : flow.piece_max;
-		rc = ops->piece_start(r->proto, &p, &r->err);
+		rc = ops->loader->piece_start(r->proto, &p, &r->err);
 		if (!rc)
-			rc = ops->piece_finish(r->proto, &next, &r->err);
+			rc = ops->loader->piece_finish(r->proto, &next, &r->err);
 	}
-	return rc ? rc : ops->finish(r->proto, &r->err);
+	return rc ? rc : ops->loader->finish(r->proto, &r->err);
 }
 
 static void restart(struct rig *r)
 {
-	ok(r, r->proto->ops->restart(r->proto, &r->err));
+	ok(r, r->proto->ops->loader->restart(r->proto, &r->err));
 	ok(r, r->proto->ops->await(r->proto, bf_in(r->wire->clock, BF_SEC(30)), &r->err));
 	ok(r, r->proto->ops->connect(r->proto, BF_ENTRY_LOOK, &r->err));
 }
@@ -116,11 +116,11 @@ static void the_running_image_is_read_by_dfu(void **state)
 	ok(&r, r.proto->ops->connect(r.proto, BF_ENTRY_READ, &r.err));
 	id = identify(&r);
 	assert_int_equal(id.regions[0].size, 0); /* nothing is read only to learn a size */
-	ok(&r, r.proto->ops->extent(r.proto, &id.regions[0], &extent, &r.err));
+	ok(&r, r.proto->ops->loader->extent(r.proto, &id.regions[0], &extent, &r.err));
 	assert_int_equal(extent, r.len);
 	got = malloc(r.len);
 	assert_non_null(got);
-	ok(&r, r.proto->ops->read(r.proto, &id.regions[0], 0, got, r.len, &r.err));
+	ok(&r, r.proto->ops->loader->read(r.proto, &id.regions[0], 0, got, r.len, &r.err));
 	assert_memory_equal(got, r.image, r.len);
 	free(got);
 	r.proto->ops->leave(r.proto);
@@ -155,14 +155,14 @@ static void dfuse_erases_writes_reads_back_and_starts(void **state)
 		app = id.regions[i].kind == BF_REGION_APP ? &id.regions[i] : app;
 	assert_non_null(app);
 	assert_int_equal(app->addr, 0x08010000);
-	ok(&r, r.proto->ops->erase(r.proto, app, app->addr,
-				   (uint32_t)(r.len + app->erase_unit - 1) / app->erase_unit *
-					   app->erase_unit,
-				   &r.err));
+	ok(&r, r.proto->ops->loader->erase(r.proto, app, app->addr,
+					   (uint32_t)(r.len + app->erase_unit - 1) /
+						   app->erase_unit * app->erase_unit,
+					   &r.err));
 	ok(&r, download(&r, app->addr));
 	got = malloc(r.len);
 	assert_non_null(got);
-	ok(&r, r.proto->ops->read(r.proto, app, app->addr, got, r.len, &r.err));
+	ok(&r, r.proto->ops->loader->read(r.proto, app, app->addr, got, r.len, &r.err));
 	assert_memory_equal(got, r.image, r.len);
 	free(got);
 	restart(&r);

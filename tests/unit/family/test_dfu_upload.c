@@ -8,7 +8,7 @@ static uint32_t extent(struct bench *b, const struct bf_region *r)
 {
 	uint32_t size;
 
-	wanted(b, b->proto->ops->extent(b->proto, r, &size, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->extent(b->proto, r, &size, &b->err), BF_OK);
 	return size;
 }
 
@@ -26,9 +26,10 @@ static void the_size_of_the_firmware_is_found_by_reading_it_when_asked(void **st
 	assert_int_equal(id.regions[0].size, 0);
 	assert_null(strstr(fake_heard(b->peer.usb), "A102"));
 	assert_int_equal(extent(b, &id.regions[0]), 2500);
-	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], 1000, got, 1500, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->read(b->proto, &id.regions[0], 1000, got, 1500, &b->err),
+	       BF_OK);
 	assert_memory_equal(got, b->peer.mem + 1000, 1500);
-	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], 1001, got, 1500, &b->err),
+	wanted(b, b->proto->ops->loader->read(b->proto, &id.regions[0], 1001, got, 1500, &b->err),
 	       BF_E_UNSUPPORTED);
 	assert_int_equal(b->peer.state, S_IDLE);
 }
@@ -54,7 +55,7 @@ static void a_lost_upload_block_begins_the_stream_anew(void **state)
 	pattern(b->peer.mem, 2500);
 	connect_for(b, BF_ENTRY_READ);
 	fake_once(b->peer.usb, "A102 0001*", "timeout", 0);
-	wanted(b, b->proto->ops->read(b->proto, &r, 0, got, 2500, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->read(b->proto, &r, 0, got, 2500, &b->err), BF_OK);
 	assert_memory_equal(got, b->peer.mem, 2500);
 }
 
@@ -68,9 +69,9 @@ static void what_was_read_before_a_download_is_not_believed_after(void **state)
 	pattern(data, sizeof(data));
 	b->peer.len = 100;
 	connect_for(b, BF_ENTRY_WRITE);
-	wanted(b, b->proto->ops->read(b->proto, &r, 0, got, 100, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->read(b->proto, &r, 0, got, 100, &b->err), BF_OK);
 	wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
-	wanted(b, b->proto->ops->read(b->proto, &r, 0, got, 100, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->read(b->proto, &r, 0, got, 100, &b->err), BF_OK);
 	assert_memory_equal(got, data, 100);
 }
 
@@ -84,7 +85,7 @@ static void a_download_ends_an_upload_that_is_half_way(void **state)
 	pattern(data, sizeof(data));
 	b->peer.len = 2500;
 	connect_for(b, BF_ENTRY_WRITE);
-	wanted(b, b->proto->ops->read(b->proto, &r, 0, got, 10, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->read(b->proto, &r, 0, got, 10, &b->err), BF_OK);
 	wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
 	assert_memory_equal(b->peer.mem, data, sizeof(data));
 }
@@ -101,7 +102,7 @@ static void reading_needs_the_attribute(void **state)
 	connect_for(b, BF_ENTRY_WRITE);
 	assert_int_equal(identify(b).caps, BF_CAP_SINK);
 	assert_int_equal(identify(b).regions[0].access, BF_ACCESS_WRITE);
-	wanted(b, b->proto->ops->read(b->proto, &r, 0, got, 10, &b->err), BF_E_UNSUPPORTED);
+	wanted(b, b->proto->ops->loader->read(b->proto, &r, 0, got, 10, &b->err), BF_E_UNSUPPORTED);
 }
 
 int main(void)

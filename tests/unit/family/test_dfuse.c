@@ -212,10 +212,10 @@ static void a_whole_block_after_a_short_one_is_put_where_it_belongs(void **state
 	wanted(b, begin(b, PEER_BASE, sizeof(data), &flow), BF_OK);
 	wanted(b, pieces(b, data, 100, 100), BF_OK);
 	wanted(b,
-	       b->proto->ops->piece_start(b->proto, &(struct bf_piece){ 100, data + 100, 2048 },
-					  &b->err),
+	       b->proto->ops->loader->piece_start(
+		       b->proto, &(struct bf_piece){ 100, data + 100, 2048 }, &b->err),
 	       BF_OK);
-	wanted(b, b->proto->ops->piece_finish(b->proto, &next, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->piece_finish(b->proto, &next, &b->err), BF_OK);
 	assert_memory_equal(at(b, PEER_BASE), data, sizeof(data));
 }
 
@@ -232,8 +232,8 @@ static void the_pointer_is_set_again_before_block_numbers_run_out(void **state)
 	wanted(b, pieces(b, data, 2048, 2048), BF_OK);
 	bf_dfu_of(b->proto)->write.block = 0x10000;
 	wanted(b,
-	       b->proto->ops->piece_start(b->proto, &(struct bf_piece){ 2048, data + 2048, 2048 },
-					  &b->err),
+	       b->proto->ops->loader->piece_start(
+		       b->proto, &(struct bf_piece){ 2048, data + 2048, 2048 }, &b->err),
 	       BF_OK);
 	assert_int_equal(b->peer.pointer, PEER_BASE + 2048);
 	assert_memory_equal(at(b, PEER_BASE), data, 4096);
@@ -309,9 +309,9 @@ static void pieces_outside_the_transfer_are_our_own_mistake(void **state)
 	(void)state;
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, begin(b, PEER_BASE, 16, &flow), BF_OK);
-	wanted(b, b->proto->ops->piece_start(b->proto, &beyond, &b->err), BF_E_INTERNAL);
-	wanted(b, b->proto->ops->piece_finish(b->proto, &next, &b->err), BF_E_INTERNAL);
-	wanted(b, b->proto->ops->finish(b->proto, &b->err), BF_E_INTERNAL);
+	wanted(b, b->proto->ops->loader->piece_start(b->proto, &beyond, &b->err), BF_E_INTERNAL);
+	wanted(b, b->proto->ops->loader->piece_finish(b->proto, &next, &b->err), BF_E_INTERNAL);
+	wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_E_INTERNAL);
 }
 
 /* ---- reading ---- */
@@ -327,8 +327,8 @@ static void reading_follows_one_pointer_across_calls(void **state)
 	connect_for(b, BF_ENTRY_READ);
 	for (uint32_t i = 0; i < 3; i++)
 		wanted(b,
-		       b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE + i * 4096,
-					   got + i * 4096, 4096, &b->err),
+		       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE + i * 4096,
+						   got + i * 4096, 4096, &b->err),
 		       BF_OK);
 	assert_memory_equal(got, b->peer.mem, sizeof(got));
 	/* The second block is read again by its address: from then on the counting is believed. */
@@ -347,8 +347,8 @@ static void headers_of_sectors_are_read_without_a_pointer_for_each(void **state)
 	connect_for(b, BF_ENTRY_READ);
 	for (uint32_t at = 0; at < 20 * 2048; at += 2048) {
 		wanted(b,
-		       b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE + at, got,
-					   sizeof(got), &b->err),
+		       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE + at, got,
+						   sizeof(got), &b->err),
 		       BF_OK);
 		assert_memory_equal(got, b->peer.mem + at, sizeof(got));
 	}
@@ -356,8 +356,8 @@ static void headers_of_sectors_are_read_without_a_pointer_for_each(void **state)
 	/* What was read before an erasure is not believed after. */
 	wanted(b, erase(b, PEER_BASE, 0x10000), BF_OK);
 	wanted(b,
-	       b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE + 19 * 2048, got,
-				   sizeof(got), &b->err),
+	       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE + 19 * 2048, got,
+					   sizeof(got), &b->err),
 	       BF_OK);
 	assert_int_equal(got[0], 0xFF);
 }
@@ -371,12 +371,16 @@ static void reading_elsewhere_or_by_less_sets_the_pointer(void **state)
 	(void)state;
 	pattern(b->peer.mem, b->peer.size);
 	connect_for(b, BF_ENTRY_READ);
-	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE + 3, got, 5000, &b->err),
+	wanted(b,
+	       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE + 3, got, 5000,
+					   &b->err),
 	       BF_OK);
 	assert_memory_equal(got, b->peer.mem + 3, 5000);
 	/* The second block is proven by its address, the rest comes out of a whole third one. */
 	assert_int_equal(b->peer.n_points, 2);
-	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE + 77, got, 7, &b->err),
+	wanted(b,
+	       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE + 77, got, 7,
+					   &b->err),
 	       BF_OK);
 	assert_memory_equal(got, b->peer.mem + 77, 7);
 }
@@ -392,7 +396,8 @@ static void a_lost_upload_is_asked_for_again_by_address(void **state)
 	connect_for(b, BF_ENTRY_READ);
 	fake_once(b->peer.usb, "A102 0003*", "timeout", 0);
 	fake_once(b->peer.usb, "A102 0004*", "00", 0); /* too short */
-	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE, got, 8192, &b->err),
+	wanted(b,
+	       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE, got, 8192, &b->err),
 	       BF_OK);
 	assert_memory_equal(got, b->peer.mem, 8192);
 }
@@ -406,7 +411,8 @@ static void read_protection_is_explained(void **state)
 	(void)state;
 	b->peer.upload_stalls = true;
 	connect_for(b, BF_ENTRY_READ);
-	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE, got, 16, &b->err),
+	wanted(b,
+	       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE, got, 16, &b->err),
 	       BF_E_NAK);
 	assert_string_equal(b->err.dev_name, "errVENDOR");
 	assert_non_null(strstr(b->err.cause, "read protected"));
@@ -423,10 +429,14 @@ static void writing_after_reading_leaves_the_upload_first(void **state)
 	(void)state;
 	pattern(data, sizeof(data));
 	connect_for(b, BF_ENTRY_WRITE);
-	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE, got, 2048, &b->err), 0);
+	wanted(b,
+	       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE, got, 2048, &b->err),
+	       0);
 	wanted(b, erase(b, PEER_BASE, 0x4000), BF_OK);
 	wanted(b, download(b, PEER_BASE, data, sizeof(data)), BF_OK);
-	wanted(b, b->proto->ops->read(b->proto, &id.regions[0], PEER_BASE, got, 2048, &b->err), 0);
+	wanted(b,
+	       b->proto->ops->loader->read(b->proto, &id.regions[0], PEER_BASE, got, 2048, &b->err),
+	       0);
 	assert_memory_equal(got, data, sizeof(data));
 	data[7] ^= 0xFF;
 	wanted(b, erase(b, PEER_BASE, 0x4000), BF_OK);
@@ -444,7 +454,7 @@ static void starting_points_at_the_flash_and_sends_an_empty_block(void **state)
 	(void)state;
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, download(b, PEER_BASE + 0x10000, data, sizeof(data)), BF_OK);
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	assert_int_equal(b->peer.pointer, PEER_BASE);
 	assert_false(b->peer.loader);
 	assert_int_equal(fake_usb_resets(b->peer.usb), 0);
@@ -458,7 +468,7 @@ static void a_loader_in_flash_starts_what_lies_behind_it(void **state)
 	(void)state;
 	fake_usb_set_strings(b->peer.usb, strings, 3);
 	connect_for(b, BF_ENTRY_WRITE);
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	assert_int_equal(b->peer.pointer, PEER_BASE + 0x4000);
 }
 
@@ -472,7 +482,7 @@ static void the_lowest_flash_is_the_start_in_whatever_order_it_is_shown(void **s
 	(void)state;
 	fake_usb_set_strings(b->peer.usb, strings, 3);
 	connect_for(b, BF_ENTRY_WRITE);
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	assert_int_equal(b->peer.pointer, PEER_BASE + 0x4000);
 }
 
@@ -484,7 +494,7 @@ static void an_application_without_dfu_counts_as_returned(void **state)
 
 	(void)state;
 	connect_for(b, BF_ENTRY_WRITE);
-	wanted(b, b->proto->ops->restart(b->proto, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
 	app = b->peer.device;
 	app.config_len = 9;
 	app.bcd_device = 0x0160;

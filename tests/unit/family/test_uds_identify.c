@@ -303,7 +303,7 @@ static void a_pack_that_is_silent_to_what_it_does_not_know_is_identified(void **
 	assert_int_equal(id.version.minor, 4);
 	assert_true(pack_now(k) < BF_SEC(8));
 	/* and is found again after a restart, though it never tells its session */
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	pack_expect(k, k->p->ops->await(k->p, pack_now(k) + BF_SEC(5), &k->err), BF_OK);
 }
 
@@ -350,7 +350,7 @@ static void telemetry_scales_as_the_profile_says(void **state)
 	struct bf_measure m;
 
 	(void)state;
-	pack_expect(k, k->p->ops->measure(k->p, &m, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->app->measure(k->p, &m, &k->err), BF_OK);
 	assert_true(m.has_pack && m.has_current && m.has_soc && m.has_balancing);
 	assert_float_equal(m.pack_v, 54.0, 1e-6);
 	assert_float_equal(m.current_a, -1.0, 1e-6);
@@ -375,7 +375,7 @@ static void quantities_that_a_pack_lacks_are_unknown(void **state)
 	struct bf_measure m;
 
 	(void)state;
-	pack_expect(k, k->p->ops->measure(k->p, &m, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->app->measure(k->p, &m, &k->err), BF_OK);
 	assert_false(m.has_pack || m.has_current || m.has_soc || m.has_balancing);
 	assert_int_equal(m.n_cells + m.n_temps, 0);
 }
@@ -397,7 +397,7 @@ static void values_that_share_a_record_share_the_request(void **state)
 	k->profile.quantities[1] = (struct bf_quantity_map){
 		.kind = BF_Q_CURRENT, .did = 0xA000, .offset = 1, .width = 1, .count = 1, .scale = 1
 	};
-	pack_expect(k, k->p->ops->measure(k->p, &m, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->app->measure(k->p, &m, &k->err), BF_OK);
 	assert_float_equal(m.soc, 1, 0);
 	assert_float_equal(m.current_a, 2, 0);
 	assert_string_equal(k->log, "3e00 22a000 ");

@@ -29,7 +29,7 @@ static enum bf_rc begin(struct pack *k, struct bf_flow *flow)
 	const struct bf_segment seg = { .addr = 0x1000, .data = image + 2, .len = 9 };
 	const struct bf_target target = { .segment = &seg, .addr = 0x1000, .len = 9 };
 
-	return k->p->ops->begin(k->p, &target, flow, &k->err);
+	return k->p->ops->loader->begin(k->p, &target, flow, &k->err);
 }
 
 static enum bf_rc write_it(struct pack *k)
@@ -44,11 +44,11 @@ static enum bf_rc write_it(struct pack *k)
 					     .len = 9 - at < flow.piece_max ? 9 - at
 									    : flow.piece_max };
 
-		rc = k->p->ops->piece_start(k->p, &pc, &k->err);
+		rc = k->p->ops->loader->piece_start(k->p, &pc, &k->err);
 		if (!rc)
-			rc = k->p->ops->piece_finish(k->p, &at, &k->err);
+			rc = k->p->ops->loader->piece_finish(k->p, &at, &k->err);
 	}
-	return rc ? rc : k->p->ops->finish(k->p, &k->err);
+	return rc ? rc : k->p->ops->loader->finish(k->p, &k->err);
 }
 
 static void erase_has_the_option_of_the_profile(void **state)
@@ -74,7 +74,7 @@ static void erase_has_the_option_of_the_profile(void **state)
 			 "[region app]\naddress = 0x1000\nsize = 0x1000\nblock = 5\n",
 			 rows[i].key);
 		profile(k, text);
-		pack_expect(k, k->p->ops->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
 		heard(k, rows[i].want);
 	}
 }
@@ -89,7 +89,7 @@ static void numbers_of_a_little_endian_loader_are_little_endian(void **state)
 
 	(void)state;
 	profile(k, "[uds]\nbyte-order = little\n[identifiers]\nfingerprint = 0\n");
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
 	heard(k, "3101ff00440010000000080000 ");
 	pack_expect(k, begin(k, &flow), BF_OK);
 	heard(k, "3400440010000009000000 ");
@@ -111,11 +111,11 @@ static void a_routine_that_is_busy_is_asked_again(void **state)
 	(void)state;
 	profile(k, "[routines]\nerase-option =\nbusy-status = 1\ngood-status = 2\n"
 		   "[identifiers]\nfingerprint = 0\n");
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 3101ff00 3101ff00 3101ff00 ");
 	k->profile.poll = BF_POLL_RESULTS;
 	pack_rules(k, polled);
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
 	assert_string_equal(k->log, "3101ff00 3103ff00 3103ff00 3103ff00 ");
 }
 
@@ -151,8 +151,8 @@ static void steps_come_in_order_and_where_they_belong(void **state)
 	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
 	pack_expect(k, write_it(k), BF_OK);
-	pack_expect(k, k->p->ops->check(k->p, NULL, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->check(k->p, NULL, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	pack_expect(k, k->p->ops->await(k->p, pack_now(k) + BF_SEC(10), &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 1003 31010203 1002 2701 3101030100 3101030101"
 				    "0009 "
@@ -220,7 +220,7 @@ static void each_segment_is_checked_after_its_download(void **state)
 	profile(k, "[routines]\ncheck-memory = 0x0201\ncheck-option = {crc32}\ncheck-when = block\n"
 		   "[identifiers]\nfingerprint = 0\n");
 	pack_expect(k, write_it(k), BF_OK);
-	pack_expect(k, k->p->ops->check(k->p, NULL, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->check(k->p, NULL, &k->err), BF_OK);
 	assert_int_equal(k->p->checked, BF_CHECKED_MEMORY | BF_CHECKED_IMAGE);
 	pack_rules(k, bad);
 	pack_expect(k, write_it(k), BF_E_MISMATCH);
@@ -239,8 +239,8 @@ static void contents_may_be_checked_after_the_restart(void **state)
 	profile(k, "[routines]\ncheck-memory = 0xDC03\ncheck-option =\ncheck-when = after-restart\n"
 		   "[identifiers]\nfingerprint = 0\n");
 	pack_expect(k, write_it(k), BF_OK);
-	pack_expect(k, k->p->ops->check(k->p, NULL, &k->err), BF_E_UNSUPPORTED);
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->check(k->p, NULL, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	pack_expect(k, k->p->ops->await(k->p, pack_now(k) + BF_SEC(10), &k->err), BF_OK);
 	heard(k, "1101 22f186 1003 3101dc03 ");
 	assert_int_equal(k->p->checked, BF_CHECKED_MEMORY);
@@ -337,12 +337,12 @@ static void the_block_counter_may_wrap_to_01(void **state)
 
 	(void)state;
 	profile(k, "[uds]\ncounter-wrap = 1\n[identifiers]\nfingerprint = 0\n");
-	pack_expect(k, k->p->ops->begin(k->p, &target, &flow, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->begin(k->p, &target, &flow, &k->err), BF_OK);
 	for (size_t at = 0; at < 258;) {
 		const struct bf_piece pc = { .offset = at, .data = data + at, .len = 1 };
 
-		pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
-		pack_expect(k, k->p->ops->piece_finish(k->p, &at, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->piece_finish(k->p, &at, &k->err), BF_OK);
 	}
 	heard(k, "36fe00 36ff00 360100 360200 ");
 	assert_null(strstr(k->log, "360000"));
@@ -359,8 +359,8 @@ static void a_fingerprint_has_the_makers_form_and_may_come_with_each_segment(voi
 	profile(k,
 		"[identifiers]\nfingerprint = 0xF011\nfingerprint-format = {date:bcd3}{serial:8}\n"
 		"fingerprint-when = block\n[routines]\nerase-option =\n");
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 2ef011260101424d53464c534820 3101ff00 "
 				    "2ef011260101424d53464c534820 3101ff00 ");
 }
@@ -380,11 +380,13 @@ static void memory_is_read_by_address_where_there_is_no_upload(void **state)
 
 	(void)state;
 	profile(k, "[uds]\nread-service = 23\n");
-	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, got, sizeof(got), &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1000, got, sizeof(got), &k->err),
+		    BF_OK);
 	assert_int_equal(got[31], 0x1F);
 	assert_null(strstr(k->log, " 35"));
 	/* Asked for too much at once: less and less, and then the pack's own word. */
-	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1001, got, sizeof(got), &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1001, got, sizeof(got), &k->err),
+		    BF_E_NAK);
 }
 
 struct fake_auth {
@@ -532,7 +534,7 @@ static void a_bootloader_with_identifiers_of_its_own_is_followed_there_and_back(
 	assert_int_equal(k->heard_id[k->heard - 1], 0x712);
 	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
 	assert_int_equal(id.talks, BF_TALKS_LOADER);
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	n = k->heard;
 	pack_expect(k, k->p->ops->await(k->p, pack_now(k) + BF_SEC(10), &k->err), BF_OK);
 	assert_int_equal(k->heard_id[n], 0x7E0);
@@ -550,7 +552,7 @@ static void a_bootloader_that_stays_after_the_restart_is_seen_at_the_end(void **
 	profile(k, "[uds]\ndtc-setting = no\ncommunication-type = 0\n"
 		   "[can]\nloader-request-id = 0x712\nloader-response-id = 0x71A\n");
 	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	k->deaf_to = 0x7E0;
 	pack_expect(k, k->p->ops->await(k->p, pack_now(k) + BF_SEC(3), &k->err), BF_OK);
 	assert_true(pack_now(k) > BF_SEC(3));
@@ -614,7 +616,7 @@ static void periodic_frames_go_out_while_an_answer_is_awaited(void **state)
 	(void)state;
 	profile(k, "[identifiers]\nfingerprint = 0\n[routines]\nerase-option =\n"
 		   "[periodic nm]\nid = 0x400\ndata = 02 01 02\nperiod-ms = 100\n");
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
 	assert_true(k->used[1] >= 9 && k->used[1] <= 12);
 	assert_int_equal(k->heard_id[0], 0x400);
 }
@@ -638,7 +640,7 @@ static void resets_are_what_the_profile_says(void **state)
 
 		snprintf(text, sizeof(text), "[uds]\n%s\n", rows[i].keys);
 		profile(k, text);
-		pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 		assert_string_equal(k->log, rows[i].want);
 	}
 }

@@ -21,8 +21,8 @@ static void the_fingerprint_comes_before_the_first_erase_only(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 2ef15a260101424d53464c5348 " ERASE " " ERASE " ");
 }
 
@@ -37,7 +37,7 @@ static void a_pack_without_fingerprint_is_erased_all_the_same(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
 }
 
 static void a_lost_erase_is_told_again_only_after_a_look(void **state)
@@ -49,7 +49,7 @@ static void a_lost_erase_is_told_again_only_after_a_look(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
 	assert_non_null(strstr(k->log, ERASE " 3e00 22f186 " ERASE));
 }
 
@@ -64,7 +64,7 @@ static void a_failed_erase_tells_its_status(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_E_NAK);
 	assert_non_null(strstr(k->err.cause, "0x00020000"));
 	assert_int_equal(k->err.dev_code, 1);
 }
@@ -88,7 +88,8 @@ static void reading_takes_blocks_until_the_range_is_full(void **state)
 		BF_AUTO(pack) *k = pack_new((enum pack_over)over, rules);
 
 		memset(buf, 0, sizeof(buf));
-		pack_expect(k, k->p->ops->read(k->p, &region, 0x1000, buf, 5, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->read(k->p, &region, 0x1000, buf, 5, &k->err),
+			    BF_OK);
 		assert_memory_equal(buf, "\xA0\xA1\xA2\xA3\xA4", 5);
 		assert_non_null(strstr(k->log, " 37 "));
 	}
@@ -111,7 +112,7 @@ static void a_dropped_upload_begins_again_where_it_stood(void **state)
 	uint8_t buf[4];
 
 	(void)state;
-	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, buf, 4, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1000, buf, 4, &k->err), BF_OK);
 	assert_memory_equal(buf, "\xA0\xA1\xA2\xA3", 4);
 }
 
@@ -122,7 +123,7 @@ static void a_region_that_may_not_be_read_is_refused_once(void **state)
 	uint8_t buf[4];
 
 	(void)state;
-	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, buf, 4, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1000, buf, 4, &k->err), BF_E_NAK);
 	assert_int_equal(k->err.dev_code, 0x31);
 	assert_string_equal(k->log, "3e00 3500440000100000000004 37 ");
 }
@@ -140,7 +141,7 @@ static void more_data_than_asked_for_is_damage(void **state)
 	uint8_t buf[5] = { 0 };
 
 	(void)state;
-	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, buf, 4, &k->err), BF_E_LINK);
+	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1000, buf, 4, &k->err), BF_E_LINK);
 	assert_int_equal(buf[4], 0);
 }
 
@@ -156,7 +157,8 @@ static void a_line_that_loses_long_messages_is_read_in_short_ones(void **state)
 	uint8_t buf[192] = { 0 };
 
 	(void)state;
-	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, buf, sizeof(buf), &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1000, buf, sizeof(buf), &k->err),
+		    BF_OK);
 	assert_int_equal(buf[191], 0xFF);
 	assert_non_null(strstr(k->log, "35004400001000000000c0 3601 3601 37 3e00 35"));
 	assert_non_null(strstr(k->log, "3500440000100000000040 3601 37 "
@@ -192,7 +194,7 @@ static void a_pack_that_lets_nobody_read_unknown_is_shown_the_key(void **state)
 
 	(void)state;
 	k->p->env.auth = &auth;
-	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, got, 4, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1000, got, 4, &k->err), BF_OK);
 	assert_int_equal(got[3], 0xA3);
 	assert_non_null(strstr(k->log, " 2702be "));
 }
@@ -204,7 +206,7 @@ static void without_a_key_the_refusal_to_read_names_the_option(void **state)
 	uint8_t got[4];
 
 	(void)state;
-	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, got, 4, &k->err), BF_E_AUTH);
+	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1000, got, 4, &k->err), BF_E_AUTH);
 	assert_non_null(strstr(k->err.next, "--auth-key"));
 }
 
@@ -215,7 +217,8 @@ static void a_pack_without_upload_cannot_be_read(void **state)
 	uint8_t got[4];
 
 	(void)state;
-	pack_expect(k, k->p->ops->read(k->p, NULL, 0x1000, got, 4, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1000, got, 4, &k->err),
+		    BF_E_UNSUPPORTED);
 }
 
 int main(void)

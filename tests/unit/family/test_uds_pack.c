@@ -30,7 +30,7 @@ static enum bf_rc begin(struct pack *k, const uint8_t *data, size_t len, struct 
 	const struct bf_segment segment = { .data = data, .len = len };
 	const struct bf_target target = { .segment = &segment, .addr = 0x20000, .len = len };
 
-	return k->p->ops->begin(k->p, &target, flow, &k->err);
+	return k->p->ops->loader->begin(k->p, &target, flow, &k->err);
 }
 
 static void a_block_stands_for_as_much_as_it_unpacks_to(void **state)
@@ -47,12 +47,12 @@ static void a_block_stands_for_as_much_as_it_unpacks_to(void **state)
 	pack_expect(k, begin(k, blank, sizeof(blank), &flow), BF_OK);
 	assert_int_equal(flow.piece_max, 4096); /* FD06: no block unpacks to more */
 	piece.len = flow.piece_max;
-	pack_expect(k, k->p->ops->piece_start(k->p, &piece, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->piece_start(k->p, &piece, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
 	assert_int_equal(next, 4096);
 	assert_true(k->p->saved > 4000);
 	assert_non_null(strstr(k->log, "3601"));
-	pack_expect(k, k->p->ops->finish(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->finish(k->p, &k->err), BF_OK);
 }
 
 /* The block that is made ready while the first is being written is as long as that takes, a third at least. */
@@ -73,13 +73,13 @@ static void the_next_block_is_cut_to_what_this_one_takes_in_flash(void **state)
 	pack_expect(k, begin(k, data, sizeof(data), &flow), BF_OK);
 	piece.len = flow.piece_max;
 	piece.pace = (struct bf_pace){ .byte = 0.25, .unit = 10, .erase_unit = 64 };
-	pack_expect(k, k->p->ops->piece_start(k->p, &piece, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->piece_finish(k->p, &first, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->piece_start(k->p, &piece, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &first, &k->err), BF_OK);
 	saved = k->p->saved;
 	piece.offset = first;
 	piece.pace = (struct bf_pace){ 0 };
-	pack_expect(k, k->p->ops->piece_start(k->p, &piece, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->piece_finish(k->p, &second, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->piece_start(k->p, &piece, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &second, &k->err), BF_OK);
 	busy = (size_t)(0.25 * (double)first + 10 * (double)((first + 63) / 64));
 	assert_in_range(busy, 64 / 3, 63);
 	assert_in_range((int64_t)(second - first) - (k->p->saved - saved), busy - 8, busy);

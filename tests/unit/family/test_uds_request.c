@@ -8,7 +8,7 @@
 
 static enum bf_rc read_units(struct pack *k, uint8_t (*ret)[8], size_t n)
 {
-	return k->p->ops->hash_units(k->p, 0, (uint32_t)(16 * n), 16, ret, n, &k->err);
+	return k->p->ops->loader->hash_units(k->p, 0, (uint32_t)(16 * n), 16, ret, n, &k->err);
 }
 
 static void a_lost_answer_is_asked_for_again(void **state)
@@ -22,7 +22,7 @@ static void a_lost_answer_is_asked_for_again(void **state)
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 3101f0b3 3101f0b3 3101f0b3 ");
 	assert_int_equal(k->retry.repeats[BF_RETRY_IDEMPOTENT], 2);
 	assert_int_equal(k->retry.timeouts, 2);
@@ -35,7 +35,7 @@ static void silence_ends_after_the_attempts_of_the_class(void **state)
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_TIMEOUT);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_TIMEOUT);
 	assert_int_equal(k->heard, 1 + 5);
 	assert_non_null(strstr(k->err.trail[0], "go back to the previous image"));
 }
@@ -50,7 +50,7 @@ static void pending_extends_the_wait_as_often_as_it_comes(void **state)
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_OK);
 	assert_int_equal(k->heard, 2);
 	assert_int_equal(k->retry.pending, 3);
 	assert_int_equal(k->alive, 3);
@@ -66,7 +66,7 @@ static void pending_without_an_end_is_a_time_out(void **state)
 	(void)state;
 	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
 	began = pack_now(k);
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	assert_true(pack_now(k) - began > BF_SEC(5) && pack_now(k) - began < BF_MS(5100));
 }
 
@@ -89,7 +89,7 @@ static void pending_has_an_end_that_the_pack_does_not_choose(void **state)
 	(void)state;
 	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
 	began = pack_now(k);
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_TIMEOUT);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_TIMEOUT);
 	assert_true(pack_now(k) - began >= BF_SEC(15) && pack_now(k) - began < BF_SEC(16));
 	assert_non_null(strstr(k->err.cause, "said 15 times in 15 s"));
 	assert_string_equal(k->log, "3e00 3101f0b3 "); /* and it is not asked again */
@@ -112,12 +112,12 @@ static void each_kind_of_request_has_its_own_end(void **state)
 	began = pack_now(k);
 	/* Also where the user cannot interrupt. */
 	bf_clock_hold(k->w->t.clock);
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0, 4096, &k->err), BF_E_TIMEOUT);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0, 4096, &k->err), BF_E_TIMEOUT);
 	bf_clock_release(k->w->t.clock);
 	assert_true(pack_now(k) - began >= BF_SEC(20) && pack_now(k) - began < BF_SEC(21));
 	bf_clock_until(k->w->t.clock, pack_now(k) + BF_SEC(30));
 	began = pack_now(k);
-	pack_expect(k, k->p->ops->check(k->p, NULL, &k->err), BF_E_TIMEOUT);
+	pack_expect(k, k->p->ops->loader->check(k->p, NULL, &k->err), BF_E_TIMEOUT);
 	assert_true(pack_now(k) - began >= BF_SEC(8) && pack_now(k) - began < BF_SEC(9));
 }
 
@@ -141,8 +141,8 @@ static void a_failure_to_program_is_given_one_more_chance(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0, 4096, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0, 4096, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0, 4096, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0, 4096, &k->err), BF_E_NAK);
 	assert_int_equal(k->err.dev_code, 0x72);
 	assert_int_equal(k->heard, 1 + 1 + 2 + 2);
 }
@@ -175,8 +175,8 @@ static void a_refusal_for_want_of_a_session_is_looked_into(void **state)
 
 		pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
 		if (rows[i].before)
-			pack_expect(k, k->p->ops->confirm(k->p, &k->err), BF_OK);
-		assert_int_not_equal(k->p->ops->revert(k->p, &k->err), BF_OK);
+			pack_expect(k, k->p->ops->boot->confirm(k->p, &k->err), BF_OK);
+		assert_int_not_equal(k->p->ops->boot->revert(k->p, &k->err), BF_OK);
 		if (!strstr(strstr(k->log, "1003") + 1, "1003") == rows[i].reopened)
 			fail_msg("row %zu: %s", i, k->log);
 		if (!rows[i].reopened)
@@ -195,7 +195,7 @@ static void busy_is_repeated_with_a_pause_whatever_the_class(void **state)
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	assert_int_equal(k->heard, 5);
 	assert_int_equal(k->retry.busy, 3);
 	assert_true(pack_now(k) >= BF_MS(300));
@@ -207,7 +207,7 @@ static void busy_for_ever_is_a_refusal(void **state)
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_E_NAK);
 	assert_int_equal(k->err.dev_code, 0x21);
 	assert_string_equal(k->err.dev_name, "busyRepeatRequest");
 	assert_true(pack_now(k) > BF_SEC(10) && pack_now(k) < BF_SEC(11));
@@ -219,7 +219,7 @@ static void a_refusal_carries_name_meaning_and_next_step(void **state)
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_AUTH);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_AUTH);
 	assert_true(k->err.dev_refused);
 	assert_int_equal(k->err.dev_code, 0x33);
 	assert_string_equal(k->err.dev_name, "securityAccessDenied");
@@ -234,7 +234,7 @@ static void a_code_of_no_standard_is_shown_as_it_is(void **state)
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_NAK);
 	assert_int_equal(k->err.dev_code, 0xF5);
 	assert_non_null(strstr(k->err.cause, "7F 31 F5"));
 }
@@ -249,7 +249,7 @@ static void answers_to_other_requests_are_dropped(void **state)
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_OK);
 	assert_int_equal(k->heard, 2);
 }
 
@@ -265,7 +265,7 @@ static void a_malformed_answer_is_damage_and_never_success(void **state)
 						   { NULL } };
 		BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
-		pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_LINK);
+		pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_LINK);
 		assert_non_null(strstr(k->err.cause, "malformed"));
 		assert_int_equal(k->retry.damaged, 5);
 	}
@@ -303,7 +303,7 @@ static void a_cancelled_request_is_interrupted(void **state)
 
 	(void)state;
 	bf_vclock_cancel_at(k->w->t.clock, BF_MS(120));
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_INTERRUPTED);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_INTERRUPTED);
 }
 
 static void a_wire_that_is_gone_is_not_tried_again(void **state)
@@ -314,7 +314,7 @@ static void a_wire_that_is_gone_is_not_tried_again(void **state)
 	(void)state;
 	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
 	k->w->send_fails = BF_E_GONE;
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_GONE);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_GONE);
 	assert_int_equal(k->heard, 1);
 }
 
@@ -326,7 +326,7 @@ static void the_same_dialogue_runs_over_every_link(void **state)
 	for (int over = PACK_HDLC; over <= PACK_CAN; over++) {
 		BF_AUTO(pack) *k = pack_named_new((enum pack_over)over, rules);
 
-		pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_OK);
 	}
 }
 
@@ -337,7 +337,7 @@ static void a_routine_that_the_profile_does_not_name_is_unsupported(void **state
 
 	(void)state;
 	k->profile.rid_revert = 0;
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_UNSUPPORTED);
 	assert_int_equal(k->heard, 0);
 }
 

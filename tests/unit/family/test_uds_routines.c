@@ -20,9 +20,9 @@ static void a_hash_of_a_range_has_32_bytes(void **state)
 	uint8_t got[32];
 
 	(void)state;
-	pack_expect(k, k->p->ops->hash(k->p, 0x20000, 0x100, got, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->hash(k->p, 0x20000, 0x100, got, &k->err), BF_OK);
 	assert_int_equal(got[31], 0x1F);
-	pack_expect(k, k->p->ops->hash(k->p, 0x20000, 0x101, got, &k->err), BF_E_LINK);
+	pack_expect(k, k->p->ops->loader->hash(k->p, 0x20000, 0x101, got, &k->err), BF_E_LINK);
 }
 
 static void hashes_of_units_come_in_as_many_answers_as_needed(void **state)
@@ -40,7 +40,8 @@ static void hashes_of_units_come_in_as_many_answers_as_needed(void **state)
 	uint8_t got[3][8];
 
 	(void)state;
-	pack_expect(k, k->p->ops->hash_units(k->p, 0x1000, 0x25, 16, got, 3, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->hash_units(k->p, 0x1000, 0x25, 16, got, 3, &k->err),
+		    BF_OK);
 	assert_int_equal(got[0][7], 0xA0);
 	assert_int_equal(got[1][7], 0xA1);
 	assert_int_equal(got[2][7], 0xA2);
@@ -63,8 +64,9 @@ static void hashes_that_do_not_fit_the_question_are_damage(void **state)
 		BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 		uint8_t got[1][8];
 
-		pack_expect(k, k->p->ops->hash_units(k->p, 0, 16, 16, got, 1, &k->err), BF_E_LINK);
-		pack_expect(k, k->p->ops->hash_units(k->p, 0, 17, 16, got, 1, &k->err),
+		pack_expect(k, k->p->ops->loader->hash_units(k->p, 0, 16, 16, got, 1, &k->err),
+			    BF_E_LINK);
+		pack_expect(k, k->p->ops->loader->hash_units(k->p, 0, 17, 16, got, 1, &k->err),
 			    BF_E_INTERNAL);
 	}
 }
@@ -77,7 +79,7 @@ static enum bf_rc check(struct pack *k)
 		.segment = &segment, .addr = 0x20000, .from = 2, .len = 9
 	};
 
-	return k->p->ops->check(k->p, &target, &k->err);
+	return k->p->ops->loader->check(k->p, &target, &k->err);
 }
 
 /* CRC-32 of "123456789" is CBF43926. */
@@ -161,13 +163,14 @@ static void no_routine_of_a_stranger_is_started_that_nobody_declared(void **stat
 
 	(void)state;
 	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->hash(k->p, 0, 16, got, &k->err), BF_E_UNSUPPORTED);
-	pack_expect(k, k->p->ops->self_test(k->p, &test, &k->err), BF_E_UNSUPPORTED);
-	pack_expect(k, k->p->ops->balance(k->p, &good, &k->err), BF_E_UNSUPPORTED);
-	pack_expect(k, k->p->ops->activate(k->p, BF_ACTIVATE_TRIAL, &k->err), BF_E_UNSUPPORTED);
-	pack_expect(k, k->p->ops->confirm(k->p, &k->err), BF_E_UNSUPPORTED);
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_E_UNSUPPORTED);
-	pack_expect(k, k->p->ops->state(k->p, &id, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->loader->hash(k->p, 0, 16, got, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->app->self_test(k->p, &test, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->app->balance(k->p, &good, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->boot->activate(k->p, BF_ACTIVATE_TRIAL, &k->err),
+		    BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->boot->confirm(k->p, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->boot->state(k->p, &id, &k->err), BF_E_UNSUPPORTED);
 	assert_null(strstr(k->log, " 31"));
 	assert_false(id.caps & (BF_CAP_HASH | BF_CAP_SELF_TEST | BF_CAP_BALANCE | BF_CAP_RESUME |
 				BF_CAP_TRIAL | BF_CAP_RATES | BF_CAP_MEASURE | BF_CAP_ANY_ORDER));
@@ -237,10 +240,11 @@ static void a_routine_that_is_not_there_is_unsupported(void **state)
 		uint8_t got[32];
 		bool good;
 
-		pack_expect(k, k->p->ops->hash(k->p, 0, 16, got, &k->err), BF_E_UNSUPPORTED);
+		pack_expect(k, k->p->ops->loader->hash(k->p, 0, 16, got, &k->err),
+			    BF_E_UNSUPPORTED);
 		assert_int_equal(k->err.rc, BF_E_UNSUPPORTED);
-		pack_expect(k, k->p->ops->self_test(k->p, &test, &k->err), BF_E_UNSUPPORTED);
-		pack_expect(k, k->p->ops->balance(k->p, &good, &k->err), BF_E_UNSUPPORTED);
+		pack_expect(k, k->p->ops->app->self_test(k->p, &test, &k->err), BF_E_UNSUPPORTED);
+		pack_expect(k, k->p->ops->app->balance(k->p, &good, &k->err), BF_E_UNSUPPORTED);
 	}
 }
 
@@ -255,8 +259,8 @@ static void activation_says_trial_or_permanent(void **state)
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->activate(k->p, BF_ACTIVATE_TRIAL, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->activate(k->p, BF_ACTIVATE_PERMANENT, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->boot->activate(k->p, BF_ACTIVATE_TRIAL, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->boot->activate(k->p, BF_ACTIVATE_PERMANENT, &k->err), BF_E_NAK);
 	assert_non_null(strstr(k->err.cause, "no image in the other bank"));
 }
 
@@ -271,8 +275,8 @@ static void confirming_twice_because_of_a_lost_answer_is_confirming(void **state
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->confirm(k->p, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->confirm(k->p, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->boot->confirm(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->boot->confirm(k->p, &k->err), BF_E_NAK);
 }
 
 static void a_failed_self_test_quotes_the_pack(void **state)
@@ -287,7 +291,7 @@ static void a_failed_self_test_quotes_the_pack(void **state)
 	struct bf_self_test test;
 
 	(void)state;
-	pack_expect(k, k->p->ops->self_test(k->p, &test, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->app->self_test(k->p, &test, &k->err), BF_OK);
 	assert_false(test.passed);
 	assert_string_equal(test.detail, "cell 7");
 }
@@ -304,9 +308,9 @@ static void balancing_answers_yes_or_no(void **state)
 	bool good = false;
 
 	(void)state;
-	pack_expect(k, k->p->ops->balance(k->p, &good, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->app->balance(k->p, &good, &k->err), BF_OK);
 	assert_true(good);
-	pack_expect(k, k->p->ops->balance(k->p, &good, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->app->balance(k->p, &good, &k->err), BF_OK);
 	assert_false(good);
 }
 
@@ -331,13 +335,13 @@ static void the_state_of_the_banks_is_read_afresh(void **state)
 	struct bf_ident id = { .n_slots = 2 };
 
 	(void)state;
-	pack_expect(k, k->p->ops->state(k->p, &id, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->boot->state(k->p, &id, &k->err), BF_OK);
 	assert_int_equal(id.n_slots, 1);
 	assert_int_equal(id.slots[0].flags,
 			 BF_SLOT_TRIAL | BF_SLOT_BOOTABLE | BF_SLOT_CONFIRMED | BF_SLOT_ACTIVE);
 	assert_int_equal(id.slots[0].version.major, 2);
 	assert_int_equal(id.slots[0].counter, 4);
-	pack_expect(k, k->p->ops->state(k->p, &id, &k->err), BF_E_UNSUPPORTED);
+	pack_expect(k, k->p->ops->boot->state(k->p, &id, &k->err), BF_E_UNSUPPORTED);
 	assert_int_equal(id.n_slots, 1);
 }
 

@@ -186,7 +186,7 @@ static void a_level_that_nobody_named_is_named_once_the_pack_stays_locked(void *
 
 	(void)state;
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->erase(k->p, NULL, 0, 4096, &k->err), BF_E_AUTH);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0, 4096, &k->err), BF_E_AUTH);
 	assert_non_null(strstr(k->err.likely[0], "security-level"));
 }
 

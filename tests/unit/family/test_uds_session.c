@@ -115,7 +115,7 @@ static void the_servers_own_times_are_used(void **state)
 
 	(void)state;
 	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_OK);
 	assert_int_equal(k->retry.timeouts, 0);
 }
 
@@ -131,7 +131,7 @@ static void times_below_the_profiles_floor_are_not(void **state)
 
 	(void)state;
 	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->revert(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_OK);
 	assert_int_equal(k->retry.timeouts, 0);
 }
 
@@ -161,7 +161,7 @@ static void other_requests_do_not_keep_a_session(void **state)
 	for (int i = 0; i < 55; i++) {
 		struct bf_measure m;
 
-		pack_expect(k, k->p->ops->measure(k->p, &m, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->app->measure(k->p, &m, &k->err), BF_OK);
 		pack_expect(k, k->p->ops->keepalive(k->p, &k->err), BF_OK);
 		bf_clock_until(k->w->t.clock, bf_in(k->w->t.clock, BF_MS(50)));
 	}
@@ -245,7 +245,7 @@ static void the_reset_is_the_one_of_the_profile(void **state)
 
 	(void)state;
 	strcpy(k->profile.reset, "11 03");
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 1103 ");
 }
 
@@ -255,7 +255,7 @@ static void a_reset_without_an_answer_is_a_reset(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 1101 ");
 }
 
@@ -265,7 +265,7 @@ static void a_refused_reset_is_not(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_E_NAK);
 }
 
 /* The old application may answer a few more questions before it really goes. */
@@ -284,7 +284,7 @@ static void await_is_not_fooled_by_the_old_application(void **state)
 
 	(void)state;
 	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	pack_expect(k, k->p->ops->await(k->p, bf_in(k->w->t.clock, BF_SEC(30)), &k->err), BF_OK);
 	assert_int_equal(k->heard, 3 + 3 + 5 + 1);
 }
@@ -304,7 +304,7 @@ static void a_pack_without_f186_is_back_when_it_answers_after_silence(void **sta
 
 	(void)state;
 	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	pack_expect(k, k->p->ops->await(k->p, bf_in(k->w->t.clock, BF_SEC(30)), &k->err), BF_OK);
 	assert_int_equal(k->heard, 3 + 2 + 5 + 1);
 }
@@ -316,7 +316,7 @@ static void a_pack_that_stays_away_is_no_device(void **state)
 	bf_time deadline;
 
 	(void)state;
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	deadline = bf_in(k->w->t.clock, BF_SEC(10));
 	pack_expect(k, k->p->ops->await(k->p, deadline, &k->err), BF_E_NODEV);
 	assert_true(pack_now(k) >= deadline && pack_now(k) < deadline + BF_MS(300));

@@ -13,16 +13,16 @@ static enum bf_rc begin(struct pack *k, size_t len, struct bf_flow *flow)
 {
 	const struct bf_target target = { .addr = 0x20000, .len = len };
 
-	return k->p->ops->begin(k->p, &target, flow, &k->err);
+	return k->p->ops->loader->begin(k->p, &target, flow, &k->err);
 }
 
 /* One piece there and back. */
 static enum bf_rc piece(struct pack *k, size_t offset, size_t len, size_t *ret_next)
 {
 	const struct bf_piece pc = { .offset = offset, .data = image + offset, .len = len };
-	enum bf_rc rc = k->p->ops->piece_start(k->p, &pc, &k->err);
+	enum bf_rc rc = k->p->ops->loader->piece_start(k->p, &pc, &k->err);
 
-	return rc ? rc : k->p->ops->piece_finish(k->p, ret_next, &k->err);
+	return rc ? rc : k->p->ops->loader->piece_finish(k->p, ret_next, &k->err);
 }
 
 static void a_transfer_counts_its_blocks_and_ends(void **state)
@@ -45,7 +45,7 @@ static void a_transfer_counts_its_blocks_and_ends(void **state)
 		pack_expect(k, piece(k, at, n, &next), BF_OK);
 		assert_int_equal(next, at + n);
 	}
-	pack_expect(k, k->p->ops->finish(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->finish(k->p, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 " BEGIN " 3601101112131415 3602161718190000 "
 				    "3603000000000000 36040000 37 ");
 }
@@ -87,8 +87,8 @@ static void a_session_is_kept_between_blocks_though_blocks_are_requests(void **s
 	for (size_t i = 0; i < 200; i++) {
 		const struct bf_piece pc = { .offset = i, .data = image, .len = 1 };
 
-		pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
-		pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
 	}
 	for (const char *at = k->log; (at = strstr(at, "3e80 ")); at++)
 		kept++;
@@ -114,8 +114,8 @@ static void a_block_lasts_no_longer_than_half_a_session(void **state)
 		pack_expect(k, begin(k, 4093, &flow), BF_OK);
 		pc.len = flow.piece_max;
 		began = pack_now(k);
-		pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
-		pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
 		assert_true(pack_now(k) - began < BF_MS(2600));
 		if (gaps[i] <= 1)
 			assert_int_equal(flow.piece_max, 4093);
@@ -285,11 +285,11 @@ static void other_requests_wait_until_the_block_is_answered(void **state)
 
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
-	pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_E_INTERNAL);
-	pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_E_INTERNAL);
+	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_E_INTERNAL);
+	pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_E_INTERNAL);
 	pack_expect(k, k->p->ops->ping(k->p, &k->err), BF_E_INTERNAL);
-	pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
 	pack_expect(k, k->p->ops->ping(k->p, &k->err), BF_OK);
 }
 
@@ -397,7 +397,7 @@ static void ending_twice_is_ending(void **state)
 
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
-	pack_expect(k, k->p->ops->finish(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->finish(k->p, &k->err), BF_OK);
 }
 
 static void ending_nothing_is_refused(void **state)
@@ -406,7 +406,7 @@ static void ending_nothing_is_refused(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	pack_expect(k, k->p->ops->finish(k->p, &k->err), BF_E_NAK);
+	pack_expect(k, k->p->ops->loader->finish(k->p, &k->err), BF_E_NAK);
 }
 
 static void abandoning_ends_the_transfer_even_when_cancelled(void **state)
@@ -418,9 +418,9 @@ static void abandoning_ends_the_transfer_even_when_cancelled(void **state)
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
 	k->w->t.clock->cancelled = true;
-	k->p->ops->abandon(k->p);
+	k->p->ops->loader->abandon(k->p);
 	assert_string_equal(k->log, "3e00 " BEGIN " 37 ");
-	k->p->ops->abandon(k->p);
+	k->p->ops->loader->abandon(k->p);
 	assert_int_equal(k->heard, 3);
 }
 
@@ -439,17 +439,17 @@ static void pieces_shrink_after_losses_and_grow_again(void **state)
 	(void)state;
 	pack_expect(k, begin(k, 4096, &flow), BF_OK);
 	assert_int_equal(flow.piece_max, 1024);
-	pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_E_TIMEOUT);
-	k->p->ops->abandon(k->p);
+	pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_E_TIMEOUT);
+	k->p->ops->loader->abandon(k->p);
 	pack_expect(k, begin(k, 4096, &flow), BF_OK);
 	assert_int_equal(flow.piece_max, 1026 / 4 - 2);
 	for (unsigned i = 0; i < 32; i++) {
 		pc.len = flow.piece_max;
-		pack_expect(k, k->p->ops->piece_start(k->p, &pc, &k->err), BF_OK);
-		pack_expect(k, k->p->ops->piece_finish(k->p, &next, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
 	}
-	k->p->ops->abandon(k->p);
+	k->p->ops->loader->abandon(k->p);
 	pack_expect(k, begin(k, 4096, &flow), BF_OK);
 	assert_true(flow.piece_max > 1026 / 4);
 }
