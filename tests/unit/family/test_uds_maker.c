@@ -265,7 +265,7 @@ static void after_the_restart_a_pack_may_want_to_know_again_who_asks(void **stat
 	profile(k, "[uds]\nsecurity-level = 1\n[routines]\ncheck-memory = 0xDC03\ncheck-option =\n"
 		   "check-when = after-restart\n[identifiers]\nfingerprint = 0\n");
 	pack_expect(k, write_it(k), BF_OK);
-	pack_expect(k, k->p->ops->restart(k->p, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	pack_expect(k, k->p->ops->await(k->p, pack_now(k) + BF_SEC(10), &k->err), BF_OK);
 	heard(k, "1003 3101dc03 2701 3101dc03 ");
 	assert_int_equal(k->p->checked, BF_CHECKED_MEMORY);
