@@ -84,7 +84,7 @@ static bool takes(const struct bf_dfu_device *dev, unsigned request)
 {
 	unsigned mask = allowed[dev->state];
 
-	if (dev->state == DFU_IDLE && bf_dfu_has(dev, DFU_DETACH_STARTS))
+	if (dev->dfu_mode && bf_dfu_has(dev, DFU_DETACH_STARTS)) /* wherever it is */
 		mask |= BIT(DFU_DETACH);
 	if (dev->state == DFU_DNBUSY && dev->stuck)
 		mask |= STATUS_ONLY | BIT(DFU_CLRSTATUS);

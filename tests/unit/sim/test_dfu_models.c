@@ -372,6 +372,21 @@ static void nothing_but_power_starts_what_zephyr_has_taken(void **arg)
 	runs_1_5_0(t);
 }
 
+static void tinyusb_is_left_by_detach_in_the_middle_of_an_upload(void **arg)
+{
+	PLUGGED *t = plug_model("tinyusb", "");
+	uint8_t buf[512];
+
+	(void)arg;
+	into_loader(t);
+	claim(t, 0);
+	assert_int_equal(control(t, true, UPLOAD, 0, buf, sizeof(buf)), sizeof(buf));
+	assert_int_equal(state(t), UPLOAD_IDLE);
+	assert_int_equal(control(t, false, DETACH, 1000, NULL, 0), 0);
+	assert_int_equal(come_back(t, BF_SEC(5)), BF_OK);
+	assert_int_equal(device(t).bcd_device, 0x0130);
+}
+
 static void an_upload_of_a_partition_is_all_of_it(void **arg)
 {
 	PLUGGED *t = plug_model("zephyr", "");
@@ -674,6 +689,7 @@ int main(void)
 		cmocka_unit_test(maple_takes_nothing_into_its_ram),
 		cmocka_unit_test(a_slot_that_is_chosen_takes_a_download_or_not),
 		cmocka_unit_test(nothing_but_power_starts_what_zephyr_has_taken),
+		cmocka_unit_test(tinyusb_is_left_by_detach_in_the_middle_of_an_upload),
 		cmocka_unit_test(an_upload_of_a_partition_is_all_of_it),
 		cmocka_unit_test(zephyrs_new_stack_says_where_it_was),
 		cmocka_unit_test(mcuboot_answers_nothing_after_the_empty_block),
