@@ -78,6 +78,8 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 		if (run->model.talking == BF_TALKING_LOADER &&
 		    (bf_looped(run) || run->now.bad_firmware[0]))
 			bf_model_failed_test(&run->model);
+		else if (run->model.talking == BF_TALKING_LOADER)
+			bf_verify_stream(run);
 		return not_started(run, err);
 	}
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->now });

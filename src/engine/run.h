@@ -358,6 +358,7 @@ enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, ui
 			  uint32_t size, bool in_one, struct bf_err *err);
 enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err);
 void bf_ph_write_undo(struct bf_run *run, struct bf_err *err);
+void bf_verify_stream(struct bf_run *run);
 enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err); /* verify with --if */
 enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,

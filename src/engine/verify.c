@@ -118,6 +118,25 @@ static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+/* Of a device that takes a stream and stays in its bootloader, what it gives back shows what it holds. Another
+ * content shows nothing: it may be that of another place. */
+void bf_verify_stream(struct bf_run *run)
+{
+	const struct bf_segment *seg = run->todo.whole.segment;
+	const struct bf_region *home = NULL;
+	struct bf_err none;
+
+	bf_err_init(&none);
+	if (!seg || run->model.verified || !bf_run_can(run, BF_CAP_SINK) ||
+	    !bf_run_can(run, BF_CAP_READ) || !run->proto->ops->read ||
+	    bf_place_stream(run, seg, &home, &none) || !home ||
+	    run->proto->ops->connect(run->proto, BF_ENTRY_READ, &none) ||
+	    by_reading(run, home, seg, home->addr, &none))
+		return;
+	bf_model_verified(&run->model, BF_VERIFIED_READ);
+	bf_say(run, BF_EV_NOTICE, "the bootloader does not start it; read back, it is as written");
+}
+
 static enum bf_rc timed_verify(struct bf_run *run, struct bf_err *err)
 {
 	bf_time start = bf_now(run->clock);
