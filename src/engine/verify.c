@@ -128,7 +128,7 @@ void bf_verify_stream(struct bf_run *run)
 
 	bf_err_init(&none);
 	if (!seg || run->model.verified || !bf_run_can(run, BF_CAP_SINK) ||
-	    !bf_run_can(run, BF_CAP_READ) || !run->proto->ops->read ||
+	    !bf_run_can(run, BF_CAP_READ) || !run->proto->ops->loader->read ||
 	    bf_place_stream(run, seg, &home, &none) || !home ||
 	    run->proto->ops->connect(run->proto, BF_ENTRY_READ, &none) ||
 	    by_reading(run, home, seg, home->addr, &none))
