@@ -328,9 +328,10 @@ static enum bf_rc check_proof(struct bf_run *run, struct bf_err *err)
 	bool tells = (slot && (slot->has_version || slot->digest_len)) ||
 		     ((run->ident.has_version || run->ident.version_text[0]) && !hides_build(run));
 	bool image_tells = run->has_target_version || run->target_digest_len;
-	/* A dead pack cannot tell now; once its firmware runs it is asked again. */
-	bool later =
-		run->model.entered == BF_ENTERED_FOUND || run->model.entered == BF_ENTERED_WINDOW;
+	/* A dead pack cannot tell now, and a bootloader need not; once its firmware runs it is asked again. */
+	bool later = run->model.entered == BF_ENTERED_FOUND ||
+		     run->model.entered == BF_ENTERED_WINDOW ||
+		     (run->ident.talks != BF_TALKS_APPLICATION && !run->ident.version_text[0]);
 
 	snprintf(check.limit, sizeof(check.limit), "version or digest of what runs");
 	snprintf(check.got, sizeof(check.got), "%s",

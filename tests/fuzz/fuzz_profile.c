@@ -25,6 +25,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    p.regions[i].size - 1 > UINT32_MAX - p.regions[i].addr)
 			abort();
 	}
+	if (p.n_steps > BF_PROFILE_STEPS || p.n_periodics > BF_PROFILE_PERIODICS)
+		abort();
+	for (size_t i = 0; i < p.n_steps; i++) {
+		if (bf_template_fault(p.steps[i].send) || bf_pattern_fault(p.steps[i].expect) ||
+		    !p.steps[i].name[0])
+			abort();
+	}
+	if (bf_template_fault(p.erase_option) || bf_template_fault(p.check_option) ||
+	    bf_template_fault(p.exit_option) || bf_template_fault(p.fingerprint_format))
+		abort();
 	for (size_t i = 0; i < p.n_quantities; i++) {
 		if ((p.quantities[i].did == 0 && p.quantities[i].modbus_register < 0) ||
 		    p.quantities[i].width < 1 || p.quantities[i].width > 4)

@@ -210,6 +210,7 @@ enum bf_rc bf_dfu_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 	tell_hardware(d, &id);
 	tell_refusals(d, &id);
 	id.in_bootloader = d->desc.mode == BF_DFU_LOADER;
+	id.talks = id.in_bootloader ? BF_TALKS_LOADER : BF_TALKS_APPLICATION;
 	id.caps_later = d->desc.mode == BF_DFU_RUNTIME;
 	id.caps = caps_of(d);
 	if (id.in_bootloader)

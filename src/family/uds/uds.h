@@ -49,6 +49,7 @@ struct uds {
 	bool deaf;           /* it says nothing to requests that it does not know */
 	uint8_t level;       /* of security access that is being asked for, 0: the profile's */
 	enum bf_talks talks; /* as last identified */
+	bool app_told;       /* an application told its version to this instance */
 	bool prepared;  /* the maker's steps before programming were done since the last restart */
 	bool at_loader; /* the link is to the bootloader's own identifiers */
 	bool waking;    /* frames of [wake] go out while it is waited for */

@@ -122,6 +122,10 @@ static enum bf_rc guess_who(struct uds *u, struct bf_ident *id, bool told, bool 
 
 	if (id->has_version && !(is_zero(&id->version) && !u->ours))
 		id->talks = BF_TALKS_APPLICATION;
+	/* An application that told its version does not stop to tell it. */
+	if (!told && u->app_told)
+		id->talks = BF_TALKS_LOADER;
+	u->app_told = u->app_told || id->talks == BF_TALKS_APPLICATION;
 	/* bmsflash-uds(7): empty when no application runs */
 	if (told && blank && u->ours)
 		id->talks = BF_TALKS_LOADER;
@@ -157,7 +161,12 @@ static enum bf_rc read_version(struct uds *u, struct bf_ident *id, struct bf_err
 		rc = guess_who(u, id, told, blank, err);
 	} else {
 		rc = is_loader(u, told, &loader, err);
-		id->talks = loader ? BF_TALKS_LOADER : BF_TALKS_APPLICATION;
+		id->talks = loader                                  ? BF_TALKS_LOADER
+			    : pf->loader_by == BF_LOADER_BY_SESSION ? BF_TALKS_UNKNOWN
+								    : BF_TALKS_APPLICATION;
+		/* After power-on a bootloader is in the default session, too. */
+		if (!rc && !loader && pf->loader_by == BF_LOADER_BY_SESSION)
+			rc = guess_who(u, id, told, blank, err);
 	}
 	if (u->at_loader && pf->loader_tx)
 		id->talks = BF_TALKS_LOADER;

@@ -414,13 +414,13 @@ static enum bf_rc enter_programming(struct uds *u, struct bf_err *err)
 	return follow_into_loader(u, err);
 }
 
-/* The maker's own requests to the application. Where they were answered before, the bootloader may be there now
- * and know none of them. */
+/* The maker's own requests to the application. Where they were answered before, or where nobody knows who answers, it
+ * may be the bootloader, which knows none of them. */
 static enum bf_rc prepare(struct uds *u, struct bf_err *err)
 {
 	enum bf_rc rc = bf_uds_steps(u, BF_STEP_BEFORE_PROGRAMMING, NULL, err);
 
-	if (!rc || !u->prepared || !bf_uds_lacks(err))
+	if (!rc || (u->talks == BF_TALKS_APPLICATION && !u->prepared) || !bf_uds_lacks(err))
 		return rc;
 	bf_err_init(err);
 	return BF_OK;

@@ -169,6 +169,7 @@ static enum bf_rc p_identify(struct bf_proto *p, struct bf_ident *ret, struct bf
 		.has_vid = true,
 		.has_cid = true,
 		.in_bootloader = pack->flash->in_loader || !k,
+		.talks = pack->flash->in_loader || !k ? BF_TALKS_LOADER : BF_TALKS_APPLICATION,
 		.counter = pack->flash->counter,
 		.in_flight = pack->window,
 		.piece_max = 1000,

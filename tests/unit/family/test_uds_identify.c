@@ -167,6 +167,26 @@ static void who_answers_is_told_or_unknown(void **state)
 	}
 }
 
+/* It was the application a moment ago, and tells no version any more: its bootloader is there now. */
+static void an_application_that_stops_to_tell_its_version_is_not_there_any_more(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "22f189",
+		    "62f189"
+		    "312e342e30",
+		    1 },
+		  { "22*", "7f2231" },
+		  { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+	struct bf_ident id;
+
+	(void)state;
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	assert_int_equal(id.talks, BF_TALKS_APPLICATION);
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	assert_int_equal(id.talks, BF_TALKS_LOADER);
+}
+
 static void what_cannot_be_compared_is_told_as_such(void **state)
 {
 	static const struct {
@@ -412,6 +432,8 @@ int main(void)
 		cmocka_unit_test(a_pack_without_banks_shows_its_running_digest),
 		cmocka_unit_test(a_map_that_cannot_be_true_is_not_used),
 		cmocka_unit_test(who_answers_is_told_or_unknown),
+		cmocka_unit_test(
+			an_application_that_stops_to_tell_its_version_is_not_there_any_more),
 		cmocka_unit_test(what_cannot_be_compared_is_told_as_such),
 		cmocka_unit_test(a_pack_without_hashes_is_not_said_to_have_them),
 		cmocka_unit_test(regions_of_the_profile_win),

@@ -486,7 +486,8 @@ static void the_bootloader_is_known_by_what_the_profile_says(void **state)
 	} rows[] = {
 		{ "loader-known-by = session", "62f189312e30", "62f18602", "7f2231",
 		  BF_TALKS_LOADER },
-		{ "loader-known-by = session", "7f2231", "62f18601", "7f2231",
+		{ "loader-known-by = session", "7f2231", "62f18601", "7f2231", BF_TALKS_UNKNOWN },
+		{ "loader-known-by = session", "62f189312e302e30", "62f18601", "7f2231",
 		  BF_TALKS_APPLICATION },
 		{ "loader-known-by = silence", "7f2231", "7f2231", "7f2231", BF_TALKS_LOADER },
 		{ "loader-known-by = silence", "62f1890102", "7f2231", "7f2231",
