@@ -67,7 +67,7 @@ struct uds {
 	enum uds_knows session_did; /* whether it tells its session */
 	uint8_t accepted[32]; /* services with a positive answer in this session, a bit each */
 	bf_time p2, p2_star;
-	bf_time last_sent;
+	bf_time last_sent, last_heard;
 	bf_time last_present; /* last 10 or 3E: all that counts for servers with a narrow view of S3 */
 	bf_time ask_until;    /* end of all patience with the request that is out */
 	bf_time asked_at;

@@ -245,6 +245,7 @@ enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cu
 			return pending_for_ever(u, ask, err);
 		if (rc)
 			return rc;
+		u->last_heard = bf_now(uds_clock(u));
 		switch (bf_uds_classify(u->rx, u->rx_len, u->tx, ask->match, min_len, &nrc)) {
 		case UDS_ANSWER_POSITIVE:
 			if (ret)

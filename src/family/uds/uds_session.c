@@ -7,6 +7,7 @@
 /* The standard's tester speaks every 2 s. */
 #define KEEPALIVE_AFTER BF_SEC(2)
 #define RESET_PENDING   BF_SEC(60) /* a restart may be announced by "response pending" */
+#define LINE_ASLEEP     BF_SEC(4)  /* P3 of ISO 14230-2 is 5 s at most */
 #define POLL_PACE       BF_MS(100)
 /* A server that still tells its old session this long after a restart starts in that session. */
 #define RESTART_SEEN BF_SEC(2)
@@ -455,6 +456,11 @@ enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err
 	memset(u->accepted, 0, sizeof(u->accepted));
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
+	/* A K-line that was silent, or lost a message, may have to be woken again. */
+	if (!rc && (u->strays || bf_now(uds_clock(u)) - u->last_heard > LINE_ASLEEP)) {
+		rc = bf_uds_begin_line(u, err);
+		rc = only_silence(rc) ? BF_OK : rc;
+	}
 	if (rc)
 		return rc;
 	if (entry == BF_ENTRY_WRITE)
