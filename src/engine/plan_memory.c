@@ -166,7 +166,7 @@ static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 		 (p->run->resumed || p->run->own_image) && p->region->access & BF_ACCESS_READ)
 		rc = compare_contents(p, err);
 	/* What lies in the first unit before the image is not known: it goes with it. */
-	if (!rc && p->units[0].start < p->addr)
+	if (!rc && p->n && p->units[0].start < p->addr)
 		p->units[0].differs = true;
 	return rc;
 }

@@ -96,7 +96,8 @@ static const struct model rows[] = {
 	  .messages = 400,
 	  .requests = 400,
 	  .ops = 12000 },
-	/* Bad lines wait: in its ROM loader such a pack has another serial number than its backup. */
+	/* No bad lines: a flipped bit, which USB's CRC does not let through, erases a loader that no ROM protects.
+	 * And in its ROM loader such a pack has another serial number than its backup. */
 	{ .name = "stm32app",
 	  .pack = "model=stm32app",
 	  .profile = DFUSE_APP,
