@@ -72,10 +72,9 @@ static void add_rates(struct bf_out *out, const struct bf_job *job)
 	add_option(out, "--bitrate", job->bitrate ? text : NULL);
 }
 
-void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
-		     struct bf_err *err)
+static void command_of(const struct bf_job *job, enum bf_job_kind kind, const char *from,
+		       struct bf_err *err)
 {
-	const struct bf_job *job = run->job;
 	char text[sizeof(err->next)], node[16];
 	struct bf_out out = bf_out(text, sizeof(text) - 1);
 
@@ -96,6 +95,21 @@ void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char
 		out.len = (size_t)snprintf(text, sizeof(text), "bmsflash probe");
 	text[out.len] = '\0';
 	bf_next(err, "%s", text);
+}
+
+void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
+		     struct bf_err *err)
+{
+	command_of(run->job, kind, from, err);
+}
+
+void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *err)
+{
+	struct bf_job job = *run->job;
+
+	for (unsigned i = 0; i < BF_ALLOW_COUNT; i++)
+		job.allow[i] = job.allow[i] || (allows & 1u << i);
+	command_of(&job, job.kind, job.restore_from, err);
 }
 
 /* ---- what the line's figures show ---- */

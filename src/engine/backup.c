@@ -452,7 +452,7 @@ static enum bf_rc without_firmware(const struct backup *b, struct bf_err *err)
 {
 	struct bf_run *run = b->run;
 
-	if (!bf_model_app_may_be_lost(&run->model) && run->model.app == BF_APP_ABSENT)
+	if (!bf_app_may_be_lost(run))
 		return BF_OK; /* there is none */
 	if (run->torn && b->archive.n)
 		return BF_OK; /* what an interrupted run left of it is saved; only going on completes it */
@@ -464,7 +464,7 @@ static enum bf_rc without_firmware(const struct backup *b, struct bf_err *err)
 	}
 	bf_fail(err, BF_E_UNSUPPORTED,
 		"the firmware cannot be read, so there would be no way back");
-	bf_next(err, "accept the risk: --allow no-backup,single-bank");
+	bf_next_allowing(run, 1u << BF_ALLOW_NO_BACKUP | 1u << BF_ALLOW_SINGLE_BANK, err);
 	return err->rc;
 }
 

@@ -37,8 +37,9 @@ enum bf_rc bf_check_decide(struct bf_run *run, struct bf_check *check, bool ok, 
 	}
 	bf_fail(err, rc, "%s: '%s', allowed is '%s'", check->name, check->got, check->limit);
 	if (check->allow >= 0) {
-		bf_next(err, "mend it, or accept the risk: --allow %s",
-			bf_allow_info((enum bf_allow)check->allow)->name);
+		bf_likely(err, "fix this, or accept the risk with --allow %s",
+			  bf_allow_info((enum bf_allow)check->allow)->name);
+		bf_next_allowing(run, 1u << check->allow, err);
 	}
 	return err->rc;
 }

@@ -30,8 +30,9 @@ static bool same_class_name(const struct bf_ident *ident, const char *hw)
 static void unproven(const struct bf_run *run, const char *why, struct bf_err *err)
 {
 	bf_likely(err, "%s%s", why, run->transport->ops->usb ? "; a DFU device has no way to" : "");
-	bf_next(err, "compare the image's papers with the pack's label; when they agree: --allow "
-		     "no-hardware");
+	bf_likely(err, "compare the hardware that the image names with the label on the pack "
+		       "before you allow it");
+	bf_next_allowing(run, 1u << BF_ALLOW_NO_HARDWARE, err);
 }
 
 static enum bf_rc check_uuid(struct bf_run *run, const char *name, const uint8_t *image,
@@ -192,8 +193,9 @@ static enum bf_rc check_hardware(struct bf_run *run, struct bf_err *err)
 		bf_likely(err,
 			  "it was signed without vendor and class (imgtool --vid, --cid), or its "
 			  "signature without hw=");
-		bf_next(err, "compare the image's papers with the pack's label; when they agree: "
-			     "--allow no-hardware");
+		bf_likely(err, "compare the hardware that the image names with the label on the "
+			       "pack before you allow it");
+		bf_next_allowing(run, 1u << BF_ALLOW_NO_HARDWARE, err);
 	}
 	return err->rc;
 }
@@ -236,7 +238,10 @@ static enum bf_rc check_size(struct bf_run *run, struct bf_err *err)
 /* Journal and pack together: an earlier run has begun to write over it, and the bootloader is all that answers. */
 bool bf_app_may_be_lost(const struct bf_run *run)
 {
-	if (run->resumed && run->model.talking == BF_TALKING_LOADER)
+	if (run->resumed && run->model.talking != BF_TALKING_APP)
+		return false;
+	/* The user says that it does not boot, and nothing that it tells speaks against that. */
+	if (run->job->rescue && run->model.app == BF_APP_UNKNOWN)
 		return false;
 	return bf_model_app_may_be_lost(&run->model);
 }
@@ -329,9 +334,7 @@ static enum bf_rc check_proof(struct bf_run *run, struct bf_err *err)
 		     ((run->ident.has_version || run->ident.version_text[0]) && !hides_build(run));
 	bool image_tells = run->has_target_version || run->target_digest_len;
 	/* A dead pack cannot tell now, and a bootloader need not; once its firmware runs it is asked again. */
-	bool later = run->model.entered == BF_ENTERED_FOUND ||
-		     run->model.entered == BF_ENTERED_WINDOW ||
-		     (run->ident.talks != BF_TALKS_APPLICATION && !run->ident.version_text[0]);
+	bool later = run->model.talking != BF_TALKING_APP;
 
 	snprintf(check.limit, sizeof(check.limit), "version or digest of what runs");
 	snprintf(check.got, sizeof(check.got), "%s",

@@ -307,7 +307,7 @@ static void see_it_back(struct bf_run *run)
 	bf_err_init(&err);
 	(void)bf_run_await(run, bf_in(run->clock, COME_BACK), &err);
 	/* A loader that takes the end of the dialogue for no wish to go. */
-	if (run->model.talking == BF_TALKING_LOADER && ops->loader->restart &&
+	if (run->model.talking != BF_TALKING_APP && ops->loader->restart &&
 	    !ops->loader->restart(run->proto, &err))
 		(void)bf_run_await(run, bf_in(run->clock, COME_BACK), &err);
 }

@@ -84,9 +84,9 @@ static const char *const sentences[BF_END_COUNT] = {
 	[BF_END_NOTHING_CHANGED] = "Nothing was changed.",
 	[BF_END_IN_LOADER_AS_FOUND] =
 		"Nothing was changed; the pack is in its bootloader, as it was found.",
-	[BF_END_IN_LOADER_BY_US] = "Nothing was written; the pack was taken into its bootloader "
-				   "and its firmware was not "
-				   "heard again: switch the pack off and on.",
+	[BF_END_IN_LOADER_BY_US] = ("Nothing was written; the pack was taken into its bootloader "
+				    "and its firmware was not "
+				    "heard again: switch the pack off and on."),
 	[BF_END_NO_FIRMWARE_AS_FOUND] = "The pack runs no firmware, and nothing was changed.",
 	[BF_END_OLD_STILL] = "%o is still running.",
 	[BF_END_OLD_STILL_NEW_MARKED] =
@@ -94,9 +94,9 @@ static const char *const sentences[BF_END_COUNT] = {
 	[BF_END_OLD_AGAIN] = "%o is again running.",
 	[BF_END_OLD_WITHOUT_DATA] =
 		"The pack runs its old firmware without its configuration: it needs recovery.",
-	[BF_END_OLD_INTACT_IN_LOADER] = "The old firmware is intact and does not run: the pack is "
-					"in its bootloader; switch it "
-					"off and on.",
+	[BF_END_OLD_INTACT_IN_LOADER] = ("The old firmware is intact and does not run: the pack is "
+					 "in its bootloader; switch it "
+					 "off and on."),
 	[BF_END_NEW] = "%n is proven running.",
 	[BF_END_NEW_WITHOUT_DATA] =
 		"%n is proven running, but not with the configuration of before.",
@@ -104,19 +104,19 @@ static const char *const sentences[BF_END_COUNT] = {
 		"%n runs and is not confirmed; the same command once more confirms it.",
 	[BF_END_NEW_FAILED_TEST] =
 		"%n runs and failed its test; the old firmware could not be brought back.",
-	[BF_END_UNPROVEN_SILENT] = "%n is written and verified; after the restart the pack does "
-				   "not answer: switch it off "
-				   "and on, then run the same command.",
-	[BF_END_UNPROVEN_IN_LOADER] = "%n is written and verified; the bootloader does not start "
-				      "it: switch the pack off and "
-				      "on, then run the same command.",
+	[BF_END_UNPROVEN_SILENT] = ("%n is written and verified; after the restart the pack does "
+				    "not answer: switch it off "
+				    "and on, then run the same command."),
+	[BF_END_UNPROVEN_IN_LOADER] = ("%n is written and verified; the bootloader does not start "
+				       "it: switch the pack off and "
+				       "on, then run the same command."),
 	[BF_END_UNPROVEN_UNTOLD] =
 		"%n is written and started; the pack does not show which firmware it runs.",
 	[BF_END_UNPROVEN_NOT_STARTED] =
 		"%n is written and verified, and was not started yet: run the same command.",
 	[BF_END_UNKNOWN_OLD_INTACT] =
-		"The state of the pack is not known: it does not answer. The old firmware was not "
-		"overwritten.",
+		("The state of the pack is not known: it does not answer. The old firmware was not "
+		 "overwritten."),
 	[BF_END_UNKNOWN] = "The state of the pack is not known: it does not answer any more.",
 	[BF_END_RECOVERY] = "The pack has no complete firmware and needs recovery.",
 };
@@ -168,6 +168,8 @@ static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_o
 		err->rc = end->rc;
 	if (err->rc == BF_E_INTERRUPTED && !err->next[0])
 		bf_next(err, "run the same command again: it goes on from here");
+	if (err->rc == BF_E_RESTORED && !is_command(err->next))
+		bf_next_command(run, BF_JOB_PROBE, NULL, err);
 	out->rc = err->rc;
 	out->state = end->state;
 	expand(run, sentences[end->text], form, sizeof(form));

@@ -7,7 +7,7 @@ static enum bf_talking talking_of(const struct bf_ident *ident)
 {
 	if (ident->in_bootloader)
 		return BF_TALKING_LOADER;
-	return BF_TALKING_APP;
+	return ident->talks == BF_TALKS_APPLICATION ? BF_TALKING_APP : BF_TALKING_SOMEBODY;
 }
 
 /* What the bank states tell of an application beside the bootloader that answers. */
@@ -46,8 +46,10 @@ static void hear(struct bf_model *m, const struct bf_ident *ident)
 	if (m->talking == BF_TALKING_APP) {
 		m->app = BF_APP_RUNNING;
 		m->entered = BF_ENTERED_NOT;
-	} else {
+	} else if (m->talking == BF_TALKING_LOADER) {
 		m->app = app_beside_loader(m, ident);
+	} else if (m->app == BF_APP_RUNNING) {
+		m->app = BF_APP_UNKNOWN;
 	}
 }
 
@@ -74,7 +76,8 @@ void bf_model_found(struct bf_model *m, const struct bf_ident *ident, bool by_wi
 	m->holds = BF_HOLDS_OLD;
 	if (m->talking == BF_TALKING_APP)
 		m->runs = BF_RUNS_OLD;
-	else if (before != BF_ENTERED_BY_US) /* a run that begins again may have taken it there */
+	else if (m->talking == BF_TALKING_LOADER &&
+		 before != BF_ENTERED_BY_US) /* a run that begins again may have taken it there */
 		m->entered = by_window ? BF_ENTERED_WINDOW : BF_ENTERED_FOUND;
 	m->found_absent = m->app == BF_APP_ABSENT;
 }
@@ -95,7 +98,7 @@ void bf_model_heard(struct bf_model *m, const struct bf_ident *ident, enum bf_ma
 		m->runs = m->target_is_old ? BF_RUNS_OLD : BF_RUNS_NEW;
 	else if (m->target_is_old)
 		m->runs = BF_RUNS_UNTOLD;
-	else if (match == BF_MATCH_UNTOLD && m->stage >= BF_STAGE_WRITING)
+	else if (match == BF_MATCH_UNTOLD && m->stage >= BF_STAGE_WRITTEN)
 		m->runs = BF_RUNS_UNTOLD;
 	else
 		m->runs = cannot_be_old(m) ? BF_RUNS_UNTOLD : BF_RUNS_OLD;
@@ -110,7 +113,7 @@ void bf_model_learned(struct bf_model *m, const struct bf_ident *loader)
 		m->runs = BF_RUNS_UNKNOWN;
 		m->app = app_beside_loader(m, loader);
 	}
-	if (!loader->in_bootloader) {
+	if (loader->talks == BF_TALKS_APPLICATION) {
 		m->talking = BF_TALKING_APP;
 		m->app = BF_APP_RUNNING;
 		m->entered = BF_ENTERED_NOT;
@@ -314,6 +317,10 @@ const char *bf_model_wrong(const struct bf_model *m)
 	if (m->stage >= BF_STAGE_WRITTEN && !m->went_back && m->holds != BF_HOLDS_NEW &&
 	    m->holds != BF_HOLDS_BAD && m->survives.image != BF_KNOWN_YES)
 		return "written, and not there";
+	if (m->runs == BF_RUNS_UNTOLD && m->stage < BF_STAGE_WRITTEN)
+		return "half an image is said to run";
+	if (m->talking == BF_TALKING_SOMEBODY && m->app == BF_APP_RUNNING)
+		return "an application runs that nobody recognised";
 	if (m->link_gone && m->talking != BF_TALKING_NOBODY)
 		return "somebody answers over a link that is gone";
 	if (m->stage == BF_STAGE_NONE && m->holds != BF_HOLDS_OLD && m->holds != BF_HOLDS_NEW)
@@ -368,7 +375,7 @@ static const struct end_row after_failure[] = {
 	  { BF_STATE_OLD, BF_OK, BF_END_OLD_STILL, BF_END_NEXT_CAUSE } },
 	{ STAGE(NONE), TALKING(LOADER), ANY, ANY, APP(ABSENT), 0, BY_US,
 	  { BF_STATE_RECOVERY, BF_OK, BF_END_NO_FIRMWARE_AS_FOUND, BF_END_NEXT_CAUSE } },
-	{ STAGE(NONE), TALKING(LOADER) | TALKING(NOBODY), ANY, ANY, ANY, BY_US, 0,
+	{ STAGE(NONE), TALKING(LOADER) | TALKING(NOBODY) | TALKING(SOMEBODY), ANY, ANY, ANY, BY_US, 0,
 	  { BF_STATE_UNTOUCHED, BF_OK, BF_END_IN_LOADER_BY_US, BF_END_NEXT_CAUSE } },
 	{ STAGE(NONE), TALKING(LOADER), ANY, ANY, ANY, 0, 0,
 	  { BF_STATE_UNTOUCHED, BF_OK, BF_END_IN_LOADER_AS_FOUND, BF_END_NEXT_CAUSE } },
@@ -376,7 +383,7 @@ static const struct end_row after_failure[] = {
 	  { BF_STATE_UNTOUCHED, BF_OK, BF_END_NOTHING_CHANGED, BF_END_NEXT_CAUSE } },
 	{ STAGE(WRITING), ANY, RUNS(OLD), HOLDS(OLD), ANY, 0, BACK | DATA_LOST,
 	  { BF_STATE_OLD, BF_OK, BF_END_OLD_STILL, BF_END_NEXT_CAUSE } },
-	{ STAGE(WRITING), TALKING(LOADER), ANY, HOLDS(OLD), ANY, BY_US, BACK,
+	{ STAGE(WRITING), TALKING(LOADER) | TALKING(SOMEBODY), ANY, HOLDS(OLD), ANY, BY_US, BACK,
 	  { BF_STATE_UNTOUCHED, BF_OK, BF_END_IN_LOADER_BY_US, BF_END_NEXT_CAUSE } },
 	{ STAGE(WRITING), TALKING(LOADER), ANY, HOLDS(OLD), ANY, 0, BACK,
 	  { BF_STATE_UNTOUCHED, BF_OK, BF_END_IN_LOADER_AS_FOUND, BF_END_NEXT_CAUSE } },
@@ -435,6 +442,8 @@ static const struct end_row after_failure[] = {
 	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_SILENT, BF_END_NEXT_SAME } },
 	{ STAGE(WRITTEN), TALKING(LOADER), ANY, HOLDS(NEW), ANY, VERIFIED, 0,
 	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_NOT_STARTED, BF_END_NEXT_SAME } },
+	{ STAGE(STARTED), TALKING(SOMEBODY), ANY, HOLDS(NEW), ANY, 0, 0,
+	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_UNTOLD, BF_END_NEXT_SAME } },
 	/* Written, not verified, and the bootloader does not start it: it takes it for no firmware. */
 	{ STAGE(STARTED) | STAGE(CONFIRMED), TALKING(LOADER), ANY, ANY, ANY, 0, OLD_SAFE | VERIFIED,
 	  { BF_STATE_RECOVERY, BF_E_RECOVERY, BF_END_RECOVERY, BF_END_NEXT_RECOVER } },

@@ -9,7 +9,7 @@
 #define REOPEN_TIME \
 	BF_SEC(10) /* for an adapter that was plugged again, or a port that re-enumerates */
 #define MEET_TIME BF_SEC(12) /* a start with a swap to finish takes some seconds */
-#define LAST_LOOK BF_SEC(3)
+#define LAST_LOOK BF_SEC(5)
 #define LOOKS     3u /* small questions that a line which merely loses messages does not lose all */
 
 /* ---- the policy ---- */
@@ -360,21 +360,14 @@ enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err
 void bf_last_look(struct bf_run *run)
 {
 	struct bf_err unused;
-	bf_time until = bf_in(run->clock, LAST_LOOK);
 
-	if (!run->proto || run->model.link_gone || run->clock->ended)
+	if (!run->proto || run->clock->ended)
 		return;
-	do {
-		bf_err_init(&unused);
-		if (!bf_run_ask(run, &unused))
-			return;
-		to_first_rate(run);
-		if (unused.rc == BF_E_GONE)
-			bf_model_link(&run->model, true);
-	} while (!run->model.link_gone && is_silence(unused.rc) &&
-		 bf_clock_until(run->clock, bf_in(run->clock, RECONNECT_PACE)) &&
-		 bf_now(run->clock) < until);
-	bf_model_silent(&run->model);
+	bf_err_init(&unused);
+	if (!run->model.link_gone && !bf_run_ask(run, &unused))
+		return;
+	to_first_rate(run);
+	(void)bf_run_await(run, bf_in(run->clock, LAST_LOOK), &unused);
 }
 
 /* ---- beginning again ---- */

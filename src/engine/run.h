@@ -215,6 +215,9 @@ void bf_advise(struct bf_run *run, struct bf_err *err);
 void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
 		     struct bf_err *err);
 
+/* The same command with these checks (bits of enum bf_allow) waived as well. */
+void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *err);
+
 /* load.c */
 enum bf_rc bf_ph_profile(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err);

@@ -185,7 +185,9 @@ enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
 	/* Another restart would end its test boot. */
 	rc = run->model.started_early ? bf_run_repeat(run, "asking what runs", bf_run_ask, err)
 				      : bf_run_restart(run, err);
-	if (rc && run->model.no_proof && !run->model.link_gone && rc != BF_E_INTERRUPTED) {
+	if (rc && run->job->allow[BF_ALLOW_NO_PROOF] && !run->model.link_gone &&
+	    rc != BF_E_INTERRUPTED) {
+		bf_model_no_proof(&run->model);
 		bf_say(run, BF_EV_WARNING, "the pack does not answer now: %s", err->cause);
 		bf_err_init(err);
 		run->silent = true;

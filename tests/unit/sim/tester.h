@@ -66,7 +66,7 @@ static inline void tester_send(struct tester *s, const uint8_t *msg, size_t len)
 	uint8_t sn = 1, left;
 
 	if (len <= 7) {
-		memcpy(d + 1, msg, len);
+		memcpy(d + 1, msg, len & 7); /* as the compiler does not see */
 		tester_put(s, d, 1 + len);
 		return;
 	}
