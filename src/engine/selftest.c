@@ -262,6 +262,21 @@ static bool has_answers(const struct bf_run *run)
 	       (run->ident.caps & (BF_CAP_BALANCE | BF_CAP_SELF_TEST));
 }
 
+/* Written over in its only place the old firmware is gone. A stream may go into a second slot that nobody speaks
+ * of; what MCUboot starts there is on trial. */
+static bool may_go_back_itself(const struct bf_run *run)
+{
+	static const enum bf_cap caps[] = { BF_CAP_DUAL_BANK, BF_CAP_TRIAL, BF_CAP_REVERT,
+					    BF_CAP_MCUBOOT };
+
+	for (size_t i = 0; i < BF_COUNT(caps); i++) {
+		if (bf_run_can(run, caps[i]))
+			return true;
+	}
+	return run->ident.n_slots > 1 ||
+	       (bf_run_can(run, BF_CAP_SINK) && run->image && bf_image_meta(run->image)->mcuboot);
+}
+
 /* Where nobody confirms, firmware on trial judges itself; one that gives up restarts into the old. */
 static enum bf_rc watch_it_stay(struct bf_run *run, struct bf_err *err)
 {
@@ -269,7 +284,7 @@ static enum bf_rc watch_it_stay(struct bf_run *run, struct bf_err *err)
 	bf_time until = bf_in(run->clock, STAY);
 	struct bf_check check = bf_check("stays-running", -1);
 
-	if (bf_run_can(run, BF_CAP_CONFIRM) || run->model.no_proof)
+	if (bf_run_can(run, BF_CAP_CONFIRM) || run->model.no_proof || !may_go_back_itself(run))
 		return BF_OK;
 	if (bf_run_pause(run, STAY, err))
 		return err->rc;
