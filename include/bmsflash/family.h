@@ -281,7 +281,8 @@ struct bf_loader_ops {
 	/* Reads len bytes; the engine asks in steps. */
 	enum bf_rc (*read)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
 			   uint8_t *buf, size_t len, struct bf_err *err);
-	/* How many bytes a region holds whose size is 0 (unknown): it may be read whole for that. */
+	/* How many bytes a region holds whose size is 0 (unknown): it may be read whole for that. 0: the device
+	 * says that it holds none. */
 	enum bf_rc (*extent)(struct bf_proto *p, const struct bf_region *region, uint32_t *ret,
 			     struct bf_err *err);
 	enum bf_rc (*hash)(struct bf_proto *p, uint32_t addr, uint32_t size,

@@ -24,6 +24,7 @@ struct backup {
 	uint64_t done, total;
 	size_t bytes;   /* saved so far */
 	bool firmware;  /* what runs was read */
+	bool none;      /* the bootloader says that there is none */
 	bool data_only; /* configuration and calibration */
 	bool in_memory; /* no archive is written */
 };
@@ -421,9 +422,11 @@ static enum bf_rc learn_size(struct backup *b, struct bf_region *r, struct bf_er
 	rc = bf_run_stop(run, err);
 	if (!rc)
 		rc = ops->loader->extent(run->proto, r, &r->size, err);
-	if (!rc || rc == BF_E_INTERRUPTED || rc == BF_E_GONE)
+	if (rc == BF_E_INTERRUPTED || rc == BF_E_GONE || r->size)
 		return rc;
-	bf_say(run, BF_EV_NOTICE, "'%s' cannot be read: %s", r->name, err->cause);
+	b->none = b->none || (!rc && is_firmware(&run->ident, r));
+	bf_say(run, BF_EV_NOTICE, "'%s' %s%s", r->name, rc ? "cannot be read: " : "is empty",
+	       rc ? err->cause : "");
 	bf_err_init(err);
 	r->access &= ~(unsigned)BF_ACCESS_READ;
 	return BF_OK;
@@ -452,7 +455,7 @@ static enum bf_rc without_firmware(const struct backup *b, struct bf_err *err)
 {
 	struct bf_run *run = b->run;
 
-	if (!bf_app_may_be_lost(run))
+	if (b->none || !bf_app_may_be_lost(run))
 		return BF_OK; /* there is none */
 	if (run->torn && b->archive.n)
 		return BF_OK; /* what an interrupted run left of it is saved; only going on completes it */

@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-#define FIRST_BLOCK 2
-#define LAST_BLOCK  0xFFFF
+#define FIRST_BLOCK  2
+#define LAST_BLOCK   0xFFFF
+#define ERR_FIRMWARE 0x0A
 
 /* ---- DfuSe ---- */
 
@@ -270,8 +271,16 @@ enum bf_rc bf_dfu_extent(struct bf_proto *p, const struct bf_region *region, uin
 		return bf_fail(err, BF_E_INTERNAL, "reading in the middle of a download");
 	if (!(d->desc.attributes & BF_DFU_CAN_UPLOAD))
 		return bf_fail(err, BF_E_UNSUPPORTED, "the device does not let itself be read");
-	if (stream_until(d, region->alt, SIZE_MAX, err))
-		return bf_while(err, "finding the size of '%s'", region->name);
+	if (stream_until(d, region->alt, SIZE_MAX, err)) {
+		/* Its own word that there is no firmware to give back. */
+		if (!err->dev_refused || err->dev_code != ERR_FIRMWARE)
+			return bf_while(err, "finding the size of '%s'", region->name);
+		bf_err_init(err);
+		return BF_OK;
+	}
+	if (!d->stream.len) /* which says nothing of what it holds */
+		return bf_fail(err, BF_E_UNSUPPORTED, "the device uploads nothing of '%s'",
+			       region->name);
 	*ret = (uint32_t)d->stream.len;
 	return BF_OK;
 }

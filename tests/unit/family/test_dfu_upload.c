@@ -34,6 +34,25 @@ static void the_size_of_the_firmware_is_found_by_reading_it_when_asked(void **st
 	assert_int_equal(b->peer.state, S_IDLE);
 }
 
+static void a_device_without_firmware_holds_nothing(void **state)
+{
+	BENCH(false, true);
+	const struct bf_region *r;
+	struct bf_ident id;
+	uint32_t size;
+
+	(void)state;
+	connect_for(b, BF_ENTRY_READ);
+	id = identify(b);
+	r = &id.regions[0];
+	/* An empty upload is not its word. */
+	wanted(b, b->proto->ops->loader->extent(b->proto, r, &size, &b->err), BF_E_UNSUPPORTED);
+	fake_once(b->peer.usb, "A102*", "stall", 0);
+	fake_once(b->peer.usb, "A103*", "00 000000 02 00", 0);
+	fake_once(b->peer.usb, "A103*", "0A 000000 0A 00", 0);
+	assert_int_equal(extent(b, r), 0);
+}
+
 static void an_upload_of_whole_blocks_ends_with_an_empty_one(void **state)
 {
 	BENCH(false, true);
@@ -109,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_size_of_the_firmware_is_found_by_reading_it_when_asked),
+		cmocka_unit_test(a_device_without_firmware_holds_nothing),
 		cmocka_unit_test(an_upload_of_whole_blocks_ends_with_an_empty_one),
 		cmocka_unit_test(a_lost_upload_block_begins_the_stream_anew),
 		cmocka_unit_test(what_was_read_before_a_download_is_not_believed_after),
