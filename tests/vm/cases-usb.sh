@@ -187,11 +187,15 @@ case_dfu_model_zephyr() {
 	theirs power 2fe3:0005 2fe3:ffff -a 1
 }
 
-case_all_dfu_model_st_rom() { # dfu-util 0.11 takes a stall while the flash works for a failure
-	model=st-rom
-	usb_pack model=st-rom,flash=instant || return 1
+ours_alone() { # where dfu-util cannot
+	usb_pack "model=$model,flash=instant" || return 1
 	update usb --allow no-hardware,no-backup,single-bank >flash.out 2>&1 || { tail -n 3 flash.out; return 1; }
 	poll found_by_kernel 0150
+}
+
+case_all_dfu_model_st_rom() { # dfu-util 0.11 takes a stall while the flash works for a failure
+	model=st-rom
+	ours_alone
 }
 
 case_all_dfu_model_dapboot() {
@@ -204,9 +208,9 @@ case_all_dfu_model_zephyr_next() {
 	theirs reset 2fe3:0001 2fe3:ffff -a 1 && ours --alt image_1 --allow no-hardware,no-backup,single-bank
 }
 
-case_all_dfu_model_mcuboot() {
+case_all_dfu_model_mcuboot() { # dfu-util gives up when nothing answers, and resets nothing
 	model=mcuboot
-	theirs reset 2fe3:0100 2fe3:0101 -a 1 && ours --alt image_1 --allow no-hardware,no-backup,single-bank
+	theirs power 2fe3:0100 2fe3:0101 -a 1 && ours --alt image_1 --allow no-hardware,no-backup,single-bank
 }
 
 case_all_dfu_model_maple() {
@@ -214,9 +218,9 @@ case_all_dfu_model_maple() {
 	theirs reset 1eaf:0004 1eaf:0003 -a 1 && ours --alt 1 --allow no-hardware,no-backup,single-bank
 }
 
-case_all_dfu_model_cherryusb() { # its reset clears a state and starts nothing
+case_all_dfu_model_cherryusb() { # dfu-util takes it at its word, and finds no memory map
 	model=cherryusb
-	theirs power 34b7:0001 34b7:ffff
+	ours_alone
 }
 
 case_all_dfu_model_gd32() {
