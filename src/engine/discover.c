@@ -315,13 +315,15 @@ static void see_it_back(struct bf_run *run)
 void bf_ph_part(struct bf_run *run)
 {
 	const struct bf_model *m = &run->model;
-	bool changed = m->stage != BF_STAGE_NONE && m->holds != BF_HOLDS_OLD;
+	bool lost =
+		m->holds == BF_HOLDS_PARTIAL || m->holds == BF_HOLDS_BAD; /* nothing could start */
 	/* It was seen to run, and may have been taken into its bootloader again with a forgotten session. */
-	bool away = m->entered == BF_ENTERED_BY_US || (m->stopped_by_us && !changed);
+	bool away =
+		m->entered == BF_ENTERED_BY_US || (m->stopped_by_us && m->stage == BF_STAGE_NONE);
 
 	if (run->proto && run->proto->ops->leave && !run->parted)
 		run->proto->ops->leave(run->proto);
-	if (run->proto && away && !changed)
+	if (run->proto && away && !lost)
 		see_it_back(run);
 	run->proto = bf_proto_close(run->proto);
 }
