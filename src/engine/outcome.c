@@ -114,6 +114,9 @@ static const char *const sentences[BF_END_COUNT] = {
 		"%n is written and started; the pack does not show which firmware it runs.",
 	[BF_END_UNPROVEN_NOT_STARTED] =
 		"%n is written and verified, and was not started yet: run the same command.",
+	[BF_END_UNPROVEN_TAKEN] =
+		("%n is written, and the device took it without an error; its start was not seen: "
+		 "switch the pack off and on, then run the same command."),
 	[BF_END_UNKNOWN_OLD_INTACT] =
 		("The state of the pack is not known: it does not answer. The old firmware was not "
 		 "overwritten."),

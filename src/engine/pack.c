@@ -347,6 +347,7 @@ enum flag {
 	BY_US = 1 << 5,    /* this run took the pack into its bootloader */
 	OLD_SAFE = 1 << 6, /* the old image is in a place of its own */
 	NO_PROOF = 1 << 7,
+	SINK = 1 << 9,  /* a stream device: whether it keeps the old image is not known */
 	HEARD = 1 << 8, /* the new firmware was heard running */
 };
 
@@ -356,7 +357,7 @@ static unsigned flags_of(const struct bf_model *m)
 	       (m->data != BF_DATA_KEPT ? DATA_LOST : 0u) | (m->failed_test ? FAILED : 0u) |
 	       (m->link_gone ? GONE : 0u) | (m->entered == BF_ENTERED_BY_US ? BY_US : 0u) |
 	       (m->survives.image == BF_KNOWN_YES ? OLD_SAFE : 0u) | (m->no_proof ? NO_PROOF : 0u) |
-	       (m->new_heard ? HEARD : 0u);
+	       (m->new_heard ? HEARD : 0u) | (m->survives.image == BF_KNOWN_NOT ? SINK : 0u);
 }
 
 struct end_row {
@@ -442,6 +443,9 @@ static const struct end_row after_failure[] = {
 	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_SILENT, BF_END_NEXT_SAME } },
 	{ STAGE(WRITTEN), TALKING(LOADER), ANY, HOLDS(NEW), ANY, VERIFIED, 0,
 	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_NOT_STARTED, BF_END_NEXT_SAME } },
+	/* A stream device looks at an image when it takes it, and would have said that it is bad. */
+	{ STAGE(STARTED), TALKING(LOADER) | TALKING(NOBODY), ANY, HOLDS(NEW), ANY, SINK, HEARD | FAILED,
+	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_TAKEN, BF_END_NEXT_SAME } },
 	{ STAGE(STARTED), TALKING(SOMEBODY), ANY, HOLDS(NEW), ANY, 0, 0,
 	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_UNTOLD, BF_END_NEXT_SAME } },
 	/* Written, not verified, and the bootloader does not start it: it takes it for no firmware. */

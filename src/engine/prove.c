@@ -42,18 +42,24 @@ static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)
 
 	if (run->has_target_version)
 		bf_version_text(&run->target_version, want);
-	if (run->model.talking == BF_TALKING_LOADER)
+	if (run->model.talking == BF_TALKING_LOADER) {
 		bf_fail(err, BF_E_UNPROVEN,
 			"after the restart the pack stays in its bootloader and does not run %s",
 			want);
-	else if (run->model.runs == BF_RUNS_UNTOLD)
+		if (!run->model.failed_test) {
+			bf_likely(err,
+				  "it starts its firmware only after it was switched off and on");
+			return err->rc;
+		}
+	} else if (run->model.runs == BF_RUNS_UNTOLD) {
 		bf_fail(err, BF_E_UNPROVEN,
 			"after the restart the pack answers as '%s', which shows neither the new "
 			"firmware nor the old",
 			now ? now : "unknown");
-	else
+	} else {
 		bf_fail(err, BF_E_RESTORED, "after the restart the pack runs %s, not %s",
 			now ? now : "its previous firmware", want);
+	}
 	bf_name_loop(run, err);
 	return err->rc;
 }

@@ -331,6 +331,9 @@ static enum bf_rc await_once(struct bf_run *run, bf_time deadline, struct bf_err
 			return rc;
 		bf_err_init(err);
 		rc = BF_OK;
+		/* The port is back with the line as it was set last; the pack starts at its own. */
+		if (ops->default_rate)
+			ops->default_rate(run->proto);
 	}
 	if (ops->await)
 		rc = ops->await(run->proto, deadline, err);

@@ -86,7 +86,7 @@ static const struct bf_choice functionals[] = {
 	{ NULL },
 };
 
-static const struct bf_choice addressings[] = {
+static const struct bf_choice address_modes[] = {
 	{ "normal", BF_CAN_NORMAL },
 	{ "extended", BF_CAN_EXTENDED },
 	{ "mixed", BF_CAN_MIXED },
@@ -249,7 +249,7 @@ const struct bf_key_row bf_key_rows[] = {
 	  "identifier of requests to all nodes; functional in [uds] says which requests those are" },
 	{ "can", "extended", BF_VALUE_BOOL, PROFILE(can_ext), 0, 0, "no", NULL,
 	  "identifiers have 29 bits" },
-	{ "can", "addressing", BF_VALUE_CHOICE, PROFILE(can_addressing), 0, 0, "normal", addressings,
+	{ "can", "addressing", BF_VALUE_CHOICE, PROFILE(can_addressing), 0, 0, "normal", address_modes,
 	  "ISO-TP addressing; extended and mixed have an address byte before each frame's own bytes" },
 	{ "can", "target-address", NUM, PROFILE(can_target), 0, 0xFF, "0x00", NULL,
 	  "that byte in our frames; mixed: in those of the pack, too" },

@@ -486,6 +486,9 @@ enum bf_rc bf_uds_ping(struct bf_proto *p, struct bf_err *err)
 	return bf_uds_ask(uds_of(p), &ask, NULL, err);
 }
 
+#define PRESENT_GAP \
+	BF_MS(10) /* P3 of the client, ISO 14229-2, for servers that are quicker than P2 allows */
+
 /* Some servers heed nothing else: 3E 80 goes out between blocks, too. */
 enum bf_rc bf_uds_present(struct uds *u, struct bf_err *err)
 {
@@ -503,6 +506,9 @@ enum bf_rc bf_uds_present(struct uds *u, struct bf_err *err)
 	    bf_now(uds_clock(u)) - u->last_present < KEEPALIVE_AFTER)
 		return BF_OK;
 	rc = bf_uds_send(u, &ask, err);
+	/* Nobody answers: a server with one buffer must have taken it before the next request comes. */
+	if (!rc && !bf_clock_until(uds_clock(u), bf_in(uds_clock(u), PRESENT_GAP)))
+		rc = bf_fail(err, BF_E_INTERRUPTED, "stopped");
 	u->last_present = bf_now(uds_clock(u));
 	return rc ? bf_while(err, "keeping the session open") : BF_OK;
 }

@@ -205,7 +205,7 @@ static bool submit_other(struct bf_usbip *u, unsigned endpoint, bool in, size_t 
 		if (u->gadget.ops->out(u->gadget.dev, endpoint, u->in + URB_HEADER, len, now) < 0)
 			return reply(u, RET_SUBMIT, -EPIPE, 0, NULL, 0);
 		u->taken[endpoint] += len;
-		urb.upto = u->taken[endpoint];
+		urb.up_to = u->taken[endpoint];
 	}
 	u->pending[u->n_pending++] = urb;
 	return bf_usbip_settle(u, now);
@@ -236,7 +236,7 @@ static int settle_one(struct bf_usbip *u, const struct bf_usbip_urb *urb, bf_tim
 
 	if (!urb->in) {
 		unsent = ops->unsent(u->gadget.dev, urb->endpoint);
-		if (u->taken[urb->endpoint] - unsent + SENT_EARLY < urb->upto)
+		if (u->taken[urb->endpoint] - unsent + SENT_EARLY < urb->up_to)
 			return 0;
 		return reply_to(u, urb->seq, RET_SUBMIT, 0, urb->len, NULL, 0) ? 1 : -1;
 	}

@@ -20,7 +20,7 @@ struct bf_usbip_urb { /* not answered yet */
 	uint8_t endpoint;
 	bool in;
 	uint32_t len;
-	uint64_t upto; /* OUT: finished when so many bytes of the endpoint have left */
+	uint64_t up_to; /* OUT: finished when so many bytes of the endpoint have left */
 };
 
 struct bf_usbip {

@@ -94,7 +94,7 @@ static void is_true(const struct bf_model *m, unsigned *n)
 		break;
 	case BF_STATE_UNPROVEN:
 		if (e.rc == BF_E_UNPROVEN && m->runs == BF_RUNS_UNKNOWN && !m->verified &&
-		    m->talking != BF_TALKING_SOMEBODY)
+		    m->talking != BF_TALKING_SOMEBODY && m->survives.image != BF_KNOWN_NOT)
 			complain(m, "says verified of what nobody checked");
 		if (e.rc == BF_E_UNPROVEN && m->holds == BF_HOLDS_PARTIAL &&
 		    m->runs != BF_RUNS_UNTOLD)
