@@ -121,6 +121,8 @@ static const char *const sentences[BF_END_COUNT] = {
 		("The state of the pack is not known: it does not answer. The old firmware was not "
 		 "overwritten."),
 	[BF_END_UNKNOWN] = "The state of the pack is not known: it does not answer any more.",
+	[BF_END_RECOVERY_MAYBE] = ("The pack does not answer as its firmware, which may be erased: "
+				   "it needs recovery."),
 	[BF_END_RECOVERY] = "The pack has no complete firmware and needs recovery.",
 };
 

@@ -79,7 +79,7 @@ void bf_model_found(struct bf_model *m, const struct bf_ident *ident, bool by_wi
 	else if (m->talking == BF_TALKING_LOADER &&
 		 before != BF_ENTERED_BY_US) /* a run that begins again may have taken it there */
 		m->entered = by_window ? BF_ENTERED_WINDOW : BF_ENTERED_FOUND;
-	m->found_absent = m->app == BF_APP_ABSENT;
+	m->found_app = m->talking == BF_TALKING_APP;
 }
 
 /* A single place that was wholly written cannot run what was there before, whatever number it says. */
@@ -429,6 +429,10 @@ static const struct end_row after_failure[] = {
 	  { BF_STATE_RECOVERY, BF_E_RECOVERY, BF_END_RECOVERY, BF_END_NEXT_RECOVER } },
 	{ ANY, TALKING(LOADER), ANY, ANY, APP(ABSENT), 0, 0,
 	  { BF_STATE_RECOVERY, BF_E_RECOVERY, BF_END_RECOVERY, BF_END_NEXT_RECOVER } },
+
+	/* It answers, not as its application, and whether the only place was erased is not known. */
+	{ STAGE(WRITING), TALKING(LOADER) | TALKING(SOMEBODY), ANY, HOLDS(UNKNOWN), ANY, 0, OLD_SAFE,
+	  { BF_STATE_RECOVERY, BF_E_RECOVERY, BF_END_RECOVERY_MAYBE, BF_END_NEXT_RECOVER } },
 
 	/* The adapter is gone: nobody knows. */
 	{ ANY, ANY, ANY, ANY, ANY, GONE | OLD_SAFE, 0,

@@ -95,7 +95,7 @@ struct bf_model {
 	bool old_blocked;   /* the security counter would not let the old firmware start */
 	bool no_proof;      /* --allow no-proof was given and is needed */
 	bool stopped_by_us; /* this run took the application down, at some time */
-	bool found_absent;  /* the pack itself said at the beginning that it has no application */
+	bool found_app;     /* its application answered when the run began */
 };
 
 /* ---- what was heard ---- */
@@ -174,6 +174,7 @@ enum bf_end_text {
 	BF_END_UNKNOWN_OLD_INTACT,
 	BF_END_UNKNOWN,
 	BF_END_RECOVERY,
+	BF_END_RECOVERY_MAYBE,
 	BF_END_COUNT
 };
 

@@ -160,6 +160,9 @@ static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 
 	if (p->run->job->dry_run)
 		return BF_OK;
+	/* Contents alone do not start such a pack: the end of its download, or its check, was missing. */
+	if (!bf_run_can(p->run, BF_CAP_ANY_ORDER) && !p->run->model.found_app)
+		return BF_OK;
 	if (bf_run_can(p->run, BF_CAP_HASH) && ops->loader->hash_units && !p->exact)
 		rc = compare_hashes(p, err);
 	else if (bf_run_can(p->run, BF_CAP_READ) && ops->loader->read &&
