@@ -153,6 +153,23 @@ enum bf_rc bf_earlier_take(struct bf_run *run, struct bf_err *err)
 	return bf_path(run->backup_path, err, "%s", bf_backup_path(run->saved));
 }
 
+/* An earlier run wrote the image, started it and did not see it start. The application tells the image's version now,
+ * and told another one then. */
+static bool tells_the_new_version(const struct bf_run *run, const struct bf_json *j)
+{
+	const char *was = bf_json_str(j, "was");
+	struct bf_version want = run->target_version, now = run->ident.version;
+	char text[BF_VERSION_TEXT];
+
+	if (!was || !run->has_target_version || !run->ident.has_version ||
+	    run->model.talking != BF_TALKING_APP)
+		return false;
+	if (run->ident.version_short)
+		want.build = now.build = 0;
+	return bf_version_cmp(&want, &now) == 0 &&
+	       strcmp(was, bf_version_text(&run->ident.version, text)) != 0;
+}
+
 static void take_up(struct bf_run *run, const struct bf_json *j)
 {
 	const char *sha = bf_json_str(j, "image_sha256");
@@ -172,6 +189,8 @@ static void take_up(struct bf_run *run, const struct bf_json *j)
 	/* Cells are compared across the restart; before it a fresh reading is the better one. */
 	if (same && started)
 		read_before(run, j);
+	run->proven_later = same && started && tells_the_new_version(run, j);
+	run->verified_before = run->proven_later ? (unsigned)bf_json_int(j, "verified", 0) : 0;
 }
 
 static bool names_this_pack(const struct bf_run *run, const struct bf_json *j)
@@ -305,7 +324,7 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	BF_AUTO(bf_json) *j = bf_json_object();
 	BF_AUTO_MEM char *line = NULL;
 	BF_AUTO_MEM char *text = NULL;
-	char sha[2 * BF_SHA256_LEN + 1], folder[PATH_MAX];
+	char sha[2 * BF_SHA256_LEN + 1], folder[PATH_MAX], was[BF_VERSION_TEXT];
 
 	image_hash(run, sha);
 	bf_json_set_int(j, "v", JOURNAL_VERSION);
@@ -315,6 +334,9 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	bf_json_set_str(j, "image", bf_image_path(run->image));
 	bf_json_set_str(j, "image_sha256", sha);
 	bf_json_set_str(j, "reached", stage_name(run->model.stage));
+	if (bf_ident_version(&run->ident, was))
+		bf_json_set_str(j, "was", was);
+	bf_json_set_int(j, "verified", run->model.verified);
 	if (run->has_place) {
 		bf_json_set_int(j, "place", run->place_addr);
 		bf_json_set_int(j, "place_alt", run->place_alt);

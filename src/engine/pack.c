@@ -135,11 +135,11 @@ void bf_model_link(struct bf_model *m, bool gone)
 	m->link_gone = gone;
 }
 
-void bf_model_runs_already(struct bf_model *m, bool confirmed)
+void bf_model_runs_already(struct bf_model *m, bool confirmed, unsigned verified)
 {
 	m->runs = BF_RUNS_NEW;
 	m->holds = BF_HOLDS_NEW;
-	m->verified |= BF_VERIFIED_DIGEST;
+	m->verified |= verified;
 	if (!confirmed) /* an interrupted run started it */
 		m->stage = BF_STAGE_STARTED;
 }

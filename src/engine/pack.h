@@ -111,7 +111,7 @@ void bf_model_learned(struct bf_model *m, const struct bf_ident *loader);
 void bf_model_silent(struct bf_model *m);
 void bf_model_link(struct bf_model *m, bool gone);
 /* The pack was found to run the image already, before this run changed anything. */
-void bf_model_runs_already(struct bf_model *m, bool confirmed);
+void bf_model_runs_already(struct bf_model *m, bool confirmed, unsigned verified);
 
 /* ---- what this run did ---- */
 

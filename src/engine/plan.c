@@ -84,6 +84,8 @@ bool bf_when_changing(const struct bf_run *run)
 {
 	const struct bf_slot *active = bf_slot_active(&run->ident, NULL);
 
+	if (run->proven_later)
+		return false;
 	return !slot_holds(run, active) || run->ident.in_bootloader || !is_confirmed(run, active);
 }
 
@@ -97,11 +99,17 @@ static void look_at_slots(struct bf_run *run)
 	/* On the way back the bank states are those of before: what is there is compared. */
 	if (run->model.went_back)
 		return;
+	if (run->proven_later) {
+		todo->already_running = todo->already_confirmed = true;
+		bf_model_runs_already(&run->model, true, run->verified_before);
+		bf_journal_drop(run);
+		return;
+	}
 	if (slot_holds(run, active) && !run->ident.in_bootloader) {
 		todo->already_running = true;
 		todo->already_confirmed = is_confirmed(run, active);
 		/* Where it is not confirmed an interrupted run started it: what follows is that run's end. */
-		bf_model_runs_already(&run->model, todo->already_confirmed);
+		bf_model_runs_already(&run->model, todo->already_confirmed, BF_VERIFIED_DIGEST);
 		return;
 	}
 	todo->already_written = slot_holds(run, other) && (other->flags & BF_SLOT_BOOTABLE);

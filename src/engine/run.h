@@ -148,7 +148,9 @@ struct bf_run {
 	bool has_backup;
 	size_t record_lines; /* verify --record: whole ones */
 	bool usb_later; /* the file's USB numbers are not the application's: the bootloader is asked */
-	bool resumed; /* a journal of an interrupted run was found */
+	bool resumed;      /* a journal of an interrupted run was found */
+	bool proven_later; /* ... that started this image, and the pack tells now that it runs */
+	unsigned verified_before; /* bits of enum bf_verified, of that run */
 	/* Where an MCUboot image lies in this pack: found by this run, or told by its journal or archive. */
 	bool has_place;
 	uint32_t place_addr;

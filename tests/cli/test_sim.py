@@ -235,6 +235,19 @@ class Jobs(common.Case):
         self.assertEqual(self.running()["version"], "1.5.0")
         self.assertRegex(run.result["error"]["next"], "^bmsflash flash ")
 
+    def test_firmware_whose_start_was_not_seen_is_proven_by_the_same_command_without_writing(self):
+        words = ["--alt", "image_1", "--allow", "no-hardware,single-bank,no-backup"]
+        pack = self.pack("model=zephyr")
+        run = self.flash(V15, *words, pack=pack)
+        self.expect(run, 44)
+        self.assertEqual(run.result["state"], "unproven")
+        self.assertRegex(run.result["error"]["next"], "^bmsflash flash ")
+        run = self.flash(V15, *words, pack=pack)  # switched off and on meanwhile
+        self.expect(run, 0)
+        self.assertEqual(run.result["state"], "new-proven")
+        summary = run.of("summary")
+        self.assertTrue(not summary or summary[0]["bytes_sent"] == 0)
+
     def test_flashing_what_is_already_there_sends_nothing(self):
         self.expect(self.flash(V15), 0)
         run = self.flash(V15)
