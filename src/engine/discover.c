@@ -233,7 +233,7 @@ static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool he
 			bf_likely(err,
 				  "an adapter whose direction RTS switches: direction = rts in "
 				  "[rs485] of a profile");
-		bf_next(err, "check the wiring, then: bmsflash probe --if %s --node ADDR", name);
+		bf_next_command(run, run->job->kind, run->job->restore_from, err);
 		break;
 	case BF_WIRE_BUS:
 		if (!heard)
@@ -241,9 +241,7 @@ static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool he
 				  "the bus is silent: no power, wrong bit rate, or termination "
 				  "(60 ohm between CAN-H and CAN-L) missing");
 		bf_likely(err, "the pack listens on other identifiers: name its profile");
-		bf_next(err,
-			"check wiring and bit rate, then: bmsflash probe --if %s --profile NAME",
-			name);
+		bf_next_command(run, run->job->kind, run->job->restore_from, err);
 		break;
 	case BF_WIRE_USB:
 		bf_likely(err,

@@ -157,10 +157,14 @@ enum bf_rc bf_earlier_take(struct bf_run *run, struct bf_err *err)
  * and told another one then. */
 static bool tells_the_new_version(const struct bf_run *run, const struct bf_json *j)
 {
+	const struct bf_slot *active = bf_slot_active(&run->ident, NULL);
 	const char *was = bf_json_str(j, "was");
 	struct bf_version want = run->target_version, now = run->ident.version;
 	char text[BF_VERSION_TEXT];
 
+	/* Where the pack tells digests, those decide. */
+	if (active && active->digest_len)
+		return false;
 	if (!was || !run->has_target_version || !run->ident.has_version ||
 	    run->model.talking != BF_TALKING_APP)
 		return false;

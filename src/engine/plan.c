@@ -100,9 +100,9 @@ static void look_at_slots(struct bf_run *run)
 	if (run->model.went_back)
 		return;
 	if (run->proven_later) {
-		todo->already_running = todo->already_confirmed = true;
-		bf_model_runs_already(&run->model, true, run->verified_before);
-		bf_journal_drop(run);
+		/* It may still be on its test boot: what follows is the end of that run. */
+		todo->already_running = true;
+		bf_model_runs_already(&run->model, false, run->verified_before);
 		return;
 	}
 	if (slot_holds(run, active) && !run->ident.in_bootloader) {

@@ -76,14 +76,23 @@ class Verify(common.Case):
                               stderr=subprocess.PIPE, env=self.env, check=True)
         self.assertLess(int(done.stderr.decode().split()[-1]), 16 * 1024)
 
+    @staticmethod
+    def not_built(run):
+        error = run.result.get("error")
+        return bool(error) and "there is no protocol" in error["cause"]
+
     def test_a_profile_is_checked_and_its_requests_are_shown_in_order(self):
         profiles = os.path.join(common.ROOT, "data", "profiles")
         for name in sorted(os.listdir(profiles)):
             if name.endswith(".ini"):
                 with self.subTest(name):
                     run = self.run_json("verify", os.path.join(profiles, name))
+                    if self.not_built(run):
+                        continue
                     self.expect(run, 0)
         run = self.run_json("verify", os.path.join(profiles, "maker-zhidou.ini"))
+        if self.not_built(run):
+            self.skipTest("built without UDS")
         lines = [" ".join(e["text"].split()) for e in run.of("request")]
         wanted = ["3E 00", "31 01 02 02 step 'precondition'", "10 02 programming session", "27 07 seed",
                   "2E F0 11", "31 01 FF 00 44 {addr:4} {size:4} erase", "34 00 44", "31 01 02 01 {crc32} check of this",
@@ -96,7 +105,7 @@ class Verify(common.Case):
     def test_a_profile_that_is_wrong_is_named_with_its_line(self):
         path = self.path("bad.ini")
         with open(path, "w", encoding="utf-8") as f:
-            f.write("[routines]\nerase-option = {adress:4}\n")
+            f.write("[routines]\nerase-option = {place:4}\n")
         run = self.run_json("verify", path)
         self.expect(run, 20)
         self.assertIn("line 2", run.result["error"]["cause"])

@@ -286,7 +286,7 @@ static bool is_busy(uint8_t state)
 enum bf_rc bf_dfu_settle(struct bf_dfu *d, struct bf_err *err)
 {
 	bf_time give_up = bf_in(bf_dfu_clock(d), d->hurried ? 2 * IMPATIENCE : BUSY_MAX);
-	struct bf_dfu_status st;
+	struct bf_dfu_status st = { 0 };
 	bool cleared, aborted = false;
 	enum bf_rc rc;
 

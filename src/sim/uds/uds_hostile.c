@@ -26,6 +26,7 @@ static const struct {
 	TEXT("\0\0\0\0hidden"),
 	TEXT("'; reboot; '"),
 	TEXT("99999999999999999999.99999999999999999999.0"),
+	/* A right-to-left override: NOLINTNEXTLINE(misc-misleading-bidirectional) */
 	TEXT("\xe2\x80\xae"
 	     "0.5.1 noisrev"),
 #undef TEXT

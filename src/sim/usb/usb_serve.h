@@ -9,4 +9,4 @@
  *   vhci        plugs it into this machine's own virtual controller (module vhci_hcd, root)
  *   PORT        USB/IP on that TCP port of the loopback interface, for `usbip attach -r localhost -b 1-1`
  */
-enum bf_rc bf_sim_serve_usb(const struct bf_serve *s, const char *where, struct bf_err *err);
+enum bf_rc bf_sim_serve_usb(const struct bf_serve *how, const char *where, struct bf_err *err);

@@ -13,13 +13,14 @@ static const char *const maps[] = {
 	"@Internal Flash  /0x08000000/256*0002Kg",                 /* F1 large, F3, L4, G0 */
 	"@Internal Flash  /0x08010000/04*016Kg,01*064Kg,03*128Kg", /* as an F2 */
 	"@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg", /* F2, F405, F407 */
-	"@Internal Flash  "
-	"/0x08000000/04*016Kg,01*064Kg,07*128Kg,04*016Kg,01*064Kg,07*128Kg", /* F42x */
-	"@Internal Flash  /0x08000000/04*032Kg,01*128Kg,03*256Kg",           /* F7 */
-	"@Internal Flash  /0x08000000/04*016Kg,01*064Kg,01*128Kg",           /* F401xC */
-	"@Internal Flash  /0x08000000/08*128Kg",                             /* H7 */
-	"@Internal Flash  /0x08000000/128*0008Kg",                           /* H5 */
-	"@Internal Flash  /0x08000000/512*128Bg",                            /* L0 */
+	/* F42x */
+	("@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg,"
+	 "04*016Kg,01*064Kg,07*128Kg"),
+	"@Internal Flash  /0x08000000/04*032Kg,01*128Kg,03*256Kg", /* F7 */
+	"@Internal Flash  /0x08000000/04*016Kg,01*064Kg,01*128Kg", /* F401xC */
+	"@Internal Flash  /0x08000000/08*128Kg",                   /* H7 */
+	"@Internal Flash  /0x08000000/128*0008Kg",                 /* H5 */
+	"@Internal Flash  /0x08000000/512*128Bg",                  /* L0 */
 	"@Flash/0x08000000/3*1Kg,5*2Kg,3*1Kg",
 };
 
