@@ -266,6 +266,8 @@ static bool has_answers(const struct bf_run *run)
  * of; what MCUboot starts there is on trial. */
 static bool may_go_back_itself(const struct bf_run *run)
 {
+	if (run->ident.caps_later) /* nobody has said that it cannot */
+		return true;
 	static const enum bf_cap caps[] = { BF_CAP_DUAL_BANK, BF_CAP_TRIAL, BF_CAP_REVERT,
 					    BF_CAP_MCUBOOT };
 
