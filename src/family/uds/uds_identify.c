@@ -297,6 +297,21 @@ static bool has_hash(struct uds *u, const struct bf_ident *id)
 }
 
 /* Quantities of the built-in profile are a guess: one of them must answer. */
+static bool same_quantities(const struct bf_profile *a, const struct bf_profile *b)
+{
+	if (a->n_quantities != b->n_quantities)
+		return false;
+	for (size_t i = 0; i < a->n_quantities; i++) {
+		const struct bf_quantity_map *x = &a->quantities[i], *y = &b->quantities[i];
+
+		if (x->kind != y->kind || x->did != y->did || x->offset != y->offset ||
+		    x->modbus_register != y->modbus_register || x->width != y->width ||
+		    x->count != y->count || x->is_signed != y->is_signed)
+			return false;
+	}
+	return true;
+}
+
 static bool has_measures(struct uds *u)
 {
 	const struct bf_profile *pf = uds_profile(u);
@@ -305,8 +320,7 @@ static bool has_measures(struct uds *u)
 	struct bf_cur c;
 
 	bf_profile_default(&def);
-	if (u->ours || !pf->n_quantities ||
-	    memcmp(pf->quantities, def.quantities, sizeof(def.quantities)) != 0)
+	if (u->ours || !pf->n_quantities || !same_quantities(pf, &def))
 		return pf->n_quantities;
 	for (size_t i = 0; i < pf->n_quantities; i++) {
 		bf_err_init(&quiet);

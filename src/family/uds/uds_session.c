@@ -537,8 +537,10 @@ static bool stays_in_loader(struct uds *u)
 	if (!uds_profile(u)->loader_tx || u->at_loader || move_to(u, true, &quiet) ||
 	    open_bus(u, &quiet))
 		return false;
-	if (!poll_server(u, &quiet) || !poll_server(u, &quiet))
-		return true;
+	for (unsigned i = 0; i < 2; i++) {
+		if (!poll_server(u, &quiet))
+			return true;
+	}
 	(void)back_to_application(u, &quiet);
 	return false;
 }

@@ -144,7 +144,7 @@ static const struct dfu_model own_memory = {
 /* clang-format off */
 static const struct dfu_model models[] = {
 	/* The application's own USB stack says DFU 1.1 and jumps into the ROM, which speaks DfuSe. */
-	[BF_SIM_STM32APP - BF_SIM_DFU_FIRST] = {
+	[BF_SIM_STM32APP - BF_SIM_DFU_FIRST] = { /* NOLINT(misc-redundant-expression) */
 		.form = &bf_dfu_form_memory,
 		.run = { 0x1209, 0x0001, 0, 0x0110, DN | UP | WD, 1000, 4096 }, .loader = ST_ROM,
 		ST_NAME, .loader_serial = "207A35903056",

@@ -175,6 +175,15 @@ static void a_mistake_in_a_fault_prefix_is_found_before_anything_is_opened(void 
 	}
 }
 
+static bool has_sim(void)
+{
+	for (const struct bf_driver *const *d = bf_drivers(); *d; d++) {
+		if (strcmp((*d)->name, "sim") == 0)
+			return true;
+	}
+	return false;
+}
+
 static void a_rate_that_a_wire_does_not_have_is_refused(void **state)
 {
 	static const struct {
@@ -192,6 +201,8 @@ static void a_rate_that_a_wire_does_not_have_is_refused(void **state)
 	};
 
 	(void)state;
+	if (!has_sim())
+		skip();
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
 		BF_AUTO(bf_clock) *clock = bf_clock_real_new(-1);
 		BF_AUTO(bf_transport) *t = NULL;
