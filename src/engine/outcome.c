@@ -63,6 +63,8 @@ static void next_command(const struct bf_run *run, enum bf_end_next next, struct
 	case BF_END_NEXT_CAUSE:
 		break;
 	case BF_END_NEXT_PROBE:
+		if (strncmp(err->next, "sudo ", 5) == 0) /* the interface first */
+			break;
 		bf_next_command(run, BF_JOB_PROBE, NULL, err);
 		break;
 	case BF_END_NEXT_SAME:

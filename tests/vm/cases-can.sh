@@ -99,7 +99,7 @@ case_can_interface_down_and_back() {
 	ip link set can0 down
 	sleep 0.5
 	ip link set can0 up
-	ended 13 && must_say flash.out '"state":"old-running"' "interface 'can0' went down while in use" || return 1
+	ended 13 && must_say flash.out '"state":"unknown"' "interface 'can0' went down while in use" || return 1
 	flash can0 "$swift"
 }
 
