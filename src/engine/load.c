@@ -28,7 +28,6 @@ static enum bf_rc add_keys(struct bf_run *run, const char *const *paths, bool mu
 			continue;
 		if (bf_keyring_add(run->ring, paths[i], err))
 			return bf_while(err, "reading trusted keys from '%s'", paths[i]);
-		run->n_ring_sources++;
 	}
 	return BF_OK;
 }

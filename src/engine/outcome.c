@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/shell.h"
 #include "recover.h"
 #include "run.h"
 
@@ -51,8 +52,11 @@ static void recovery_command(const struct bf_run *run, struct bf_err *err)
 
 static void data_command(const struct bf_run *run, struct bf_err *err)
 {
-	if (run->model.data == BF_DATA_LOST_FIXED || !run->backup_path[0])
-		bf_next(err, "tar -xf '%s'", run->backup_path);
+	if (!run->backup_path[0])
+		bf_next_command(run, BF_JOB_PROBE, NULL, err); /* it was kept in memory alone */
+	else if (run->model.data == BF_DATA_LOST_FIXED)
+		bf_next_argv(err, NULL,
+			     (const char *const[]){ "tar", "-xf", run->backup_path, NULL });
 	else
 		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
 }

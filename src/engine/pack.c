@@ -188,16 +188,10 @@ void bf_model_changed(struct bf_model *m, bool accepted)
 		m->app = BF_APP_ABSENT;
 }
 
-void bf_model_last_block(struct bf_model *m)
-{
-	m->may_start = true;
-}
-
 void bf_model_written(struct bf_model *m)
 {
 	m->stage = BF_STAGE_WRITTEN;
 	m->holds = BF_HOLDS_NEW;
-	m->may_start = true;
 	if (m->app == BF_APP_ABSENT)
 		m->app = BF_APP_UNKNOWN;
 }
@@ -217,7 +211,6 @@ void bf_model_bad(struct bf_model *m)
 {
 	m->holds = BF_HOLDS_BAD;
 	m->verified = 0;
-	m->may_start = false;
 	if (bf_model_one_place(m) && m->app != BF_APP_RUNNING)
 		m->app = BF_APP_ABSENT;
 }
@@ -277,12 +270,12 @@ void bf_model_data(struct bf_model *m, enum bf_data data)
 
 bool bf_model_app_may_be_lost(const struct bf_model *m)
 {
-	return m->survives.image != BF_KNOWN_YES && m->app != BF_APP_ABSENT;
+	return bf_model_one_place(m) && m->app != BF_APP_ABSENT;
 }
 
 bool bf_model_may_write_back(const struct bf_model *m)
 {
-	if (m->went_back || m->survives.image == BF_KNOWN_YES)
+	if (m->went_back || !bf_model_one_place(m))
 		return false;
 	switch (m->holds) {
 	case BF_HOLDS_PARTIAL:
@@ -315,7 +308,7 @@ const char *bf_model_wrong(const struct bf_model *m)
 	if (m->verified && m->holds != BF_HOLDS_NEW)
 		return "contents are verified that are not there";
 	if (m->stage >= BF_STAGE_WRITTEN && !m->went_back && m->holds != BF_HOLDS_NEW &&
-	    m->holds != BF_HOLDS_BAD && m->survives.image != BF_KNOWN_YES)
+	    m->holds != BF_HOLDS_BAD && bf_model_one_place(m))
 		return "written, and not there";
 	if (m->runs == BF_RUNS_UNTOLD && m->stage < BF_STAGE_WRITTEN)
 		return "half an image is said to run";
@@ -346,9 +339,8 @@ enum flag {
 	GONE = 1 << 4,     /* the adapter disappeared */
 	BY_US = 1 << 5,    /* this run took the pack into its bootloader */
 	OLD_SAFE = 1 << 6, /* the old image is in a place of its own */
-	NO_PROOF = 1 << 7,
-	SINK = 1 << 9,  /* a stream device: whether it keeps the old image is not known */
-	HEARD = 1 << 8, /* the new firmware was heard running */
+	SINK = 1 << 7,     /* a stream device: whether it keeps the old image is not known */
+	HEARD = 1 << 8,    /* the new firmware was heard running */
 };
 
 static unsigned flags_of(const struct bf_model *m)
@@ -356,8 +348,8 @@ static unsigned flags_of(const struct bf_model *m)
 	return (m->went_back ? BACK : 0u) | (m->verified ? VERIFIED : 0u) |
 	       (m->data != BF_DATA_KEPT ? DATA_LOST : 0u) | (m->failed_test ? FAILED : 0u) |
 	       (m->link_gone ? GONE : 0u) | (m->entered == BF_ENTERED_BY_US ? BY_US : 0u) |
-	       (m->survives.image == BF_KNOWN_YES ? OLD_SAFE : 0u) | (m->no_proof ? NO_PROOF : 0u) |
-	       (m->new_heard ? HEARD : 0u) | (m->survives.image == BF_KNOWN_NOT ? SINK : 0u);
+	       (bf_model_one_place(m) ? 0u : OLD_SAFE) | (m->new_heard ? HEARD : 0u) |
+	       (m->survives.image == BF_KNOWN_NOT ? SINK : 0u);
 }
 
 struct end_row {

@@ -86,7 +86,6 @@ struct bf_model {
 	unsigned verified; /* bits of enum bf_verified */
 	enum bf_data data;
 	bool link_gone;     /* the adapter or interface disappeared and did not come back */
-	bool may_start;     /* one place: what makes the new image start was sent */
 	bool started_early; /* marked, and started before it was asked to */
 	bool new_heard;     /* the new firmware was heard running, at some time */
 	bool target_is_old; /* what is written now is the old firmware, from its backup */
@@ -122,7 +121,6 @@ void bf_model_restarts(struct bf_model *m); /* ... that restarts it */
 void bf_model_writing(struct bf_model *m);  /* about to send the first request that changes it */
 /* An erase or a block was accepted (or its answer was lost: unknown). */
 void bf_model_changed(struct bf_model *m, bool accepted);
-void bf_model_last_block(struct bf_model *m); /* what makes it start goes out now */
 void bf_model_written(struct bf_model *m);
 void bf_model_verified(struct bf_model *m, unsigned how);
 void bf_model_bad(struct bf_model *m); /* contents differ, or the pack refuses the image */

@@ -93,7 +93,7 @@ struct bf_run {
 	struct bf_keyring *ring;
 	struct bf_image *driver; /* what the profile's [driver] names */
 	struct bf_image *image;
-	size_t n_ring_sources, n_candidates;
+	size_t n_candidates;
 
 	int lock_fd;
 	struct bf_transport *transport;

@@ -252,7 +252,6 @@ enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	bf_fail(err, BF_E_MISMATCH, "the pack runs %s, which is not what '%s' holds",
 		runs ? runs : "firmware", bf_image_path(run->image));
-	bf_next(err, "write it: bmsflash flash --if %s %s", run->job->iface,
-		bf_image_path(run->image));
+	bf_next_command(run, BF_JOB_FLASH, NULL, err);
 	return err->rc;
 }

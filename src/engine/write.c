@@ -28,13 +28,10 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 	if (bf_erase_all(run, err))
 		return err->rc;
 	run->mark.last = bf_now(run->clock); /* the rate is that of the transfer */
-	if (!todo->head_last)
-		bf_model_last_block(&run->model);
 	for (size_t i = todo->head_last ? 1 : 0; i < todo->n; i++) {
 		if (move_one(run, i, &done, err))
 			return err->rc;
 	}
-	bf_model_last_block(&run->model);
 	if (todo->head_last && move_one(run, 0, &done, err))
 		return err->rc;
 	run->worked_rate = run->rate;
