@@ -76,7 +76,9 @@ static int ini(void)
 	struct bf_profile_key k;
 	const char *section = "";
 
-	for (size_t i = 0; bf_profile_key(i, &k) && strcmp(k.section, "region") != 0; i++) {
+	for (size_t i = 0; bf_profile_key(i, &k); i++) {
+		if (strcmp(heading(k.section), k.section) != 0)
+			continue;
 		if (strcmp(section, k.section) != 0)
 			printf("\n[%s]\n", k.section);
 		section = k.section;

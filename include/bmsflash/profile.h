@@ -2,23 +2,25 @@
 /*
  * A profile: what a pack family needs to be told about, and nothing that a standard fixes. INI text
  * read by inih (src/profile/profile.c is the only door). One table of rows describes every key: parsing,
- * the man page bmsflash-profile(5) and the checks come from it. Unknown keys are errors with file and
- * line. bf_profile_default() is the embedded default: the contract of bmsflash-uds(7), and DFU.
+ * the man page bmsflash-profile(5) and the checks come from it; each family has a table of its own for what it
+ * alone reads. Unknown keys are errors with file and line. bf_profile_default() is the embedded default: the contract of bmsflash-uds(7), and DFU.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "bmsflash/clock.h"
 #include "bmsflash/crc.h"
 #include "bmsflash/err.h"
 
-#define BF_PROFILE_RATES      8
-#define BF_PROFILE_REGIONS    16
-#define BF_REGION_MAX         (UINT32_C(64) << 20) /* bytes, whatever a file or a pack says */
-#define BF_ERASE_UNIT_MAX     (UINT32_C(1) << 20)
-#define BF_PROFILE_QUANTITIES 24
-#define BF_REGION_RUNS        8
+#define BF_PROFILE_RATES        8
+#define BF_PROFILE_REGIONS      16
+#define BF_REGION_MAX           (UINT32_C(64) << 20) /* bytes, whatever a file or a pack says */
+#define BF_ERASE_UNIT_MAX       (UINT32_C(1) << 20)
+#define BF_PROFILE_QUANTITIES   24
+#define BF_REGION_RUNS          8
+#define BF_PROFILE_FAMILY_BYTES 8192 /* for the settings of all families */
 
 enum bf_framing { BF_FRAMING_AUTO, BF_FRAMING_ISO14230, BF_FRAMING_HDLC };
 enum bf_direction {
@@ -27,7 +29,6 @@ enum bf_direction {
 	BF_DIRECTION_RTS,
 	BF_DIRECTION_ADAPTER
 };
-enum bf_dfu_form { BF_DFU_FORM_AUTO, BF_DFU_FORM_DFU, BF_DFU_FORM_DFUSE };
 enum bf_auth_service { BF_AUTH_BY_SECURITY, BF_AUTH_BY_AUTHENTICATION }; /* 27, 29 */
 enum bf_auth_method { BF_AUTH_NONE, BF_AUTH_ED25519, BF_AUTH_PROGRAM };
 
@@ -332,14 +333,13 @@ struct bf_profile {
 	uint16_t usb_loader_vid, usb_loader_pid; /* of its boot loader, 0: as above */
 	char vendor[64], class_name[64]; /* hardware that has these USB numbers; "": not said */
 
-	/* dfu */
-	enum bf_dfu_form dfu_form;
-	char dfu_alt[48]; /* alternate setting that takes firmware, name or number; "": found */
-	uint32_t dfu_transfer; /* bytes of a block; 0: as the device says */
-	uint32_t dfu_page;     /* DfuSe: erase page, where the device's map is wrong; 0: its map */
-	uint32_t dfu_start;    /* DfuSe: address that execution begins at; 0: the lowest flash */
-	bool dfu_ignore_poll;
+	/* What each family alone reads: bf_profile_family(). */
+	_Alignas(max_align_t) uint8_t families[BF_PROFILE_FAMILY_BYTES];
 };
+
+/* The settings of a family, a struct of its NAME_profile.h; NULL: it has no keys of its own. */
+const void *bf_profile_family(const struct bf_profile *profile, const char *family);
+void *bf_profile_family_mut(struct bf_profile *profile, const char *family);
 
 void bf_profile_default(struct bf_profile *ret);
 /* Lays the keys of INI text over *profile, which is untouched on failure; `name` is for messages

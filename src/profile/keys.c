@@ -2,20 +2,15 @@
 #include "profile/keys.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct bf_choice framings[] = {
 	{ "auto", BF_FRAMING_AUTO },
 	{ "iso14230", BF_FRAMING_ISO14230 },
 	{ "hdlc", BF_FRAMING_HDLC },
-	{ NULL },
-};
-
-static const struct bf_choice dfu_forms[] = {
-	{ "auto", BF_DFU_FORM_AUTO },
-	{ "dfu", BF_DFU_FORM_DFU },
-	{ "dfuse", BF_DFU_FORM_DFUSE },
 	{ NULL },
 };
 
@@ -217,13 +212,12 @@ static_assert(BF_COUNT(bf_quantity_kinds) == BF_Q_KIND_COUNT + 1, "a name for ev
 static_assert(BF_COUNT(telemetries) == BF_TELEMETRY_COUNT + 1, "a name for every source");
 static_assert(BF_COUNT(region_kinds) == BF_REGION_KIND_COUNT + 1, "a name for every kind");
 
-#define IN(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
-#define PROFILE(member)  BF_SCOPE_PROFILE, IN(bf_profile, member)
-#define LIMIT(member)    BF_SCOPE_PROFILE, IN(bf_profile, limits.member)
-#define REGION(member)   BF_SCOPE_REGION, IN(bf_region, member)
-#define STEP(member)     BF_SCOPE_STEP, IN(bf_step, member)
-#define PERIODIC(member) BF_SCOPE_PERIODIC, IN(bf_periodic, member)
-#define QUANTITY(member) BF_SCOPE_QUANTITY, IN(bf_quantity_map, member)
+#define PROFILE(member)  BF_SCOPE_PROFILE, BF_IN(bf_profile, member)
+#define LIMIT(member)    BF_SCOPE_PROFILE, BF_IN(bf_profile, limits.member)
+#define REGION(member)   BF_SCOPE_REGION, BF_IN(bf_region, member)
+#define STEP(member)     BF_SCOPE_STEP, BF_IN(bf_step, member)
+#define PERIODIC(member) BF_SCOPE_PERIODIC, BF_IN(bf_periodic, member)
+#define QUANTITY(member) BF_SCOPE_QUANTITY, BF_IN(bf_quantity_map, member)
 #define TEXT(sec, key, m, ...)                                         \
 	{                                                              \
 		sec, key, BF_VALUE_TEXT, PROFILE(m), 0, 0, __VA_ARGS__ \
@@ -231,7 +225,7 @@ static_assert(BF_COUNT(region_kinds) == BF_REGION_KIND_COUNT + 1, "a name for ev
 #define NUM BF_VALUE_NUMBER
 
 /* clang-format off */
-const struct bf_key_row bf_key_rows[] = {
+static const struct bf_key_row general_rows[] = {
 	/* section, key, kind, member, smallest, largest, default, choices, help */
 	TEXT("pack", "name", name, "default", NULL, "name of the pack family"),
 	TEXT("pack", "description", description, "UDS as in bmsflash-uds(7), and USB DFU", NULL,
@@ -391,9 +385,9 @@ const struct bf_key_row bf_key_rows[] = {
 	  auth_services, "how the pack asks: service 27, or service 29 with challenge and response" },
 	{ "uds", "auth", BF_VALUE_CHOICE, PROFILE(auth), 0, 0, "ed25519", auth_methods,
 	  "how the seed is answered: signed by the technician's key, or by a program" },
-	TEXT("uds", "auth-program", auth_program, "", NULL,
-	     "program that reads a line with level and seed in hex and prints the key in hex; without a leading "
-	     "slash its place is that of the profile"),
+	{ "uds", "auth-program", BF_VALUE_PATH, PROFILE(auth_program), 0, 0, "", NULL,
+	  "program that reads a line with level and seed in hex and prints the key in hex; without a leading "
+	  "slash its place is that of the profile" },
 
 	{ "routines", "erase", NUM, PROFILE(rid_erase), 0, 0xFFFF, "0xFF00", NULL,
 	  "erase memory" },
@@ -461,9 +455,9 @@ const struct bf_key_row bf_key_rows[] = {
 	{ "identifiers", "fingerprint-when", BF_VALUE_CHOICE, PROFILE(fingerprint_block), 0, 0, "session",
 	  fingerprint_whens, "the fingerprint is written once, or before each segment" },
 
-	TEXT("driver", "file", driver.file, "", NULL,
-	     "flash driver or secondary bootloader that is loaded before the image, signed as an image is; without a "
-	     "leading slash its place is that of the profile"),
+	{ "driver", "file", BF_VALUE_PATH, PROFILE(driver.file), 0, 0, "", NULL,
+	  "flash driver or secondary bootloader that is loaded before the image, signed as an image is; without a "
+	  "leading slash its place is that of the profile" },
 	{ "driver", "address", NUM, PROFILE(driver.addr), 0, 0xFFFFFFFF, "0x00000000", NULL,
 	  "where it is loaded, if it is a raw binary" },
 	{ "driver", "check", BF_VALUE_TEMPLATE, PROFILE(driver.check), 0, 0, "", NULL,
@@ -535,19 +529,6 @@ const struct bf_key_row bf_key_rows[] = {
 	TEXT("usb", "class", class_name, "", NULL,
 	  "hardware class that has these numbers, as its name in images"),
 
-	{ "dfu", "form", BF_VALUE_CHOICE, PROFILE(dfu_form), 0, 0, "auto", dfu_forms,
-	  "plain DFU or DfuSe; auto: DfuSe where an alternate setting shows a memory map" },
-	TEXT("dfu", "alt", dfu_alt, "", NULL,
-	  "alternate setting that takes firmware, by name or number"),
-	{ "dfu", "transfer-size", NUM, PROFILE(dfu_transfer), 0, 4096, "0", NULL,
-	  "bytes in a block; 0: as the bootloader says" },
-	{ "dfu", "page-size", NUM, PROFILE(dfu_page), 0, 1048576, "0", NULL,
-	  "DfuSe: bytes that one erase command clears, where the memory map is wrong; 0: as mapped" },
-	{ "dfu", "start", NUM, PROFILE(dfu_start), 0, 0xFFFFFFFF, "0", NULL,
-	  "DfuSe: address of the vector table to start; 0: the lowest flash that can be written" },
-	{ "dfu", "ignore-poll", BF_VALUE_BOOL, PROFILE(dfu_ignore_poll), 0, 0, "no", NULL,
-	  "the bootloader's poll times mean nothing: it is asked every 5 ms" },
-
 	{ "region", "kind", BF_VALUE_CHOICE, REGION(kind), 0, 0, "app", region_kinds,
 	  "what it holds; boot is never written" },
 	{ "region", "slot", NUM, REGION(slot), 0, 3, "0", NULL, "number of the MCUboot slot" },
@@ -605,38 +586,111 @@ const struct bf_key_row bf_key_rows[] = {
 	  "a pack that does not tell it is not flashed" },
 };
 /* clang-format on */
-const size_t bf_key_rows_n = BF_COUNT(bf_key_rows);
-static_assert(BF_COUNT(bf_key_rows) <= BF_KEY_ROWS_MAX, "arrays beside the table are large enough");
 
-const struct bf_key_row *bf_key_find(const char *section, const char *key)
+#define BF_SECTION(name) extern const struct bf_profile_section bf_section_##name;
+#include "sections.def"
+#undef BF_SECTION
+
+#define BF_SECTION(name) &bf_section_##name,
+const struct bf_profile_section *const bf_profile_sections[] = {
+#include "sections.def"
+	NULL,
+};
+#undef BF_SECTION
+
+const struct bf_key_row *bf_key_row(size_t i, const struct bf_profile_section **ret_section)
 {
-	for (size_t i = 0; i < bf_key_rows_n; i++) {
-		if (strcmp(bf_key_rows[i].section, section) == 0 &&
-		    strcmp(bf_key_rows[i].key, key) == 0)
-			return &bf_key_rows[i];
+	*ret_section = NULL;
+	if (i < BF_COUNT(general_rows))
+		return &general_rows[i];
+	i -= BF_COUNT(general_rows);
+	for (size_t s = 0; bf_profile_sections[s]; i -= bf_profile_sections[s++]->n_rows) {
+		if (i < bf_profile_sections[s]->n_rows) {
+			*ret_section = bf_profile_sections[s];
+			return &bf_profile_sections[s]->rows[i];
+		}
+	}
+	return NULL;
+}
+
+const struct bf_key_row *bf_key_find(const char *section, const char *key, size_t *ret_i,
+				     const struct bf_profile_section **ret_section)
+{
+	const struct bf_key_row *row;
+
+	for (*ret_i = 0; (row = bf_key_row(*ret_i, ret_section)); ++*ret_i) {
+		if (strcmp(row->section, section) == 0 && strcmp(row->key, key) == 0)
+			return row;
 	}
 	return NULL;
 }
 
 bool bf_key_section_known(const char *section)
 {
-	for (size_t i = 0; i < bf_key_rows_n; i++) {
-		if (strcmp(bf_key_rows[i].section, section) == 0)
+	const struct bf_profile_section *family;
+	const struct bf_key_row *row;
+
+	for (size_t i = 0; (row = bf_key_row(i, &family)); i++) {
+		if (strcmp(row->section, section) == 0)
 			return true;
 	}
 	return false;
 }
 
+/* One after the other, each on a boundary that suits any member. */
+static size_t offset_of(const struct bf_profile_section *section)
+{
+	const size_t unit = _Alignof(max_align_t);
+	size_t at = 0;
+
+	for (size_t s = 0; bf_profile_sections[s] != section; s++)
+		at += (bf_profile_sections[s]->size + unit - 1) / unit * unit;
+	if (at + section->size > BF_PROFILE_FAMILY_BYTES)
+		abort(); /* the number is too small: the tests lay down every default */
+	return at;
+}
+
+void *bf_key_settings(struct bf_profile *profile, const struct bf_profile_section *section)
+{
+	return profile->families + offset_of(section);
+}
+
+static const struct bf_profile_section *section_of(const char *family)
+{
+	for (size_t s = 0; bf_profile_sections[s]; s++) {
+		if (strcmp(bf_profile_sections[s]->name, family) == 0)
+			return bf_profile_sections[s];
+	}
+	return NULL;
+}
+
+void *bf_profile_family_mut(struct bf_profile *profile, const char *family)
+{
+	const struct bf_profile_section *section = section_of(family);
+
+	return section ? bf_key_settings(profile, section) : NULL;
+}
+
+const void *bf_profile_family(const struct bf_profile *profile, const char *family)
+{
+	const struct bf_profile_section *section = section_of(family);
+
+	return section ? profile->families + offset_of(section) : NULL;
+}
+
 bool bf_profile_key(size_t i, struct bf_profile_key *ret)
 {
-	if (i >= bf_key_rows_n)
+	const struct bf_profile_section *family;
+	const struct bf_key_row *row = bf_key_row(i, &family);
+
+	if (!row)
 		return false;
 	*ret = (struct bf_profile_key){
-		.section = bf_key_rows[i].section,
-		.key = bf_key_rows[i].key,
-		.def = bf_key_rows[i].def,
-		.help = bf_key_rows[i].help,
+		.section = row->section,
+		.key = row->key,
+		.def = row->def,
+		.help = row->help,
 	};
-	bf_key_allowed(&bf_key_rows[i], ret->allowed, sizeof(ret->allowed));
+	bf_key_allowed(row, ret->allowed, sizeof(ret->allowed));
 	return true;
 }

@@ -10,6 +10,7 @@
 #include "bmsflash/crypto.h"
 #include "bmsflash/file.h"
 #include "bmsflash/shell.h"
+#include "profile/keys.h"
 
 #define PROFILE_FILE_MAX ((size_t)256 << 10)
 
@@ -54,6 +55,20 @@ static enum bf_rc place(char *file, size_t cap, const char *path, struct bf_err 
 	return BF_OK;
 }
 
+static enum bf_rc place_all(struct bf_profile *p, const char *path, struct bf_err *err)
+{
+	const struct bf_profile_section *family;
+	const struct bf_key_row *row;
+
+	for (size_t i = 0; (row = bf_key_row(i, &family)); i++) {
+		char *base = row->scope == BF_SCOPE_FAMILY ? bf_key_settings(p, family) : (char *)p;
+
+		if (row->kind == BF_VALUE_PATH && place(base + row->offset, row->size, path, err))
+			return err->rc;
+	}
+	return BF_OK;
+}
+
 static void note_file(struct bf_profile *p, const char *path, const uint8_t *text, size_t len)
 {
 	uint8_t digest[BF_SHA256_LEN];
@@ -78,8 +93,7 @@ static enum bf_rc load_file(const char *path, struct bf_profile *ret, struct bf_
 	name_from_path(path, p.name, sizeof(p.name));
 	if (bf_profile_parse((const char *)text, len, path, &p, err))
 		return err->rc;
-	if (place(p.auth_program, sizeof(p.auth_program), path, err) ||
-	    place(p.driver.file, sizeof(p.driver.file), path, err))
+	if (place_all(&p, path, err))
 		return err->rc;
 	note_file(&p, path, text, len);
 	*ret = p;

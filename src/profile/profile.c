@@ -38,11 +38,26 @@ static const struct bf_quantity_map default_quantities[] = {
 
 static void lay_defaults(enum bf_scope scope, void *base)
 {
-	for (size_t i = 0; i < bf_key_rows_n; i++) {
-		const struct bf_key_row *row = &bf_key_rows[i];
+	const struct bf_profile_section *family;
+	const struct bf_key_row *row;
 
+	for (size_t i = 0; (row = bf_key_row(i, &family)); i++) {
 		if (row->scope == scope && !bf_key_set(row, base, row->def))
 			abort(); /* a row whose default it does not take: a test sees to that */
+	}
+}
+
+static void lay_families(struct bf_profile *profile)
+{
+	for (const struct bf_profile_section *const *s = bf_profile_sections; *s; s++) {
+		void *settings = bf_key_settings(profile, *s);
+
+		for (size_t i = 0; i < (*s)->n_rows; i++) {
+			const struct bf_key_row *row = &(*s)->rows[i];
+
+			if (row->scope == BF_SCOPE_FAMILY && !bf_key_set(row, settings, row->def))
+				abort();
+		}
 	}
 }
 
@@ -50,6 +65,7 @@ void bf_profile_default(struct bf_profile *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	lay_defaults(BF_SCOPE_PROFILE, ret);
+	lay_families(ret);
 	memcpy(ret->quantities, default_quantities, sizeof(default_quantities));
 	ret->n_quantities = BF_COUNT(default_quantities);
 }
@@ -226,7 +242,8 @@ static const char *split_section(const char *section, char *kind, size_t cap)
 }
 
 /* The struct that the row's offset counts in, and which of its kind it is; NULL: failed. */
-static void *base_of(struct parser *p, enum bf_scope scope, const char *name, size_t *ret_instance)
+static void *base_of(struct parser *p, enum bf_scope scope, const struct bf_profile_section *family,
+		     const char *name, size_t *ret_instance)
 {
 	struct bf_region *r;
 	struct bf_quantity_map *q;
@@ -237,6 +254,9 @@ static void *base_of(struct parser *p, enum bf_scope scope, const char *name, si
 	case BF_SCOPE_PROFILE:
 		*ret_instance = 0;
 		return &p->work;
+	case BF_SCOPE_FAMILY:
+		*ret_instance = 0;
+		return bf_key_settings(&p->work, family);
 	case BF_SCOPE_REGION:
 		r = region_of(p, name);
 		if (r)
@@ -276,8 +296,9 @@ static int on_key(void *ctx, const char *section, const char *key, const char *v
 	struct parser *p = ctx;
 	char kind[64], allowed[160];
 	const char *name = split_section(section, kind, sizeof(kind));
-	const struct bf_key_row *row = bf_key_find(kind, key);
-	size_t instance = 0;
+	const struct bf_profile_section *family;
+	size_t number, instance = 0;
+	const struct bf_key_row *row = bf_key_find(kind, key, &number, &family);
 	unsigned *seen;
 	void *base;
 
@@ -285,10 +306,10 @@ static int on_key(void *ctx, const char *section, const char *key, const char *v
 		return 0;
 	if (!row)
 		return unknown_key(p, kind, key);
-	base = base_of(p, row->scope, name, &instance);
+	base = base_of(p, row->scope, family, name, &instance);
 	if (!base)
 		return 0;
-	seen = &p->seen[row - bf_key_rows][instance];
+	seen = &p->seen[number][instance];
 	if (*seen)
 		return fail(p, "key '%s' in [%s] was given on line %u", key, section, *seen);
 	*seen = p->line;
@@ -527,6 +548,11 @@ static enum bf_rc check_whole(const struct parser *p)
 	if (check_can(p) || check_pairs(p) || check_registers(p) || check_steps(p) ||
 	    check_frames(p) || check_uds(p))
 		return p->err->rc;
+	for (const struct bf_profile_section *const *s = bf_profile_sections; *s; s++) {
+		if ((*s)->check &&
+		    (*s)->check(bf_profile_family(w, (*s)->name), w, p->name, p->err))
+			return p->err->rc;
+	}
 	return check_regions(p);
 }
 
@@ -672,5 +698,13 @@ bool bf_profile_note(const struct bf_profile *profile, size_t i, char *dst, size
 	if (profile->auth_program[0])
 		note(&n, "the profile '%s' runs the program '%s'", profile->name,
 		     profile->auth_program);
+	for (const struct bf_profile_section *const *s = bf_profile_sections; *s; s++) {
+		const void *settings = bf_profile_family(profile, (*s)->name);
+		char text[256];
+
+		for (size_t k = 0;
+		     (*s)->note && (*s)->note(settings, profile, k, text, sizeof(text)); k++)
+			note(&n, "%s", text);
+	}
 	return n.found;
 }

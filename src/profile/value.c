@@ -203,6 +203,7 @@ bool bf_key_set(const struct bf_key_row *row, void *base, const char *text)
 
 	switch (row->kind) {
 	case BF_VALUE_TEXT:
+	case BF_VALUE_PATH:
 	case BF_VALUE_WORD:
 		return set_text(row, at, text);
 	case BF_VALUE_NUMBER:
@@ -264,6 +265,9 @@ void bf_key_allowed(const struct bf_key_row *row, char *dst, size_t cap)
 	switch (row->kind) {
 	case BF_VALUE_TEXT:
 		snprintf(dst, cap, "text of up to %zu bytes", row->size - 1);
+		return;
+	case BF_VALUE_PATH:
+		snprintf(dst, cap, "a file name of up to %zu bytes", row->size - 1);
 		return;
 	case BF_VALUE_WORD:
 		snprintf(dst, cap, "up to %zu lower-case letters, digits and '-'", row->size - 1);

@@ -62,16 +62,16 @@ static void complete_desc(struct bf_dfu *d)
 		d->desc.transfer = raw[PACKET_SIZE_AT];
 	if (d->desc.transfer < BF_DFU_TRANSFER_LEAST)
 		d->desc.transfer = BF_DFU_TRANSFER_LEAST;
-	if (d->base.env.profile->dfu_transfer)
-		d->desc.transfer = (uint16_t)d->base.env.profile->dfu_transfer;
+	if (bf_dfu_settings(d)->transfer)
+		d->desc.transfer = (uint16_t)bf_dfu_settings(d)->transfer;
 }
 
 static void correct_map(struct bf_dfu *d, struct bf_dfu_map *map)
 {
 	if (bf_dfu_has(d, BF_DFU_HABIT_GD_PAGES))
 		bf_dfu_gd_pages(d->device.serial, map);
-	if (d->base.env.profile->dfu_page)
-		bf_dfu_map_pages(map, d->base.env.profile->dfu_page);
+	if (bf_dfu_settings(d)->page)
+		bf_dfu_map_pages(map, bf_dfu_settings(d)->page);
 }
 
 /* The strings of the alternate settings; for DfuSe they are the memory map. A string that cannot be read
@@ -181,7 +181,7 @@ enum bf_rc bf_dfu_scan(struct bf_dfu *d, struct bf_err *err)
 		return err->rc;
 	}
 	d->device.config = NULL; /* belongs to the transport */
-	d->habits = bf_dfu_habits(&d->device, d->base.env.profile);
+	d->habits = bf_dfu_habits(&d->device, bf_dfu_settings(d));
 	if (d->desc.version == BF_DFU_VERSION_FLIP)
 		d->habits |= BF_DFU_HABIT_FLIP;
 	if (d->desc.mode != BF_DFU_ABSENT)
@@ -209,7 +209,7 @@ enum bf_dfu_where bf_dfu_look(struct bf_dfu *d)
 	    now.bcd_device == d->device.bcd_device && desc.mode != BF_DFU_ABSENT &&
 	    desc.protocol == d->desc.protocol && d->desc.mode == BF_DFU_LOADER)
 		return BF_DFU_AT_LOADER;
-	if (bf_dfu_habits(&now, d->base.env.profile) & BF_DFU_HABIT_LOADER)
+	if (bf_dfu_habits(&now, bf_dfu_settings(d)) & BF_DFU_HABIT_LOADER)
 		return BF_DFU_AT_LOADER;
 	return desc.mode == BF_DFU_LOADER ? BF_DFU_AT_LOADER : BF_DFU_AT_APPLICATION;
 }
@@ -271,9 +271,11 @@ static int alt_named(const struct bf_dfu *d, const char *name)
 
 const char *bf_dfu_alt_wish(const struct bf_dfu *d)
 {
-	const struct bf_profile *p = d->base.env.profile;
+	const char *told = bf_dfu_settings(d)->alt;
 
-	return d->base.env.alt ? d->base.env.alt : p->dfu_alt[0] ? p->dfu_alt : NULL;
+	if (d->base.env.alt)
+		return d->base.env.alt;
+	return told[0] ? told : NULL;
 }
 
 int bf_dfu_alt_chosen(const struct bf_dfu *d)
@@ -522,7 +524,7 @@ enum bf_rc bf_dfu_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err
 static bool start_place(const struct bf_dfu *d, unsigned *ret_alt, uint32_t *ret)
 {
 	struct bf_region r[BF_MAX_REGIONS];
-	uint32_t told = d->base.env.profile->dfu_start;
+	uint32_t told = bf_dfu_settings(d)->start;
 	bool found = false;
 
 	for (size_t a = 0; a < d->desc.n_alts; a++) {

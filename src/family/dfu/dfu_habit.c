@@ -42,7 +42,7 @@ static unsigned by_numbers(const struct bf_usb_device *device)
 	return 0;
 }
 
-unsigned bf_dfu_habits(const struct bf_usb_device *device, const struct bf_profile *profile)
+unsigned bf_dfu_habits(const struct bf_usb_device *device, const struct bf_dfu_profile *settings)
 {
 	static const unsigned forms[] = {
 		[BF_DFU_FORM_AUTO] = 0,
@@ -51,10 +51,10 @@ unsigned bf_dfu_habits(const struct bf_usb_device *device, const struct bf_profi
 	};
 	unsigned habits = by_numbers(device);
 
-	if (profile->dfu_form != BF_DFU_FORM_AUTO)
+	if (settings->form != BF_DFU_FORM_AUTO)
 		habits = (habits & ~(unsigned)(BF_DFU_HABIT_DFUSE | BF_DFU_HABIT_PLAIN)) |
-			 forms[profile->dfu_form];
-	return habits | (profile->dfu_ignore_poll ? BF_DFU_HABIT_POLL : 0);
+			 forms[settings->form];
+	return habits | (settings->ignore_poll ? BF_DFU_HABIT_POLL : 0);
 }
 
 /* Its serial number is 8-bit text in the place of 16-bit text: two characters of three bytes each, in UTF-8. */

@@ -4,6 +4,7 @@
 
 #include "bmsflash/transport.h"
 #include "family/dfu/dfu_map.h"
+#include "family/dfu/dfu_profile.h"
 
 enum bf_dfu_habit {
 	BF_DFU_HABIT_DFUSE = 1 << 0,       /* DfuSe whatever its version says */
@@ -17,7 +18,7 @@ enum bf_dfu_habit {
 
 #define BF_DFU_HABIT_POLL_MS 5
 
-unsigned bf_dfu_habits(const struct bf_usb_device *device, const struct bf_profile *profile);
+unsigned bf_dfu_habits(const struct bf_usb_device *device, const struct bf_dfu_profile *settings);
 
 /* GigaDevice, 28E9:0189: "3xBJ" has 128 pages of 1 KiB, "3x8J" 64, "3x6J" 32, "3x4J" 16. */
 void bf_dfu_gd_pages(const char *told, struct bf_dfu_map *map);

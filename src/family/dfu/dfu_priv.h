@@ -6,6 +6,7 @@
 #include "family/dfu/dfu_desc.h"
 #include "family/dfu/dfu_habit.h"
 #include "family/dfu/dfu_map.h"
+#include "family/dfu/dfu_profile.h"
 
 enum bf_dfu_state { /* A.1 */
 		    BF_DFU_APP_IDLE,
@@ -115,6 +116,11 @@ static inline struct bf_dfu *bf_dfu_of(struct bf_proto *p)
 {
 	return BF_CONTAINER_OF(p, struct bf_dfu, base);
 }
+static inline const struct bf_dfu_profile *bf_dfu_settings(const struct bf_dfu *d)
+{
+	return bf_profile_family(d->base.env.profile, "dfu");
+}
+
 static inline const struct bf_usb_ops *bf_dfu_usb(const struct bf_dfu *d)
 {
 	return d->base.env.transport->ops->usb;

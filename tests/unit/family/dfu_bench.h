@@ -26,6 +26,12 @@ static inline void bench_cleanup(struct bench **b)
 #define BENCH(dfuse, loader) \
 	__attribute__((cleanup(bench_cleanup))) struct bench *b = bench_new(dfuse, loader)
 
+/* What [dfu] of the profile says. */
+static inline struct bf_dfu_profile *settings_of(struct bench *b)
+{
+	return bf_profile_family_mut(&b->profile, "dfu");
+}
+
 /* Fails the test with the error's text unless rc is the one that was wanted. */
 void wanted(struct bench *b, enum bf_rc rc, enum bf_rc want);
 void connect_for(struct bench *b, enum bf_entry entry);

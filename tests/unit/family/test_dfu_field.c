@@ -188,7 +188,7 @@ static void a_map_of_which_nothing_is_understood_is_refused_and_the_application_
 
 	(void)state;
 	fake_usb_set_strings(b->peer.usb, strings, 3);
-	b->profile.dfu_form = BF_DFU_FORM_DFUSE;
+	settings_of(b)->form = BF_DFU_FORM_DFUSE;
 	wanted(b, b->proto->ops->connect(b->proto, BF_ENTRY_WRITE, &b->err), BF_E_UNSUPPORTED);
 	b->proto->ops->leave(b->proto);
 	assert_false(b->peer.loader);
@@ -456,7 +456,7 @@ static void a_refused_alternate_setting_is_told_with_the_others(void **state)
 	b->peer.n_alts = 2;
 	b->peer.dead_alts = 1;
 	peer_show(&b->peer);
-	snprintf(b->profile.dfu_alt, sizeof(b->profile.dfu_alt), "0");
+	snprintf(settings_of(b)->alt, sizeof(settings_of(b)->alt), "0");
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, download(b, 0, data, sizeof(data)), BF_E_NAK);
 	for (unsigned i = 0; i < b->err.n_likely; i++)
@@ -882,7 +882,7 @@ static void poll_times_that_mean_nothing_are_not_waited_for(void **state)
 
 	(void)state;
 	b->peer.poll_ms = 60000;
-	b->profile.dfu_ignore_poll = true;
+	settings_of(b)->ignore_poll = true;
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
 	assert_true(bf_now(b->clock) < BF_MS(100));

@@ -84,7 +84,7 @@ static void a_map_that_is_not_understood_offers_no_memory(void **state)
 
 	(void)state;
 	fake_usb_set_strings(b->peer.usb, strings, 3);
-	b->profile.dfu_form = BF_DFU_FORM_DFUSE;
+	settings_of(b)->form = BF_DFU_FORM_DFUSE;
 	assert_int_equal(identify(b).n_regions, 0);
 	wanted(b, b->proto->ops->connect(b->proto, BF_ENTRY_WRITE, &b->err), BF_E_UNSUPPORTED);
 	wanted(b, erase(b, PEER_BASE, 16 << 10), BF_E_INCOMPATIBLE);
