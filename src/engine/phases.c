@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
+/* A job: the order of its work is a table, and one loop runs it. */
+#include <assert.h>
+#include <string.h>
+
+#include "bmsflash/auth.h"
+
+#include "recover.h"
+#include "run.h"
+
+/* ==== the tables ==== */
+
 /*
  * The order of work of the five jobs. docs/SEQUENCE.md draws, for each row of a flash, what the pack runs
  * if the run dies there and what the next run does first.
  */
-#include <assert.h>
-
-#include "run.h"
 
 static bool has_iface(const struct bf_run *run)
 {
@@ -175,4 +183,194 @@ const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n)
 		return job->restore_from ? TABLE(restore_rows) : TABLE(revert_rows);
 	}
 	return TABLE(list_rows);
+}
+
+/* ==== one table ==== */
+
+/*
+ * Runs a table of phases. A failure undoes what was begun, latest first; leaving happens always, latest
+ * first. While undoing and leaving, a cancellation waits: a way back is walked to its end.
+ */
+
+#define TIMEOUT_GRACE BF_SEC(60) /* for a rollback that --timeout meets; then every wait ends */
+
+static bool applies(const struct bf_run *run, const struct bf_phase *row)
+{
+	return !row->when || row->when(run);
+}
+
+static double weight_of(const struct bf_phase *rows, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += rows[i].weight;
+	return sum;
+}
+
+static enum bf_rc run_one(struct bf_run *run, const struct bf_phase *row, struct bf_err *err)
+{
+	enum bf_rc rc = bf_run_stop(run, err);
+
+	if (rc)
+		return bf_while(err, "about to begin: %s", row->name);
+	/* The clock is the wire's once there is one. */
+	if (run->deadline != BF_NEVER)
+		bf_clock_limit(run->clock, run->deadline, run->deadline + TIMEOUT_GRACE);
+	if (row->hold)
+		bf_run_hold(run);
+	rc = row->run(run, err);
+	/* Not every callee fills the record when it is only passing a cancellation on. */
+	if (rc && !err->rc)
+		bf_fail(err, rc, "%s", bf_rc_info(rc)->meaning);
+	bf_name_stop(run, err);
+	return rc ? bf_while(err, "%s", row->name) : BF_OK;
+}
+
+static void announce(struct bf_run *run, const struct bf_phase *rows, size_t i, size_t n)
+{
+	double sum = weight_of(rows, n), percent = sum > 0 ? 100 / sum : 0;
+
+	bf_progress_begin(run, rows[i].name, percent * weight_of(rows, i),
+			  percent * rows[i].weight);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_PHASE,
+					.phase = { rows[i].name, (unsigned)i + 1, (unsigned)n } });
+	run->moving = rows[i].moves;
+}
+
+static size_t first_again(const struct bf_phase *rows)
+{
+	size_t i = 0;
+
+	while (!rows[i].again)
+		i++;
+	return i;
+}
+
+static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_t n,
+			  bool *ret_begun, struct bf_err *err)
+{
+	for (size_t i = 0; i < n;) {
+		enum bf_rc rc = BF_OK;
+
+		if (run->job->dry_run && rows[i].writes) {
+			run->dry_ended = true;
+			return BF_OK;
+		}
+		if (run->job->dry_run && rows[i].disturbs) {
+			if (applies(run, &rows[i]))
+				bf_say(run, BF_EV_NOTICE, "Not checked in a dry run: %s.",
+				       rows[i].disturbs);
+			i++;
+			continue;
+		}
+		if (applies(run, &rows[i])) {
+			announce(run, rows, i, n);
+			ret_begun[i] = true;
+			rc = run_one(run, &rows[i], err);
+		}
+		if (!rc) {
+			i++;
+		} else if (rows[i].again && bf_begin_again(run, rows[i].name, err)) {
+			i = first_again(rows);
+		} else {
+			bf_name_silence(run, err);
+			bf_advise(run, err);
+			return rc;
+		}
+	}
+	return BF_OK;
+}
+
+enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t n,
+			 struct bf_err *err)
+{
+	BF_AUTO_MEM bool *begun = calloc(n, sizeof(*begun));
+	enum bf_rc rc;
+
+	if (!begun)
+		abort();
+	rc = forward(run, rows, n, begun, err);
+	bf_run_hold(run);
+	for (size_t i = n; rc && i-- > 0;) {
+		if (begun[i] && rows[i].undo)
+			rows[i].undo(run, err);
+	}
+	if (rc && run->model.stage != BF_STAGE_NONE &&
+	    (run->model.runs == BF_RUNS_UNKNOWN || bf_met_of(err) == BF_MET_LOST))
+		bf_last_look(run);
+	for (size_t i = n; i-- > 0;) {
+		if (begun[i] && rows[i].leave)
+			rows[i].leave(run);
+	}
+	bf_run_release(run);
+	return rc ? err->rc : BF_OK;
+}
+
+/* ==== one job ==== */
+
+/* A job from its beginning to its end. */
+
+static void done(struct bf_run *run)
+{
+	bf_todo_done(&run->todo);
+	bf_image_free(run->image);
+	bf_image_free(run->driver);
+	bf_keyring_free(run->ring);
+	bf_auth_free(run->auth);
+	bf_backup_free(run->from);
+	bf_backup_free(run->saved);
+	bf_backup_free(run->earlier);
+}
+
+void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struct bf_clock *clock,
+		   const struct bf_log *log, const struct bf_events *events, struct bf_outcome *ret)
+{
+	struct bf_run *run = calloc(1, sizeof(*run));
+	bool records = job->record && !bf_job_checks_record(job);
+	const struct bf_phase *rows;
+	struct bf_err err;
+	enum bf_rc rc;
+	size_t n;
+
+	if (!run)
+		abort();
+	run->job = job;
+	run->ports = ports;
+	run->outer = run->clock = clock;
+	run->log = log;
+	run->events = events;
+	run->lock_fd = -1;
+	run->started = bf_now(clock);
+	run->deadline = job->timeout ? bf_in(clock, job->timeout) : BF_NEVER;
+	bf_retry_default(&run->retry);
+	bf_err_init(&err);
+
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_START, .job = job->kind });
+	rows = bf_phases_of(job, &n);
+	/* A run that could not be recorded is not begun. */
+	rc = records ? bf_record_may_write(run, &err) : BF_OK;
+	if (rc)
+		records = false;
+	else
+		rc = bf_backup_may_write(run, &err);
+	if (!rc)
+		rc = bf_phases_run(run, rows, n, &err);
+	bf_outcome_fill(run, rc, &err, ret);
+	if (records)
+		bf_record_write(run, ret);
+	done(run);
+	free(run);
+}
+
+void bf_job_run(const struct bf_job *job, struct bf_clock *clock, const struct bf_log *log,
+		const struct bf_events *events, struct bf_outcome *ret)
+{
+	static const struct bf_ports real = {
+		.open = bf_transport_open,
+		.drivers = bf_drivers,
+		.protos = bf_protos,
+	};
+
+	bf_engine_run(job, &real, clock, log, events, ret);
 }

@@ -1,70 +1,468 @@
 /* SPDX-License-Identifier: MIT */
-/* A job from its beginning to its end. */
+/* The session with the pack: who answers, what it says of itself, entered for reading or writing. */
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "bmsflash/auth.h"
+
 #include "run.h"
+#include "source/source.h"
 
-static void done(struct bf_run *run)
+/* ==== erase units ==== */
+
+/*
+ * Erase units. Nobody else divides an address by a unit: flash has sectors of several sizes, and a unit
+ * is what contains the byte.
+ */
+
+bool bf_sector_at(const struct bf_region *r, uint32_t addr, uint32_t *ret_start, uint32_t *ret_size)
 {
-	bf_todo_done(&run->todo);
-	bf_image_free(run->image);
-	bf_image_free(run->driver);
-	bf_keyring_free(run->ring);
-	bf_auth_free(run->auth);
-	bf_backup_free(run->from);
-	bf_backup_free(run->saved);
-	bf_backup_free(run->earlier);
+	uint32_t in = addr - r->addr, unit = r->erase_unit;
+
+	if (addr < r->addr || in >= r->size)
+		return false;
+	for (unsigned i = 0; i < r->n_runs; i++) {
+		const struct bf_sector_run *s = &r->sectors[i];
+
+		if (addr < s->addr || !s->size || (addr - s->addr) / s->size >= s->count)
+			continue;
+		*ret_start = addr - (addr - s->addr) % s->size;
+		*ret_size = s->size;
+		return true;
+	}
+	if (r->n_runs || !unit)
+		return false;
+	*ret_start = r->addr + in / unit * unit;
+	*ret_size =
+		r->size - (*ret_start - r->addr) < unit ? r->size - (*ret_start - r->addr) : unit;
+	return true;
 }
 
-void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struct bf_clock *clock,
-		   const struct bf_log *log, const struct bf_events *events, struct bf_outcome *ret)
+uint32_t bf_sector_largest(const struct bf_region *r)
 {
-	struct bf_run *run = calloc(1, sizeof(*run));
-	bool records = job->record && !bf_job_checks_record(job);
-	const struct bf_phase *rows;
-	struct bf_err err;
-	enum bf_rc rc;
-	size_t n;
+	uint32_t largest = r->n_runs ? 0 : r->erase_unit;
 
-	if (!run)
-		abort();
-	run->job = job;
-	run->ports = ports;
-	run->outer = run->clock = clock;
-	run->log = log;
-	run->events = events;
-	run->lock_fd = -1;
-	run->started = bf_now(clock);
-	run->deadline = job->timeout ? bf_in(clock, job->timeout) : BF_NEVER;
-	bf_retry_default(&run->retry);
-	bf_err_init(&err);
-
-	bf_emit(run, (struct bf_event){ .kind = BF_EV_START, .job = job->kind });
-	rows = bf_phases_of(job, &n);
-	/* A run that could not be recorded is not begun. */
-	rc = records ? bf_record_may_write(run, &err) : BF_OK;
-	if (rc)
-		records = false;
-	else
-		rc = bf_backup_may_write(run, &err);
-	if (!rc)
-		rc = bf_phases_run(run, rows, n, &err);
-	bf_outcome_fill(run, rc, &err, ret);
-	if (records)
-		bf_record_write(run, ret);
-	done(run);
-	free(run);
+	for (unsigned i = 0; i < r->n_runs; i++)
+		largest = r->sectors[i].size > largest ? r->sectors[i].size : largest;
+	return largest < r->size ? largest : r->size;
 }
 
-void bf_job_run(const struct bf_job *job, struct bf_clock *clock, const struct bf_log *log,
-		const struct bf_events *events, struct bf_outcome *ret)
+/* Memory is taken by what a pack says: what no pack has is not offered for it. */
+void bf_regions_limit(struct bf_run *run, struct bf_ident *ident)
 {
-	static const struct bf_ports real = {
-		.open = bf_transport_open,
-		.drivers = bf_drivers,
-		.protos = bf_protos,
-	};
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		struct bf_region *r = &ident->regions[i];
 
-	bf_engine_run(job, &real, clock, log, events, ret);
+		if (bf_sector_largest(r) > BF_SECTOR_MAX) {
+			bf_say(run, BF_EV_WARNING,
+			       "Region '%s' has erase units of %u bytes, more than the %u that "
+			       "bmsflash handles: it is not written.",
+			       r->name, bf_sector_largest(r), BF_SECTOR_MAX);
+			r->access &= BF_ACCESS_READ;
+			r->erase_unit = 0;
+			r->n_runs = 0;
+		}
+		if (r->size > BF_REGION_MAX) {
+			bf_say(run, BF_EV_WARNING,
+			       "Region '%s' has %u bytes, more than the %u that bmsflash handles: "
+			       "it "
+			       "is neither read nor written.",
+			       r->name, r->size, BF_REGION_MAX);
+			r->access = 0;
+		}
+	}
+}
+
+/* ==== serial numbers ==== */
+
+/*
+ * Whose backup is it? A serial number identifies a pack only where it is one: production lines flash packs before
+ * it is programmed, and many bootloaders ship one number for all.
+ */
+
+#define SERIAL_MAX 64
+
+/* Letters and digits alone: separators do not make a placeholder a serial number. */
+static size_t significant(const char *serial, char dst[SERIAL_MAX])
+{
+	size_t n = 0;
+
+	for (; *serial && n + 1 < SERIAL_MAX; serial++) {
+		if (isalnum((unsigned char)*serial))
+			dst[n++] = (char)toupper((unsigned char)*serial);
+	}
+	dst[n] = '\0';
+	return n;
+}
+
+static bool is_one_character(const char *s, size_t n)
+{
+	return strspn(s, (char[]){ s[0], '\0' }) == n;
+}
+
+/* Part of "0123456789ABCDEF...", also with the zero behind the nine. */
+static bool is_counting(const char *s, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		bool follows = s[i] == s[i - 1] + 1 || (s[i - 1] == '9' && s[i] == '0') ||
+			       (s[i - 1] == '9' && s[i] == 'A') || (s[i - 1] == 'F' && s[i] == '0');
+
+		if (!follows)
+			return false;
+	}
+	return n > 2;
+}
+
+/* "1", "0001": what a counter says before anybody counted. */
+static bool is_first_number(const char *s)
+{
+	s += strspn(s, "0");
+	return strcmp(s, "1") == 0;
+}
+
+static bool is_placeholder_word(const char *s)
+{
+	static const char *const words[] = { "DEFAULT", "SERIAL",  "SERIALNUMBER",    "NONE",
+					     "NA",      "UNKNOWN", "TOBEFILLEDBYOEM", "TEST" };
+
+	for (size_t i = 0; i < BF_COUNT(words); i++) {
+		if (strcmp(words[i], s) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool bf_serial_identifies(const char *serial)
+{
+	char s[SERIAL_MAX];
+	size_t n = significant(serial, s);
+
+	/* As long as its field: the rest may have been cut off. */
+	if (strlen(serial) + 1 >= sizeof(((struct bf_ident *)0)->serial))
+		return false;
+	return n && !is_one_character(s, n) && !is_counting(s, n) && !is_first_number(s) &&
+	       !is_placeholder_word(s);
+}
+
+enum bf_same_pack bf_backup_is_of(const struct bf_run *run, const struct bf_backup *b)
+{
+	const struct bf_json *id = bf_backup_identity(b);
+	const char *serial = bf_json_str(id, "serial"), *class_hex = bf_json_str(id, "class");
+	char text[33];
+
+	if (class_hex && run->ident.has_cid &&
+	    strcasecmp(class_hex, bf_hex(text, sizeof(text), run->ident.cid, 16)) != 0)
+		return BF_PACK_OTHER;
+	if (!serial || !bf_serial_identifies(serial) || !bf_serial_identifies(run->ident.serial))
+		return BF_PACK_UNKNOWN;
+	if (strcmp(serial, run->ident.serial) == 0)
+		return BF_PACK_SAME;
+	/* A loader in ROM tells the chip's number, not the pack's. */
+	return run->ident.in_bootloader ? BF_PACK_UNKNOWN : BF_PACK_OTHER;
+}
+
+/* ==== slots, versions, identity ==== */
+
+/* Who answers, what it runs, what it can do. */
+
+static const struct bf_slot *slot_with(const struct bf_ident *ident, bool active,
+				       unsigned *ret_slot)
+{
+	for (unsigned i = 0; i < ident->n_slots; i++) {
+		if (!!(ident->slots[i].flags & BF_SLOT_ACTIVE) == active) {
+			if (ret_slot)
+				*ret_slot = i;
+			return &ident->slots[i];
+		}
+	}
+	return NULL;
+}
+
+const struct bf_slot *bf_slot_active(const struct bf_ident *ident, unsigned *ret_slot)
+{
+	return slot_with(ident, true, ret_slot);
+}
+
+const struct bf_slot *bf_slot_other(const struct bf_ident *ident, unsigned *ret_slot)
+{
+	return slot_with(ident, false, ret_slot);
+}
+
+/* The slot that takes new firmware: the one that does not run. Where none runs, a boot loader that swaps
+ * takes it in the second; where there is but one, it is that. */
+const struct bf_slot *bf_slot_target(const struct bf_ident *ident, unsigned *ret_slot)
+{
+	unsigned slot = ident->n_slots > 1 ? 1 : 0;
+
+	if (!ident->n_slots)
+		return NULL;
+	if (bf_slot_active(ident, NULL) && ident->n_slots > 1)
+		return bf_slot_other(ident, ret_slot);
+	*ret_slot = slot;
+	return &ident->slots[slot];
+}
+
+const struct bf_region *bf_region_of_slot(const struct bf_ident *ident, unsigned slot)
+{
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		const struct bf_region *r = &ident->regions[i];
+
+		if (r->kind == BF_REGION_SLOT && r->slot == slot)
+			return r;
+	}
+	return NULL;
+}
+
+const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_TEXT])
+{
+	if (ident->has_version)
+		return bf_version_text(&ident->version, dst);
+	if (!ident->version_text[0])
+		return NULL;
+	snprintf(dst, BF_VERSION_TEXT, "%s", ident->version_text);
+	return dst;
+}
+
+static bool same_but_build(const struct bf_version *a, const struct bf_version *b)
+{
+	struct bf_version x = *a, y = *b;
+
+	x.build = y.build = 0;
+	return bf_version_cmp(&x, &y) == 0;
+}
+
+/* A version without its build number proves the build when nothing else can have these numbers: the old firmware
+ * has others, or the one bank was seen to hold the image. */
+bool bf_version_proves(const struct bf_run *run, const struct bf_ident *ident)
+{
+	const struct bf_ident *old = &run->ident;
+	bool seen = run->model.verified && bf_model_one_place(&run->model);
+
+	if (!run->has_target_version || !ident->has_version)
+		return false;
+	if (!ident->version_short || !run->target_version.build)
+		return bf_version_cmp(&run->target_version, &ident->version) == 0;
+	return same_but_build(&run->target_version, &ident->version) &&
+	       (seen || (old->has_version && !same_but_build(&old->version, &ident->version)));
+}
+
+static bool same_version_as_before(const struct bf_run *run, const struct bf_ident *ident)
+{
+	const struct bf_ident *old = &run->ident;
+
+	if (ident->has_version && old->has_version)
+		return bf_version_cmp(&ident->version, &old->version) == 0;
+	return ident->version_text[0] && strcmp(ident->version_text, old->version_text) == 0;
+}
+
+/* Digest where both sides tell one, else version. What can be compared with neither the new nor the old firmware
+ * is not known to be either. */
+static enum bf_match match(const struct bf_run *run, const struct bf_ident *ident)
+{
+	const struct bf_slot *active = bf_slot_active(ident, NULL);
+
+	if (run->target_digest_len && active && active->digest_len)
+		return active->digest_len == run->target_digest_len &&
+				       memcmp(active->digest, run->target_digest,
+					      active->digest_len) == 0
+			       ? BF_MATCH_YES
+			       : BF_MATCH_NO;
+	/* Written over itself: only what was verified in the only place can be running. */
+	if (bf_version_proves(run, ident))
+		return BF_MATCH_YES;
+	if (active && active->digest_len)
+		return BF_MATCH_NO;
+	if (ident->has_version && run->has_target_version && !ident->version_short)
+		return BF_MATCH_NO;
+	return same_version_as_before(run, ident) ? BF_MATCH_NO : BF_MATCH_UNTOLD;
+}
+
+/* After a restart another node may be quicker to answer: nothing may be asked of that one. A boot loader
+ * and its application need not tell the same number. */
+static bool is_another(const struct bf_run *run, const struct bf_ident *now)
+{
+	return run->ident.serial[0] && now->serial[0] && !run->ident.in_bootloader &&
+	       !now->in_bootloader && strcmp(run->ident.serial, now->serial) != 0;
+}
+
+enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+	struct bf_ident now = { 0 };
+
+	if (ops->connect && ops->connect(run->proto, BF_ENTRY_LOOK, err))
+		return bf_while(err, "opening a dialogue with the pack");
+	run->parted = false;
+	if (ops->identify(run->proto, &now, err))
+		return bf_while(err, "asking the pack who it is");
+	if (is_another(run, &now))
+		return bf_fail(err, BF_E_NODEV,
+			       "another pack answers now: serial number '%s', before it was '%s'",
+			       now.serial, run->ident.serial);
+	run->now = now;
+	bf_model_heard(&run->model, &now, match(run, &now));
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
+{
+	const char *want = run->job->expect_serial;
+
+	if (bf_run_ask(run, err))
+		return err->rc;
+	run->ident = run->now;
+	bf_regions_limit(run, &run->ident);
+	bf_model_found(&run->model, &run->ident, run->job->rescue);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->ident });
+	if (want && strcmp(want, run->ident.serial) != 0) {
+		bf_fail(err, BF_E_INCOMPATIBLE,
+			"the pack's serial number is '%s', expected was '%s'", run->ident.serial,
+			want);
+		bf_likely(err, "another pack is connected than the one whose label was read");
+		bf_next(err,
+			"compare the label; if '%s' is the one that is meant: "
+			"--expect-serial '%s'",
+			run->ident.serial, run->ident.serial);
+		return err->rc;
+	}
+	return BF_OK;
+}
+
+/* Without a second bank the memory may be told, or opened, only in the boot loader; who the pack is was told
+ * before. */
+enum bf_rc bf_run_learn(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_ident in_loader = { 0 };
+
+	if (run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK) && !run->ident.caps_later)
+		return BF_OK;
+	if (run->proto->ops->identify(run->proto, &in_loader, err))
+		return bf_while(err, "asking the boot loader for its memory");
+	/* Each of the two has its own description: what the application said of the memory and of what can be
+	 * done ends here. */
+	memcpy(run->ident.regions, in_loader.regions, sizeof(in_loader.regions));
+	run->ident.n_regions = in_loader.n_regions;
+	bf_regions_limit(run, &run->ident);
+	run->ident.piece_max = in_loader.piece_max;
+	run->ident.in_flight = in_loader.in_flight;
+	run->ident.caps = in_loader.caps;
+	bf_model_learned(&run->model, &in_loader);
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_ready(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+
+	if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+		return err->rc;
+	return bf_run_learn(run, err);
+}
+
+/* A probe shows what the pack measures, where it does; a pack that does not is no failure. */
+enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_measure m;
+	struct bf_err why;
+
+	bf_err_init(&why);
+	if ((!run->meter && bf_source_missing(&run->profile, run->transport, &why)) ||
+	    bf_run_measure(run, &m, &why)) {
+		if (why.rc == BF_E_INTERRUPTED) {
+			*err = why;
+			return err->rc;
+		}
+		bf_say(run, BF_EV_NOTICE, "the pack does not tell its conditions: %s", why.cause);
+		return BF_OK;
+	}
+	if (!bf_run_measures(run))
+		return BF_OK;
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_MEASURE, .measure = &m });
+	return BF_OK;
+}
+
+/* ==== entering ==== */
+
+/* Who answers the pack's challenge, and entering the state in which it can be written. */
+
+#define ENTRIES 2 /* more, into a loader that was left again before it had told its memory */
+
+enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc = BF_OK;
+
+	if (run->job->auth_key)
+		rc = bf_auth_ed25519_new(run->job->auth_key, &run->auth, err);
+	else if (run->profile.auth == BF_AUTH_PROGRAM)
+		/* The program lives in real time, whatever the pack does. */
+		rc = bf_auth_program_new(run->profile.auth_program,
+					 bf_clock_is_virtual(run->outer) ? NULL : run->outer,
+					 &run->auth, err);
+	return rc ? bf_while(err, "preparing the answer to the pack's challenge") : BF_OK;
+}
+
+static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
+{
+	if (err->rc != BF_E_AUTH)
+		return err->rc;
+	if (!run->auth) {
+		bf_likely(err, "the pack wants a technician's key and none was given");
+	} else if (!err->n_likely) {
+		bf_likely(err, "the key does not belong to this pack family");
+		bf_likely(err, "too many wrong keys before: the pack waits before the next try");
+	}
+	if (!err->next[0])
+		bf_next(err, "name the technician's private key: --auth-key FILE");
+	return err->rc;
+}
+
+/* What is told of the memory while firmware runs can be written while firmware runs. */
+static bool writes_beside(const struct bf_run *run)
+{
+	return run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK);
+}
+
+enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->proto->ops;
+
+	/* Before the call: a pack that does not write beside its firmware leaves it for its loader. */
+	if (!writes_beside(run) && !run->ident.in_bootloader)
+		bf_model_stops_app(&run->model);
+	if (ops->connect && ops->connect(run->proto, BF_ENTRY_WRITE, err))
+		return bf_while(err, "entering the bootloader");
+	if (bf_run_can(run, BF_CAP_AUTH) && ops->authenticate) {
+		bf_trace_mute(run->transport, true);
+		if (ops->authenticate(run->proto, err)) {
+			bf_trace_mute(run->transport, false);
+			return refused(run, err);
+		}
+		bf_trace_mute(run->transport, false);
+	}
+	run->authenticated = true;
+	bf_model_entered(&run->model);
+	return BF_OK;
+}
+
+/* A pack that lost its power meanwhile runs its firmware again, and has told that firmware's memory. One that
+ * writes beside its only firmware says the same twice. */
+enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err)
+{
+	for (unsigned i = 0;; i++) {
+		uint64_t reopened = run->retry.reopened;
+
+		bool stopped;
+
+		if (bf_run_enter(run, err))
+			return err->rc;
+		stopped = run->model.entered == BF_ENTERED_BY_US;
+		if (bf_run_learn(run, err))
+			return err->rc;
+		if (!stopped || i == ENTRIES)
+			return BF_OK;
+		if (run->model.talking != BF_TALKING_APP && run->retry.reopened == reopened)
+			return BF_OK;
+	}
 }

@@ -2,7 +2,7 @@
 /* Every limit at its edge, with the limits of the built-in profile. */
 #include "../unit.h"
 
-#include "engine/judge.h"
+#include "engine/conditions.h"
 
 static struct bf_measure good(void)
 {

@@ -1,11 +1,312 @@
 /* SPDX-License-Identifier: MIT */
+/* Moving data: erasing, writing, reading, hashing. Failures are answered by recover.c. */
+#include <stdio.h>
+
+#include "recover.h"
+#include "run.h"
+
+/* ==== reading and hashing ==== */
+
+/*
+ * Reading and hashing of the pack's memory. Neither changes anything; what fails is asked again in smaller
+ * steps.
+ */
+
+#define STEP_LEAST 4096u
+#define STEP_MOST  65536u
+#define STEP_USB   16384u
+#define READ_LEAST 64u
+
+static void read_less(struct bf_run *run, size_t n)
+{
+	/* A long message is as weak as all its frames together. */
+	run->read_cap = n / 2 > READ_LEAST ? n / 2 : READ_LEAST;
+	bf_say(run, BF_EV_NOTICE, "reading %zu bytes at once from here on", run->read_cap);
+}
+
+/* A step costs a request that begins it and one that ends it; half a second of them leaves room for signs of
+ * life and for a user who stops. */
+size_t bf_read_step(const struct bf_run *run)
+{
+	double limit = bf_wire_limit(run->transport, run->rate);
+	size_t n = STEP_USB;
+
+	if (run->read_cap)
+		return run->read_cap;
+	if (limit > 0)
+		n = limit / 2 < STEP_MOST ? (size_t)limit / 2 : STEP_MOST;
+	return n > STEP_LEAST ? n / STEP_LEAST * STEP_LEAST : STEP_LEAST;
+}
+
+struct reading {
+	const struct bf_region *region;
+	uint32_t addr;
+	uint8_t *buf;
+	size_t len, at; /* all, and read so far */
+	size_t n;       /* asked for last */
+	size_t cap;     /* run->read_cap at the beginning */
+	size_t failed_at;
+};
+
+static enum bf_rc read_on(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	struct reading *r = ctx;
+
+	while (r->at < r->len) {
+		size_t step = bf_read_step(run);
+		enum bf_rc rc = bf_run_stop(run, err);
+
+		if (rc)
+			return rc;
+		bf_alive(run, "reading");
+		r->n = r->len - r->at < step ? r->len - r->at : step;
+		rc = run->proto->ops->loader->read(run->proto, r->region, r->addr + (uint32_t)r->at,
+						   r->buf + r->at, r->n, err);
+		if (rc)
+			return rc;
+		r->at += r->n;
+	}
+	return BF_OK;
+}
+
+static bool read_advanced(void *ctx)
+{
+	struct reading *r = ctx;
+	bool further = r->at != r->failed_at;
+
+	r->failed_at = r->at;
+	return further;
+}
+
+/* A restarted pack says nothing about the line; everything else does. */
+static enum bf_rc read_smaller(struct bf_run *run, void *ctx, enum bf_met met, struct bf_err *err)
+{
+	struct reading *r = ctx;
+
+	(void)err;
+	if (run->restarted)
+		run->read_cap = r->cap;
+	else if (met == BF_MET_LOST || met == BF_MET_MOVED)
+		read_less(run, r->n);
+	return BF_OK;
+}
+
+enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			 uint8_t *buf, size_t len, struct bf_err *err)
+{
+	struct reading r = { .region = region,
+			     .addr = addr,
+			     .buf = buf,
+			     .len = len,
+			     .cap = run->read_cap,
+			     .failed_at = len };
+	char what[80];
+
+	snprintf(what, sizeof(what), "reading '%s'", region->name);
+	if (bf_call(run,
+		    &(struct bf_call){ .ask = BF_ASK_READ,
+				       .what = what,
+				       .call = read_on,
+				       .again = read_smaller,
+				       .advanced = read_advanced,
+				       .ctx = &r },
+		    err))
+		return bf_while(err, "reading %zu bytes of '%s' at %08x", r.n, region->name,
+				addr + (uint32_t)r.at);
+	return BF_OK;
+}
+
+struct hashing {
+	uint32_t addr, size, unit;
+	uint8_t (*ret)[8];
+	size_t n;
+};
+
+static enum bf_rc hash_all(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	const struct hashing *h = ctx;
+	enum bf_rc rc = bf_run_stop(run, err);
+
+	return rc ? rc
+		  : run->proto->ops->loader->hash_units(run->proto, h->addr, h->size, h->unit,
+							h->ret, h->n, err);
+}
+
+enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
+			 uint8_t (*ret)[8], size_t n, struct bf_err *err)
+{
+	struct hashing h = { addr, size, unit, ret, n };
+
+	return bf_call(run,
+		       &(struct bf_call){ .ask = BF_ASK_READ,
+					  .what = "hashing the pack's memory",
+					  .call = hash_all,
+					  .ctx = &h },
+		       err);
+}
+
+/* ==== erasing ==== */
+
+/* Erasing: in steps, so that progress can be told; never repeated without looking first. */
+
+#define STEP 65536u /* bytes at once, in whole units */
+
+struct erasure {
+	const struct bf_region *region;
+	uint32_t addr, size;
+};
+
+static enum bf_rc erase_step(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	const struct erasure *e = ctx;
+	enum bf_rc rc =
+		run->proto->ops->loader->erase(run->proto, e->region, e->addr, e->size, err);
+
+	/* With its answer lost nobody knows whether it was done. */
+	if (!rc || bf_met_of(err) == BF_MET_LOST || bf_met_of(err) == BF_MET_GONE)
+		bf_model_changed(&run->model, !rc);
+	return rc;
+}
+
+/* Bytes from addr on that are erased by one request: whole units, about STEP of them. */
+static uint32_t step_at(const struct bf_region *region, uint32_t addr, uint32_t most)
+{
+	uint32_t n = 0, start, size;
+
+	while (n < most && bf_sector_at(region, addr + n, &start, &size)) {
+		uint32_t to = start + size - addr;
+
+		if (n && to > STEP)
+			break;
+		n = to;
+	}
+	return n && n < most ? n : most;
+}
+
+enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			  uint32_t size, bool in_one, struct bf_err *err)
+{
+	uint32_t done = 0;
+	bf_time start = bf_now(run->clock);
+	enum bf_rc rc = BF_OK;
+
+	while (!rc && done < size) {
+		uint32_t part = in_one ? size : step_at(region, addr + done, size - done);
+		struct erasure e = { region, addr + done, part };
+		char text[64], what[64];
+
+		rc = bf_run_stop(run, err);
+		if (rc)
+			break;
+		snprintf(text, sizeof(text), "erasing, %u %%",
+			 (unsigned)(100 * (uint64_t)done / size));
+		bf_alive(run, text);
+		bf_clock_hold(run->clock);
+		snprintf(what, sizeof(what), "erasing %u bytes at %08x", part, e.addr);
+		rc = bf_call(
+			run,
+			&(struct bf_call){
+				.ask = BF_ASK_ERASE, .what = what, .call = erase_step, .ctx = &e },
+			err);
+		bf_clock_release(run->clock);
+		if (rc)
+			bf_while(err, "%s", what);
+		done += part;
+	}
+	run->sum.erase += bf_now(run->clock) - start;
+	return rc;
+}
+
+enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err)
+{
+	for (size_t i = 0; i < run->todo.n; i++) {
+		const struct bf_item *item = &run->todo.items[i];
+
+		if (item->erase_size && !item->rest &&
+		    bf_erase_range(run, item->region, item->erase_addr, item->erase_size,
+				   item->one_pass, err))
+			return err->rc;
+	}
+	return BF_OK;
+}
+
+/* ==== the pace ==== */
+
+/*
+ * What the device's flash costs against what the wire carries meanwhile, learned from what each piece took.
+ * A device with two buffers writes one piece while the next comes in, so a step takes the longer of
+ * the two: only the steps that took longer than the wire alone tell of the flash.
+ */
+
+#define LONGER   1.05 /* than the wire alone: it was the device that was waited for */
+#define KEEP     0.95 /* weight of what was learned before, at each sample */
+#define CLOSE_AT 0.6  /* flash against wire: further apart than this, one of them decides alone */
+
+static void learn(struct bf_pacer *p, double us)
+{
+	double u = p->before_units, b = (double)p->before_len;
+
+	p->uu = KEEP * p->uu + u * u;
+	p->ub = KEEP * p->ub + u * b;
+	p->bb = KEEP * p->bb + b * b;
+	p->ut = KEEP * p->ut + u * us;
+	p->bt = KEEP * p->bt + b * us;
+}
+
+void bf_pace_note(struct bf_pacer *p, bf_time took, size_t len, unsigned units, size_t wire)
+{
+	double us = (double)took;
+
+	if (!wire || took <= 0)
+		return;
+	if (p->us_wire <= 0 || us / (double)wire < p->us_wire)
+		p->us_wire = us / (double)wire;
+	if (p->before_len && us > LONGER * p->us_wire * (double)wire)
+		learn(p, us);
+	p->before_len = len;
+	p->before_units = units;
+	p->len += len;
+	p->units += units;
+	p->wire += wire;
+}
+
+/* Least squares of time = units * x + bytes * y; bytes alone where the samples do not tell units apart. */
+static struct bf_pace solve(const struct bf_pacer *p)
+{
+	double det = p->uu * p->bb - p->ub * p->ub;
+	struct bf_pace pace = { .byte = p->bt / p->bb };
+
+	if (det > 1e-3 * p->uu * p->bb) {
+		double unit = (p->ut * p->bb - p->bt * p->ub) / det;
+		double byte = (p->bt * p->uu - p->ut * p->ub) / det;
+
+		if (unit > 0 && byte > 0)
+			pace = (struct bf_pace){ .byte = byte, .unit = unit };
+	}
+	pace.byte /= p->us_wire;
+	pace.unit /= p->us_wire;
+	return pace;
+}
+
+struct bf_pace bf_pace_now(const struct bf_pacer *p)
+{
+	struct bf_pace pace = { 0 };
+	double share;
+
+	if (p->bb <= 0)
+		return pace;
+	pace = solve(p);
+	share = (pace.byte * (double)p->len + pace.unit * p->units) / (double)p->wire;
+	return share > CLOSE_AT && share < 1 / CLOSE_AT ? pace : (struct bf_pace){ 0 };
+}
+
+/* ==== one item ==== */
+
 /*
  * Moves one item: pieces in flight up to the device's window, what comes next by what the device says,
  * failures by the class of the request. A piece borrows the image's bytes, so the next one is ready the
  * moment it may go.
  */
-#include "recover.h"
-#include "run.h"
 
 #define STALLS      6 /* answers in a row that ask for the same offset */
 #define JOURNAL_GAP BF_SEC(2)
@@ -358,4 +659,66 @@ enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t
 					  .advanced = advanced,
 					  .ctx = &m },
 		       err);
+}
+
+/* ==== the phase ==== */
+
+/* The phase that erases and writes. Everything before it is reversible by doing nothing. */
+
+static enum bf_rc move_one(struct bf_run *run, size_t i, uint64_t *done, struct bf_err *err)
+{
+	const struct bf_item *item = &run->todo.items[i];
+
+	if (bf_item_move(run, item, *done, err))
+		return bf_while(err, "writing %zu bytes at %08x", item->target.len,
+				item->target.addr);
+	*done += item->target.len;
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_todo *todo = &run->todo;
+	uint64_t done = 0;
+
+	if (!run->proto->ops->loader->begin || !run->proto->ops->loader->piece_start ||
+	    !run->proto->ops->loader->piece_finish)
+		return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot be written");
+	/* From here on the journal tells the next run that something is half done. */
+	bf_model_writing(&run->model);
+	bf_journal_write(run);
+	if (bf_erase_all(run, err))
+		return err->rc;
+	run->mark.last = bf_now(run->clock); /* the rate is that of the transfer */
+	for (size_t i = todo->head_last ? 1 : 0; i < todo->n; i++) {
+		if (move_one(run, i, &done, err))
+			return err->rc;
+	}
+	if (todo->head_last && move_one(run, 0, &done, err))
+		return err->rc;
+	run->worked_rate = run->rate;
+	bf_model_written(&run->model);
+	bf_journal_write(run);
+	return BF_OK;
+}
+
+/* A line that is down or a user who stops would only make it worse: those resume later. Whatever else ends the
+ * writing was said by the pack. */
+static bool can_go_back_now(const struct bf_err *err)
+{
+	enum bf_met met = bf_met_of(err);
+
+	return met != BF_MET_LOST && met != BF_MET_GONE && met != BF_MET_FORGOT &&
+	       err->rc != BF_E_NODEV && err->rc != BF_E_INTERRUPTED && err->rc != BF_E_INTERNAL &&
+	       err->rc != BF_E_FILE;
+}
+
+void bf_ph_write_undo(struct bf_run *run, struct bf_err *err)
+{
+	/* A failed start went back already; what is written stays for the next run to find. */
+	if (run->model.stage != BF_STAGE_WRITING && run->model.stage != BF_STAGE_WRITTEN)
+		return;
+	bf_journal_write(run);
+	if (can_go_back_now(err) && bf_model_may_write_back(&run->model))
+		(void)bf_write_back(run, err);
 }

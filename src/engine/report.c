@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: MIT */
+/* How the run ended: the pack's state first, the cause, what is likely, what to do next, where the time went. */
+#include <stdio.h>
+#include <string.h>
+
+#include "bmsflash/shell.h"
+
+#include "recover.h"
+#include "run.h"
+
+/* ==== causes and commands ==== */
+
+/*
+ * What a failure leaves unsaid: likely causes, from what the line's own figures show first and from
+ * experience after that, and always a next command. What the place of the failure said stays first.
+ */
+
+/* ---- the next command, with the options that this run was given ---- */
+
+static void add_option(struct bf_out *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	bf_shell_word(out, name);
+	bf_shell_word(out, value);
+}
+
+/* What was allowed is allowed again: without it the command would be refused. */
+static void add_allowed(struct bf_out *out, const struct bf_job *job)
+{
+	char list[256] = "";
+	size_t n = 0;
+
+	for (int i = 0; i < BF_ALLOW_COUNT && n < sizeof(list); i++) {
+		if (job->allow[i])
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? "," : "",
+					      bf_allow_info((enum bf_allow)i)->name);
+	}
+	add_option(out, "--allow", n ? list : NULL);
+}
+
+static void add_place(struct bf_out *out, const struct bf_claim_opts *claim)
+{
+	char addr[16];
+
+	if (!claim)
+		return;
+	snprintf(addr, sizeof(addr), "0x%08x", (unsigned)claim->addr);
+	add_option(out, "--addr", claim->has_addr ? addr : NULL);
+	add_option(out, "--sig", claim->sig_path);
+}
+
+static void add_what_is_written(struct bf_out *out, const struct bf_job *job, enum bf_job_kind kind)
+{
+	for (size_t i = 0; job->keys && job->keys[i]; i++)
+		add_option(out, "--key", job->keys[i]);
+	add_option(out, "--auth-key", job->auth_key);
+	add_allowed(out, job);
+	if (kind != BF_JOB_FLASH)
+		return;
+	add_place(out, job->claim_opts);
+	if (job->rescue)
+		bf_shell_word(out, "--rescue");
+	if (job->images && job->images[0])
+		bf_shell_word(out, job->images[0]);
+}
+
+static void add_rates(struct bf_out *out, const struct bf_job *job)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u", job->baud);
+	add_option(out, "--baud", job->baud ? text : NULL);
+	if (job->dbitrate)
+		snprintf(text, sizeof(text), "%u,%u", job->bitrate, job->dbitrate);
+	else
+		snprintf(text, sizeof(text), "%u", job->bitrate);
+	add_option(out, "--bitrate", job->bitrate ? text : NULL);
+}
+
+static void command_of(const struct bf_job *job, enum bf_job_kind kind, const char *from,
+		       struct bf_err *err)
+{
+	char text[sizeof(err->next)], node[16];
+	struct bf_out out = bf_out(text, sizeof(text) - 1);
+
+	bf_shell_word(&out, "bmsflash");
+	bf_shell_word(&out, bf_job_name(kind));
+	add_option(&out, "--if", job->iface ? job->iface : "IFACE");
+	add_option(&out, "--from", from);
+	add_option(&out, "--protocol", job->protocol);
+	add_option(&out, "--profile", job->profile);
+	snprintf(node, sizeof(node), "0x%x", (unsigned)job->node);
+	add_option(&out, "--node", job->node >= 0 ? node : NULL);
+	add_option(&out, "--alt", job->alt);
+	add_rates(&out, job);
+	if (kind == BF_JOB_FLASH || kind == BF_JOB_ROLLBACK)
+		add_what_is_written(&out, job, kind);
+	/* A command that is cut short would be another command. */
+	if (out.failed)
+		out.len = (size_t)snprintf(text, sizeof(text), "bmsflash probe");
+	text[out.len] = '\0';
+	bf_next(err, "%s", text);
+}
+
+void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
+		     struct bf_err *err)
+{
+	command_of(run->job, kind, from, err);
+}
+
+void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *err)
+{
+	struct bf_job job = *run->job;
+
+	for (unsigned i = 0; i < BF_ALLOW_COUNT; i++)
+		job.allow[i] = job.allow[i] || (allows & 1u << i);
+	command_of(&job, job.kind, job.restore_from, err);
+}
+
+/* ---- what the line's figures show ---- */
+
+static void advise_bus(const struct bf_run *run, struct bf_err *err)
+{
+	struct bf_bus_report r = { 0 };
+	const char *name = run->transport->name;
+
+	run->transport->ops->bus->report(run->transport, &r);
+	if (r.state == BF_BUS_OFF)
+		bf_likely(err,
+			  "'%s' is bus-off: CAN-H and CAN-L shorted or swapped, a terminator "
+			  "missing (60 ohm between them), or the wrong bit rate",
+			  name);
+	else if (r.state == BF_BUS_STOPPED)
+		bf_likely(err, "'%s' is down: sudo ip link set %s up", name, name);
+	else if (r.tx_errors > r.rx_errors)
+		bf_likely(err,
+			  "%u transmit errors stand against %u on receive: nobody "
+			  "acknowledges; is the pack on this bus, at %u bit/s?",
+			  r.tx_errors, r.rx_errors, r.bitrate);
+	else if (r.rx_errors)
+		bf_likely(err,
+			  "%u receive errors stand: another bit rate is on the bus, or noise; "
+			  "check termination and shield",
+			  r.rx_errors);
+	else if (run->transport->stats.rx_frames == run->wire_first.rx_frames)
+		bf_likely(err, "not one frame was heard: power of the pack, wiring, identifiers");
+}
+
+static void advise_stream(const struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_wire_stats *s = &run->transport->stats;
+	struct bf_line_report r = { .latency_timer_ms = -1 };
+
+	run->transport->ops->stream->report(run->transport, &r);
+	if (s->rx_bytes == run->wire_first.rx_bytes)
+		bf_likely(err,
+			  "not one byte was heard: power of the pack, A and B swapped, or "
+			  "another rate than %u baud",
+			  r.real_baud);
+	if (s->line_errors)
+		bf_likely(err,
+			  "%llu bytes came damaged: wrong rate or parity, noise, or a long "
+			  "cable without termination (120 ohm)",
+			  (unsigned long long)s->line_errors);
+	if (s->echo_damaged)
+		bf_likely(err,
+			  "own bytes came back changed %llu times: another master talks on "
+			  "this line",
+			  (unsigned long long)s->echo_damaged);
+	if (r.latency_timer_ms > 1)
+		bf_likely(err,
+			  "the adapter waits %d ms before it hands bytes over; to shorten that: "
+			  "%s",
+			  r.latency_timer_ms, r.latency_command);
+}
+
+/* The line was raised by agreement, and that was too much for it. */
+static void advise_rate(const struct bf_run *run, struct bf_err *err)
+{
+	bool stream = run->transport->ops->wire == BF_WIRE_STREAM;
+
+	if (!run->moving || !run->first_rate || run->rate <= run->first_rate)
+		return;
+	bf_likely(err,
+		  "the line was raised from %u to %u bit/s; a long cable or missing termination "
+		  "carries the lower rate: %s %u",
+		  run->first_rate, run->rate, stream ? "--baud" : "--bitrate", run->first_rate);
+}
+
+static void advise_line(const struct bf_run *run, struct bf_err *err)
+{
+	uint64_t lost = run->retry.timeouts, damaged = run->retry.damaged;
+
+	if (lost + damaged && !run->fell_silent)
+		bf_likely(err,
+			  "%llu answer%s lost and %llu came damaged on the way: cable, "
+			  "connector or termination",
+			  (unsigned long long)lost, lost == 1 ? " was" : "s were",
+			  (unsigned long long)damaged);
+	if (!run->transport)
+		return;
+	advise_rate(run, err);
+	switch (run->transport->ops->wire) {
+	case BF_WIRE_BUS:
+		advise_bus(run, err);
+		return;
+	case BF_WIRE_STREAM:
+		advise_stream(run, err);
+		return;
+	case BF_WIRE_USB:
+		bf_likely(err, "the cable, a hub between, or the pack restarted by itself");
+		return;
+	}
+}
+
+/* ---- by kind of failure ---- */
+
+static void same_again(struct bf_run *run, struct bf_err *err)
+{
+	bf_next_command(run, run->job->kind, run->job->restore_from, err);
+}
+
+static void look(struct bf_run *run, struct bf_err *err)
+{
+	bf_next_command(run, BF_JOB_PROBE, NULL, err);
+}
+
+static void take_key(struct bf_run *run, struct bf_err *err)
+{
+	(void)run;
+	bf_next(err, "get the image signed by a trusted key, or name the key: --key FILE");
+}
+
+static void take_image(struct bf_run *run, struct bf_err *err)
+{
+	(void)run;
+	bf_next(err, "bmsflash verify FILE tells what a file is; take the one made for this pack");
+}
+
+static void make_room(struct bf_run *run, struct bf_err *err)
+{
+	(void)run;
+	bf_next(err, "make room (df -h), or name another place");
+}
+
+static void report_defect(struct bf_run *run, struct bf_err *err)
+{
+	(void)run;
+	bf_next(err, "run it again with -vv --trace FILE and report both");
+}
+
+static const struct {
+	const char *likely; /* when nothing better is known */
+	void (*next)(struct bf_run *run, struct bf_err *err);
+	bool line; /* the line's figures say more */
+} rows[BF_RC_COUNT] = {
+	[BF_E_INTERNAL] = { NULL, report_defect, false },
+	[BF_E_NODEV] = { "the pack is off or asleep", look, true },
+	[BF_E_TIMEOUT] = { "the pack was busy, restarted, or lost its power", same_again, true },
+	[BF_E_LINK] = { "noise, a bad contact or a wrong rate", same_again, true },
+	[BF_E_RESTART] = { "the pack gave up the transfer", same_again, true },
+	[BF_E_GONE] = { "the adapter was unplugged or lost its power", same_again, false },
+	[BF_E_IFACE] = { NULL, look, false },
+	[BF_E_BUSY] = { "another program uses it", same_again, false },
+	[BF_E_IMAGE] = { NULL, take_image, false },
+	[BF_E_FILE] = { "the folder does not exist, is not yours, or the disk is full", make_room,
+			false },
+	[BF_E_SIGNATURE] = { "the pack and this computer do not trust the same keys", take_key,
+			     false },
+	[BF_E_INCOMPATIBLE] = { "the image is for another pack", take_image, false },
+	[BF_E_ROLLBACK] = { "the pack was updated since this image was made", take_image, false },
+	[BF_E_AUTH] = { "the wrong key, or one that this pack does not know", look, false },
+	[BF_E_NAK] = { "the pack is in a state that does not permit it", look, false },
+	[BF_E_UNSUPPORTED] = { "the pack's boot loader was built without it", look, false },
+	[BF_E_MISMATCH] = { "messages damaged on the way, worn flash or a weak supply", same_again,
+			    true },
+};
+
+/* By what was really seen: the pack said no, or the data stopped getting through. The third of them, the
+ * restart loop, is named where the pack's own word about its restarts is at hand (prove.c). */
+static enum bf_pattern pattern_of(const struct bf_run *run, const struct bf_err *err)
+{
+	if (err->rc == BF_E_AUTH && run->proto)
+		return BF_PATTERN_AUTH;
+	if (run->moving && rows[err->rc].line && run->transport)
+		return BF_PATTERN_TRANSFER;
+	return BF_PATTERN_NONE;
+}
+
+void bf_advise(struct bf_run *run, struct bf_err *err)
+{
+	if ((unsigned)err->rc >= BF_RC_COUNT)
+		return;
+	if (!err->pattern)
+		err->pattern = pattern_of(run, err);
+	if (rows[err->rc].line)
+		advise_line(run, err);
+	if (rows[err->rc].likely && !err->n_likely)
+		bf_likely(err, "%s", rows[err->rc].likely);
+	if (rows[err->rc].next && !err->next[0])
+		rows[err->rc].next(run, err);
+}
+
+/* ==== figures ==== */
+
+/* Where the time went. */
+
+static void subtract(struct bf_wire_stats *now, const struct bf_wire_stats *first)
+{
+	now->tx_bytes -= first->tx_bytes;
+	now->rx_bytes -= first->rx_bytes;
+	now->tx_frames -= first->tx_frames;
+	now->rx_frames -= first->rx_frames;
+	now->waited_us -= first->waited_us;
+}
+
+/* An FTDI adapter hands received bytes over when its latency timer runs out: once an answer. */
+static bf_time adapter_wait(const struct bf_run *run)
+{
+	struct bf_line_report r = { .latency_timer_ms = -1 };
+	uint64_t answers = 0;
+
+	if (!run->transport->ops->stream)
+		return 0;
+	run->transport->ops->stream->report(run->transport, &r);
+	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
+		answers += run->retry.requests[i];
+	return r.latency_timer_ms > 1 ? (bf_time)answers * BF_MS(r.latency_timer_ms) : 0;
+}
+
+static void fill_line(struct bf_run *run, struct bf_line_figures *f)
+{
+	const struct bf_linktest *t = &run->line_before;
+	struct bf_line_report line = { .latency_timer_ms = -1 };
+	struct bf_bus_report bus = { 0 };
+
+	*f = (struct bf_line_figures){ .sent = t->sent,
+				       .lost = t->lost,
+				       .best = t->best,
+				       .mean = t->mean,
+				       .worst = t->worst,
+				       .rate_steps = run->rate_steps,
+				       .latency_timer_ms = -1 };
+	if (run->transport->ops->stream) {
+		run->transport->ops->stream->report(run->transport, &line);
+		f->stream = true;
+		f->echo = line.echo;
+		f->latency_timer_ms = line.latency_timer_ms;
+	}
+	if (run->transport->ops->bus) {
+		run->transport->ops->bus->report(run->transport, &bus);
+		f->bus_state = bf_bus_state_text(bus.state);
+		f->tx_errors = bus.tx_errors;
+		f->rx_errors = bus.rx_errors;
+	}
+}
+
+double bf_sum_on_wire(const struct bf_summary *s)
+{
+	return s->bytes_sent ? 1 - (double)s->bytes_saved / (double)s->bytes_sent : 1;
+}
+
+/* A driver that buffers takes a piece at once; the time that its bits are on the wire is transfer all the
+ * same, and not the pack's. */
+static void share_out(struct bf_summary *s, double limit)
+{
+	bf_time wire =
+		limit > 0 ? (bf_time)((double)s->bytes_sent * bf_sum_on_wire(s) / limit * 1e6) : 0;
+	bf_time missing = wire > s->transfer ? wire - s->transfer : 0;
+
+	if (missing > s->wait_pack)
+		missing = s->wait_pack;
+	s->transfer += missing;
+	s->wait_pack -= missing;
+}
+
+void bf_summary_show(struct bf_run *run)
+{
+	struct bf_summary *s = &run->sum;
+	double limit = bf_wire_limit(run->transport,
+				     run->worked_rate ? run->worked_rate : run->agreed_rate);
+	bf_time moving = s->transfer + s->wait_pack;
+
+	if (!run->proto && !run->model.runs)
+		return; /* nobody was met */
+	s->total = bf_now(run->clock) - run->started;
+	s->retry = run->retry;
+	s->retries += run->retry.lost_us;
+	s->wire = run->transport->stats;
+	subtract(&s->wire, &run->wire_first);
+	s->wait_adapter = adapter_wait(run);
+	fill_line(run, &s->line);
+	s->line_rate = run->worked_rate   ? run->worked_rate
+		       : run->agreed_rate ? run->agreed_rate
+					  : run->rate;
+	s->rate = moving > 0 ? (double)s->bytes_sent / ((double)moving / 1e6) : 0;
+	s->wire_share = limit > 0 ? s->rate * bf_sum_on_wire(s) / limit : -1;
+	share_out(s, limit);
+	s->virtual_time = bf_clock_is_virtual(run->clock);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_SUMMARY, .summary = s });
+}
+
+/* ==== the end ==== */
+
+/* How the run ended, in the words of the promise: the pack's state first, the cause beside it. */
+
+#define NAME 80
+
+/* "Old firmware 1.3.0", and without a version just the first two words. */
+static const char *old_name(const struct bf_run *run, char dst[NAME])
+{
+	char text[BF_VERSION_TEXT];
+	/* A run that took up an earlier one found the new firmware. */
+	const char *v = run->model.went_back ? bf_ident_version(&run->now, text) : NULL;
+
+	if (!v)
+		v = bf_ident_version(&run->ident, text);
+	snprintf(dst, NAME, "Old firmware%s%s", v ? " " : "", v ? v : "");
+	return dst;
+}
+
+static const char *new_name(const struct bf_run *run, const char *what, char dst[NAME])
+{
+	char text[BF_VERSION_TEXT];
+
+	snprintf(dst, NAME, "%s%s%s", what, run->has_target_version ? " " : "",
+		 run->has_target_version ? bf_version_text(&run->target_version, text) : "");
+	return dst;
+}
+
+static bool changes(const struct bf_run *run)
+{
+	return run->job->kind == BF_JOB_FLASH || run->job->kind == BF_JOB_ROLLBACK;
+}
+
+/* ---- the next command ---- */
+
+/* What brings a pack without firmware back: its backup where the image was refused, else the image again. */
+static void recovery_command(const struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_model *m = &run->model;
+	bool bad = m->holds == BF_HOLDS_BAD || m->failed_test || bf_met_of(err) == BF_MET_REFUSED;
+
+	if (run->has_backup && bad && !m->old_blocked && bf_model_one_place(m))
+		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
+	else
+		bf_next_command(run, run->job->kind, run->job->restore_from, err);
+}
+
+static void data_command(const struct bf_run *run, struct bf_err *err)
+{
+	if (!run->backup_path[0])
+		bf_next_command(run, BF_JOB_PROBE, NULL, err); /* it was kept in memory alone */
+	else if (run->model.data == BF_DATA_LOST_FIXED)
+		bf_next_argv(err, NULL,
+			     (const char *const[]){ "tar", "-xf", run->backup_path, NULL });
+	else
+		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
+}
+
+static void next_command(const struct bf_run *run, enum bf_end_next next, struct bf_err *err)
+{
+	switch (next) {
+	case BF_END_NEXT_CAUSE:
+		break;
+	case BF_END_NEXT_PROBE:
+		if (strncmp(err->next, "sudo ", 5) == 0) /* the interface first */
+			break;
+		bf_next_command(run, BF_JOB_PROBE, NULL, err);
+		break;
+	case BF_END_NEXT_SAME:
+		bf_next_command(run, run->job->kind, run->job->restore_from, err);
+		break;
+	case BF_END_NEXT_RECOVER:
+		recovery_command(run, err);
+		break;
+	case BF_END_NEXT_DATA:
+		data_command(run, err);
+		break;
+	}
+}
+
+/* ---- the sentence ---- */
+
+/* %o: "Old firmware 1.3.0", %n: "New firmware 1.5.0"; a version that is not known is left out. */
+static const char *const sentences[BF_END_COUNT] = {
+	[BF_END_NOTHING_CHANGED] = "Nothing was changed.",
+	[BF_END_IN_LOADER_AS_FOUND] =
+		"Nothing was changed; the pack is in its bootloader, as it was found.",
+	[BF_END_IN_LOADER_BY_US] = ("Nothing was written; the pack was taken into its bootloader "
+				    "and its firmware was not "
+				    "heard again: switch the pack off and on."),
+	[BF_END_NO_FIRMWARE_AS_FOUND] = "The pack runs no firmware, and nothing was changed.",
+	[BF_END_OLD_STILL] = "%o is still running.",
+	[BF_END_OLD_STILL_NEW_MARKED] =
+		"%o is still running; the new one starts on a test boot at the next restart.",
+	[BF_END_OLD_AGAIN] = "%o is again running.",
+	[BF_END_OLD_WITHOUT_DATA] =
+		"The pack runs its old firmware without its configuration: it needs recovery.",
+	[BF_END_OLD_INTACT_IN_LOADER] = ("The old firmware is intact and does not run: the pack is "
+					 "in its bootloader; switch it "
+					 "off and on."),
+	[BF_END_NEW] = "%n is proven running.",
+	[BF_END_NEW_WITHOUT_DATA] =
+		"%n is proven running, but not with the configuration of before.",
+	[BF_END_NEW_UNCONFIRMED] =
+		"%n runs and is not confirmed; the same command once more confirms it.",
+	[BF_END_NEW_FAILED_TEST] =
+		"%n runs and failed its test; the old firmware could not be brought back.",
+	[BF_END_UNPROVEN_SILENT] = ("%n is written and verified; after the restart the pack does "
+				    "not answer: switch it off "
+				    "and on, then run the same command."),
+	[BF_END_UNPROVEN_IN_LOADER] = ("%n is written and verified; the bootloader does not start "
+				       "it: switch the pack off and "
+				       "on, then run the same command."),
+	[BF_END_UNPROVEN_UNTOLD] =
+		"%n is written and started; the pack does not show which firmware it runs.",
+	[BF_END_UNPROVEN_NOT_STARTED] =
+		"%n is written and verified, and was not started yet: run the same command.",
+	[BF_END_UNPROVEN_TAKEN] =
+		("%n is written, and the device took it without an error; its start was not seen: "
+		 "switch the pack off and on, then run the same command."),
+	[BF_END_UNKNOWN_OLD_INTACT] =
+		("The state of the pack is not known: it does not answer. The old firmware was not "
+		 "overwritten."),
+	[BF_END_UNKNOWN] = "The state of the pack is not known: it does not answer any more.",
+	[BF_END_RECOVERY_MAYBE] = ("The pack does not answer as its firmware, which may be erased: "
+				   "it needs recovery."),
+	[BF_END_RECOVERY] = "The pack has no complete firmware and needs recovery.",
+};
+
+static void expand(const struct bf_run *run, const char *form, char *dst, size_t cap)
+{
+	char name[NAME];
+	struct bf_out out = bf_out(dst, cap - 1);
+
+	for (; *form; form++) {
+		const char *text = NULL;
+
+		if (form[0] == '%' && form[1] == 'o')
+			text = old_name(run, name);
+		else if (form[0] == '%' && form[1] == 'n')
+			text = new_name(run, run->job->restore_from ? "Firmware" : "New firmware",
+					name);
+		if (text)
+			form++;
+		bf_out_bytes(&out, text ? text : form, text ? strlen(text) : 1);
+	}
+	dst[out.len] = '\0';
+}
+
+/* What follows "type:" is something to type. */
+static bool is_command(const char *text)
+{
+	static const char *const programs[] = { "bmsflash ", "tar ", "sudo " };
+
+	for (size_t i = 0; i < BF_COUNT(programs); i++) {
+		if (strncmp(text, programs[i], strlen(programs[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool wants_command(enum bf_end_next next)
+{
+	return next == BF_END_NEXT_RECOVER || next == BF_END_NEXT_DATA || next == BF_END_NEXT_PROBE;
+}
+
+static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_outcome *out)
+{
+	struct bf_err *err = &out->err;
+	char form[sizeof(out->sentence)];
+
+	next_command(run, end->next, err);
+	if (end->rc && err->rc != BF_E_INTERRUPTED)
+		err->rc = end->rc;
+	if (err->rc == BF_E_INTERRUPTED && !err->next[0])
+		bf_next(err, "run the same command again: it goes on from here");
+	if (err->rc == BF_E_RESTORED && !is_command(err->next))
+		bf_next_command(run, BF_JOB_PROBE, NULL, err);
+	out->rc = err->rc;
+	out->state = end->state;
+	expand(run, sentences[end->text], form, sizeof(form));
+	if (wants_command(end->next) && is_command(err->next))
+		snprintf(out->sentence, sizeof(out->sentence), "%s Type: %s", form, err->next);
+	else
+		snprintf(out->sentence, sizeof(out->sentence), "%s", form);
+}
+
+static void say_flash(const struct bf_run *run, struct bf_outcome *out)
+{
+	struct bf_end end = bf_model_end_well(&run->model);
+	char name[NAME];
+	char *s = out->sentence;
+	size_t cap = sizeof(out->sentence);
+
+	if (run->dry_ended) {
+		out->state = run->model.runs == BF_RUNS_OLD ? BF_STATE_OLD : BF_STATE_UNTOUCHED;
+		snprintf(s, cap, "Dry run: all checks passed, nothing was changed.");
+	} else if (end.state == BF_STATE_UNPROVEN) {
+		out->state = end.state;
+		snprintf(s, cap, "%s is written and started; the pack cannot prove it.",
+			 new_name(run, "Firmware", name));
+	} else if (run->reverting || run->job->restore_from) {
+		out->state = BF_STATE_OLD;
+		snprintf(s, cap, "%s is again running, proven by the pack.",
+			 new_name(run, "Old firmware", name));
+	} else {
+		out->state = BF_STATE_NEW_PROVEN;
+		snprintf(s, cap, "%s is proven running%s.", new_name(run, "New firmware", name),
+			 run->todo.already_confirmed ? "; it was there already"
+			 : run->model.verified       ? ""
+						     : "; contents not checked");
+	}
+}
+
+static void say_success(const struct bf_run *run, struct bf_outcome *out)
+{
+	char *s = out->sentence;
+	size_t cap = sizeof(out->sentence);
+
+	out->state = BF_STATE_UNTOUCHED;
+	switch (run->job->kind) {
+	case BF_JOB_PROBE:
+		snprintf(s, cap, "Nothing was changed.");
+		break;
+	case BF_JOB_BACKUP:
+		if (run->dry_ended)
+			snprintf(s, cap, "Dry run: nothing was read or written.");
+		else
+			snprintf(s, cap, "Backup written to '%s'; nothing was changed in the pack.",
+				 run->backup_path);
+		break;
+	case BF_JOB_VERIFY:
+		if (bf_job_checks_record(run->job)) {
+			snprintf(s, cap,
+				 "The record is whole: %zu line%s, each names the one before.",
+				 run->record_lines, run->record_lines == 1 ? "" : "s");
+			break;
+		}
+		if (bf_job_checks_profiles(run->job)) {
+			snprintf(s, cap, "Every profile is good.");
+			break;
+		}
+		snprintf(s, cap, "%s",
+			 run->job->iface ? "The image is good, and the pack runs it."
+					 : "Every image is good.");
+		break;
+	case BF_JOB_FLASH:
+	case BF_JOB_ROLLBACK:
+		say_flash(run, out);
+		break;
+	}
+}
+
+/* All was done, and then the firmware did not come back. */
+static void not_back(struct bf_err *err)
+{
+	bf_fail(err, BF_E_UNPROVEN, "the pack did not come back from its bootloader");
+	bf_likely(err, "it lost its power or its line at the very end");
+	bf_likely(err, "it starts its firmware only after it was switched off and on");
+}
+
+/* Jobs that change nothing may have taken the pack into its bootloader to read it. */
+static bool is_away(const struct bf_model *m)
+{
+	return m->entered == BF_ENTERED_BY_US && m->talking != BF_TALKING_APP;
+}
+
+void bf_outcome_fill(struct bf_run *run, enum bf_rc rc, const struct bf_err *err,
+		     struct bf_outcome *ret)
+{
+	const struct bf_model *m = &run->model;
+	struct bf_end end;
+
+	memset(ret, 0, sizeof(*ret));
+	bf_err_init(&ret->err);
+	if (!rc && !is_away(m)) {
+		say_success(run, ret);
+		return;
+	}
+	if (rc)
+		ret->err = *err;
+	else
+		not_back(&ret->err);
+	end = bf_model_end(m);
+	if (!changes(run) && m->entered != BF_ENTERED_BY_US)
+		end = (struct bf_end){ BF_STATE_UNTOUCHED, BF_OK, BF_END_NOTHING_CHANGED,
+				       BF_END_NEXT_CAUSE };
+	fail(run, &end, ret);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* A run as its steps see it: what they say to the user, how they stop and wait, how a safety check is decided. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "recover.h"
+#include "run.h"
+
+/* ==== what the user may learn ==== */
+
+/* What the user may learn while a job runs, at a pace that a person or a log can follow. */
+
+#define PROGRESS_GAP BF_MS(100)
+#define ALIVE_GAP    BF_MS(900) /* never more than a second without a sign of life */
+
+void bf_emit(struct bf_run *run, struct bf_event ev)
+{
+	if (!run->events || !run->events->fn)
+		return;
+	ev.wall_us = run->closed_wall ? run->closed_wall : bf_wall(run->clock);
+	run->events->fn(run->events->ctx, &ev);
+}
+
+void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	bf_emit(run, (struct bf_event){ .kind = kind, .text = text });
+}
+
+void bf_progress_begin(struct bf_run *run, const char *phase, double base, double weight)
+{
+	run->phase = phase;
+	run->mark = (struct bf_progress_mark){
+		.at = bf_now(run->clock),
+		.last = bf_now(run->clock),
+		.base = base,
+		.weight = weight,
+	};
+}
+
+/* The rate follows the last seconds: each sample weighs as much as the time it covers, up to 2 s. */
+static void sample(struct bf_progress_mark *mark, bf_time now, uint64_t done)
+{
+	double seconds = (double)(now - mark->last) / 1e6;
+	double got = seconds > 0 ? (double)(done - mark->bytes) / seconds : mark->rate;
+	double share = seconds / 2 < 1 ? seconds / 2 : 1;
+
+	mark->rate = mark->rate > 0 ? mark->rate + share * (got - mark->rate) : got;
+	mark->last = now;
+	mark->bytes = done;
+}
+
+void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
+{
+	struct bf_progress_mark *mark = &run->mark;
+	bf_time now = bf_now(run->clock);
+	double part = total ? (double)done / (double)total : 1;
+	double packed = run->moving ? bf_sum_on_wire(&run->sum) : 1;
+	struct bf_progress p;
+	double limit;
+
+	if (done < mark->bytes) /* the transfer went back to a confirmed place */
+		mark->bytes = done;
+	if (done < total && now - mark->last < PROGRESS_GAP)
+		return;
+	sample(mark, now, done);
+	run->alive_at = now;
+	limit = bf_wire_limit(run->transport, run->rate); /* may be a system call or several */
+	p = (struct bf_progress){
+		.phase = run->phase,
+		.done = done,
+		.total = total,
+		.rate = mark->rate,
+		.wire_share = limit > 0 ? mark->rate * packed / limit : -1,
+		.eta = mark->rate > 0 ? (bf_time)((double)(total - done) / mark->rate * 1e6) : -1,
+		.percent = mark->base + mark->weight * part,
+	};
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_PROGRESS, .progress = &p });
+}
+
+void bf_alive(void *ctx, const char *what)
+{
+	struct bf_run *run = ctx;
+	bf_time now = bf_now(run->clock);
+
+	if (run->held && run->clock->cancelled && !run->told_held) {
+		run->told_held = true;
+		bf_say(run, BF_EV_NOTICE,
+		       "stopping now would leave the pack between two firmwares: the run ends at "
+		       "the next safe point");
+	}
+	if (run->retry.reopened != run->told_reopened) {
+		run->told_reopened = run->retry.reopened;
+		bf_say_restarted(run);
+	}
+	if (now - run->alive_at < ALIVE_GAP)
+		return;
+	run->alive_at = now;
+	bf_say(run, BF_EV_ALIVE, "%s", what);
+}
+
+/* ==== stopping and waiting ==== */
+
+/* Stopping and waiting. */
+
+/* Well below the 5 s (S3, ISO 14229-2) after which a UDS server forgets its session. */
+#define KEEPALIVE_GAP BF_SEC(1)
+
+/* A virtual wire has its own clock; the user's signal arrives at the caller's. */
+static bool wants_to_stop(struct bf_run *run)
+{
+	if (run->clock->cancelled)
+		return true;
+	if (run->outer == run->clock)
+		return false;
+	return bf_clock_wait(run->outer, NULL, 0, bf_now(run->outer)) == BF_WAIT_CANCELLED;
+}
+
+enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err)
+{
+	if (run->held)
+		return BF_OK;
+	if (bf_now(run->clock) < run->deadline && !wants_to_stop(run))
+		return BF_OK;
+	run->clock->cancelled = true;
+	bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
+	bf_name_stop(run, err);
+	return err->rc;
+}
+
+/* --timeout is the user's word, as a signal is: nothing that failed, and nothing to repeat. */
+void bf_name_stop(const struct bf_run *run, struct bf_err *err)
+{
+	if (err->rc != BF_E_INTERRUPTED || bf_now(run->clock) < run->deadline)
+		return;
+	snprintf(err->cause, sizeof(err->cause), "stopped after the %.0f s that --timeout allows",
+		 (double)run->job->timeout / 1e6);
+	bf_next(err, "run the same command with more time: --timeout %.0fs",
+		2 * (double)run->job->timeout / 1e6);
+}
+
+enum bf_rc bf_run_pause(struct bf_run *run, bf_time duration, struct bf_err *err)
+{
+	bf_time end = bf_in(run->clock, duration);
+
+	while (bf_now(run->clock) < end) {
+		bf_time step = bf_in(run->clock, KEEPALIVE_GAP);
+
+		if (!bf_clock_until(run->clock, step < end ? step : end))
+			return bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
+		if (run->proto && run->proto->ops->keepalive &&
+		    run->proto->ops->keepalive(run->proto, err))
+			return bf_while(err, "keeping the session alive");
+	}
+	return bf_run_stop(run, err);
+}
+
+void bf_run_hold(struct bf_run *run)
+{
+	if (run->held)
+		return;
+	run->held = true;
+	bf_clock_hold(run->clock);
+}
+
+void bf_run_release(struct bf_run *run)
+{
+	if (!run->held)
+		return;
+	run->held = false;
+	bf_clock_release(run->clock);
+}
+
+/* ==== safety checks ==== */
+
+/* One safety check: decided, shown, and where the user allowed it by name, recorded. */
+
+struct bf_check bf_check(const char *name, int allow)
+{
+	return (struct bf_check){ .name = name, .allow = allow };
+}
+
+void bf_check_show(struct bf_run *run, enum bf_event_kind kind, const struct bf_check *check)
+{
+	bf_emit(run, (struct bf_event){ .kind = kind, .check = check });
+}
+
+void bf_check_unknown(struct bf_run *run, struct bf_check *check)
+{
+	check->verdict = BF_VERDICT_UNKNOWN;
+	if (!check->got[0])
+		strcpy(check->got, "unknown");
+	bf_check_show(run, BF_EV_CHECK, check);
+}
+
+enum bf_rc bf_check_decide(struct bf_run *run, struct bf_check *check, bool ok, enum bf_rc rc,
+			   struct bf_err *err)
+{
+	bool allowed = !ok && check->allow >= 0 && run->job->allow[check->allow];
+
+	check->verdict = ok ? BF_VERDICT_PASS : allowed ? BF_VERDICT_ALLOWED : BF_VERDICT_FAIL;
+	bf_check_show(run, BF_EV_CHECK, check);
+	if (ok)
+		return BF_OK;
+	if (allowed) {
+		run->overrides |= 1u << check->allow;
+		return BF_OK;
+	}
+	bf_fail(err, rc, "%s: '%s', allowed is '%s'", check->name, check->got, check->limit);
+	if (check->allow >= 0) {
+		bf_likely(err, "fix this, or accept the risk with --allow %s",
+			  bf_allow_info((enum bf_allow)check->allow)->name);
+		bf_next_allowing(run, 1u << check->allow, err);
+	}
+	return err->rc;
+}
+
+/* ==== what a wire can carry ==== */
+
+/* How many payload bytes a second a wire can carry: what a measured rate is compared with. */
+
+/* Bits on the wire for one data frame without stuffing bits, ISO 11898-1:
+ * classic, 11-bit identifier: 47 + 64; FD with bit rate switch: about 30 at the nominal rate, and
+ * 28 + 8 * 64 with a 21-bit checksum at the data rate. ISO-TP spends one byte of each frame. */
+#define CLASSIC_BITS    111.0
+#define CLASSIC_PAYLOAD 7.0
+#define FD_SLOW_BITS    30.0
+#define FD_FAST_BITS    549.0
+#define FD_PAYLOAD      63.0
+
+static double bus_limit(const struct bf_bus_report *r)
+{
+	double seconds;
+
+	if (!r->bitrate)
+		return 0;
+	if (!r->fd || !r->dbitrate)
+		return r->bitrate / CLASSIC_BITS * CLASSIC_PAYLOAD;
+	seconds = FD_SLOW_BITS / r->bitrate + FD_FAST_BITS / r->dbitrate;
+	return FD_PAYLOAD / seconds;
+}
+
+double bf_wire_limit(struct bf_transport *t, uint32_t rate)
+{
+	struct bf_bus_report report = { 0 };
+
+	if (!t)
+		return 0;
+	switch (t->ops->wire) {
+	case BF_WIRE_STREAM:
+		return rate / 10.0; /* start, 8 data, stop */
+	case BF_WIRE_BUS:
+		t->ops->bus->report(t, &report);
+		if (rate)
+			report.bitrate = rate;
+		return bus_limit(&report);
+	case BF_WIRE_USB:
+		return 0; /* the host's schedule decides */
+	}
+	return 0;
+}

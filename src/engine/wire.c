@@ -1,0 +1,774 @@
+/* SPDX-License-Identifier: MIT */
+/* The interface: diagnosed, locked, opened, tested, its rate agreed on, closed. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bmsflash/file.h"
+
+#include "run.h"
+#include "source/source.h"
+
+/* ==== diagnosis ==== */
+
+/* probe --doctor: what stands in the way on this computer. Each driver knows its own kind of interface. */
+
+struct doctor {
+	struct bf_run *run;
+	unsigned count[BF_SEVERITY_COUNT];
+	struct bf_diag_finding worst; /* the first problem */
+};
+
+static void finding(void *ctx, const struct bf_diag_finding *f)
+{
+	struct doctor *doc = ctx;
+
+	if (f->severity == BF_SEVERITY_PROBLEM && !doc->count[BF_SEVERITY_PROBLEM])
+		doc->worst = *f;
+	doc->count[f->severity]++;
+	bf_emit(doc->run, (struct bf_event){ .kind = BF_EV_FINDING, .finding = f });
+}
+
+static enum bf_rc verdict(const struct doctor *doc, struct bf_err *err)
+{
+	unsigned problems = doc->count[BF_SEVERITY_PROBLEM];
+
+	if (!problems)
+		return BF_OK;
+	bf_fail(err, BF_E_IFACE, "%u problem%s finding; the first, on '%s': %s", problems,
+		problems == 1 ? "" : "s", doc->worst.subject, doc->worst.text);
+	if (doc->worst.mend[0])
+		bf_next(err, "%s", doc->worst.mend);
+	else
+		bf_next(err, "mend that, then: bmsflash probe --doctor");
+	return err->rc;
+}
+
+enum bf_rc bf_ph_doctor(struct bf_run *run, struct bf_err *err)
+{
+	struct doctor doc = { .run = run };
+	const struct bf_diag diag = { .root = "", .found = finding, .ctx = &doc };
+	const char *iface = run->job->iface ? bf_address_bare(run->job->iface) : NULL;
+	bool known = !iface;
+
+	for (const struct bf_driver *const *d = run->ports->drivers(); *d; d++) {
+		if (iface && !((*d)->match && (*d)->match(iface)))
+			continue;
+		known = true;
+		if ((*d)->diagnose)
+			(*d)->diagnose(&diag, iface);
+		else if (iface)
+			bf_find(&diag, BF_SEVERITY_OK, "interface", iface, NULL,
+				"it needs nothing of this computer");
+		if (iface)
+			break;
+	}
+	if (!known)
+		return bf_address_unknown(iface, err);
+	return verdict(&doc, err);
+}
+
+/* ==== the lock ==== */
+
+/*
+ * One run at a time for an interface. The lock is flock(2) on a file in the runtime folder, so
+ * that it goes with the process; the text in the file only names the holder to people.
+ */
+
+static const struct bf_driver *driver_of(const struct bf_run *run)
+{
+	const struct bf_driver *const *d = run->ports->drivers();
+
+	for (; *d; d++) {
+		if ((*d)->match && (*d)->match(bf_address_bare(run->job->iface)))
+			return *d;
+	}
+	return NULL;
+}
+
+/*
+ * ttyUSB0, /dev/ttyUSB0 and /dev/serial/by-id/... are one interface, and so are an interface and the same one
+ * behind the fault injector. What is no device file is named by its driver and what comes before options.
+ */
+enum bf_rc bf_iface_name(const struct bf_run *run, char dst[PATH_MAX], struct bf_err *err)
+{
+	const char *address = bf_address_bare(run->job->iface);
+	const struct bf_driver *driver = driver_of(run);
+	char dev[PATH_MAX];
+
+	if (bf_path(dev, err, address[0] == '/' ? "%s" : "/dev/%s", address))
+		return err->rc;
+	if (realpath(dev, dst))
+		return BF_OK;
+	if (driver && driver->is_virtual)
+		return bf_path(dst, err, "%s", driver->name);
+	return bf_path(dst, err, "%s", address);
+}
+
+/*
+ * The lock protects what is shared: a bus, a USB device or a serial port carries one session at a time, whatever
+ * nodes are on it. The hash keeps names apart that look alike as file names.
+ */
+static enum bf_rc lock_path(const struct bf_run *run, char dst[PATH_MAX], struct bf_err *err)
+{
+	char name[PATH_MAX];
+	uint8_t sha[BF_SHA256_LEN];
+	char hash[17];
+
+	if (bf_iface_name(run, name, err))
+		return err->rc;
+	bf_sha256(sha, name, strlen(name));
+	bf_hex(hash, sizeof(hash), sha, 8);
+	for (char *p = name; *p; p++) {
+		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '.')
+			*p = '_';
+	}
+	return bf_path(dst, err, "%s/bmsflash-%.100s-%s.lock", run->job->runtime_folder, name,
+		       hash);
+}
+
+static bool needs_none(const struct bf_run *run)
+{
+	const struct bf_driver *driver;
+
+	if (!run->job->iface || !run->job->runtime_folder)
+		return true;
+	driver = driver_of(run);
+	return driver && driver->is_virtual;
+}
+
+/* Any local user may have written it. */
+static void read_holder(int fd, char dst[128])
+{
+	ssize_t n = pread(fd, dst, 127, 0);
+
+	dst[n > 0 ? n : 0] = '\0';
+	dst[strcspn(dst, "\n")] = '\0';
+	for (char *p = dst; *p; p++) {
+		if (*p < 0x20 || *p > 0x7E)
+			*p = '?';
+	}
+}
+
+static enum bf_rc held_by_other(const struct bf_run *run, int fd, struct bf_err *err)
+{
+	char holder[128];
+
+	read_holder(fd, holder);
+	bf_fail(err, BF_E_BUSY, "'%s' is in use by %s", run->job->iface,
+		holder[0] ? holder : "another program");
+	bf_next(err, "wait until it has finished, then run this command again");
+	return err->rc;
+}
+
+static void write_holder(const struct bf_run *run, int fd)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "bmsflash %s, process %ld\n",
+			 bf_job_name(run->job->kind), (long)getpid());
+
+	/* Only for people; the lock is held without it. */
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) < 0)
+		bf_log(run->log, BF_LOG_DEBUG, "the lock file could not be labelled");
+}
+
+/*
+ * One file for all users: whoever comes first makes it, readable and writable by all whatever the umask.
+ * It is opened first and made only where it is not there, because the kernel refuses O_CREAT on another
+ * user's file in a sticky folder (sysctl fs.protected_regular). -1 with errno.
+ */
+static int open_shared(const char *path)
+{
+	const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	int fd = open(path, O_RDWR | flags);
+
+	if (fd < 0 && errno == ENOENT) {
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | flags, 0666);
+		if (fd >= 0)
+			(void)fchmod(fd, 0666);
+		else if (errno == EEXIST)
+			fd = open(path, O_RDWR | flags);
+	}
+	/* A lock needs no more than reading. */
+	return fd < 0 && errno == EACCES ? open(path, O_RDONLY | flags) : fd;
+}
+
+/* What somebody put in the way of the lock is never written to: its text would land in another file. */
+static enum bf_rc is_lock_file(int fd, const char *path, struct bf_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return bf_fail_os(err, BF_E_IFACE, errno, "cannot examine the lock file '%s'",
+				  path);
+	if (S_ISREG(st.st_mode) && st.st_nlink <= 1)
+		return BF_OK;
+	bf_fail(err, BF_E_IFACE, "the lock file '%s' is %s", path,
+		S_ISREG(st.st_mode) ? "a hard link to another file" : "not a regular file");
+	bf_likely(err, "another user of this computer put it there");
+	return err->rc;
+}
+
+/* A folder for locks in a place that anybody can write to must be ours. */
+static enum bf_rc is_own_folder(const char *path, struct bf_err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return bf_fail_os(err, BF_E_IFACE, errno, "cannot examine the folder '%s'", path);
+	if (S_ISLNK(st.st_mode) && st.st_uid == 0)
+		return BF_OK;
+	if (S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0))
+		return BF_OK;
+	return bf_fail(err, BF_E_IFACE, "the folder for locks, '%s', belongs to another user",
+		       path);
+}
+
+enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err)
+{
+	char path[PATH_MAX];
+	BF_AUTO_FD int fd = -1;
+
+	if (needs_none(run))
+		return BF_OK;
+	if (bf_dir_make(run->job->runtime_folder, err)) {
+		err->rc = BF_E_IFACE;
+		return err->rc;
+	}
+	if (is_own_folder(run->job->runtime_folder, err) || lock_path(run, path, err)) {
+		err->rc = BF_E_IFACE;
+		return err->rc;
+	}
+	fd = open_shared(path);
+	if (fd < 0)
+		return bf_fail_os(err, BF_E_IFACE, errno, "cannot open the lock file '%s'", path);
+	if (is_lock_file(fd, path, err))
+		return err->rc;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			return held_by_other(run, fd, err);
+		return bf_fail_os(err, BF_E_IFACE, errno, "cannot lock '%s'", path);
+	}
+	write_holder(run, fd);
+	run->lock_fd = fd;
+	fd = -1;
+	return BF_OK;
+}
+
+/* The file stays: removing it would let two runs lock two files of one name. */
+void bf_ph_unlock(struct bf_run *run)
+{
+	if (run->lock_fd >= 0)
+		close(run->lock_fd);
+	run->lock_fd = -1;
+}
+
+/* ==== opening and closing ==== */
+
+/* The wire: opened with the profile's settings, described to the user, closed with its figures shown. */
+
+static enum bf_parity parity_of(char letter)
+{
+	if (letter == 'E')
+		return BF_PARITY_EVEN;
+	return letter == 'O' ? BF_PARITY_ODD : BF_PARITY_NONE;
+}
+
+struct bf_line bf_line_of_profile(const struct bf_profile *p, uint32_t baud)
+{
+	static const enum bf_rs485_mode modes[] = {
+		[BF_DIRECTION_AUTO] = BF_RS485_AUTO,
+		[BF_DIRECTION_KERNEL] = BF_RS485_KERNEL,
+		[BF_DIRECTION_RTS] = BF_RS485_RTS,
+		[BF_DIRECTION_ADAPTER] = BF_RS485_ADAPTER,
+	};
+
+	return (struct bf_line){
+		.baud = baud,
+		.parity = parity_of(p->parity),
+		.stop_bits = p->stop_bits ? p->stop_bits : 1,
+		.guard_us = p->guard_us,
+		.rs485 = modes[p->direction],
+		.rts_active_low = p->rts_active_low,
+	};
+}
+
+static void describe_stream(struct bf_run *run, char *dst, size_t cap)
+{
+	struct bf_line_report r = { .latency_timer_ms = -1 };
+
+	run->transport->ops->stream->report(run->transport, &r);
+	run->rate = r.real_baud;
+	snprintf(dst, cap, "%u Bd", r.real_baud);
+	if (r.latency_timer_ms > 1) {
+		bf_say(run, BF_EV_WARNING,
+		       "the adapter's latency timer is %d ms: every answer waits that long; to "
+		       "shorten it: %s",
+		       r.latency_timer_ms, r.latency_command);
+	}
+}
+
+const char *bf_bus_state_text(enum bf_bus_state state)
+{
+	static const char *const texts[] = {
+		[BF_BUS_UNKNOWN] = "state unknown", [BF_BUS_ACTIVE] = "error-active",
+		[BF_BUS_WARNING] = "error-warning", [BF_BUS_PASSIVE] = "error-passive",
+		[BF_BUS_OFF] = "bus-off",           [BF_BUS_STOPPED] = "stopped",
+	};
+
+	return texts[state];
+}
+
+static void describe_bus(struct bf_run *run, char *dst, size_t cap)
+{
+	struct bf_bus_report r = { 0 };
+
+	run->transport->ops->bus->report(run->transport, &r);
+	run->rate = r.bitrate;
+	run->heard_first = r.heard;
+	if (r.bitrate)
+		snprintf(dst, cap, "%u kbit/s, %s", r.bitrate / 1000, bf_bus_state_text(r.state));
+	else
+		snprintf(dst, cap, "bit rate unknown, %s", bf_bus_state_text(r.state));
+	if (r.txqueuelen && r.txqueuelen <= 10 && !bf_clock_is_virtual(run->clock)) {
+		bf_say(run, BF_EV_NOTICE,
+		       "the transmit queue of '%s' holds %u frames; 1000 is better: ip link set %s "
+		       "txqueuelen 1000",
+		       run->transport->name, r.txqueuelen, run->transport->name);
+	}
+}
+
+static void describe(struct bf_run *run)
+{
+	char detail[128] = "";
+
+	switch (run->transport->ops->wire) {
+	case BF_WIRE_STREAM:
+		describe_stream(run, detail, sizeof(detail));
+		break;
+	case BF_WIRE_BUS:
+		describe_bus(run, detail, sizeof(detail));
+		break;
+	case BF_WIRE_USB:
+		break;
+	}
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_INTERFACE,
+					.iface = { run->transport->name, run->transport->ops->name,
+						   detail } });
+}
+
+/* An option that says which pack or which setting is obeyed or refused, never dropped. Whether --node has a
+ * meaning on a bus is for the protocol to say. */
+static enum bf_rc check_options(const struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_job *job = run->job;
+	const struct {
+		const char *name;
+		bool given;
+		unsigned wires; /* bits of enum bf_wire on which it has a meaning */
+		const char *what;
+	} rows[] = {
+		{ "node", job->node >= 0, BF_WIRE_STREAM | BF_WIRE_BUS, "an address on a bus" },
+		{ "baud", job->baud > 0, BF_WIRE_STREAM, "the rate of a serial line" },
+		{ "alt", job->alt != NULL, BF_WIRE_USB, "an alternate setting of a USB device" },
+		{ "bitrate", job->bitrate > 0, BF_WIRE_BUS, "the bit rate of a CAN bus" },
+	};
+
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		if (!rows[i].given || rows[i].wires & run->transport->ops->wire)
+			continue;
+		bf_fail(err, BF_E_USAGE, "--%s has no meaning for '%s': it is %s.", rows[i].name,
+			job->iface, rows[i].what);
+		bf_next(err, "leave out --%s", rows[i].name);
+		return err->rc;
+	}
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_job *job = run->job;
+	const struct bf_profile *p = &run->profile;
+	struct bf_open_env env = {
+		.clock = run->outer,
+		.log = run->log,
+		.line = bf_line_of_profile(p, job->baud ? job->baud : p->baud),
+		.baud_asked = job->baud != 0,
+		.bitrate = job->bitrate,
+		.dbitrate = job->dbitrate,
+		.wait = job->rescue ? bf_rescue_patience(run) : job->wait,
+		.alive = bf_alive,
+		.alive_ctx = run,
+	};
+
+	if (!job->iface)
+		return bf_fail(err, BF_E_USAGE, "no interface was named: --if IFACE");
+	if (job->rescue)
+		bf_say(run, BF_EV_NOTICE, "opening '%s' before power comes on", job->iface);
+	if (run->ports->open(&env, job->iface, &run->transport, err))
+		return bf_while(err, "opening '%s'", job->iface);
+	if (check_options(run, err))
+		return err->rc;
+	if (bf_source_open(p, &run->transport, &run->meter, err))
+		return bf_while(err, "preparing to read the pack's conditions");
+	if (job->trace &&
+	    bf_trace_wrap(bf_steal(&run->transport), job->trace, &run->transport, err))
+		return bf_while(err, "writing the trace '%s'", job->trace);
+	run->clock = run->transport->clock;
+	run->started = bf_now(run->clock);
+	run->deadline = job->timeout ? bf_in(run->clock, job->timeout) : BF_NEVER;
+	run->wire_first = run->transport->stats;
+	describe(run);
+	run->first_rate = run->rate;
+	return BF_OK;
+}
+
+/* A virtual wire takes its clock with it: a hold moves over to the caller's. */
+void bf_ph_close(struct bf_run *run)
+{
+	bool held = run->held;
+
+	if (!run->transport) {
+		run->meter = bf_source_close(run->meter); /* opening stopped half-way */
+		return;
+	}
+	bf_summary_show(run);
+	bf_run_release(run);
+	if (bf_clock_is_virtual(run->clock))
+		run->closed_wall = bf_wall(run->clock);
+	run->transport = bf_transport_close(run->transport);
+	run->meter = bf_source_close(run->meter);
+	run->clock = run->outer;
+	run->started = bf_now(run->clock);
+	run->deadline = BF_NEVER;
+	if (held)
+		bf_run_hold(run);
+}
+
+static void found(void *ctx, const struct bf_candidate *c)
+{
+	struct bf_run *run = ctx;
+
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_CANDIDATE, .candidate = c });
+	run->n_candidates++;
+}
+
+enum bf_rc bf_ph_candidates(struct bf_run *run, struct bf_err *err)
+{
+	for (const struct bf_driver *const *d = run->ports->drivers(); *d; d++) {
+		if ((*d)->list)
+			(*d)->list(found, run);
+	}
+	if (run->n_candidates)
+		return BF_OK;
+	bf_fail(err, BF_E_NODEV, "no interface was found on this computer");
+	bf_likely(err, "the adapter is not plugged in, or its driver is not loaded");
+	bf_next(err, "try the built-in virtual pack: bmsflash probe --if sim");
+	return err->rc;
+}
+
+/* ==== test messages ==== */
+
+/* Small exchanges in a row: how many are lost, how long an answer takes, and whether that is more than before. */
+
+#define SIGMAS    3.0 /* one good line in a thousand is called worse than it was */
+#define SHARE_MAX 0.5
+#define SLOW      BF_MS(12) /* an FTDI adapter with its latency timer of 16 ms answers later */
+
+enum bf_rc bf_linktest(struct bf_run *run, unsigned n, struct bf_linktest *ret, struct bf_err *err)
+{
+	struct bf_linktest t = { .best = BF_NEVER };
+	bf_time sum = 0;
+
+	for (unsigned i = 0; run->proto->ops->ping && i < n; i++) {
+		bf_time start = bf_now(run->clock), took;
+		struct bf_err why;
+		enum bf_rc rc;
+
+		bf_err_init(&why);
+		rc = run->proto->ops->ping(run->proto, &why);
+		t.sent++;
+		if (rc == BF_E_TIMEOUT || rc == BF_E_LINK) {
+			t.lost++;
+			continue;
+		}
+		if (rc && !why.dev_refused) { /* a refusal is an answer */
+			*err = why;
+			return bf_while(err, "testing the line");
+		}
+		took = bf_now(run->clock) - start;
+		sum += took;
+		t.best = took < t.best ? took : t.best;
+		t.worst = took > t.worst ? took : t.worst;
+	}
+	if (t.sent > t.lost)
+		t.mean = sum / (t.sent - t.lost);
+	else
+		t.best = 0;
+	*ret = t;
+	return BF_OK;
+}
+
+/* Long messages are lost more often than these short ones: counting both errs on the patient side. */
+static double share_lost(const struct bf_run *run)
+{
+	const struct bf_linktest *before = &run->line_before;
+	double tested = before->sent ? (double)before->lost / before->sent : 0;
+	double lost = (double)(run->retry.timeouts + run->retry.damaged), asked = lost;
+	double share;
+
+	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
+		asked += (double)run->retry.requests[i];
+	share = asked > 0 && lost / asked > tested ? lost / asked : tested;
+	return share < SHARE_MAX ? share : SHARE_MAX;
+}
+
+unsigned bf_linktest_may_lose(const struct bf_run *run, unsigned n)
+{
+	double p = share_lost(run), mean = n * p;
+
+	return p > 0 ? (unsigned)ceil(mean + SIGMAS * sqrt(mean * (1 - p))) : 0;
+}
+
+static void show_bus(struct bf_run *run, bool poor)
+{
+	struct bf_bus_report r = { 0 };
+
+	run->transport->ops->bus->report(run->transport, &r);
+	if (r.state == BF_BUS_WARNING || r.state == BF_BUS_PASSIVE || r.tx_errors || r.rx_errors)
+		bf_say(run, BF_EV_WARNING,
+		       "the CAN controller counts errors (transmit %u, receive %u): likely "
+		       "termination (60 ohm between CAN-H and CAN-L), another bit rate on the bus, "
+		       "or a long stub",
+		       r.tx_errors, r.rx_errors);
+	else if (poor)
+		bf_say(run, BF_EV_NOTICE,
+		       "the CAN controller sees no errors: the pack or the adapter drops frames, "
+		       "as with a full bus or a small buffer");
+}
+
+static void show_stream(struct bf_run *run, const struct bf_linktest *t, bool poor)
+{
+	const struct bf_wire_stats *w = &run->transport->stats;
+	struct bf_line_report r = { .latency_timer_ms = -1 };
+
+	run->transport->ops->stream->report(run->transport, &r);
+	if (r.latency_timer_ms > 1 || t->mean > SLOW)
+		bf_say(run, BF_EV_NOTICE,
+		       "an answer takes %.1f ms%s: a transfer will wait more than it sends",
+		       (double)t->mean / 1000,
+		       r.latency_timer_ms > 1 ? ", most of it the adapter's latency timer" : "");
+	if (w->echo_damaged)
+		bf_say(run, BF_EV_WARNING,
+		       "%llu of our own bytes came back damaged: another sender, or A and B "
+		       "without "
+		       "bias and termination",
+		       (unsigned long long)w->echo_damaged);
+	else if (poor)
+		bf_say(run, BF_EV_NOTICE, "%s; look at ground, bias and termination of the pair",
+		       r.echo ? "our own bytes come back whole: it is lost on the pack's side"
+			      : "the adapter gives no echo: which side loses is not known");
+}
+
+void bf_linktest_show(struct bf_run *run, const struct bf_linktest *t)
+{
+	if (t->lost)
+		bf_say(run, BF_EV_WARNING,
+		       "%u of %u test messages were lost: look at cable, termination and ground",
+		       t->lost, t->sent);
+	switch (run->transport->ops->wire) {
+	case BF_WIRE_BUS:
+		show_bus(run, t->lost > 0);
+		break;
+	case BF_WIRE_STREAM:
+		show_stream(run, t, t->lost > 0);
+		break;
+	case BF_WIRE_USB:
+		break;
+	}
+}
+
+/* ==== the rate ==== */
+
+/* The fastest rate that works: agreed by going up the ladder and testing, left again at the end. */
+
+#define PINGS  16 /* in a row, none lost that was not lost before: then a rate is trusted */
+#define LISTEN BF_MS(1200) /* for other nodes, counted from when the bus was opened */
+#define TRIES  3           /* of a change whose request may have got lost */
+
+/* The fastest that the device offers below `limit` and above `floor`. */
+static uint32_t best_below(const struct bf_run *run, uint32_t limit, uint32_t floor)
+{
+	uint32_t best = 0;
+
+	for (size_t i = 0; i < BF_MAX_RATES && run->ident.rates[i]; i++) {
+		uint32_t r = run->ident.rates[i];
+
+		if (r < limit && r > floor && r > best)
+			best = r;
+	}
+	return best;
+}
+
+uint32_t bf_rate_lower(const struct bf_run *run)
+{
+	if (run->job->baud || run->rate <= run->first_rate)
+		return 0;
+	if (best_below(run, run->rate, run->first_rate))
+		return best_below(run, run->rate, run->first_rate);
+	return run->first_rate;
+}
+
+/* BF_E_LINK: both ends are back at the old rate. */
+enum bf_rc bf_rate_change(struct bf_run *run, uint32_t rate, struct bf_err *err)
+{
+	enum bf_rc rc = BF_E_LINK;
+
+	for (unsigned i = 0; i < TRIES && rc == BF_E_LINK; i++)
+		rc = run->proto->ops->set_rate(run->proto, rate, err);
+	if (rc)
+		return bf_while(err, "changing the line to %u bit/s", rate);
+	run->rate = rate;
+	return BF_OK;
+}
+
+/* Takes the rate, or leaves both ends at the one before. BF_E_LINK: it loses messages. */
+static enum bf_rc try_rate(struct bf_run *run, uint32_t rate, struct bf_err *err)
+{
+	uint32_t old = run->rate;
+	struct bf_linktest t;
+
+	if (bf_rate_change(run, rate, err))
+		return err->rc;
+	if (bf_linktest(run, PINGS, &t, err))
+		return err->rc;
+	if (t.lost <= bf_linktest_may_lose(run, t.sent)) {
+		bf_say(run, BF_EV_NOTICE, "line agreed at %u bit/s, answers take %.1f ms", rate,
+		       (double)t.mean / 1000);
+		return BF_OK;
+	}
+	bf_say(run, BF_EV_NOTICE, "%u of %u test messages were lost at %u bit/s", t.lost, t.sent,
+	       rate);
+	if (bf_rate_change(run, old, err))
+		return err->rc;
+	return bf_fail(err, BF_E_LINK, "the line loses messages at %u bit/s", rate);
+}
+
+/* The rate that the user wants, 0: whatever works. A bus was given its rate when it was opened. */
+static uint32_t pin(const struct bf_run *run)
+{
+	return run->transport->ops->bus ? run->job->bitrate : run->job->baud;
+}
+
+static enum bf_rc pinned(struct bf_run *run, struct bf_err *err)
+{
+	if (pin(run) == run->rate)
+		return BF_OK;
+	if (try_rate(run, pin(run), err)) {
+		bf_next(err, "let the rate be agreed: leave --%s out",
+			run->transport->ops->bus ? "bitrate" : "baud");
+		return err->rc;
+	}
+	return BF_OK;
+}
+
+/* Frames on the bus, since it was opened, that were not for us. */
+static uint64_t overheard(const struct bf_run *run)
+{
+	const struct bf_wire_stats *now = &run->transport->stats, *first = &run->wire_first;
+	uint64_t ours = now->rx_frames - first->rx_frames + now->rx_dropped - first->rx_dropped;
+	struct bf_bus_report r = { 0 };
+	uint64_t heard;
+
+	run->transport->ops->bus->report(run->transport, &r);
+	heard = r.heard - run->heard_first;
+	return heard > ours ? heard - ours : 0;
+}
+
+/*
+ * A node that keeps its bit rate destroys every frame at another one, and drives itself off the bus doing so:
+ * an inverter beside the pack would be gone. Such nodes tell once a second that they live.
+ */
+static bool may_change(struct bf_run *run)
+{
+	uint64_t others;
+
+	if (!run->transport->ops->bus || run->profile.can_change == BF_CAN_CHANGE_ALWAYS)
+		return true;
+	if (run->profile.can_change == BF_CAN_CHANGE_NEVER)
+		return false;
+	if (!bf_clock_until(run->clock, run->started + LISTEN))
+		return false; /* cancelled: whoever asks next says so */
+	others = overheard(run);
+	if (others)
+		bf_say(run, BF_EV_NOTICE,
+		       "other nodes talk on '%s' (%llu frames): the bit rate stays as it is; a "
+		       "pack that is "
+		       "alone on its bus takes \"change-rate = always\" in its profile",
+		       run->transport->name, (unsigned long long)others);
+	return !others;
+}
+
+static enum bf_rc climb(struct bf_run *run, struct bf_err *err)
+{
+	uint32_t rate = best_below(run, UINT32_MAX, run->rate);
+
+	if (rate && !may_change(run))
+		return bf_run_stop(run, err);
+
+	while (rate) {
+		struct bf_err why;
+		enum bf_rc rc = bf_run_stop(run, err);
+
+		if (rc)
+			return rc;
+		bf_err_init(&why);
+		rc = try_rate(run, rate, &why);
+		if (!rc)
+			return BF_OK;
+		if (rc == BF_E_INTERRUPTED || rc == BF_E_GONE) {
+			*err = why;
+			return rc;
+		}
+		bf_say(run, BF_EV_NOTICE, "%u bit/s does not work here: %s", rate, why.cause);
+		rate = best_below(run, rate, run->rate);
+	}
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_rate(struct bf_run *run, struct bf_err *err)
+{
+	if (!run->authenticated && run->proto->ops->connect &&
+	    run->proto->ops->connect(run->proto, BF_ENTRY_READ, err))
+		return bf_while(err, "preparing the pack for reading");
+	if (bf_linktest(run, PINGS, &run->line_before, err))
+		return err->rc;
+	bf_linktest_show(run, &run->line_before);
+	if (bf_run_can(run, BF_CAP_RATES) && run->proto->ops->set_rate) {
+		if (pin(run) ? pinned(run, err) : climb(run, err))
+			return err->rc;
+	}
+	run->agreed_rate = run->rate;
+	return BF_OK;
+}
+
+/* Best effort: a pack that is left at a high rate would not be found by the next program. */
+void bf_rate_leave(struct bf_run *run)
+{
+	struct bf_err err;
+
+	if (!run->proto || run->rate == run->first_rate || run->parted)
+		return;
+	bf_err_init(&err);
+	if (bf_rate_change(run, run->first_rate, &err) && run->proto->ops->default_rate) {
+		run->proto->ops->default_rate(run->proto);
+		run->rate = run->first_rate;
+	}
+}
