@@ -16,7 +16,6 @@
  * decides what is asked next: anything new on the wire is answered with a request at once.
  */
 
-#define WAIT_DEFAULT BF_SEC(60)
 #define HURRY \
 	BF_MS(4) /* for each answer, wire time apart; what takes longer is heard and waited for */
 #define LISTEN_BETWEEN BF_MS(2) /* between two requests: what other nodes say */
@@ -32,11 +31,6 @@ struct catcher {
 	unsigned hurried;   /* requests since the last patient one */
 	bool heard;         /* something came that may be an answer still under way */
 };
-
-bf_time bf_rescue_patience(const struct bf_run *run)
-{
-	return run->job->wait ? run->job->wait : WAIT_DEFAULT;
-}
 
 /* ---- what was heard ---- */
 

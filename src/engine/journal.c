@@ -84,16 +84,6 @@ static void read_before(struct bf_run *run, const struct bf_json *j)
 	run->has_before = true;
 }
 
-/* The firmware in an archive is the one that runs now: it still tells how the pack was. */
-static bool is_of_what_runs(const struct bf_run *run, const struct bf_backup *b)
-{
-	const struct bf_backup_row *row = bf_backup_firmware(b);
-	char text[BF_VERSION_TEXT];
-	const char *now = bf_ident_version(&run->ident, text);
-
-	return now && row && row->version && strcmp(now, row->version) == 0;
-}
-
 /* 0 to BACKUP_AGE; what lies in the future is not fresh. */
 static bool is_fresh(struct bf_run *run, const struct bf_json *j)
 {
@@ -101,56 +91,6 @@ static bool is_fresh(struct bf_run *run, const struct bf_json *j)
 
 	return !__builtin_sub_overflow(bf_wall(run->clock), bf_json_int(j, "wall_us", 0), &age) &&
 	       age < BACKUP_AGE;
-}
-
-static void show_backup(struct bf_run *run, const char *path, const char *why)
-{
-	bf_say(run, BF_EV_NOTICE, "the backup of the interrupted run is not used: %s; it is '%s'",
-	       why, path);
-}
-
-/* The backup of the run that was cut, where a new one could only show what that run left behind: half a
- * bank, or what new firmware on trial made of the configuration. Opened and checked here, compared with what the
- * pack holds before it counts (bf_earlier_take). */
-static void open_backup(struct bf_run *run, const struct bf_json *j, bool same_image, bool started)
-{
-	const char *path = bf_json_str(j, "backup");
-	BF_AUTO(bf_backup) *b = NULL;
-	bool fresh = is_fresh(run, j), counts = run->ident.in_bootloader || (same_image && fresh);
-	struct bf_err why;
-
-	if (!path || run->job->restore_from)
-		return;
-	bf_err_init(&why);
-	if (bf_backup_open(path, run->job->data_folder, &b, &why))
-		show_backup(run, path, why.cause);
-	else if (!bf_backup_trusted(b))
-		show_backup(run, path, "it is not sealed by this user on this computer");
-	else if (bf_backup_is_of(run, b) != BF_PACK_SAME)
-		show_backup(run, path, "no serial number proves that it is of this pack");
-	else if (counts || (started && fresh && is_of_what_runs(run, b)))
-		run->earlier = bf_steal(&b);
-	run->earlier_started = started;
-}
-
-enum bf_rc bf_earlier_take(struct bf_run *run, struct bf_err *err)
-{
-	bool agrees = false;
-
-	if (!run->earlier || run->saved)
-		return BF_OK;
-	if (bf_data_agrees(run, run->earlier, run->earlier_started, &agrees, err))
-		return err->rc;
-	if (!agrees) {
-		show_backup(
-			run, bf_backup_path(run->earlier),
-			"the pack holds another configuration or calibration, or other firmware");
-		run->earlier = bf_backup_free(run->earlier);
-		return BF_OK;
-	}
-	run->saved = bf_steal(&run->earlier);
-	run->has_backup = bf_backup_firmware(run->saved) != NULL;
-	return bf_path(run->backup_path, err, "%s", bf_backup_path(run->saved));
 }
 
 /* An earlier run wrote the image, started it and did not see it start. The application tells the image's version now,
@@ -174,6 +114,18 @@ static bool tells_the_new_version(const struct bf_run *run, const struct bf_json
 	       strcmp(was, bf_version_text(&run->ident.version, text)) != 0;
 }
 
+/* Opened and looked at by restore.c. */
+static void claim_backup(struct bf_run *run, const struct bf_json *j, bool same_image, bool started)
+{
+	const char *path = bf_json_str(j, "backup");
+
+	run->claimed = (struct bf_claimed){ .same_image = same_image,
+					    .fresh = is_fresh(run, j),
+					    .started = started };
+	if (path && strlen(path) < sizeof(run->claimed.backup))
+		strcpy(run->claimed.backup, path);
+}
+
 static void take_up(struct bf_run *run, const struct bf_json *j)
 {
 	const char *sha = bf_json_str(j, "image_sha256");
@@ -186,7 +138,7 @@ static void take_up(struct bf_run *run, const struct bf_json *j)
 	same = sha && strcmp(sha, mine) == 0;
 	bf_say(run, BF_EV_NOTICE, "an earlier run was interrupted (%s)%s",
 	       reached ? reached : "unknown", same ? "; it is taken up" : " with another image");
-	open_backup(run, j, same, started);
+	claim_backup(run, j, same, started);
 	run->has_place = bf_json_int(j, "place", -1) >= 0;
 	run->place_addr = (uint32_t)bf_json_int(j, "place", 0);
 	run->place_alt = (unsigned)bf_json_int(j, "place_alt", 0);
@@ -279,15 +231,14 @@ static bool look_at(struct bf_run *run, const char *path)
 	return true;
 }
 
-enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err)
+enum bf_rc bf_journal_look(struct bf_run *run, struct bf_err *err)
 {
 	char old[PATH_MAX];
 	bool begun;
 
 	if (!run->job->data_folder)
 		return BF_OK;
-	/* A pack that restarts while it is looked at is looked at again. */
-	run->earlier = bf_backup_free(run->earlier);
+	run->claimed = (struct bf_claimed){ 0 };
 	if (key_path(run, err) || old_path(run, old, err))
 		return err->rc;
 	begun = look_at(run, run->journal_path);

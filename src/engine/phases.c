@@ -20,6 +20,13 @@ static bool has_iface(const struct bf_run *run)
 	return run->job->iface != NULL;
 }
 
+static void close_interface(struct bf_run *run)
+{
+	if (run->transport)
+		bf_summary_show(run);
+	bf_ph_close(run);
+}
+
 /* What an image and an archive go through alike. */
 /* clang-format off */
 #define WRITE_IT \
@@ -52,10 +59,10 @@ static const struct bf_phase flash_rows[] = {
 	{ "reading the keys", bf_ph_keys },
 	{ "checking the image", bf_ph_load },
 	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
-	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "opening the interface", bf_ph_open, NULL, close_interface },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
-	{ "looking for an interrupted run", bf_ph_journal, .again = true },
+	{ "looking for an interrupted run", bf_ph_resume, .again = true },
 	{ "checking that the image fits", bf_ph_compatible, .again = true },
 	{ "checking against rollback", bf_ph_antirollback, .again = true },
 	{ "checking the pack's conditions", bf_ph_conditions, .when = bf_when_changing, .weight = 2,
@@ -74,7 +81,7 @@ static const struct bf_phase flash_rows[] = {
 static const struct bf_phase revert_rows[] = {
 	{ "reading the profile", bf_ph_profile },
 	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
-	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "opening the interface", bf_ph_open, NULL, close_interface },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
 	{ "checking that the previous firmware may start", bf_ph_predict, .again = true },
@@ -94,11 +101,11 @@ static const struct bf_phase restore_rows[] = {
 	{ "reading the keys", bf_ph_keys },
 	{ "checking the archive", bf_ph_restore_load },
 	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
-	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "opening the interface", bf_ph_open, NULL, close_interface },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
 	{ "matching archive and pack", bf_ph_restore_match, .again = true },
-	{ "looking for an interrupted run", bf_ph_journal, .again = true },
+	{ "looking for an interrupted run", bf_ph_resume, .again = true },
 	{ "checking that the image fits", bf_ph_compatible, .again = true },
 	{ "checking against rollback", bf_ph_antirollback, .again = true },
 	{ "checking the pack's conditions", bf_ph_conditions, .weight = 2, .again = true },
@@ -116,7 +123,7 @@ static const struct bf_phase restore_rows[] = {
 static const struct bf_phase backup_rows[] = {
 	{ "reading the profile", bf_ph_profile },
 	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
-	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "opening the interface", bf_ph_open, NULL, close_interface },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
 	{ "preparing the pack for reading", bf_ph_ready, .again = true,
@@ -131,7 +138,7 @@ static const struct bf_phase verify_rows[] = {
 	{ "reading the keys", bf_ph_keys },
 	{ "checking the images", bf_ph_load_all },
 	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock, has_iface },
-	{ "opening the interface", bf_ph_open, NULL, bf_ph_close, has_iface },
+	{ "opening the interface", bf_ph_open, NULL, close_interface, has_iface },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, has_iface, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .when = has_iface, .weight = 1, .again = true },
 	{ "comparing", bf_ph_compare, .when = has_iface, .weight = 10, .again = true },
@@ -140,7 +147,7 @@ static const struct bf_phase verify_rows[] = {
 static const struct bf_phase probe_rows[] = {
 	{ "reading the profile", bf_ph_profile },
 	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
-	{ "opening the interface", bf_ph_open, NULL, bf_ph_close },
+	{ "opening the interface", bf_ph_open, NULL, close_interface },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
 	{ "asking for conditions", bf_ph_look, .weight = 1, .again = true },
@@ -272,6 +279,7 @@ static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_
 		if (!rc) {
 			i++;
 		} else if (rows[i].again && bf_begin_again(run, rows[i].name, err)) {
+			bf_todo_done(&run->todo);
 			i = first_again(rows);
 		} else {
 			bf_name_silence(run, err);

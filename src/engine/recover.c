@@ -152,13 +152,6 @@ enum bf_rc bf_reconnect(struct bf_run *run, struct bf_err *err)
 	return rc ? bf_while(err, "while reconnecting") : BF_OK;
 }
 
-void bf_say_restarted(struct bf_run *run)
-{
-	run->restarted = true;
-	bf_say(run, BF_EV_WARNING,
-	       "the pack has lost the session: it restarted, or its power was interrupted");
-}
-
 /* ---- one call ---- */
 
 struct trouble {
@@ -406,7 +399,6 @@ static void forget(struct bf_run *run)
 {
 	run->authenticated = false;
 	run->read_cap = run->piece_cap = 0;
-	bf_todo_done(&run->todo);
 }
 
 /* What is certain goes first, and the counts of what the silence cost say nothing about the line. */

@@ -70,4 +70,3 @@ void bf_last_look(struct bf_run *run);
 bool bf_begin_again(struct bf_run *run, const char *doing, struct bf_err *err);
 /* Answers stopped coming: does anybody still answer? */
 void bf_name_silence(struct bf_run *run, struct bf_err *err);
-void bf_say_restarted(struct bf_run *run);

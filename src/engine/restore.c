@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/file.h"
+
 #include "run.h"
 
 /* ==== firmware ==== */
@@ -461,5 +463,77 @@ enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err)
 	if (run->todo.already_running && run->sum.regions_restored > before)
 		bf_say(run, BF_EV_NOTICE,
 		       "configuration and calibration take effect at the pack's next restart");
+	return BF_OK;
+}
+
+/* ==== the backup of an interrupted run ==== */
+
+/* The firmware in an archive is the one that runs now: it still tells how the pack was. */
+static bool is_of_what_runs(const struct bf_run *run, const struct bf_backup *b)
+{
+	const struct bf_backup_row *row = bf_backup_firmware(b);
+	char text[BF_VERSION_TEXT];
+	const char *now = bf_ident_version(&run->ident, text);
+
+	return now && row && row->version && strcmp(now, row->version) == 0;
+}
+
+static void show_backup(struct bf_run *run, const char *path, const char *why)
+{
+	bf_say(run, BF_EV_NOTICE, "the backup of the interrupted run is not used: %s; it is '%s'",
+	       why, path);
+}
+
+/* The backup of the run that was cut, where a new one could only show what that run left behind: half a
+ * bank, or what new firmware on trial made of the configuration. Opened and checked here, compared with what the
+ * pack holds before it counts (bf_earlier_take). */
+static void open_earlier(struct bf_run *run)
+{
+	const struct bf_claimed *claimed = &run->claimed;
+	const char *path = claimed->backup;
+	BF_AUTO(bf_backup) *b = NULL;
+	bool counts = run->ident.in_bootloader || (claimed->same_image && claimed->fresh);
+	struct bf_err why;
+
+	if (!path[0] || run->job->restore_from)
+		return;
+	bf_err_init(&why);
+	if (bf_backup_open(path, run->job->data_folder, &b, &why))
+		show_backup(run, path, why.cause);
+	else if (!bf_backup_trusted(b))
+		show_backup(run, path, "it is not sealed by this user on this computer");
+	else if (bf_backup_is_of(run, b) != BF_PACK_SAME)
+		show_backup(run, path, "no serial number proves that it is of this pack");
+	else if (counts || (claimed->started && claimed->fresh && is_of_what_runs(run, b)))
+		run->earlier = bf_steal(&b);
+}
+
+enum bf_rc bf_earlier_take(struct bf_run *run, struct bf_err *err)
+{
+	bool agrees = false;
+
+	if (!run->earlier || run->saved)
+		return BF_OK;
+	if (bf_data_agrees(run, run->earlier, run->claimed.started, &agrees, err))
+		return err->rc;
+	if (!agrees) {
+		show_backup(
+			run, bf_backup_path(run->earlier),
+			"the pack holds another configuration or calibration, or other firmware");
+		run->earlier = bf_backup_free(run->earlier);
+		return BF_OK;
+	}
+	run->saved = bf_steal(&run->earlier);
+	run->has_backup = bf_backup_firmware(run->saved) != NULL;
+	return bf_path(run->backup_path, err, "%s", bf_backup_path(run->saved));
+}
+
+enum bf_rc bf_ph_resume(struct bf_run *run, struct bf_err *err)
+{
+	/* A pack that restarts while it is looked at is looked at again. */
+	run->earlier = bf_backup_free(run->earlier);
+	if (bf_journal_look(run, err))
+		return err->rc;
+	open_earlier(run);
 	return BF_OK;
 }

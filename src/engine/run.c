@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "recover.h"
+#include "bmsflash/shell.h"
+
 #include "run.h"
 
 /* ==== what the user may learn ==== */
@@ -56,6 +58,11 @@ static void sample(struct bf_progress_mark *mark, bf_time now, uint64_t done)
 	mark->bytes = done;
 }
 
+double bf_sum_on_wire(const struct bf_summary *s)
+{
+	return s->bytes_sent ? 1 - (double)s->bytes_saved / (double)s->bytes_sent : 1;
+}
+
 void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
 {
 	struct bf_progress_mark *mark = &run->mark;
@@ -82,6 +89,13 @@ void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
 		.percent = mark->base + mark->weight * part,
 	};
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_PROGRESS, .progress = &p });
+}
+
+void bf_say_restarted(struct bf_run *run)
+{
+	run->restarted = true;
+	bf_say(run, BF_EV_WARNING,
+	       "the pack has lost the session: it restarted, or its power was interrupted");
 }
 
 void bf_alive(void *ctx, const char *what)
@@ -175,6 +189,109 @@ void bf_run_release(struct bf_run *run)
 		return;
 	run->held = false;
 	bf_clock_release(run->clock);
+}
+
+/* ==== the next command, with the options that this run was given ==== */
+
+static void add_option(struct bf_out *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	bf_shell_word(out, name);
+	bf_shell_word(out, value);
+}
+
+/* What was allowed is allowed again: without it the command would be refused. */
+static void add_allowed(struct bf_out *out, const struct bf_job *job)
+{
+	char list[256] = "";
+	size_t n = 0;
+
+	for (int i = 0; i < BF_ALLOW_COUNT && n < sizeof(list); i++) {
+		if (job->allow[i])
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? "," : "",
+					      bf_allow_info((enum bf_allow)i)->name);
+	}
+	add_option(out, "--allow", n ? list : NULL);
+}
+
+static void add_place(struct bf_out *out, const struct bf_claim_opts *claim)
+{
+	char addr[16];
+
+	if (!claim)
+		return;
+	snprintf(addr, sizeof(addr), "0x%08x", (unsigned)claim->addr);
+	add_option(out, "--addr", claim->has_addr ? addr : NULL);
+	add_option(out, "--sig", claim->sig_path);
+}
+
+static void add_what_is_written(struct bf_out *out, const struct bf_job *job, enum bf_job_kind kind)
+{
+	for (size_t i = 0; job->keys && job->keys[i]; i++)
+		add_option(out, "--key", job->keys[i]);
+	add_option(out, "--auth-key", job->auth_key);
+	add_allowed(out, job);
+	if (kind != BF_JOB_FLASH)
+		return;
+	add_place(out, job->claim_opts);
+	if (job->rescue)
+		bf_shell_word(out, "--rescue");
+	if (job->images && job->images[0])
+		bf_shell_word(out, job->images[0]);
+}
+
+static void add_rates(struct bf_out *out, const struct bf_job *job)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u", job->baud);
+	add_option(out, "--baud", job->baud ? text : NULL);
+	if (job->dbitrate)
+		snprintf(text, sizeof(text), "%u,%u", job->bitrate, job->dbitrate);
+	else
+		snprintf(text, sizeof(text), "%u", job->bitrate);
+	add_option(out, "--bitrate", job->bitrate ? text : NULL);
+}
+
+static void command_of(const struct bf_job *job, enum bf_job_kind kind, const char *from,
+		       struct bf_err *err)
+{
+	char text[sizeof(err->next)], node[16];
+	struct bf_out out = bf_out(text, sizeof(text) - 1);
+
+	bf_shell_word(&out, "bmsflash");
+	bf_shell_word(&out, bf_job_name(kind));
+	add_option(&out, "--if", job->iface ? job->iface : "IFACE");
+	add_option(&out, "--from", from);
+	add_option(&out, "--protocol", job->protocol);
+	add_option(&out, "--profile", job->profile);
+	snprintf(node, sizeof(node), "0x%x", (unsigned)job->node);
+	add_option(&out, "--node", job->node >= 0 ? node : NULL);
+	add_option(&out, "--alt", job->alt);
+	add_rates(&out, job);
+	if (kind == BF_JOB_FLASH || kind == BF_JOB_ROLLBACK)
+		add_what_is_written(&out, job, kind);
+	/* A command that is cut short would be another command. */
+	if (out.failed)
+		out.len = (size_t)snprintf(text, sizeof(text), "bmsflash probe");
+	text[out.len] = '\0';
+	bf_next(err, "%s", text);
+}
+
+void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
+		     struct bf_err *err)
+{
+	command_of(run->job, kind, from, err);
+}
+
+void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *err)
+{
+	struct bf_job job = *run->job;
+
+	for (unsigned i = 0; i < BF_ALLOW_COUNT; i++)
+		job.allow[i] = job.allow[i] || (allows & 1u << i);
+	command_of(&job, job.kind, job.restore_from, err);
 }
 
 /* ==== safety checks ==== */

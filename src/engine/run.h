@@ -27,7 +27,7 @@ struct bf_ports {
 	const struct bf_proto_ops *const *(*protos)(void);
 };
 
-/* Configuration and calibration in an archive against the pack (restore_data.c). */
+/* Configuration and calibration in an archive against the pack (restore.c). */
 struct bf_data_look {
 	unsigned n;      /* regions that could be compared */
 	unsigned differ; /* of those */
@@ -77,6 +77,14 @@ struct bf_progress_mark {
 struct bf_linktest {
 	unsigned sent, lost;
 	bf_time best, worst, mean; /* turnaround */
+};
+
+/* The backup that an interrupted run's journal names. */
+struct bf_claimed {
+	char backup[PATH_MAX]; /* "": none */
+	bool same_image;       /* it wrote the image of this run */
+	bool started;          /* ... and had started it */
+	bool fresh;            /* ... within a day */
 };
 
 struct bf_run {
@@ -142,8 +150,8 @@ struct bf_run {
 	struct bf_backup *saved; /* of this very pack: read by this run, or proven to be its own */
 	struct bf_backup
 		*earlier; /* named by the journal, sealed, same serial number; not yet compared */
-	bool earlier_started; /* ... and the new firmware had been started since */
-	bool torn;            /* an interrupted run left the only bank half written */
+	struct bf_claimed claimed;
+	bool torn; /* an interrupted run left the only bank half written */
 	char backup_path[PATH_MAX];
 	bool has_backup;
 	size_t record_lines; /* verify --record: whole ones */
@@ -171,7 +179,7 @@ struct bf_run {
 	bf_time alive_at;
 };
 
-/* pace.c: what the pieces of a transfer took */
+/* transfer.c: what the pieces of a transfer took */
 struct bf_pacer {
 	double us_wire; /* for a byte on the wire: the least seen */
 	double uu, ub, bb, ut, bt;
@@ -183,7 +191,7 @@ struct bf_pacer {
 void bf_pace_note(struct bf_pacer *p, bf_time took, size_t len, unsigned units, size_t wire);
 struct bf_pace bf_pace_now(const struct bf_pacer *p);
 
-/* ---- phases: the order of work is data (phases.c, runner.c) ---- */
+/* ---- phases: the order of work is data (phases.c) ---- */
 
 struct bf_phase {
 	const char *name; /* as the user reads it */
@@ -212,7 +220,7 @@ void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struc
 		   const struct bf_log *log, const struct bf_events *events,
 		   struct bf_outcome *ret);
 
-/* advice.c: likely causes and a next command, where the place of the failure gave none */
+/* report.c: likely causes and a next command, where the place of the failure gave none */
 void bf_advise(struct bf_run *run, struct bf_err *err);
 void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
 		     struct bf_err *err);
@@ -227,13 +235,13 @@ enum bf_rc bf_ph_load(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_load_all(struct bf_run *run, struct bf_err *err); /* verify: each image */
 void bf_run_target(struct bf_run *run); /* target version and digest from run->image */
 
-/* lock.c */
+/* wire.c */
 enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err);
 void bf_ph_unlock(struct bf_run *run);
 /* One name for one interface, however it was typed. */
 enum bf_rc bf_iface_name(const struct bf_run *run, char dst[PATH_MAX], struct bf_err *err);
 
-/* open.c, discover.c */
+/* wire.c, find.c */
 enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err);
 struct bf_line bf_line_of_profile(const struct bf_profile *p, uint32_t baud);
 void bf_ph_close(struct bf_run *run);
@@ -247,14 +255,13 @@ bool bf_find_is_silence(enum bf_rc rc);
 enum bf_rc bf_ph_candidates(struct bf_run *run, struct bf_err *err);
 bool bf_line_listens(struct bf_run *run); /* bus: did anybody talk within a moment */
 
-/* doctor.c */
 enum bf_rc bf_ph_doctor(struct bf_run *run, struct bf_err *err);
 
-/* rescue.c: a loader that is there for a moment after power-on */
+/* find.c: a loader that is there for a moment after power-on */
 enum bf_rc bf_rescue_find(struct bf_run *run, const struct bf_proto_ops *only, struct bf_err *err);
 bf_time bf_rescue_patience(const struct bf_run *run);
 
-/* identify.c */
+/* session.c */
 enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err); /* probe: what can be told besides */
 enum bf_rc bf_ph_ready(struct bf_run *run, struct bf_err *err); /* for reading */
@@ -268,7 +275,7 @@ const struct bf_region *bf_region_of_slot(const struct bf_ident *ident, unsigned
 bool bf_version_proves(const struct bf_run *run, const struct bf_ident *ident);
 const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_TEXT]);
 
-/* compat.c, antirollback.c, conditions.c, watch.c, meter.c */
+/* preflight.c, conditions.c */
 enum bf_rc bf_ph_compatible(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_check_usb(struct bf_run *run, struct bf_err *err);
 bool bf_app_may_be_lost(const struct bf_run *run);
@@ -287,7 +294,7 @@ bool bf_run_measures(const struct bf_run *run);
 /* All is unknown where nothing can be read. */
 enum bf_rc bf_run_measure(struct bf_run *run, struct bf_measure *ret, struct bf_err *err);
 
-/* check.c: one safety check decided, shown and recorded */
+/* run.c: one safety check decided, shown and recorded */
 struct bf_check bf_check(const char *name, int allow);
 /* ok: passes. Not ok: allowed by name, or fails with rc and the way to allow it. */
 enum bf_rc bf_check_decide(struct bf_run *run, struct bf_check *check, bool ok, enum bf_rc rc,
@@ -295,7 +302,7 @@ enum bf_rc bf_check_decide(struct bf_run *run, struct bf_check *check, bool ok, 
 void bf_check_unknown(struct bf_run *run, struct bf_check *check);
 void bf_check_show(struct bf_run *run, enum bf_event_kind kind, const struct bf_check *check);
 
-/* auth.c, linktest.c, rate.c */
+/* session.c, wire.c */
 enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_run_enter(struct bf_run *run,
 			struct bf_err *err); /* writing session, authenticated */
@@ -311,7 +318,7 @@ unsigned bf_linktest_may_lose(const struct bf_run *run, unsigned n);
 /* What the wire tells of itself, and what is likely wrong with it. */
 void bf_linktest_show(struct bf_run *run, const struct bf_linktest *t);
 
-/* backup.c, restore.c, identity.c */
+/* backup.c, restore.c, session.c */
 enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err);
 /* backup -o: BF_E_USAGE where the name is taken. Asked before an interface is opened. */
 enum bf_rc bf_backup_may_write(const struct bf_run *run, struct bf_err *err);
@@ -326,7 +333,7 @@ enum bf_same_pack { BF_PACK_SAME, BF_PACK_OTHER, BF_PACK_UNKNOWN };
 /* By serial number and class; what the two hold is compared besides (bf_data_agrees). */
 enum bf_same_pack bf_backup_is_of(const struct bf_run *run, const struct bf_backup *b);
 
-/* restore_data.c: configuration and calibration */
+/* restore.c: configuration and calibration */
 enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err);
 size_t bf_data_count(const struct bf_backup *b);
 bool bf_data_comparable(const struct bf_run *run);
@@ -338,26 +345,26 @@ enum bf_rc bf_data_agrees(struct bf_run *run, const struct bf_backup *b, bool co
 			  bool *ret, struct bf_err *err);
 /* What differs and can be written, each read again afterwards. In the writing session. */
 enum bf_rc bf_data_put_back(struct bf_run *run, const struct bf_backup *b, struct bf_err *err);
-/* read.c */
+/* transfer.c */
 size_t bf_read_step(const struct bf_run *run); /* bytes to ask for at once */
 enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
 			 uint8_t (*ret)[8], size_t n, struct bf_err *err);
 enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
 			 uint8_t *buf, size_t len, struct bf_err *err);
 
-/* plan.c, mover.c, verify.c */
+/* plan.c, transfer.c, verify.c */
 enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err);
 void bf_todo_done(struct bf_todo *todo);
 bool bf_when_changing(const struct bf_run *run); /* told by the bank states alone */
 bool bf_when_backing_up(const struct bf_run *run);
 bool bf_when_writing(const struct bf_run *run);
 bool bf_when_verifying(const struct bf_run *run);
-enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err); /* plan_memory.c */
+enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err);
 void bf_todo_add(struct bf_todo *todo, const struct bf_item *item);
 /* Several segments as one, the gaps filled with FF; the plan keeps the bytes. */
 const uint8_t *bf_todo_join(struct bf_todo *todo, const struct bf_segment *segs, size_t n,
 			    size_t *ret_len);
-enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err); /* erase.c */
+enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err);
 /* Whole erase units, some at a time; in_one: by a single request. */
 enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
 			  uint32_t size, bool in_one, struct bf_err *err);
@@ -369,7 +376,7 @@ enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err); /* verify with
 enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,
 			struct bf_err *err);
 
-/* sectors.c: what no pack has is not offered for it */
+/* session.c: what no pack has is not offered for it */
 #define BF_SECTOR_MAX (1u << 20)
 /* The erase unit that contains the byte; false: none, or its size is not known. */
 bool bf_sector_at(const struct bf_region *r, uint32_t addr, uint32_t *ret_start,
@@ -397,7 +404,7 @@ enum bf_rc bf_stream_check(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_place_stream(struct bf_run *run, const struct bf_segment *seg,
 			   const struct bf_region **ret, struct bf_err *err);
 
-/* trial.c, prove.c, back.c, selftest.c; no row may be left out of a way back */
+/* boot.c, rollback.c; no row may be left out of a way back */
 bool bf_when_starting(const struct bf_run *run);
 bool bf_when_confirming(const struct bf_run *run);
 enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err);
@@ -421,7 +428,7 @@ enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err);
 /* One bank: the backup goes back to where it came from. */
 bool bf_write_back(struct bf_run *run, struct bf_err *err);
 
-/* keep.c: configuration and calibration across an update */
+/* rollback.c: configuration and calibration across an update */
 enum bf_rc bf_ph_keep(struct bf_run *run, struct bf_err *err);
 bool bf_when_settling(const struct bf_run *run);
 enum bf_rc bf_ph_settle(struct bf_run *run, struct bf_err *err);
@@ -429,14 +436,15 @@ void bf_keep_of_old(struct bf_run *run);    /* the old firmware runs again */
 void bf_keep_in_loader(struct bf_run *run); /* ... and will */
 
 /* journal.c, record.c */
-enum bf_rc bf_ph_journal(struct bf_run *run, struct bf_err *err); /* look for an interrupted run */
-void bf_journal_write(struct bf_run *run);                        /* failure: a warning */
+enum bf_rc bf_journal_look(struct bf_run *run, struct bf_err *err); /* for an interrupted run */
+enum bf_rc bf_ph_resume(struct bf_run *run, struct bf_err *err);    /* ... and opens its backup */
+void bf_journal_write(struct bf_run *run);                          /* failure: a warning */
 void bf_journal_drop(struct bf_run *run);
 /* Takes run->earlier as run->saved where the pack's contents agree with it, else shows it and drops it. */
 enum bf_rc bf_earlier_take(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_record(struct bf_run *run, struct bf_err *err); /* verify --record alone */
 bool bf_job_checks_record(const struct bf_job *job);
-/* profile_check.c */
+/* load.c */
 bool bf_job_checks_profiles(const struct bf_job *job);
 enum bf_rc bf_ph_check_profiles(struct bf_run *run, struct bf_err *err);
 /* Is there a place to record this run? */
@@ -444,21 +452,22 @@ enum bf_rc bf_record_may_write(const struct bf_run *run, struct bf_err *err);
 /* Not possible: the outcome says so. */
 void bf_record_write(struct bf_run *run, struct bf_outcome *outcome);
 
-/* outcome.c, summary.c, wirelimit.c */
+/* report.c, run.c */
 void bf_outcome_fill(struct bf_run *run, enum bf_rc rc, const struct bf_err *err,
 		     struct bf_outcome *ret);
 void bf_summary_show(struct bf_run *run);
 double bf_wire_limit(struct bf_transport *t, uint32_t rate); /* payload bytes/s, 0 unknown */
 double bf_sum_on_wire(const struct bf_summary *s); /* part of the bytes that compression left */
 
-/* events.c */
+/* run.c */
+void bf_say_restarted(struct bf_run *run);
 void bf_emit(struct bf_run *run, struct bf_event ev);
 void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...) BF_PRINTF(3, 4);
 void bf_progress_begin(struct bf_run *run, const char *phase, double base, double weight);
 void bf_progress(struct bf_run *run, uint64_t done, uint64_t total);
 void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a second */
 
-/* control.c: stopping and waiting */
+/* run.c: stopping and waiting */
 /* Something wants the run to end: BF_E_INTERRUPTED, BF_E_TIMEOUT, or BF_OK. */
 enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err);
 /* A stop that --timeout caused is named as that. */

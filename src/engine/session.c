@@ -361,28 +361,6 @@ enum bf_rc bf_ph_ready(struct bf_run *run, struct bf_err *err)
 	return bf_run_learn(run, err);
 }
 
-/* A probe shows what the pack measures, where it does; a pack that does not is no failure. */
-enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
-{
-	struct bf_measure m;
-	struct bf_err why;
-
-	bf_err_init(&why);
-	if ((!run->meter && bf_source_missing(&run->profile, run->transport, &why)) ||
-	    bf_run_measure(run, &m, &why)) {
-		if (why.rc == BF_E_INTERRUPTED) {
-			*err = why;
-			return err->rc;
-		}
-		bf_say(run, BF_EV_NOTICE, "the pack does not tell its conditions: %s", why.cause);
-		return BF_OK;
-	}
-	if (!bf_run_measures(run))
-		return BF_OK;
-	bf_emit(run, (struct bf_event){ .kind = BF_EV_MEASURE, .measure = &m });
-	return BF_OK;
-}
-
 /* ==== entering ==== */
 
 /* Who answers the pack's challenge, and entering the state in which it can be written. */

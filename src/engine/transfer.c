@@ -701,24 +701,3 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 	bf_journal_write(run);
 	return BF_OK;
 }
-
-/* A line that is down or a user who stops would only make it worse: those resume later. Whatever else ends the
- * writing was said by the pack. */
-static bool can_go_back_now(const struct bf_err *err)
-{
-	enum bf_met met = bf_met_of(err);
-
-	return met != BF_MET_LOST && met != BF_MET_GONE && met != BF_MET_FORGOT &&
-	       err->rc != BF_E_NODEV && err->rc != BF_E_INTERRUPTED && err->rc != BF_E_INTERNAL &&
-	       err->rc != BF_E_FILE;
-}
-
-void bf_ph_write_undo(struct bf_run *run, struct bf_err *err)
-{
-	/* A failed start went back already; what is written stays for the next run to find. */
-	if (run->model.stage != BF_STAGE_WRITING && run->model.stage != BF_STAGE_WRITTEN)
-		return;
-	bf_journal_write(run);
-	if (can_go_back_now(err) && bf_model_may_write_back(&run->model))
-		(void)bf_write_back(run, err);
-}

@@ -392,6 +392,13 @@ static enum bf_rc check_options(const struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+#define RESCUE_WAIT BF_SEC(60)
+
+bf_time bf_rescue_patience(const struct bf_run *run)
+{
+	return run->job->wait ? run->job->wait : RESCUE_WAIT;
+}
+
 enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_job *job = run->job;
@@ -439,7 +446,6 @@ void bf_ph_close(struct bf_run *run)
 		run->meter = bf_source_close(run->meter); /* opening stopped half-way */
 		return;
 	}
-	bf_summary_show(run);
 	bf_run_release(run);
 	if (bf_clock_is_virtual(run->clock))
 		run->closed_wall = bf_wall(run->clock);

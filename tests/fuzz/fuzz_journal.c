@@ -77,10 +77,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run->image = some_image();
 	snprintf(run->ident.serial, sizeof(run->ident.serial), "SN-0042");
 	/* Once for its name, then with what is there. */
-	FUZZ_CHECK(bf_ph_journal(run, &err) == BF_OK && !run->resumed);
+	FUZZ_CHECK(bf_ph_resume(run, &err) == BF_OK && !run->resumed);
 	memcpy(path, run->journal_path, sizeof(path));
 	put(path, data, size);
-	FUZZ_CHECK(bf_ph_journal(run, &err) == BF_OK);
+	FUZZ_CHECK(bf_ph_resume(run, &err) == BF_OK);
 	FUZZ_CHECK(run->resumed && !run->saved && !run->earlier && !run->has_backup);
 	unlink(path);
 	bf_image_free(run->image);
