@@ -11,7 +11,7 @@
 #include "bmsflash/clock.h"
 
 #define BF_FLASH_BASE  0x08000000u
-#define BF_FLASH_SIZE  0x00114000u
+#define BF_FLASH_SIZE  0x00154000u
 #define BF_FLASH_PAGE  2048u
 #define BF_FLASH_WORD  8u
 #define BF_FLASH_GRAIN 1024u /* smallest sector of any part */

@@ -41,7 +41,7 @@ struct blob {
 /* What the TLV areas hold, borrowed from the slot. */
 struct tlvs {
 	struct blob keyhash, pubkey, sha256, sha512, sig, pure, counter, vid, cid;
-	bool dependency;
+	struct blob dependency;
 };
 
 static void keep(struct tlvs *t, uint16_t type, struct blob b, bool is_protected)
@@ -59,7 +59,7 @@ static void keep(struct tlvs *t, uint16_t type, struct blob b, bool is_protected
 	};
 
 	if (type == TLV_DEPENDENCY)
-		t->dependency = true;
+		t->dependency = b;
 	for (size_t i = 0; i < BF_COUNT(rows); i++)
 		if (rows[i].type == type && (is_protected || !rows[i].needs_protection))
 			*rows[i].dst = b;
@@ -160,8 +160,13 @@ static void take_facts(const struct tlvs *t, const struct bf_trust *trust, struc
 		m->counter = bf_get_le32(t->counter.p);
 	m->other_hw = (t->vid.p && !blob_is(&t->vid, trust->vid, 16)) ||
 		      (t->cid.p && !blob_is(&t->cid, trust->cid, 16));
-	/* One processor, one image: whatever another image must provide is not there. */
-	m->needs_more = t->dependency;
+	m->needs_more = t->dependency.p != NULL;
+	if (t->dependency.len < 12)
+		return;
+	m->need_image = t->dependency.p[0];
+	m->need = (struct bf_mversion){ t->dependency.p[4], t->dependency.p[5],
+					bf_get_le16(t->dependency.p + 6),
+					bf_get_le32(t->dependency.p + 8) };
 }
 
 void bf_mimage_read(const uint8_t *slot, size_t len, const struct bf_trust *trust,
@@ -208,6 +213,25 @@ enum bf_verdict bf_mimage_verdict(const struct bf_mimage *image, uint32_t lowest
 	if (image->needs_more)
 		return BF_VERDICT_DEPENDENCY;
 	return BF_VERDICT_GOOD;
+}
+
+static uint64_t order(uint8_t major, uint8_t minor, uint16_t revision)
+{
+	return (uint64_t)major << 24 | (uint64_t)minor << 16 | revision;
+}
+
+int bf_mimage_compare(const struct bf_mimage *a, const struct bf_mimage *b)
+{
+	uint64_t x = order(a->major, a->minor, a->revision);
+	uint64_t y = order(b->major, b->minor, b->revision);
+
+	return (x > y) - (x < y);
+}
+
+bool bf_mimage_reaches(const struct bf_mimage *image, const struct bf_mversion *lowest)
+{
+	return order(image->major, image->minor, image->revision) >=
+	       order(lowest->major, lowest->minor, lowest->revision);
 }
 
 char *bf_mimage_version(const struct bf_mimage *image, char *dst)

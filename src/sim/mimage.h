@@ -16,6 +16,12 @@ enum bf_verdict {
 	BF_VERDICT_EMPTY = 5, /* no image header */
 };
 
+struct bf_mversion {
+	uint8_t major, minor;
+	uint16_t revision;
+	uint32_t build;
+};
+
 struct bf_mimage {
 	bool present; /* header and TLV areas are whole; the fields below are filled */
 	uint8_t major, minor;
@@ -28,6 +34,8 @@ struct bf_mimage {
 	bool whole; /* the digest is right */
 	bool sound; /* ... and the signature */
 	bool other_hw, needs_more;
+	unsigned need_image; /* with needs_more: which image, and its lowest version */
+	struct bf_mversion need;
 };
 
 /* Who may sign, and what this hardware is. */
@@ -40,5 +48,8 @@ struct bf_trust {
 void bf_mimage_read(const uint8_t *slot, size_t len, const struct bf_trust *trust,
 		    struct bf_mimage *ret);
 enum bf_verdict bf_mimage_verdict(const struct bf_mimage *image, uint32_t lowest_counter);
+/* Which version is higher: below, equal to or above 0. The build number does not count. */
+int bf_mimage_compare(const struct bf_mimage *a, const struct bf_mimage *b);
+bool bf_mimage_reaches(const struct bf_mimage *image, const struct bf_mversion *lowest);
 /* "1.5.0" or "2.1.0+42"; dst holds 32 bytes */
 char *bf_mimage_version(const struct bf_mimage *image, char *dst);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/inverter.h"
+#include "sim/smp/smp.h"
 #include "sim/uds/uds_model.h"
 
 static bf_time sooner(bf_time a, bf_time b)
@@ -139,12 +140,27 @@ void bf_bus_node_run(struct bf_bus_node *n, bf_time now)
 
 /* ---- stream ---- */
 
+static const struct bf_bytes_ops *bytes_ops(const struct bf_sim_opts *opts)
+{
+	return opts->protocol == BF_SIM_SMP ? &bf_smp_bytes : NULL;
+}
+
+/* Beside another protocol UDS is the application's alone. */
+static bool hears_uds(const struct bf_stream_node *n)
+{
+	return n->uds && (!n->bytes || bf_pack_mode(n->pack) == BF_PACK_APP);
+}
+
 static void stream_at_pack(struct bf_uart *line, const uint8_t *p, size_t len, bf_time began,
 			   bf_time now)
 {
 	struct bf_stream_node *n = BF_CONTAINER_OF(line, struct bf_stream_node, line);
 
-	if (listens(n->pack))
+	if (!listens(n->pack))
+		return;
+	if (n->bytes)
+		n->bytes->bytes(n->server, p, len, began, now);
+	if (hears_uds(n))
 		bf_framing_feed(&n->framing, p, len, began, now);
 }
 
@@ -190,32 +206,63 @@ static void stream_set_rate(struct bf_server_port *port, uint32_t rate, bf_time 
 	bf_uart_pack_rate(&BF_CONTAINER_OF(port, struct bf_stream_node, port)->line, rate);
 }
 
+static void stream_send_bytes(struct bf_bytes_port *port, const uint8_t *p, size_t len, bf_time now)
+{
+	struct bf_stream_node *n = BF_CONTAINER_OF(port, struct bf_stream_node, bytes_port);
+
+	bf_uart_from_pack(&n->line, p, len, now);
+}
+
+static void stream_bytes_rate(struct bf_bytes_port *port, uint32_t rate, bf_time now)
+{
+	(void)now;
+	bf_uart_pack_rate(&BF_CONTAINER_OF(port, struct bf_stream_node, bytes_port)->line, rate);
+}
+
 void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_t rate)
 {
+	const struct bf_sim_opts *opts = bf_pack_opts(pack);
+
 	memset(n, 0, sizeof(*n));
 	n->pack = pack;
-	bf_uart_init(&n->line, rate, bf_pack_opts(pack)->seed);
+	bf_uart_init(&n->line, rate, opts->seed);
+	n->line.full_duplex = opts->full_duplex;
 	n->line.at_pack = stream_at_pack;
 	n->line.at_tester = stream_at_tester;
 	n->line.sent = stream_sent;
 	n->port = (struct bf_server_port){ false, rate, stream_send_message, stream_set_rate };
 	n->upper = (struct bf_framing_port){ stream_message };
 	bf_framing_init(&n->framing, &n->upper);
-	n->uds = bf_server_new(pack, &n->port);
+	n->bytes_port = (struct bf_bytes_port){ stream_send_bytes, stream_bytes_rate };
+	n->bytes = bytes_ops(opts);
+	if (n->bytes)
+		n->server = n->bytes->open(pack, &n->bytes_port);
+	if (!n->bytes || bf_sim_opts_app(opts) == BF_SIM_APP_UDS)
+		n->uds = bf_server_new(pack, &n->port);
 }
 
 void bf_stream_node_done(struct bf_stream_node *n)
 {
-	n->uds = bf_server_free(n->uds);
+	if (n->bytes)
+		n->bytes->close(n->server);
+	n->server = NULL;
+	n->uds = n->uds ? bf_server_free(n->uds) : NULL;
 }
 
 bf_time bf_stream_node_next(const struct bf_stream_node *n)
 {
-	return sooner(bf_server_next(n->uds), bf_uart_next(&n->line));
+	bf_time at = bf_uart_next(&n->line);
+
+	if (n->bytes)
+		at = sooner(at, n->bytes->next(n->server));
+	return n->uds ? sooner(at, bf_server_next(n->uds)) : at;
 }
 
 void bf_stream_node_run(struct bf_stream_node *n, bf_time now)
 {
 	bf_uart_run(&n->line, now);
-	bf_server_run(n->uds, now);
+	if (n->bytes)
+		n->bytes->run(n->server, now);
+	if (n->uds)
+		bf_server_run(n->uds, now);
 }

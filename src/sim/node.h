@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "sim/bytes.h"
 #include "sim/framing.h"
 #include "sim/isotp.h"
 #include "sim/uart.h"
@@ -30,8 +31,11 @@ bf_time bf_bus_node_next(const struct bf_bus_node *n);
 void bf_bus_node_run(struct bf_bus_node *n, bf_time now);
 
 struct bf_stream_node {
-	struct bf_pack *pack; /* borrowed */
-	struct bf_server *uds;
+	struct bf_pack *pack;             /* borrowed */
+	const struct bf_bytes_ops *bytes; /* NULL: UDS alone */
+	void *server;                     /* of bytes */
+	struct bf_bytes_port bytes_port;
+	struct bf_server *uds; /* NULL: nothing here speaks it */
 	struct bf_server_port port;
 	struct bf_framing framing;
 	struct bf_framing_port upper;

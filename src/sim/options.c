@@ -54,7 +54,48 @@ static const struct choice models[] = {
 	{ "stm32f4", BF_SIM_STM32F4 },
 	{ "gd32", BF_SIM_GD32 },
 	{ "opencm3", BF_SIM_OPENCM3 },
+	{ "recovery", BF_SIM_SMP_RECOVERY },
+	{ "app", BF_SIM_SMP_APP },
+	{ "both", BF_SIM_SMP_BOTH },
 	{ NULL, 0 },
+};
+static const struct choice duplexes[] = { { "half", 0 }, { "full", 1 }, { NULL, 0 } };
+static const struct choice framings[] = { { "console", 0 }, { "raw", 1 }, { NULL, 0 } };
+static const struct choice apps[] = {
+	{ "none", BF_SIM_APP_NONE },
+	{ "uds", BF_SIM_APP_UDS },
+	{ "modbus", BF_SIM_APP_MODBUS },
+	{ NULL, 0 },
+};
+static const struct choice entries[] = {
+	{ "once", BF_SIM_ENTRY_ONCE },
+	{ "always", BF_SIM_ENTRY_ALWAYS },
+	{ "never", BF_SIM_ENTRY_NEVER },
+	{ NULL, 0 },
+};
+static const struct choice swaps[] = {
+	{ "move", BF_SIM_SWAP_MOVE },
+	{ "scratch", BF_SIM_SWAP_SCRATCH },
+	{ "offset", BF_SIM_SWAP_OFFSET },
+	{ "overwrite", BF_SIM_SWAP_OVERWRITE },
+	{ "xip", BF_SIM_SWAP_XIP },
+	{ "ram", BF_SIM_SWAP_RAM },
+	{ "single", BF_SIM_SWAP_SINGLE },
+	{ "unknown", BF_SIM_SWAP_UNKNOWN },
+	{ NULL, 0 },
+};
+static const struct choice pendings[] = {
+	{ "none", BF_SIM_PENDING_NONE },
+	{ "test", BF_SIM_PENDING_TEST },
+	{ "perm", BF_SIM_PENDING_PERM },
+	{ NULL, 0 },
+};
+static const struct choice smp_builds[] = {
+	{ "direct", BF_SMP_DIRECT },       { "small", BF_SMP_SMALL },
+	{ "noise", BF_SMP_NOISE },         { "noparams", BF_SMP_NOPARAMS },
+	{ "noinfo", BF_SMP_NOINFO },       { "noboot", BF_SMP_NOBOOT },
+	{ "noconfirm", BF_SMP_NOCONFIRM }, { "nosha", BF_SMP_NOSHA },
+	{ "noslots", BF_SMP_NOSLOTS },     { NULL, 0 },
 };
 static const struct choice parities[] = {
 	{ "none", BF_PARITY_NONE },
@@ -104,10 +145,8 @@ static const struct choice habits[] = {
 	{ NULL, 0 },
 };
 static const struct choice protocols[] = {
-	{ "uds", BF_SIM_UDS },
-	{ "dfu", BF_SIM_DFU },
-	{ "dfuse", BF_SIM_DFUSE },
-	{ NULL, 0 },
+	{ "uds", BF_SIM_UDS }, { "dfu", BF_SIM_DFU }, { "dfuse", BF_SIM_DFUSE },
+	{ "smp", BF_SIM_SMP }, { NULL, 0 },
 };
 static const struct choice pass_fail[] = { { "pass", 0 }, { "fail", 1 }, { NULL, 0 } };
 static const struct choice crashes[] = {
@@ -190,10 +229,11 @@ static const struct choice quirks[] = {
 static const struct row rows[] = {
 	{ { "model", "ours|standard|hostile|zhidou|nxp|vw|volvo|tesla|geehy|kline|"
 	    "stm32app|tinyusb|dapboot|zephyr|zephyr-next|mcuboot|maple|"
-	    "cherryusb|st-rom|stm32f4|gd32|opencm3",
-	    "whose habits the device has; from stm32app on a USB device, which decides what is spoken" },
+	    "cherryusb|st-rom|stm32f4|gd32|opencm3|recovery|app|both",
+	    "whose habits the device has; from stm32app on it decides what is spoken: USB devices, then SMP in the "
+	    "bootloader (recovery), in the firmware or in both" },
 	  CHOICE, FIELD(model), 0, 0, models },
-	{ { "protocol", "uds|dfu|dfuse", "what the loader speaks" },
+	{ { "protocol", "uds|dfu|dfuse|smp", "what the loader speaks" },
 	  CHOICE, FIELD(protocol), 0, 0, protocols },
 	{ { "link", "can|canfd|rs485|usb", "the wire" }, CHOICE, FIELD(link), 0, 0, links },
 	{ { "rate", "N", "default rate of the line, bit/s" }, NUMBER, FIELD(rate), 1200, 10e6, NULL },
@@ -250,6 +290,29 @@ static const struct row rows[] = {
 	{ { "replug", "never|same|other",
 	    "USB serial port: leaves at a restart and comes back, in the loader as another device" },
 	  CHOICE, FIELD(replug), 0, 0, replugs },
+	{ { "duplex", "half|full", "serial line: one pair of wires (RS485), or both ends may talk at once" },
+	  CHOICE, FIELD(full_duplex), 0, 0, duplexes },
+	{ { "app", "none|uds|modbus",
+	    "what the firmware answers on the line where its bootloader speaks another protocol" },
+	  CHOICE, FIELD(app), 0, 0, apps },
+	{ { "entry", "once|always|never",
+	    "SMP: serial recovery is entered at the first power-on, at every start, or only with nothing to start" },
+	  CHOICE, FIELD(entry), 0, 0, entries },
+	{ { "swap", "move|scratch|offset|overwrite|xip|ram|single|unknown",
+	    "SMP: how the boot loader installs an image; from overwrite on without a way back" },
+	  CHOICE, FIELD(swap), 0, 0, swaps },
+	{ { "pending", "none|test|perm", "SMP: the other slot of a new pack is marked for the next start" },
+	  CHOICE, FIELD(pending), 0, 0, pendings },
+	{ { "image1", "1.3.0|1.4.0|1.5.0|none", "SMP: a second image, number 1, and what it runs" },
+	  TEXT, FIELD(image1), 0, 0, NULL },
+	{ { "framing", "console|raw", "SMP: lines of base64, or packets as they are" },
+	  CHOICE, FIELD(smp_raw), 0, 0, framings },
+	{ { "buffers", "N", "SMP: buffers for requests" }, NUMBER, FIELD(smp_buffers), 1, 16, NULL },
+	{ { "bufsize", "N", "SMP: bytes of a buffer" },
+	  NUMBER, FIELD(smp_buffer_size), 64, 8192, NULL },
+	{ { "smp", "direct|small|noise|noparams|noinfo|noboot|noconfirm|nosha|noslots",
+	    "SMP: how the server was built; may be given again" },
+	  BITS, FIELD(smp), 0, 0, smp_builds },
 	{ { "turnaround", "US", "time before an answer, us" },
 	  NUMBER, FIELD(turnaround_us), 0, 1e6, NULL },
 	{ { "flash", "real|instant", "flash times" }, CHOICE, FIELD(flash_instant), 0, 0, flash_speed },
@@ -448,6 +511,33 @@ bool bf_sim_model_is_dfu(enum bf_sim_model model)
 	return model >= BF_SIM_DFU_FIRST && model - BF_SIM_DFU_FIRST < BF_SIM_DFU_COUNT;
 }
 
+static bool is_smp_model(enum bf_sim_model model)
+{
+	return model == BF_SIM_SMP_RECOVERY || model == BF_SIM_SMP_APP || model == BF_SIM_SMP_BOTH;
+}
+
+enum bf_sim_app bf_sim_opts_app(const struct bf_sim_opts *opts)
+{
+	return opts->app ? opts->app : BF_SIM_APP_NONE;
+}
+
+bool bf_sim_opts_smp(const struct bf_sim_opts *opts, bool firmware)
+{
+	return opts->protocol == BF_SIM_SMP &&
+	       (opts->model == BF_SIM_SMP_BOTH ||
+		opts->model == (firmware ? BF_SIM_SMP_APP : BF_SIM_SMP_RECOVERY));
+}
+
+bool bf_sim_opts_held(const struct bf_sim_opts *opts, unsigned starts)
+{
+	enum bf_sim_entry entry = opts->entry;
+
+	if (!entry)
+		entry = opts->model == BF_SIM_SMP_RECOVERY ? BF_SIM_ENTRY_ONCE : BF_SIM_ENTRY_NEVER;
+	return bf_sim_opts_smp(opts, false) &&
+	       (entry == BF_SIM_ENTRY_ALWAYS || (entry == BF_SIM_ENTRY_ONCE && !starts));
+}
+
 static enum bf_rc parse_item(char *item, struct bf_sim_opts *o, struct bf_err *err)
 {
 	char *eq = strchr(item, '='), *when;
@@ -489,8 +579,16 @@ enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct 
 		opts->link = BF_SIM_RS485;
 		opts->rate = opts->rate ? opts->rate : 10400;
 	}
-	/* DFU is a protocol of USB alone. */
-	if (opts->protocol != BF_SIM_UDS)
+	if (is_smp_model(opts->model))
+		opts->protocol = BF_SIM_SMP;
+	else if (opts->protocol == BF_SIM_SMP)
+		opts->model = BF_SIM_SMP_BOTH;
+	if (opts->swap == BF_SIM_SWAP_SINGLE)
+		opts->quirks |= BF_QUIRK_SINGLEBANK;
+	/* DFU is a protocol of USB alone, SMP one of serial lines. */
+	if (opts->protocol == BF_SIM_SMP)
+		opts->link = BF_SIM_RS485;
+	else if (opts->protocol != BF_SIM_UDS)
 		opts->link = BF_SIM_USB;
 	return rc;
 }

@@ -8,7 +8,7 @@
 #include "bmsflash/err.h"
 
 enum bf_sim_link { BF_SIM_CAN, BF_SIM_CANFD, BF_SIM_RS485, BF_SIM_USB };
-enum bf_sim_protocol { BF_SIM_UDS, BF_SIM_DFU, BF_SIM_DFUSE };
+enum bf_sim_protocol { BF_SIM_UDS, BF_SIM_DFU, BF_SIM_DFUSE, BF_SIM_SMP };
 enum bf_sim_wipe {
 	BF_SIM_WIPE_NEVER,
 	BF_SIM_WIPE_BLANK,    /* new firmware erases the configuration at its first start */
@@ -42,6 +42,10 @@ enum bf_sim_model {
 	BF_SIM_STM32F4,
 	BF_SIM_GD32,
 	BF_SIM_OPENCM3,
+	/* smp: which part of the pack speaks it */
+	BF_SIM_SMP_RECOVERY, /* MCUboot's serial recovery */
+	BF_SIM_SMP_APP,      /* the firmware */
+	BF_SIM_SMP_BOTH,
 };
 #define BF_SIM_DFU_FIRST BF_SIM_STM32APP
 #define BF_SIM_DFU_COUNT (BF_SIM_OPENCM3 - BF_SIM_DFU_FIRST + 1)
@@ -67,6 +71,40 @@ enum bf_sim_hostile {
 enum bf_sim_lines { BF_SIM_LINES_NONE, BF_SIM_LINES_CROSS, BF_SIM_LINES_DIRECT };
 enum bf_sim_break { BF_SIM_BREAK_NONE, BF_SIM_BREAK_LOADER };
 enum bf_sim_replug { BF_SIM_REPLUG_NEVER, BF_SIM_REPLUG_SAME, BF_SIM_REPLUG_OTHER };
+
+/* What the firmware answers on the line where its bootloader speaks a protocol other than UDS. */
+enum bf_sim_app { BF_SIM_APP_MODEL, BF_SIM_APP_NONE, BF_SIM_APP_UDS, BF_SIM_APP_MODBUS };
+/* smp: when serial recovery is entered without being asked for. */
+enum bf_sim_entry {
+	BF_SIM_ENTRY_MODEL,
+	BF_SIM_ENTRY_ONCE,   /* its pin is held at the first power-on */
+	BF_SIM_ENTRY_ALWAYS, /* ... at every start */
+	BF_SIM_ENTRY_NEVER,  /* only with nothing to start */
+};
+/* How the boot loader puts a new image where it runs. */
+enum bf_sim_swap {
+	BF_SIM_SWAP_MOVE,
+	BF_SIM_SWAP_SCRATCH,
+	BF_SIM_SWAP_OFFSET,
+	BF_SIM_SWAP_OVERWRITE, /* no way back */
+	BF_SIM_SWAP_XIP,       /* the newer of two slots runs where it is */
+	BF_SIM_SWAP_RAM,       /* ... in RAM */
+	BF_SIM_SWAP_SINGLE,    /* one slot */
+	BF_SIM_SWAP_UNKNOWN,   /* moves, and does not say so */
+};
+enum bf_sim_pending { BF_SIM_PENDING_NONE, BF_SIM_PENDING_TEST, BF_SIM_PENDING_PERM };
+enum bf_sim_smp { /* bits: builds of the SMP server that can less or do it otherwise */
+		  BF_SMP_DIRECT = 1, /* recovery: image numbers name slots */
+		  BF_SMP_SMALL = 2,  /* list, upload and reset are all that it can */
+		  BF_SMP_NOISE = 4,  /* log text between frames */
+		  BF_SMP_NOPARAMS = 8,
+		  BF_SMP_NOINFO = 0x10,    /* no OS information */
+		  BF_SMP_NOBOOT = 0x20,    /* no bootloader information */
+		  BF_SMP_NOCONFIRM = 0x40, /* image state cannot be set */
+		  BF_SMP_NOSHA =
+			  0x80, /* the firmware does not go on with an upload that broke off */
+		  BF_SMP_NOSLOTS = 0x100, /* no slot information */
+};
 
 /* What a USB device does beside what its model does. */
 enum bf_sim_habit {
@@ -178,6 +216,15 @@ struct bf_sim_opts {
 	uint32_t repower_ms; /* power comes back by itself so long after a cut; 0: never */
 	uint32_t poweron_ms; /* power comes so late; 0: it is on */
 	uint32_t window_ms;  /* the loader listens so long before it starts firmware */
+	bool full_duplex;    /* serial line: two wires */
+	enum bf_sim_app app;
+	enum bf_sim_entry entry;
+	enum bf_sim_swap swap;
+	enum bf_sim_pending pending; /* of the other slot of a new pack */
+	char image1[24]; /* built-in image of image number 1; empty: there is one image */
+	unsigned smp;    /* bits of enum bf_sim_smp */
+	bool smp_raw;    /* packets without console framing */
+	uint16_t smp_buffers, smp_buffer_size; /* 0: the model's */
 	bool has_trust;
 	uint8_t trust[32]; /* one more Ed25519 key that the pack's loader trusts */
 };
@@ -193,6 +240,12 @@ double bf_sim_opts_value(const struct bf_sim_opts *opts, size_t member, bf_time 
 /* Bits of enum bf_sim_hostile; 0: the model is another. */
 unsigned bf_sim_opts_hostile(const struct bf_sim_opts *opts);
 bool bf_sim_model_is_dfu(enum bf_sim_model model);
+/* What the firmware answers beside its bootloader's protocol. */
+enum bf_sim_app bf_sim_opts_app(const struct bf_sim_opts *opts);
+/* The bootloader, or the firmware, speaks SMP. */
+bool bf_sim_opts_smp(const struct bf_sim_opts *opts, bool firmware);
+/* Serial recovery is entered at the pack's start number `starts`, counted from 0. */
+bool bf_sim_opts_held(const struct bf_sim_opts *opts, unsigned starts);
 
 /* A row of the table of keys, for help texts and tests; NULL after the last. */
 struct bf_sim_key {

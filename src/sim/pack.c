@@ -91,6 +91,9 @@ static enum bf_rc make_as_factory(struct bf_pack *p, struct bf_err *err)
 		bf_flash_preload(&p->flash, BF_ADDR_VALID, bf_valid_mark, sizeof(bf_valid_mark));
 	if (p->opts.link == BF_SIM_USB)
 		bf_dfu_device_preload(p);
+	if (!rc && bf_pack_images(p) > 1)
+		rc = put_builtin(p, BF_ADDR_SLOT2, p->opts.image1, err);
+	p->fresh = true;
 	p->kept.counter = p->opts.counter;
 	memset(p->kept.fingerprint, 0, sizeof(p->kept.fingerprint));
 	return rc;
@@ -113,6 +116,9 @@ enum bf_rc bf_pack_new(const struct bf_sim_opts *opts, struct bf_pack **ret, str
 	bf_flash_init(&p->flash);
 	p->banks =
 		(struct bf_banks){ &p->flash, { BF_ADDR_SLOT0, BF_ADDR_SLOT1 }, BF_PACK_SLOT_SIZE };
+	p->second = (struct bf_banks){ &p->flash,
+				       { BF_ADDR_SLOT2, BF_ADDR_SLOT3 },
+				       BF_PACK_SLOT2_SIZE };
 	p->restart_at = p->crash_at = p->power_at = p->window_until = BF_NEVER;
 	set_trust(p);
 	set_flash_times(p);
@@ -156,6 +162,7 @@ void bf_pack_die(struct bf_pack *pack, bf_time now)
 
 static void start(struct bf_pack *p, enum bf_pack_reason reason, bf_time now)
 {
+	p->stay_in_loader = p->stay_in_loader || bf_sim_opts_held(&p->opts, p->starts);
 	p->starts++;
 	p->starts_since_power++;
 	p->mode = BF_PACK_STARTING;
@@ -164,7 +171,8 @@ static void start(struct bf_pack *p, enum bf_pack_reason reason, bf_time now)
 	p->confirmed_now = p->raw = false;
 	p->busy_until = now;
 	bf_pack_boot(p);
-	p->ready_at = now + BOOT_US + bf_pack_check_us(p, 0, 0) + bf_flash_take_time(&p->flash);
+	p->ready_at =
+		now + BOOT_US + bf_pack_check_us(p, p->active, 0) + bf_flash_take_time(&p->flash);
 	if (p->flash.dead)
 		bf_pack_die(p, p->ready_at);
 }

@@ -7,48 +7,108 @@
 
 #include "bmsflash/bytes.h"
 
-/* A swap only starts with an image that may run afterwards: otherwise the pack would be left worse. */
-static bool may_start(struct bf_pack *p, unsigned slot)
+/* The wish cannot be granted: forget it, or every start would look at it again. MCUboot also takes the image away. */
+static void drop_wish(struct bf_pack *p, unsigned image)
 {
-	const struct bf_mimage *m = bf_pack_image(p, slot);
-
-	return m->present && m->sound && m->counter >= p->kept.counter &&
-	       m->total <= BF_SWAP_MAX(p->banks.size);
-}
-
-/* The wish cannot be granted: forget it, or every start would look at it again. */
-static void drop_wish(struct bf_pack *p)
-{
+	struct bf_banks *b = bf_pack_banks(p, image);
 	struct bf_trailer t;
 
-	bf_trailer_read(&p->banks, 1, &t);
+	bf_trailer_read(b, 1, &t);
+	if (t.magic && p->opts.protocol == BF_SIM_SMP && !bf_pack_bank_valid(p, image, 1) &&
+	    !bf_flash_blank(&p->flash, b->slot[1], BF_FLASH_PAGE) &&
+	    !bf_flash_erase(&p->flash, b->slot[1]))
+		return;
 	if (t.magic)
-		bf_swap_cancel(&p->banks);
-	else if (bf_swap_on_trial(&p->banks))
-		bf_swap_confirm(&p->banks);
+		bf_swap_cancel(b);
+	else if (bf_swap_on_trial(b))
+		bf_swap_confirm(b);
+}
+
+/* Does the image with this number, as it will be after the swaps, reach what another needs? */
+static bool dependency_met(struct bf_pack *p, unsigned image, const enum bf_swap_kind *kinds)
+{
+	const struct bf_mimage *m = bf_pack_bank_image(p, image, 1);
+	unsigned other = m->need_image;
+
+	if (bf_pack_images(p) < 2 || !m->needs_more || other >= BF_PACK_IMAGES)
+		return true;
+	return bf_mimage_reaches(bf_pack_bank_image(p, other, kinds[other] != BF_SWAP_NONE),
+				 &m->need);
+}
+
+/* What the boot loader will do for each image. A swap only starts with an image that may run afterwards: otherwise
+ * the pack would be left worse. */
+static void choose_swaps(struct bf_pack *p, enum bf_swap_kind kinds[BF_PACK_IMAGES])
+{
+	bool again = true;
+
+	while (again && !p->flash.dead) {
+		again = false;
+		for (unsigned i = 0; i < bf_pack_images(p); i++) {
+			if (kinds[i] == BF_SWAP_NONE ||
+			    (bf_pack_bank_valid(p, i, 1) && dependency_met(p, i, kinds)))
+				continue;
+			drop_wish(p, i);
+			kinds[i] = BF_SWAP_NONE;
+			again = true;
+		}
+	}
+}
+
+static void swap_image(struct bf_pack *p, unsigned image, enum bf_swap_kind kind)
+{
+	uint32_t a = bf_pack_bank_image(p, image, 0)->total;
+	uint32_t b = bf_pack_bank_image(p, image, 1)->total;
+
+	if (a > BF_SWAP_MAX(bf_pack_bank_size(p, image)))
+		a = 0;
+	bf_swap_begin(bf_pack_banks(p, image), kind, a > b ? a : b);
+}
+
+/* Slot 0 is lost with the first page; slot 1 keeps its mark until all is copied, so that a start that was cut off
+ * begins again. */
+static void overwrite_image(struct bf_pack *p, unsigned image)
+{
+	struct bf_banks *b = bf_pack_banks(p, image);
+	uint32_t bytes = bf_pack_bank_image(p, image, 1)->total;
+	uint32_t last = b->slot[0] + b->size - BF_FLASH_PAGE;
+
+	for (uint32_t at = 0; at < bytes; at += BF_FLASH_PAGE) {
+		const uint8_t *src = bf_flash_at(&p->flash, b->slot[1] + at);
+
+		if (!bf_flash_erase(&p->flash, b->slot[0] + at) ||
+		    !bf_flash_write(&p->flash, b->slot[0] + at, src, BF_FLASH_PAGE))
+			return;
+	}
+	if (!bf_flash_blank(&p->flash, last, BF_FLASH_PAGE) && !bf_flash_erase(&p->flash, last))
+		return;
+	if (bf_flash_erase(&p->flash, b->slot[1]))
+		bf_swap_cancel(b);
 }
 
 static void swap_banks(struct bf_pack *p)
 {
-	enum bf_swap_kind kind;
-	uint32_t a, b;
+	enum bf_swap_kind kinds[BF_PACK_IMAGES] = { BF_SWAP_NONE, BF_SWAP_NONE };
 
-	if (bf_swap_in_progress(&p->banks)) {
-		bf_swap_resume(&p->banks);
-		return;
+	for (unsigned i = 0; i < bf_pack_images(p); i++) {
+		struct bf_banks *b = bf_pack_banks(p, i);
+
+		if (bf_swap_in_progress(b))
+			bf_swap_resume(b);
+		else
+			kinds[i] = bf_swap_wanted(b);
 	}
-	kind = bf_swap_wanted(&p->banks);
-	if (kind == BF_SWAP_NONE)
+	if (p->flash.dead)
 		return;
-	if (!may_start(p, 1)) {
-		drop_wish(p);
-		return;
+	choose_swaps(p, kinds);
+	for (unsigned i = 0; i < bf_pack_images(p) && !p->flash.dead; i++) {
+		if (kinds[i] == BF_SWAP_NONE)
+			continue;
+		if (p->opts.swap == BF_SIM_SWAP_OVERWRITE)
+			overwrite_image(p, i);
+		else
+			swap_image(p, i, kinds[i]);
 	}
-	a = bf_pack_image(p, 0)->total;
-	b = bf_pack_image(p, 1)->total;
-	if (a > BF_SWAP_MAX(p->banks.size))
-		a = 0;
-	bf_swap_begin(&p->banks, kind, a > b ? a : b);
 }
 
 /* Firmware with a bad habit, on the configuration that the firmware before it left. */
@@ -148,9 +208,28 @@ bool bf_pack_loader_whole(const struct bf_pack *pack)
 	return !pack->kept.loader_touched || bf_pack_loader_crc(pack) == pack->kept.loader_crc;
 }
 
+/* A slot that is marked already when somebody comes. */
+static void mark_new_pack(struct bf_pack *p)
+{
+	if (p->fresh && p->opts.pending) {
+		bf_swap_request(&p->banks, p->opts.pending == BF_SIM_PENDING_PERM);
+		p->flash.ops = 0;
+		bf_flash_take_time(&p->flash);
+	}
+	p->fresh = false;
+}
+
+/* Every image has to be good, or none is started. */
+static bool others_valid(struct bf_pack *p)
+{
+	return bf_pack_images(p) < 2 || bf_pack_bank_valid(p, 1, bf_pack_bank_active(p, 1));
+}
+
 void bf_pack_boot(struct bf_pack *pack)
 {
 	bool single = pack->opts.quirks & BF_QUIRK_SINGLEBANK;
+	bool swaps =
+		!single && pack->opts.swap != BF_SIM_SWAP_XIP && pack->opts.swap != BF_SIM_SWAP_RAM;
 	const struct bf_mimage *m;
 
 	pack->runs = pack->trial = false;
@@ -158,14 +237,16 @@ void bf_pack_boot(struct bf_pack *pack)
 		boot_by_mark(pack);
 		return;
 	}
-	if (!single)
+	if (swaps)
 		swap_banks(pack);
 	if (pack->flash.dead || !bf_pack_loader_whole(pack))
 		return;
-	m = bf_pack_image(pack, 0);
-	if (!m->present || !m->sound || m->counter < pack->kept.counter)
+	mark_new_pack(pack);
+	pack->active = bf_pack_bank_active(pack, 0);
+	m = bf_pack_image(pack, pack->active);
+	if (!m->present || !m->sound || m->counter < pack->kept.counter || !others_valid(pack))
 		return;
-	pack->trial = !single && bf_swap_on_trial(&pack->banks);
+	pack->trial = swaps && bf_swap_on_trial(&pack->banks);
 	/* Only firmware that stays may close the way back. */
 	if (!pack->trial)
 		bf_pack_keep_counter(pack, m);

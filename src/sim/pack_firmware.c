@@ -7,7 +7,9 @@ const struct bf_mimage *bf_pack_image(struct bf_pack *pack, unsigned slot)
 	struct bf_slot_cache *c = &pack->cache[slot];
 
 	if (!c->valid || c->generation != pack->flash.generation) {
-		bf_mimage_read(bf_flash_at(&pack->flash, pack->banks.slot[slot]), pack->banks.size,
+		const struct bf_banks *b = bf_pack_banks(pack, slot / BF_PACK_SLOTS);
+
+		bf_mimage_read(bf_flash_at(&pack->flash, b->slot[slot % BF_PACK_SLOTS]), b->size,
 			       &pack->trust, &c->image);
 		c->generation = pack->flash.generation;
 		c->valid = true;
@@ -54,7 +56,7 @@ void bf_pack_slot(struct bf_pack *pack, unsigned slot, struct bf_pack_slot *ret)
 		.image = bf_pack_image(pack, slot),
 		.bootable = bf_pack_verdict(pack, slot) == BF_VERDICT_GOOD,
 	};
-	if (slot == 0) {
+	if (slot == pack->active) {
 		ret->active = pack->runs;
 		ret->trial = pack->runs && pack->trial;
 		ret->confirmed = pack->runs && !pack->trial;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sim/pack.h"
+#include "sim/pack_images.h"
 #include "sim/swap.h"
 
 #define BF_ADDR_BOOT   0x08000000u
@@ -12,6 +13,10 @@
 #define BF_ADDR_SLOT1  0x08090000u
 #define BF_ADDR_CONFIG 0x08110000u
 #define BF_ADDR_CALIB  0x08112000u
+/* Slots of image number 1. */
+#define BF_ADDR_SLOT2      0x08114000u
+#define BF_ADDR_SLOT3      0x08134000u
+#define BF_PACK_SLOT2_SIZE 0x00020000u
 
 /* What BF_ADDR_VALID holds when the application may start. */
 extern const uint8_t bf_valid_mark[BF_FLASH_WORD];
@@ -26,17 +31,19 @@ struct bf_pack {
 	struct bf_sim_opts opts;
 	int lock_fd; /* of the state file; -1: none */
 	struct bf_flash flash;
-	struct bf_banks banks;
+	struct bf_banks banks, second;
 	struct bf_trust trust;
 	struct bf_pack_kept kept;
-	struct bf_slot_cache cache[BF_PACK_SLOTS];
+	struct bf_slot_cache cache[BF_PACK_IMAGES * BF_PACK_SLOTS];
 	uint8_t cell_offset[BF_PACK_CELLS]; /* mV, fixed for each cell */
 
 	enum bf_pack_mode mode;
 	enum bf_pack_reason reason;
 	bool stay_in_loader;
 	bool runs, trial, confirmed_now;
-	bool raw; /* what runs was started by its vector table alone */
+	unsigned active; /* the slot that runs: 1 only where images are not swapped */
+	bool fresh;      /* as the factory made it, never started */
+	bool raw;        /* what runs was started by its vector table alone */
 	const struct bf_pack_watch *watch;
 	bool rewritten; /* one bank: other firmware was written since the last start */
 	struct bf_mimage running;
@@ -53,7 +60,9 @@ struct bf_pack {
 	bool window_trial;    /* what starts after it is on trial */
 };
 
+/* Slots of image 1 are 2 and 3. */
 const struct bf_mimage *bf_pack_image(struct bf_pack *pack, unsigned slot);
+struct bf_banks *bf_pack_banks(struct bf_pack *pack, unsigned image);
 /* Of a loader that is not ours: where its application lies for whoever asks, how much there is of it, and how long
  * it listens after power-on. */
 uint32_t bf_plain_base(const struct bf_sim_opts *opts);

@@ -30,7 +30,7 @@ static void begin_piece(struct bf_uart *u, struct bf_lane *l, bf_time at)
 	l->rate = rate;
 	l->began = at;
 	l->due = at + ((bf_time)l->piece * BITS_PER_BYTE * 1000000 + rate - 1) / rate;
-	l->spoiled = other(u, l)->piece != 0;
+	l->spoiled = !u->full_duplex && other(u, l)->piece != 0;
 	if (l->spoiled) {
 		other(u, l)->spoiled = true;
 		u->collisions++;

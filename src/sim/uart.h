@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A half-duplex RS485 line between a tester and the pack, byte times and all. Two ends that do not agree
- * on the rate hear garbage; two that talk at once spoil each other's bytes.
+ * A serial line between a tester and the pack, byte times and all. Two ends that do not agree on the rate hear
+ * garbage; on a half-duplex line (RS485) two that talk at once spoil each other's bytes.
  */
 #pragma once
 
@@ -30,6 +30,7 @@ struct bf_uart {
 	uint32_t pack_rate, tester_rate;
 	uint32_t next_pack_rate;   /* taken when the pack has said all; 0: none */
 	bool tester_frames_differ; /* parity that the pack does not use */
+	bool full_duplex;          /* two wires: both may talk at once */
 	unsigned collisions;
 	struct bf_rng rng;
 	bf_uart_heard *at_pack, *at_tester;
