@@ -11,7 +11,9 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
 #include "bmsflash/json.h"
-#include "run.h"
+
+#include "phases.h"
+#include "preflight.h"
 
 #define HEAD   4096u /* enough for an MCUboot header */
 #define ERASED 0xFF
@@ -27,6 +29,7 @@ struct backup {
 	bool none;      /* the bootloader says that there is none */
 	bool data_only; /* configuration and calibration */
 	bool in_memory; /* no archive is written */
+	char path[PATH_MAX];
 };
 
 #define UNIT_MAX  ((size_t)1 << 20)
@@ -59,8 +62,8 @@ static bool *blank_units(struct backup *b, const struct bf_region *r, size_t *re
 	struct bf_err unused;
 	bool *blank;
 
-	if (!bf_run_can(b->run, BF_CAP_HASH) || !b->run->proto->ops->loader->hash_units || n < 2 ||
-	    n > UNITS_MAX || unit > UNIT_MAX || r->size % unit)
+	if (!bf_run_can(b->run, BF_CAP_HASH) || !b->run->session.proto->ops->loader->hash_units ||
+	    n < 2 || n > UNITS_MAX || unit > UNIT_MAX || r->size % unit)
 		return NULL;
 	erased = malloc(unit);
 	got = calloc(n, HASH);
@@ -156,7 +159,8 @@ static bool is_firmware(const struct bf_ident *ident, const struct bf_region *r)
 /* What an interrupted run left of the only bank is saved, but it is no firmware. */
 static bool is_whole_firmware(const struct bf_run *run, const struct bf_region *r)
 {
-	return is_firmware(&run->ident, r) && !(run->torn && r->kind == BF_REGION_APP);
+	return is_firmware(&run->session.ident, r) &&
+	       !(run->journal.torn && r->kind == BF_REGION_APP);
 }
 
 /* An application runs, and its place is blank: the place is another, as the second of two that are written in
@@ -169,7 +173,7 @@ static bool is_elsewhere(const struct bf_run *run, size_t len)
 static void describe_region(struct backup *b, const struct bf_region *r, const char *file,
 			    const uint8_t *data, size_t len)
 {
-	const struct bf_ident *ident = &b->run->ident;
+	const struct bf_ident *ident = &b->run->session.ident;
 	const struct bf_slot *slot = slot_of(ident, r);
 	struct bf_json *j = bf_json_object();
 	uint8_t sha[BF_SHA256_LEN];
@@ -303,7 +307,7 @@ static void put_together(struct backup *b, struct bf_archive *all, int64_t wall)
 	bf_json_set_int(j, "v", 1);
 	bf_json_set_str(j, "time", when);
 	bf_json_set_str(j, "tool", run->job->tool_version);
-	bf_json_set(j, "identity", identity(&run->ident));
+	bf_json_set(j, "identity", identity(&run->session.ident));
 	bf_json_set(j, "regions", bf_steal(&b->regions));
 	text = bf_json_line(j);
 	bf_archive_add(all, "manifest.json", (uint8_t *)text, strlen(text));
@@ -325,7 +329,7 @@ static void put_together(struct backup *b, struct bf_archive *all, int64_t wall)
 /* The serial number as far as it can be a file's name. */
 static void name_of_pack(const struct bf_run *run, char dst[48])
 {
-	snprintf(dst, 48, "%s", run->ident.serial[0] ? run->ident.serial : "pack");
+	snprintf(dst, 48, "%s", run->session.ident.serial[0] ? run->session.ident.serial : "pack");
 	for (char *p = dst; *p; p++) {
 		if (!isalnum((unsigned char)*p) && *p != '-')
 			*p = '_';
@@ -333,9 +337,10 @@ static void name_of_pack(const struct bf_run *run, char dst[48])
 }
 
 /* A name of its own for every archive: what another run has written stays. */
-static enum bf_rc write_new(struct bf_run *run, const struct bf_archive *all, int64_t wall,
+static enum bf_rc write_new(struct backup *b, const struct bf_archive *all, int64_t wall,
 			    struct bf_err *err)
 {
+	struct bf_run *run = b->run;
 	char when[32], serial[48], stem[PATH_MAX];
 
 	name_of_pack(run, serial);
@@ -348,9 +353,9 @@ static enum bf_rc write_new(struct bf_run *run, const struct bf_archive *all, in
 		if (i > 1)
 			snprintf(number, sizeof(number), "-%u", i);
 		bf_err_init(err);
-		if (bf_path(run->backup_path, err, "%s%s.tar", stem, number))
+		if (bf_path(b->path, err, "%s%s.tar", stem, number))
 			return err->rc;
-		if (!bf_archive_write(all, run->backup_path, wall, err) || err->os != EEXIST)
+		if (!bf_archive_write(all, b->path, wall, err) || err->os != EEXIST)
 			return err->rc;
 	}
 	return err->rc;
@@ -365,10 +370,10 @@ static enum bf_rc write_archive(struct backup *b, struct bf_archive *all, struct
 	if (b->in_memory)
 		return BF_OK;
 	if (!run->job->archive_out)
-		return write_new(run, all, wall, err);
-	if (bf_path(run->backup_path, err, "%s", run->job->archive_out))
+		return write_new(b, all, wall, err);
+	if (bf_path(b->path, err, "%s", run->job->archive_out))
 		return err->rc;
-	return bf_archive_write(all, run->backup_path, wall, err);
+	return bf_archive_write(all, b->path, wall, err);
 }
 
 /* Long work is not begun for a result that has no place. */
@@ -407,37 +412,38 @@ static bool wanted(const struct backup *b, const struct bf_region *r)
 		return false;
 	if (b->run->job->kind == BF_JOB_BACKUP)
 		return true;
-	return data || (!b->data_only && is_firmware(&b->run->ident, r));
+	return data || (!b->data_only && is_firmware(&b->run->session.ident, r));
 }
 
 /* A bootloader that takes and gives streams may show a size only by being read; what has no end cannot be. */
-static enum bf_rc learn_size(struct backup *b, struct bf_region *r, struct bf_err *err)
+static enum bf_rc learn_size(struct backup *b, size_t i, struct bf_err *err)
 {
 	struct bf_run *run = b->run;
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_region *r = &run->session.ident.regions[i];
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 	enum bf_rc rc;
 
 	if (r->size || !ops->loader->extent || !wanted(b, r))
 		return BF_OK;
 	rc = bf_run_stop(run, err);
 	if (!rc)
-		rc = ops->loader->extent(run->proto, r, &r->size, err);
+		rc = bf_region_measure(run, i, err);
 	if (rc == BF_E_INTERRUPTED || rc == BF_E_GONE || r->size)
 		return rc;
-	b->none = b->none || (!rc && is_firmware(&run->ident, r));
+	b->none = b->none || (!rc && is_firmware(&run->session.ident, r));
 	bf_say(run, BF_EV_NOTICE, "'%s' %s%s", r->name, rc ? "cannot be read: " : "is empty",
 	       rc ? err->cause : "");
 	bf_err_init(err);
-	r->access &= ~(unsigned)BF_ACCESS_READ;
+	bf_region_unreadable(run, i);
 	return BF_OK;
 }
 
 static enum bf_rc save_all(struct backup *b, struct bf_err *err)
 {
-	struct bf_ident *ident = &b->run->ident;
+	const struct bf_ident *ident = &b->run->session.ident;
 
 	for (size_t i = 0; i < ident->n_regions; i++) {
-		if (learn_size(b, &ident->regions[i], err))
+		if (learn_size(b, i, err))
 			return err->rc;
 	}
 	for (size_t i = 0; i < ident->n_regions; i++) {
@@ -457,7 +463,7 @@ static enum bf_rc without_firmware(const struct backup *b, struct bf_err *err)
 
 	if (b->none || !bf_app_may_be_lost(run))
 		return BF_OK; /* there is none */
-	if (run->torn && b->archive.n)
+	if (run->journal.torn && b->archive.n)
 		return BF_OK; /* what an interrupted run left of it is saved; only going on completes it */
 	if (bf_run_can(run, BF_CAP_DUAL_BANK)) {
 		bf_say(run, BF_EV_NOTICE,
@@ -477,6 +483,7 @@ static enum bf_rc back_up(struct backup *b, struct bf_err *err)
 	struct bf_run *run = b->run;
 	bool job = run->job->kind == BF_JOB_BACKUP;
 	struct bf_archive all = { 0 };
+	struct bf_backup *saved = NULL;
 	enum bf_rc rc;
 
 	if (!b->in_memory && look_for_place(run, err))
@@ -491,15 +498,16 @@ static enum bf_rc back_up(struct backup *b, struct bf_err *err)
 		return BF_OK;
 	rc = write_archive(b, &all, err);
 	if (rc)
-		bf_while(err, "writing the backup '%s'", run->backup_path);
+		bf_while(err, "writing the backup '%s'", b->path);
 	else
-		rc = bf_backup_own(&all, run->backup_path, &run->saved, err);
+		rc = bf_backup_own(&all, b->path, &saved, err);
 	bf_archive_done(&all);
-	if (rc || b->in_memory)
+	if (rc)
 		return rc;
-	run->has_backup = b->firmware || job;
-	bf_emit(run,
-		(struct bf_event){ .kind = BF_EV_FILE, .file = { "backup", run->backup_path } });
+	bf_archive_saved(run, saved, b->path, !b->in_memory && (b->firmware || job));
+	if (!b->in_memory)
+		bf_emit(run,
+			(struct bf_event){ .kind = BF_EV_FILE, .file = { "backup", b->path } });
 	return BF_OK;
 }
 
@@ -515,7 +523,7 @@ static enum bf_rc without_backup(struct backup *b, struct bf_err *err)
 	if (bf_check_decide(run, &check, false, BF_E_PREFLIGHT, err))
 		return err->rc;
 	b->data_only = b->in_memory = true;
-	if (run->saved || !bf_data_comparable(run))
+	if (run->archives.saved || !bf_data_comparable(run))
 		return BF_OK;
 	rc = back_up(b, err);
 	if (!rc || rc == BF_E_INTERRUPTED || rc == BF_E_GONE)
@@ -533,9 +541,9 @@ static enum bf_rc check_contents(struct bf_run *run, bool *ret_save, struct bf_e
 
 	if (!bf_data_comparable(run))
 		return BF_OK;
-	if (bf_data_look(run, run->from, &l, err))
+	if (bf_data_look(run, run->archives.from, &l, err))
 		return err->rc;
-	*ret_save = l.differ > l.wiped || !run->own_image;
+	*ret_save = l.differ > l.wiped || !run->wanted.own;
 	if (!l.n)
 		return BF_OK;
 	snprintf(check.limit, sizeof(check.limit), "calibration as in this pack, or erased in it");
@@ -548,11 +556,11 @@ static enum bf_rc check_contents(struct bf_run *run, bool *ret_save, struct bf_e
 
 static enum bf_rc before_restore(struct backup *b, struct bf_err *err)
 {
-	bool save = !b->run->own_image;
+	bool save = !b->run->wanted.own;
 
 	if (check_contents(b->run, &save, err))
 		return err->rc;
-	b->data_only = b->run->own_image;
+	b->data_only = b->run->wanted.own;
 	return save ? back_up(b, err) : BF_OK;
 }
 
@@ -569,7 +577,7 @@ static enum bf_rc decide(struct backup *b, struct bf_err *err)
 	if (run->job->restore_from)
 		return before_restore(b, err);
 	/* What would be saved now may be half of what an interrupted run has written. */
-	return run->saved ? BF_OK : back_up(b, err);
+	return run->archives.saved ? BF_OK : back_up(b, err);
 }
 
 enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
@@ -578,7 +586,7 @@ enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc;
 
-	if (!bf_run_can(run, BF_CAP_READ) || !run->proto->ops->loader->read) {
+	if (!bf_run_can(run, BF_CAP_READ) || !run->session.proto->ops->loader->read) {
 		if (run->job->kind == BF_JOB_BACKUP)
 			return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot read back");
 		if (run->job->allow[BF_ALLOW_NO_BACKUP])
@@ -588,10 +596,8 @@ enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
 	}
 	b.regions = bf_json_array();
 	rc = decide(&b, err);
-	if (!run->saved || b.in_memory)
-		run->backup_path[0] = '\0'; /* nothing is there under that name */
 	bf_archive_done(&b.archive);
 	bf_json_free(b.regions);
-	run->sum.backup += bf_now(run->clock) - start;
+	bf_spent(run, BF_SPENT_BACKUP, start);
 	return rc;
 }

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "recover.h"
-#include "run.h"
+#include "phases.h"
+#include "verify.h"
 
 /* ==== proof ==== */
 
@@ -19,21 +19,23 @@ static const char *reason_text(unsigned reason)
 	return reason < BF_COUNT(texts) ? texts[reason] : texts[0];
 }
 
-bool bf_looped(const struct bf_run *run)
+/* Started more than once since our restart, or thrown out by watchdog or crash. */
+static bool has_looped(const struct bf_run *run)
 {
-	return run->now.reset_reason == 3 || run->now.reset_reason == 4 ||
-	       (run->ident.boot_count && run->now.boot_count > run->ident.boot_count + 2);
+	return run->session.now.reset_reason == 3 || run->session.now.reset_reason == 4 ||
+	       (run->session.ident.boot_count &&
+		run->session.now.boot_count > run->session.ident.boot_count + 2);
 }
 
 void bf_name_loop(const struct bf_run *run, struct bf_err *err)
 {
-	if (bf_looped(run)) {
+	if (has_looped(run)) {
 		err->n_likely = 0; /* silence that a restart explains is no fault of the line */
 		err->pattern = BF_PATTERN_LOOP;
 		bf_likely(err,
 			  "restart loop after the update: %u starts since power-on, the last "
 			  "by %s",
-			  run->now.boot_count, reason_text(run->now.reset_reason));
+			  run->session.now.boot_count, reason_text(run->session.now.reset_reason));
 		bf_likely(err, "the image is built for another variant or another boot loader");
 		return;
 	}
@@ -45,10 +47,10 @@ void bf_name_loop(const struct bf_run *run, struct bf_err *err)
 static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)
 {
 	char text[BF_VERSION_TEXT], want[BF_VERSION_TEXT] = "the new firmware";
-	const char *now = bf_ident_version(&run->now, text);
+	const char *now = bf_ident_version(&run->session.now, text);
 
-	if (run->has_target_version)
-		bf_version_text(&run->target_version, want);
+	if (run->wanted.has_version)
+		bf_version_text(&run->wanted.version, want);
 	if (run->model.talking == BF_TALKING_LOADER) {
 		bf_fail(err, BF_E_UNPROVEN,
 			"after the restart the pack stays in its bootloader and does not run %s",
@@ -73,12 +75,12 @@ static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)
 
 enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_slot *active = bf_slot_active(&run->now, NULL);
+	const struct bf_slot *active = bf_slot_active(&run->session.now, NULL);
 	char text[BF_VERSION_TEXT];
 	const char *now;
 
-	run->proven_reopened = run->retry.reopened;
-	if (run->silent)
+	run->boot.proven_reopened = run->session.retry.reopened;
+	if (run->boot.silent)
 		return BF_OK;
 	/* Allowed by name: that an application answers is all that this pack can say. */
 	if (run->model.runs == BF_RUNS_UNTOLD && run->job->allow[BF_ALLOW_NO_PROOF]) {
@@ -89,14 +91,14 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 	if (run->model.runs != BF_RUNS_NEW) {
 		/* Its bootloader says that the firmware was started and crashed. */
 		if (run->model.talking == BF_TALKING_LOADER &&
-		    (bf_looped(run) || run->now.bad_firmware[0]))
+		    (has_looped(run) || run->session.now.bad_firmware[0]))
 			bf_model_failed_test(&run->model);
 		else if (run->model.talking == BF_TALKING_LOADER)
 			bf_verify_stream(run);
 		return not_started(run, err);
 	}
-	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->now });
-	now = bf_ident_version(&run->now, text);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->session.now });
+	now = bf_ident_version(&run->session.now, text);
 	bf_say(run, BF_EV_NOTICE, "the pack answers as %s%s", now ? now : "running",
 	       active && active->digest_len ? ", with the digest of the image" : "");
 	return BF_OK;
@@ -127,20 +129,20 @@ static bool has_started(const struct bf_run *run, const struct bf_ident *now)
 {
 	const struct bf_slot *active = bf_slot_active(now, NULL);
 
-	return active && run->target_digest_len && active->digest_len == run->target_digest_len &&
-	       memcmp(active->digest, run->target_digest, active->digest_len) == 0;
+	return active && run->wanted.digest_len && active->digest_len == run->wanted.digest_len &&
+	       memcmp(active->digest, run->wanted.digest, active->digest_len) == 0;
 }
 
 /* Looked at before the mark is asked for again: a pack that has swapped its slots would mark the old firmware. */
 static enum bf_rc look_for_mark(struct bf_run *run, void *ctx, bool *ret_marked, struct bf_err *err)
 {
-	struct bf_ident now = run->now;
+	struct bf_ident now = run->session.now;
 	enum bf_rc rc;
 
 	(void)ctx;
-	if (!run->proto->ops->boot->state)
+	if (!run->session.proto->ops->boot->state)
 		return BF_OK;
-	rc = run->proto->ops->boot->state(run->proto, &now, err);
+	rc = run->session.proto->ops->boot->state(run->session.proto, &now, err);
 	if (rc)
 		return rc;
 	if (has_started(run, &now))
@@ -154,8 +156,8 @@ static enum bf_rc mark(struct bf_run *run, void *ctx, struct bf_err *err)
 	bool trial = bf_run_can(run, BF_CAP_TRIAL);
 
 	(void)ctx;
-	return run->proto->ops->boot->activate(
-		run->proto, trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
+	return run->session.proto->ops->boot->activate(
+		run->session.proto, trial ? BF_ACTIVATE_TRIAL : BF_ACTIVATE_PERMANENT, err);
 }
 
 enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
@@ -164,7 +166,8 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 	enum bf_rc rc;
 
 	/* With one place there is nothing to choose from at the restart. */
-	if (!run->proto->ops->boot->activate || !(trial || bf_run_can(run, BF_CAP_DUAL_BANK)))
+	if (!run->session.proto->ops->boot->activate ||
+	    !(trial || bf_run_can(run, BF_CAP_DUAL_BANK)))
 		return BF_OK;
 	/* Before the call: its answer may get lost after it has taken effect. */
 	bf_model_marked(&run->model, true);
@@ -186,7 +189,7 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 static enum bf_rc mark_previous(struct bf_run *run, void *ctx, struct bf_err *err)
 {
 	(void)ctx;
-	return run->proto->ops->boot->revert(run->proto, err);
+	return run->session.proto->ops->boot->revert(run->session.proto, err);
 }
 
 /* A lost answer is not asked for again: taken twice it would be a revert of the revert. */
@@ -210,15 +213,18 @@ static uint32_t swapped_bytes(const struct bf_run *run)
 
 	if (!bf_run_can(run, BF_CAP_DUAL_BANK))
 		return 0;
-	if (run->image)
-		return (uint32_t)bf_image_size(run->image);
-	region = bf_slot_target(&run->ident, &slot) ? bf_region_of_slot(&run->ident, slot) : NULL;
+	if (run->wanted.image)
+		return (uint32_t)bf_image_size(run->wanted.image);
+	region = bf_slot_target(&run->session.ident, &slot)
+			 ? bf_region_of_slot(&run->session.ident, slot)
+			 : NULL;
 	return region ? region->size : 0;
 }
 
 bf_time bf_restart_patience(const struct bf_run *run)
 {
-	bf_time told = run->profile.restart_ms ? BF_MS(run->profile.restart_ms) : RESTART_DEFAULT;
+	bf_time told = run->given.profile.restart_ms ? BF_MS(run->given.profile.restart_ms)
+						     : RESTART_DEFAULT;
 	bf_time swap = SWAP_BASE + swapped_bytes(run) * SWAP_BYTE;
 
 	if (swap > RESTART_LIMIT)
@@ -234,22 +240,19 @@ static bool may_have_gone(enum bf_rc rc)
 /* A restart whose answer was lost counts as sent: what answers afterwards tells. */
 static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc;
 
-	rc = ops->loader->restart ? ops->loader->restart(run->proto, err) : BF_OK;
+	rc = ops->loader->restart ? ops->loader->restart(run->session.proto, err) : BF_OK;
 	if (rc && !may_have_gone(rc))
 		return bf_while(err, "restarting the pack");
-	run->parted = true;
-	run->authenticated = false;
+	bf_session_parted(run);
 	bf_err_init(err);
 	bf_model_restarts(&run->model);
-	if (ops->default_rate)
-		ops->default_rate(run->proto);
-	run->rate = run->first_rate;
+	bf_rate_restarted(run);
 	rc = bf_run_await(run, bf_in(run->clock, bf_restart_patience(run)), err);
-	run->sum.restart += bf_now(run->clock) - start;
+	bf_spent(run, BF_SPENT_RESTART, start);
 	if (rc)
 		return bf_while(err, "waiting up to %.0f s for the pack to come back",
 				(double)bf_restart_patience(run) / 1e6);
@@ -259,9 +262,9 @@ static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 /* One bank: a loader that answers may never have heard the request, and asking it again does no harm. */
 static bool not_yet(const struct bf_run *run)
 {
-	return still_pending(&run->now) ||
+	return still_pending(&run->session.now) ||
 	       (run->model.talking == BF_TALKING_LOADER && bf_model_one_place(&run->model) &&
-		run->proto->ops->loader->restart);
+		run->session.proto->ops->loader->restart);
 }
 
 enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
@@ -284,21 +287,20 @@ enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
 	bf_model_starting(&run->model);
 	bf_journal_write(run);
 	/* Another restart would end its test boot. */
-	rc = run->model.started_early ? bf_run_repeat(run, "asking what runs", bf_run_ask, err)
-				      : bf_run_restart(run, err);
+	rc = run->model.started_early ? bf_ask_what_runs(run, err) : bf_run_restart(run, err);
 	if (rc && run->job->allow[BF_ALLOW_NO_PROOF] && !run->model.link_gone &&
 	    rc != BF_E_INTERRUPTED) {
 		bf_model_no_proof(&run->model);
 		bf_say(run, BF_EV_WARNING, "the pack does not answer now: %s", err->cause);
 		bf_err_init(err);
-		run->silent = true;
+		run->boot.silent = true;
 		return BF_OK;
 	}
 	if (rc && bf_model_one_place(&run->model))
 		bf_likely(err,
 			  "the firmware runs and does not speak '%s': for such packs --allow "
 			  "no-proof",
-			  run->proto->ops->name);
+			  run->session.proto->ops->name);
 	return rc;
 }
 
@@ -307,15 +309,16 @@ static bool is_confirmed(struct bf_run *run)
 {
 	const struct bf_slot *active;
 	struct bf_err err;
-	struct bf_ident now = run->now;
+	struct bf_ident now = run->session.now;
 
 	bf_err_init(&err);
-	if (!run->proto->ops->boot->state || run->proto->ops->boot->state(run->proto, &now, &err))
+	if (!run->session.proto->ops->boot->state ||
+	    run->session.proto->ops->boot->state(run->session.proto, &now, &err))
 		return false;
 	active = bf_slot_active(&now, NULL);
 	if (!active || !(active->flags & BF_SLOT_CONFIRMED))
 		return false;
-	run->now = now;
+	bf_session_now(run, &now);
 	return true;
 }
 
@@ -324,7 +327,7 @@ static bool is_confirmed(struct bf_run *run)
 static enum bf_rc confirm_once(struct bf_run *run, void *ctx, struct bf_err *err)
 {
 	(void)ctx;
-	return run->proto->ops->boot->confirm(run->proto, err);
+	return run->session.proto->ops->boot->confirm(run->session.proto, err);
 }
 
 static enum bf_rc look_for_confirmation(struct bf_run *run, void *ctx, bool *ret_done,
@@ -338,9 +341,10 @@ static enum bf_rc look_for_confirmation(struct bf_run *run, void *ctx, bool *ret
 
 static bool needs_confirmation(const struct bf_run *run)
 {
-	const struct bf_slot *active = bf_slot_active(&run->now, NULL);
+	const struct bf_slot *active = bf_slot_active(&run->session.now, NULL);
 
-	if (run->silent || !bf_run_can(run, BF_CAP_CONFIRM) || !run->proto->ops->boot->confirm)
+	if (run->boot.silent || !bf_run_can(run, BF_CAP_CONFIRM) ||
+	    !run->session.proto->ops->boot->confirm)
 		return false;
 	return !active || (active->flags & BF_SLOT_TRIAL) || !(active->flags & BF_SLOT_CONFIRMED);
 }
@@ -352,11 +356,11 @@ static enum bf_rc see_it_stay(struct bf_run *run, struct bf_err *err)
 	struct bf_err why;
 	enum bf_rc rc;
 
-	if (run->silent || run->model.no_proof || !run->now.n_slots)
+	if (run->boot.silent || run->model.no_proof || !run->session.now.n_slots)
 		return BF_OK;
 	bf_err_init(&why);
-	rc = bf_run_repeat(run, "asking what runs", bf_run_ask, &why);
-	if (rc && run->retry.reopened != run->proven_reopened) {
+	rc = bf_ask_what_runs(run, &why);
+	if (rc && run->session.retry.reopened != run->boot.proven_reopened) {
 		bf_model_silent(&run->model);
 		*err = why;
 		return bf_while(err, "asking a pack that restarted since what it runs");
@@ -383,7 +387,8 @@ enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 			     err);
 		if (rc)
 			return bf_while(err, "confirming the new firmware");
-		if (!rc && run->proto->ops->boot->state && run->now.n_slots && !is_confirmed(run)) {
+		if (!rc && run->session.proto->ops->boot->state && run->session.now.n_slots &&
+		    !is_confirmed(run)) {
 			return bf_fail(err, BF_E_NAK,
 				       "the pack took the confirmation and does not show it");
 		}
@@ -406,13 +411,7 @@ enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 enum bf_rc bf_self_test_decide(struct bf_run *run, struct bf_check *check, bool ok,
 			       struct bf_err *err)
 {
-	bool allowed = !ok && check->allow >= 0 && run->job->allow[check->allow];
-
-	check->verdict = ok ? BF_VERDICT_PASS : allowed ? BF_VERDICT_ALLOWED : BF_VERDICT_FAIL;
-	bf_check_show(run, BF_EV_SELF_TEST, check);
-	if (allowed)
-		run->overrides |= 1u << check->allow;
-	if (ok || allowed)
+	if (bf_check_passes(run, check, ok, BF_EV_SELF_TEST))
 		return BF_OK;
 	bf_model_failed_test(&run->model);
 	return bf_fail(err, BF_E_MISMATCH, "self-test '%s' failed: '%s', allowed is '%s'",
@@ -451,21 +450,21 @@ static void not_offered(struct bf_run *run, const char *name, struct bf_err *err
 static enum bf_rc test_cells(struct bf_run *run, const struct bf_measure *m, struct bf_err *err)
 {
 	struct bf_check check = bf_check("cell-voltages", -1);
-	double limit = run->profile.limits.self_cell_percent, worst = 0;
+	double limit = run->given.profile.limits.self_cell_percent, worst = 0;
 	size_t which = 0;
 
-	if (!run->has_before || !run->before.n_cells) {
+	if (!run->conditions.has_before || !run->conditions.before.n_cells) {
 		unknown(run, check.name);
 		return BF_OK;
 	}
 	snprintf(check.limit, sizeof(check.limit), "each within %g %% of before, %zu cells", limit,
-		 run->before.n_cells);
-	if (m->n_cells != run->before.n_cells) {
+		 run->conditions.before.n_cells);
+	if (m->n_cells != run->conditions.before.n_cells) {
 		snprintf(check.got, sizeof(check.got), "%zu cells", m->n_cells);
 		return decide(run, &check, false, err);
 	}
 	for (size_t i = 0; i < m->n_cells; i++) {
-		double was = run->before.cell_v[i];
+		double was = run->conditions.before.cell_v[i];
 		double off = was > 0 ? 100 * fabs(m->cell_v[i] - was) / was
 				     : (m->cell_v[i] > 0 ? 100 : 0);
 
@@ -475,23 +474,23 @@ static enum bf_rc test_cells(struct bf_run *run, const struct bf_measure *m, str
 		}
 	}
 	snprintf(check.got, sizeof(check.got), "cell %zu: %.3f V, was %.3f V (%.2f %%)", which + 1,
-		 m->cell_v[which], run->before.cell_v[which], worst);
+		 m->cell_v[which], run->conditions.before.cell_v[which], worst);
 	return decide(run, &check, worst <= limit, err);
 }
 
 static enum bf_rc test_temperatures(struct bf_run *run, const struct bf_measure *m,
 				    struct bf_err *err)
 {
-	const struct bf_limits *lim = &run->profile.limits;
+	const struct bf_limits *lim = &run->given.profile.limits;
 	struct bf_check check = bf_check("temperature-sensors", -1);
 	size_t bad = m->n_temps;
 
-	if (!run->before.n_temps && !m->n_temps) {
+	if (!run->conditions.before.n_temps && !m->n_temps) {
 		unknown(run, check.name);
 		return BF_OK;
 	}
 	snprintf(check.limit, sizeof(check.limit), "%zu sensors, %g to %g degrees C",
-		 run->before.n_temps, lim->self_temp_min, lim->self_temp_max);
+		 run->conditions.before.n_temps, lim->self_temp_min, lim->self_temp_max);
 	for (size_t i = 0; i < m->n_temps; i++) {
 		if (m->temp_c[i] < lim->self_temp_min || m->temp_c[i] > lim->self_temp_max)
 			bad = i;
@@ -501,7 +500,8 @@ static enum bf_rc test_temperatures(struct bf_run *run, const struct bf_measure 
 			 m->temp_c[bad]);
 	else
 		snprintf(check.got, sizeof(check.got), "%zu sensors, all plausible", m->n_temps);
-	return decide(run, &check, bad == m->n_temps && m->n_temps >= run->before.n_temps, err);
+	return decide(run, &check,
+		      bad == m->n_temps && m->n_temps >= run->conditions.before.n_temps, err);
 }
 
 static enum bf_rc test_line(struct bf_run *run, const char *name, struct bf_err *err)
@@ -522,9 +522,9 @@ static enum bf_rc test_line(struct bf_run *run, const char *name, struct bf_err 
 	if (n == MORE_PINGS && t.lost == t.sent)
 		return bf_fail(err, BF_E_TIMEOUT,
 			       "the pack answers none of %u test messages at %u bit/s", t.sent,
-			       run->rate);
+			       run->wire.rate);
 	snprintf(check.got, sizeof(check.got), "%u of %u lost at %u bit/s", t.lost, t.sent,
-		 run->rate);
+		 run->wire.rate);
 	snprintf(check.limit, sizeof(check.limit), "at most %u lost", may_lose);
 	return decide(run, &check, t.lost <= may_lose, err);
 }
@@ -549,58 +549,58 @@ static enum bf_rc lost_rate(struct bf_run *run, uint32_t rate, struct bf_err *er
 static enum bf_rc test_link(struct bf_run *run, struct bf_err *err)
 {
 	/* Before the restart already the line may have carried less than what was agreed at first. */
-	uint32_t agreed = run->worked_rate ? run->worked_rate : run->agreed_rate;
+	uint32_t agreed =
+		run->transfer.worked_rate ? run->transfer.worked_rate : run->wire.agreed_rate;
 	enum bf_rc rc;
 
-	if (!run->proto->ops->ping)
+	if (!run->session.proto->ops->ping)
 		return BF_OK;
 	if (test_line(run, "link-default-rate", err))
 		return err->rc;
-	if (!agreed || agreed == run->first_rate || !run->proto->ops->set_rate)
+	if (!agreed || agreed == run->wire.first_rate || !run->session.proto->ops->set_rate)
 		return BF_OK;
 	if (bf_rate_change(run, agreed, err))
 		return lost_rate(run, agreed, err);
 	if (test_line(run, "link-agreed-rate", err))
 		return err->rc;
 	/* Where it does not go back, both ends stay: the last phase tries again. */
-	rc = bf_rate_change(run, run->first_rate, err);
+	rc = bf_rate_change(run, run->wire.first_rate, err);
 	return rc == BF_E_LINK ? BF_OK : rc;
 }
 
-static enum bf_rc ask_balancing(struct bf_run *run, struct bf_err *err)
+static enum bf_rc ask_balancing(struct bf_run *run, void *ctx, struct bf_err *err)
 {
-	return run->proto->ops->app->balance(run->proto, &run->balances, err);
+	return run->session.proto->ops->app->balance(run->session.proto, ctx, err);
 }
 
 static enum bf_rc test_balancing(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("balancing", -1);
 	enum bf_rc rc;
-	bool ok;
+	bool ok = false;
 
-	if (!bf_run_can(run, BF_CAP_BALANCE) || !run->proto->ops->app->balance)
+	if (!bf_run_can(run, BF_CAP_BALANCE) || !run->session.proto->ops->app->balance)
 		return BF_OK;
-	rc = bf_run_repeat(run, "testing the balancing switches", ask_balancing, err);
+	rc = bf_call_question(run, "testing the balancing switches", ask_balancing, &ok, err);
 	if (rc == BF_E_UNSUPPORTED) {
 		not_offered(run, check.name, err);
 		return BF_OK;
 	}
 	if (rc)
 		return bf_while(err, "testing the balancing switches");
-	ok = run->balances;
 	snprintf(check.got, sizeof(check.got), "%s", ok ? "answers" : "a switch does not answer");
 	snprintf(check.limit, sizeof(check.limit), "all switches answer");
 	return decide(run, &check, ok, err);
 }
 
-static enum bf_rc ask_itself(struct bf_run *run, struct bf_err *err)
+static enum bf_rc ask_itself(struct bf_run *run, void *ctx, struct bf_err *err)
 {
-	return run->proto->ops->app->self_test(run->proto, &run->own_test, err);
+	return run->session.proto->ops->app->self_test(run->session.proto, ctx, err);
 }
 
 static enum bf_rc no_self_test(struct bf_run *run, struct bf_check *check, struct bf_err *err)
 {
-	if (!run->profile.self_test_required)
+	if (!run->given.profile.self_test_required)
 		return BF_OK;
 	check->allow = BF_ALLOW_SELF_TEST;
 	snprintf(check->got, sizeof(check->got), "the pack has none");
@@ -610,15 +610,15 @@ static enum bf_rc no_self_test(struct bf_run *run, struct bf_check *check, struc
 static enum bf_rc test_itself(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("pack-self-test", -1);
-	const struct bf_self_test *st = &run->own_test;
+	struct bf_self_test st = { 0 };
 	enum bf_rc rc;
 
 	snprintf(check.limit, sizeof(check.limit), "passed");
-	if (!bf_run_can(run, BF_CAP_SELF_TEST) || !run->proto->ops->app->self_test)
+	if (!bf_run_can(run, BF_CAP_SELF_TEST) || !run->session.proto->ops->app->self_test)
 		return no_self_test(run, &check, err);
-	rc = bf_run_repeat(run, "running the pack's self-test", ask_itself, err);
+	rc = bf_call_question(run, "running the pack's self-test", ask_itself, &st, err);
 	if (rc == BF_E_UNSUPPORTED) {
-		if (!run->profile.self_test_required)
+		if (!run->given.profile.self_test_required)
 			not_offered(run, check.name, err);
 		bf_err_init(err);
 		return no_self_test(run, &check, err);
@@ -626,40 +626,43 @@ static enum bf_rc test_itself(struct bf_run *run, struct bf_err *err)
 	if (rc)
 		return bf_while(err, "running the pack's self-test");
 	snprintf(check.got, sizeof(check.got), "%s",
-		 st->passed      ? "passed"
-		 : st->detail[0] ? st->detail
-				 : "failed");
-	return decide(run, &check, st->passed, err);
+		 st.passed      ? "passed"
+		 : st.detail[0] ? st.detail
+				: "failed");
+	return decide(run, &check, st.passed, err);
 }
 
-static enum bf_rc ask_values(struct bf_run *run, struct bf_err *err)
+static enum bf_rc ask_values(struct bf_run *run, void *ctx, struct bf_err *err)
 {
-	return bf_run_measure(run, &run->after, err);
+	return bf_run_measure(run, ctx, err);
 }
 
 static enum bf_rc test_values(struct bf_run *run, struct bf_err *err)
 {
+	static const char what[] = "reading the cells after the update";
+	struct bf_measure after;
+
 	if (!bf_run_measures(run))
 		return BF_OK;
-	if (bf_run_repeat(run, "reading the cells after the update", ask_values, err))
-		return bf_while(err, "reading the cells after the update");
-	if (test_cells(run, &run->after, err))
+	if (bf_call_question(run, what, ask_values, &after, err))
+		return bf_while(err, what);
+	if (test_cells(run, &after, err))
 		return err->rc;
-	return test_temperatures(run, &run->after, err);
+	return test_temperatures(run, &after, err);
 }
 
 /* Firmware that can be asked nothing is left running: getting ready to ask would take it into the loader. */
 static bool has_answers(const struct bf_run *run)
 {
-	return run->rate || bf_run_measures(run) ||
-	       (run->ident.caps & (BF_CAP_BALANCE | BF_CAP_SELF_TEST));
+	return run->wire.rate || bf_run_measures(run) ||
+	       (run->session.ident.caps & (BF_CAP_BALANCE | BF_CAP_SELF_TEST));
 }
 
 /* Written over in its only place the old firmware is gone. A stream may go into a second slot that nobody speaks
  * of; what MCUboot starts there is on trial. */
 static bool may_go_back_itself(const struct bf_run *run)
 {
-	if (run->ident.caps_later) /* nobody has said that it cannot */
+	if (run->session.ident.caps_later) /* nobody has said that it cannot */
 		return true;
 	static const enum bf_cap caps[] = { BF_CAP_DUAL_BANK, BF_CAP_TRIAL, BF_CAP_REVERT,
 					    BF_CAP_MCUBOOT };
@@ -668,14 +671,15 @@ static bool may_go_back_itself(const struct bf_run *run)
 		if (bf_run_can(run, caps[i]))
 			return true;
 	}
-	return run->ident.n_slots > 1 ||
-	       (bf_run_can(run, BF_CAP_SINK) && run->image && bf_image_meta(run->image)->mcuboot);
+	return run->session.ident.n_slots > 1 ||
+	       (bf_run_can(run, BF_CAP_SINK) && run->wanted.image &&
+		bf_image_meta(run->wanted.image)->mcuboot);
 }
 
 /* Where nobody confirms, firmware on trial judges itself; one that gives up restarts into the old. */
 static enum bf_rc watch_it_stay(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 	bf_time until = bf_in(run->clock, STAY);
 	struct bf_check check = bf_check("stays-running", -1);
 
@@ -683,7 +687,7 @@ static enum bf_rc watch_it_stay(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	if (bf_run_pause(run, STAY, err))
 		return err->rc;
-	if (ops->await && ops->await(run->proto, until + STAY, err))
+	if (ops->await && ops->await(run->session.proto, until + STAY, err))
 		return bf_while(err, "looking whether the new firmware stays");
 	if (bf_run_ask(run, err))
 		return bf_while(err, "looking whether the new firmware stays");
@@ -695,13 +699,13 @@ static enum bf_rc watch_it_stay(struct bf_run *run, struct bf_err *err)
 
 enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 
-	if (run->silent)
+	if (run->boot.silent)
 		return BF_OK;
 	if (!has_answers(run))
 		return watch_it_stay(run, err);
-	if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_READ, err))
 		return bf_while(err, "preparing the pack for its self-test");
 	if (test_values(run, err) || test_balancing(run, err) || test_itself(run, err))
 		return err->rc;

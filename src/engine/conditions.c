@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conditions.h"
-#include "run.h"
 #include "source/source.h"
+#include "phases.h"
 
 /* ==== a reading against the limits ==== */
 
@@ -248,9 +247,29 @@ void bf_judge_steady(const struct bf_profile *profile, const struct bf_measure *
 
 /* The pack's conditions before writing: two readings, every limit decided and shown, then one answer. */
 
+enum bf_rc bf_conditions_open(struct bf_run *run, struct bf_transport **transport,
+			      struct bf_err *err)
+{
+	if (bf_source_open(&run->given.profile, transport, &run->conditions.meter, err))
+		return bf_while(err, "preparing to read the pack's conditions");
+	return BF_OK;
+}
+
+void bf_conditions_close(struct bf_run *run)
+{
+	run->conditions.meter = bf_source_close(run->conditions.meter);
+}
+
+void bf_conditions_before(struct bf_run *run, const double *cell_v, size_t n)
+{
+	memcpy(run->conditions.before.cell_v, cell_v, n * sizeof(*cell_v));
+	run->conditions.before.n_cells = n;
+	run->conditions.has_before = true;
+}
+
 bool bf_run_measures(const struct bf_run *run)
 {
-	return run->meter && bf_run_can(run, run->meter->ops->caps);
+	return run->conditions.meter && bf_run_can(run, run->conditions.meter->ops->caps);
 }
 
 enum bf_rc bf_run_measure(struct bf_run *run, struct bf_measure *ret, struct bf_err *err)
@@ -258,7 +277,8 @@ enum bf_rc bf_run_measure(struct bf_run *run, struct bf_measure *ret, struct bf_
 	*ret = (struct bf_measure){ 0 };
 	if (!bf_run_measures(run))
 		return BF_OK;
-	return run->meter->ops->read(run->meter, run->transport, run->proto, ret, err);
+	return run->conditions.meter->ops->read(run->conditions.meter, run->wire.transport,
+						run->session.proto, ret, err);
 }
 
 #define STEADY_GAP BF_MS(1000) /* between the two readings that must agree */
@@ -271,7 +291,8 @@ static enum bf_rc measure(struct bf_run *run, struct bf_measure *ret, struct bf_
 	if (!bf_run_measure(run, ret, &why))
 		return BF_OK;
 	/* A pack without firmware could not be given any if its firmware had to tell. */
-	if (why.rc == BF_E_TIMEOUT && run->ident.in_bootloader && run->meter->ops->by_application) {
+	if (why.rc == BF_E_TIMEOUT && run->session.ident.in_bootloader &&
+	    run->conditions.meter->ops->by_application) {
 		bf_say(run, BF_EV_NOTICE, "no firmware runs that could tell conditions: %s",
 		       why.cause);
 		*ret = (struct bf_measure){ 0 };
@@ -303,8 +324,8 @@ static void permissions(const struct bf_findings *f, const struct bf_run *run, c
 	}
 }
 
-void bf_conditions_advise(const struct bf_run *run, const struct bf_findings *f,
-			  const struct bf_finding *row, struct bf_err *err)
+static void advise(const struct bf_run *run, const struct bf_findings *f,
+		   const struct bf_finding *row, struct bf_err *err)
 {
 	char allow[160];
 
@@ -335,7 +356,7 @@ static enum bf_rc decide_all(struct bf_run *run, struct bf_findings *f, struct b
 	}
 	if (!worst)
 		return BF_OK;
-	bf_conditions_advise(run, f, worst, err);
+	advise(run, f, worst, err);
 	return bf_while(err, "checking the pack's conditions before writing");
 }
 
@@ -344,7 +365,8 @@ enum bf_rc bf_ph_conditions(struct bf_run *run, struct bf_err *err)
 	struct bf_findings f = { 0 };
 	struct bf_measure first, second;
 
-	if (!run->meter && bf_source_missing(&run->profile, run->transport, err))
+	if (!run->conditions.meter &&
+	    bf_source_missing(&run->given.profile, run->wire.transport, err))
 		return err->rc;
 	if (measure(run, &first, err))
 		return err->rc;
@@ -354,15 +376,15 @@ enum bf_rc bf_ph_conditions(struct bf_run *run, struct bf_err *err)
 		return err->rc;
 	if (bf_run_measures(run))
 		bf_emit(run, (struct bf_event){ .kind = BF_EV_MEASURE, .measure = &second });
-	bf_judge_now(&run->profile, &second, &f);
-	bf_judge_steady(&run->profile, &first, &second, &f);
+	bf_judge_now(&run->given.profile, &second, &f);
+	bf_judge_steady(&run->given.profile, &first, &second, &f);
 	if (decide_all(run, &f, err))
 		return err->rc;
 	/* An interrupted run has left its own reading: what the cells were before it all began. */
-	if (!run->has_before)
-		run->before = second;
-	run->has_before = true;
-	run->watched = bf_now(run->clock);
+	if (!run->conditions.has_before)
+		run->conditions.before = second;
+	run->conditions.has_before = true;
+	run->conditions.watched = bf_now(run->clock);
 	return BF_OK;
 }
 
@@ -373,7 +395,8 @@ enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
 	struct bf_err why;
 
 	bf_err_init(&why);
-	if ((!run->meter && bf_source_missing(&run->profile, run->transport, &why)) ||
+	if ((!run->conditions.meter &&
+	     bf_source_missing(&run->given.profile, run->wire.transport, &why)) ||
 	    bf_run_measure(run, &m, &why)) {
 		if (why.rc == BF_E_INTERRUPTED) {
 			*err = why;
@@ -431,10 +454,10 @@ static unsigned note_outside(struct watch *w, const struct bf_finding *row)
 	unsigned bit = 1u << row->check.allow;
 	bool allowed = run->job->allow[row->check.allow];
 
-	if (!(run->told_outside & bit))
+	if (!(run->conditions.told_outside & bit))
 		tell(run, &row->check, allowed ? BF_VERDICT_ALLOWED : BF_VERDICT_FAIL);
 	if (allowed)
-		run->overrides |= bit;
+		bf_check_allowed(run, row->check.allow);
 	else if (!w->worst)
 		w->worst = row;
 	return bit;
@@ -443,7 +466,7 @@ static unsigned note_outside(struct watch *w, const struct bf_finding *row)
 /* A pack that answers nothing but the transfer now is within its rights. */
 static void note_untold(struct bf_run *run, const struct bf_err *why)
 {
-	if (!run->untold++)
+	if (!run->conditions.untold++)
 		bf_say(run, BF_EV_NOTICE, "conditions cannot be watched while writing: %s",
 		       why->cause);
 }
@@ -475,9 +498,9 @@ static enum look look(struct watch *w)
 		note_untold(run, &silent);
 		return UNTOLD;
 	}
-	run->untold = 0;
-	run->watched = bf_now(run->clock);
-	bf_judge_now(&run->profile, &m, &w->found);
+	run->conditions.untold = 0;
+	run->conditions.watched = bf_now(run->clock);
+	bf_judge_now(&run->given.profile, &m, &w->found);
 	if (tells_less(w))
 		return UNTOLD;
 	for (size_t i = 0; i < w->found.n; i++) {
@@ -486,17 +509,17 @@ static enum look look(struct watch *w)
 		if (!row->ok && row->check.verdict != BF_VERDICT_UNKNOWN)
 			outside |= note_outside(w, row);
 	}
-	run->told_outside = outside; /* a cause that comes back is told again */
+	run->conditions.told_outside = outside; /* a cause that comes back is told again */
 	return w->worst ? OUTSIDE : INSIDE;
 }
 
 /* Silence costs a time-out each time: it is tried at twice the interval after each failure. */
 bool bf_watch_due(const struct bf_run *run)
 {
-	unsigned times = run->untold < UNTOLD_MAX ? run->untold : UNTOLD_MAX;
-	bf_time gap = BF_SEC((bf_time)run->profile.watch_s) << times;
+	unsigned times = run->conditions.untold < UNTOLD_MAX ? run->conditions.untold : UNTOLD_MAX;
+	bf_time gap = BF_SEC((bf_time)run->given.profile.watch_s) << times;
 
-	return bf_run_measures(run) && bf_now(run->clock) - run->watched >= gap;
+	return bf_run_measures(run) && bf_now(run->clock) - run->conditions.watched >= gap;
 }
 
 /* Nothing is on the wire: a cancellation may be taken at once. */
@@ -511,7 +534,8 @@ static enum bf_rc rest(struct bf_run *run, struct bf_err *err)
 		return err->rc;
 	if (!stayed)
 		return bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
-	if (run->proto->ops->keepalive && run->proto->ops->keepalive(run->proto, err))
+	if (run->session.proto->ops->keepalive &&
+	    run->session.proto->ops->keepalive(run->session.proto, err))
 		return bf_while(err, "keeping the session alive while writing is paused");
 	return BF_OK;
 }
@@ -527,7 +551,7 @@ static void remember(const struct watch *w, struct patience *p)
 	struct bf_err err;
 
 	bf_err_init(&err);
-	bf_conditions_advise(w->run, &w->found, w->worst, &err);
+	advise(w->run, &w->found, w->worst, &err);
 	p->check = w->worst->check;
 	memcpy(p->next, err.next, sizeof(p->next));
 }
@@ -535,7 +559,7 @@ static void remember(const struct watch *w, struct patience *p)
 static enum bf_rc give_up(struct bf_run *run, const struct patience *p, struct bf_err *err)
 {
 	bf_fail(err, BF_E_PREFLIGHT, "%s: '%s', allowed is '%s'; given up after a pause of %u s",
-		p->check.name, p->check.got, p->check.limit, run->profile.pause_max_s);
+		p->check.name, p->check.got, p->check.limit, run->given.profile.pause_max_s);
 	bf_next(err, "%s; the same command goes on from here", p->next);
 	return err->rc;
 }
@@ -553,7 +577,7 @@ static enum bf_rc pause_writing(struct watch *w, struct bf_err *err)
 {
 	struct bf_run *run = w->run;
 	bf_time began = bf_now(run->clock),
-		end = bf_in(run->clock, BF_SEC((bf_time)run->profile.pause_max_s));
+		end = bf_in(run->clock, BF_SEC((bf_time)run->given.profile.pause_max_s));
 	struct patience p;
 	enum look seen = OUTSIDE;
 
@@ -570,7 +594,7 @@ static enum bf_rc pause_writing(struct watch *w, struct bf_err *err)
 	} while (seen != INSIDE);
 	bf_say(run, BF_EV_NOTICE, "writing goes on after a pause of %.0f s",
 	       (double)(bf_now(run->clock) - began) / 1e6);
-	run->mark.last = bf_now(run->clock); /* the rate is that of the transfer */
+	bf_progress_resume(run);
 	return BF_OK;
 }
 
@@ -579,7 +603,7 @@ static enum bf_rc timed_pause(struct watch *w, struct bf_err *err)
 	bf_time began = bf_now(w->run->clock);
 	enum bf_rc rc = pause_writing(w, err);
 
-	w->run->sum.paused += bf_now(w->run->clock) - began;
+	bf_spent(w->run, BF_SPENT_PAUSED, began);
 	return rc;
 }
 
@@ -589,14 +613,14 @@ enum bf_rc bf_conditions_watch(struct bf_run *run, struct bf_err *err)
 
 	if (!bf_watch_due(run))
 		return BF_OK;
-	run->watched = bf_now(run->clock);
+	run->conditions.watched = bf_now(run->clock);
 	if (look(&w) == OUTSIDE && bf_run_can(run, BF_CAP_DUAL_BANK)) {
 		/* Whatever ends the pause early, the next piece is preceded by a reading. */
 		enum bf_rc rc = timed_pause(&w, err);
 
 		if (rc) {
-			run->watched = -BF_SEC((bf_time)run->profile.watch_s);
-			run->untold = 0;
+			run->conditions.watched = -BF_SEC((bf_time)run->given.profile.watch_s);
+			run->conditions.untold = 0;
 			return bf_while(err, "watching the pack's conditions while writing");
 		}
 	}

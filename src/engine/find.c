@@ -5,8 +5,13 @@
 
 #include "bmsflash/shell.h"
 
-#include "recover.h"
-#include "run.h"
+#include "phases.h"
+
+/* Silence lets the search go on; anything else is about the wire, and ends it. */
+static bool is_silence(enum bf_rc rc)
+{
+	return rc == BF_E_NODEV || rc == BF_E_TIMEOUT || rc == BF_E_UNSUPPORTED;
+}
 
 /* ==== after power-on ==== */
 
@@ -36,17 +41,17 @@ struct catcher {
 
 static uint64_t heard_count(const struct bf_run *run)
 {
-	const struct bf_wire_stats *s = &run->transport->stats;
+	const struct bf_wire_stats *s = &run->wire.transport->stats;
 
-	return run->transport->ops->wire == BF_WIRE_STREAM ? s->rx_bytes : s->rx_frames;
+	return run->wire.transport->ops->wire == BF_WIRE_STREAM ? s->rx_bytes : s->rx_frames;
 }
 
 static void heard_text(const struct catcher *c, char *dst, size_t cap)
 {
 	const struct bf_run *run = c->run;
-	uint64_t bytes = run->transport->stats.rx_bytes - run->wire_first.rx_bytes;
+	uint64_t bytes = run->wire.transport->stats.rx_bytes - run->wire.first.rx_bytes;
 
-	if (c->malformed && run->transport->ops->wire == BF_WIRE_BUS)
+	if (c->malformed && run->wire.transport->ops->wire == BF_WIRE_BUS)
 		snprintf(dst, cap, "loader alive, %llu replies malformed",
 			 (unsigned long long)c->malformed);
 	else if (c->malformed)
@@ -73,8 +78,8 @@ static void tell(struct catcher *c)
 /* Other nodes' frames, for a moment, ended by the first. */
 static void listen_between(struct catcher *c)
 {
-	struct bf_transport *t = c->run->transport;
-	const struct bf_profile *pf = &c->run->profile;
+	struct bf_transport *t = c->run->wire.transport;
+	const struct bf_profile *pf = &c->run->given.profile;
 	struct bf_frame f;
 	struct bf_err quiet;
 
@@ -102,7 +107,7 @@ static enum bf_rc ask_once(struct catcher *c, const struct bf_proto_ops *ops, st
 	/* An answer that took longer than a hurried request waits would meet the next one. */
 	c->hurried = patient ? 0 : c->hurried + 1;
 	c->asked++;
-	rc = bf_find_ask(run, ops, patient ? 0 : HURRY, patient ? BF_MS(100) : HURRY, err);
+	rc = bf_session_open(run, ops, patient ? 0 : HURRY, patient ? BF_MS(100) : HURRY, err);
 	c->heard = rc && heard_count(run) != before;
 	if (c->heard)
 		c->malformed++;
@@ -117,12 +122,12 @@ static enum bf_rc ask_round(struct catcher *c, struct bf_err *err)
 	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p; p++) {
 		enum bf_rc rc;
 
-		if (!((*p)->wires & run->transport->ops->wire) || (c->only && *p != c->only) ||
+		if (!((*p)->wires & run->wire.transport->ops->wire) || (c->only && *p != c->only) ||
 		    ((*p)->probe_risk && *p != c->only))
 			continue;
 		any = true;
 		rc = ask_once(c, *p, err);
-		if (!rc || !bf_find_is_silence(rc))
+		if (!rc || !is_silence(rc))
 			return rc;
 	}
 	if (!any)
@@ -159,7 +164,8 @@ static enum bf_rc caught(struct catcher *c)
 	return BF_OK;
 }
 
-enum bf_rc bf_rescue_find(struct bf_run *run, const struct bf_proto_ops *only, struct bf_err *err)
+static enum bf_rc rescue_find(struct bf_run *run, const struct bf_proto_ops *only,
+			      struct bf_err *err)
 {
 	struct catcher c = {
 		.run = run,
@@ -170,7 +176,7 @@ enum bf_rc bf_rescue_find(struct bf_run *run, const struct bf_proto_ops *only, s
 	};
 	enum bf_rc rc;
 
-	if (run->transport->ops->wire != BF_WIRE_USB)
+	if (run->wire.transport->ops->wire != BF_WIRE_USB)
 		bf_say(run, BF_EV_NOTICE,
 		       "armed on '%s' for %.0f s: switch the pack off, then on now",
 		       run->job->iface, (double)bf_rescue_patience(run) / 1e6);
@@ -181,12 +187,12 @@ enum bf_rc bf_rescue_find(struct bf_run *run, const struct bf_proto_ops *only, s
 		rc = ask_round(&c, err);
 		if (!rc)
 			return caught(&c);
-		if (!bf_find_is_silence(rc) || rc == BF_E_UNSUPPORTED)
+		if (!is_silence(rc) || rc == BF_E_UNSUPPORTED)
 			return bf_while(err, "waiting for a bootloader on '%s'", run->job->iface);
 		tell(&c);
 		listen_between(&c);
 		/* Where nothing is sent, as on USB, nothing takes time either. */
-		if (run->transport->ops->wire == BF_WIRE_USB)
+		if (run->wire.transport->ops->wire == BF_WIRE_USB)
 			(void)bf_clock_until(run->clock, bf_in(run->clock, HURRY));
 	} while (bf_now(run->clock) < c.until);
 	return not_caught(&c, err);
@@ -220,38 +226,6 @@ static void add_tried(struct bf_run *run, struct tried *tried, const char *what)
 	snprintf(tried->text + at, sizeof(tried->text) - at, "%s%s", at ? ", " : "", what);
 }
 
-enum bf_rc bf_find_ask(struct bf_run *run, const struct bf_proto_ops *ops, bf_time hurry,
-		       bf_time patience, struct bf_err *err)
-{
-	const struct bf_proto_env env = {
-		.transport = run->transport,
-		.profile = &run->profile,
-		.log = run->log,
-		.retry = &run->retry,
-		.auth = run->auth,
-		.driver = run->driver,
-		.node = run->job->node,
-		.alt = run->job->alt,
-		.hurry = hurry,
-		.alive = bf_alive,
-		.alive_ctx = run,
-	};
-	enum bf_rc rc = ops->open(&env, &run->proto, err);
-
-	if (rc)
-		return bf_while(err, "opening the protocol '%s'", ops->name);
-	rc = ops->recognise ? ops->recognise(run->proto, bf_in(run->clock, patience), err) : BF_OK;
-	if (rc)
-		run->proto = bf_proto_close(run->proto);
-	return rc;
-}
-
-/* Silence lets the search go on; anything else is about the wire, and ends it. */
-bool bf_find_is_silence(enum bf_rc rc)
-{
-	return rc == BF_E_NODEV || rc == BF_E_TIMEOUT || rc == BF_E_UNSUPPORTED;
-}
-
 static enum bf_rc other_wire(const struct bf_run *run, const char *name, struct bf_err *err)
 {
 	static const char *const wires[] = {
@@ -261,10 +235,10 @@ static enum bf_rc other_wire(const struct bf_run *run, const char *name, struct 
 	};
 
 	bf_fail(err, BF_E_USAGE, "the protocol '%s' does not run over %s such as '%s'", name,
-		wires[run->transport->ops->wire], run->job->iface);
+		wires[run->wire.transport->ops->wire], run->job->iface);
 	if (!run->job->protocol)
 		bf_likely(err, "the profile '%s' is for a pack on another kind of interface",
-			  run->profile.name);
+			  run->given.profile.name);
 	else
 		bf_likely(err, "another interface was meant; without --protocol the pack's own "
 			       "protocol is found by asking");
@@ -275,7 +249,7 @@ static enum bf_rc other_wire(const struct bf_run *run, const char *name, struct 
 static enum bf_rc choose(const struct bf_run *run, const struct bf_proto_ops **ret_only,
 			 struct bf_err *err)
 {
-	const char *name = run->job->protocol ? run->job->protocol : run->profile.protocol;
+	const char *name = run->job->protocol ? run->job->protocol : run->given.profile.protocol;
 	char names[160] = "";
 
 	*ret_only = NULL;
@@ -286,8 +260,9 @@ static enum bf_rc choose(const struct bf_run *run, const struct bf_proto_ops **r
 
 		if (strcmp((*p)->name, name) == 0) {
 			*ret_only = *p;
-			return (*p)->wires & run->transport->ops->wire ? BF_OK
-								       : other_wire(run, name, err);
+			return (*p)->wires & run->wire.transport->ops->wire
+				       ? BF_OK
+				       : other_wire(run, name, err);
 		}
 		snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", (*p)->name);
 	}
@@ -312,7 +287,7 @@ static size_t candidates(const struct bf_run *run, const struct bf_proto_ops *on
 	     p++) {
 		size_t at = n;
 
-		if (!((*p)->wires & run->transport->ops->wire) || (only && *p != only))
+		if (!((*p)->wires & run->wire.transport->ops->wire) || (only && *p != only))
 			continue;
 		for (; at && ret[at - 1]->probe_rank > (*p)->probe_rank; at--)
 			ret[at] = ret[at - 1];
@@ -345,8 +320,8 @@ static enum bf_rc ask_all(struct bf_run *run, const struct bf_proto_ops *only, b
 
 		if (is_risky(rows[i], only))
 			continue;
-		rc = bf_find_ask(run, rows[i], 0, patience, err);
-		if (!rc || !bf_find_is_silence(rc))
+		rc = bf_session_open(run, rows[i], 0, patience, err);
+		if (!rc || !is_silence(rc))
 			return rc;
 		if (tried)
 			add_tried(run, tried, rows[i]->name);
@@ -365,19 +340,19 @@ static enum bf_rc sweep(struct bf_run *run, const struct bf_proto_ops *only, str
 		enum bf_parity parity;
 		unsigned stop_bits;
 	} forms[] = { { BF_PARITY_NONE, 1 }, { BF_PARITY_EVEN, 1 }, { BF_PARITY_NONE, 2 } };
-	const struct bf_stream_ops *stream = run->transport->ops->stream;
+	const struct bf_stream_ops *stream = run->wire.transport->ops->stream;
 
 	for (size_t f = 0; f < BF_COUNT(forms); f++) {
 		for (size_t b = 0; b < (run->job->baud ? 1 : BF_COUNT(bauds)); b++) {
 			struct bf_line line = bf_line_of_profile(
-				&run->profile, run->job->baud ? run->job->baud : bauds[b]);
+				&run->given.profile, run->job->baud ? run->job->baud : bauds[b]);
 			enum bf_rc rc = bf_run_stop(run, err);
 
 			line.parity = forms[f].parity;
 			line.stop_bits = forms[f].stop_bits;
 
 			/* A rate that the adapter cannot make is no failure of the search. */
-			if (!rc && stream->set_line(run->transport, &line, err))
+			if (!rc && stream->set_line(run->wire.transport, &line, err))
 				continue;
 			tried->settings++;
 			if (!rc) {
@@ -385,7 +360,7 @@ static enum bf_rc sweep(struct bf_run *run, const struct bf_proto_ops *only, str
 				rc = ask_all(run, only, ASK_SWEEP, NULL, err);
 			}
 			if (!rc)
-				run->rate = run->first_rate = line.baud;
+				bf_rate_found(run, line.baud);
 			if (rc != BF_E_NODEV)
 				return rc;
 		}
@@ -393,15 +368,15 @@ static enum bf_rc sweep(struct bf_run *run, const struct bf_proto_ops *only, str
 	return BF_E_NODEV;
 }
 
-bool bf_line_listens(struct bf_run *run)
+static bool line_listens(struct bf_run *run)
 {
 	struct bf_frame frame;
 	struct bf_err err;
 
 	bf_err_init(&err);
-	return run->transport->ops->bus &&
-	       run->transport->ops->bus->recv(run->transport, &frame, bf_in(run->clock, LISTEN),
-					      &err) == BF_OK;
+	return run->wire.transport->ops->bus &&
+	       run->wire.transport->ops->bus->recv(run->wire.transport, &frame,
+						   bf_in(run->clock, LISTEN), &err) == BF_OK;
 }
 
 static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool heard,
@@ -412,13 +387,13 @@ static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool he
 	bf_fail(err, BF_E_NODEV, "nothing answered on '%s' (asked: %s%s)", name,
 		tried->text[0] ? tried->text : "no protocol fits this kind of interface",
 		heard ? "; other nodes do talk" : "");
-	switch (run->transport->ops->wire) {
+	switch (run->wire.transport->ops->wire) {
 	case BF_WIRE_STREAM:
 		bf_likely(err, "the pack is asleep or has no power: wake it with its button");
 		bf_likely(err, "A and B of the RS485 pair are swapped, or ground is missing");
 		bf_likely(err, "another baud rate or node address (%u line settings were tried)",
 			  tried->settings + 1);
-		if (run->profile.direction == BF_DIRECTION_AUTO)
+		if (run->given.profile.direction == BF_DIRECTION_AUTO)
 			bf_likely(err,
 				  "an adapter whose direction RTS switches: direction = rts in "
 				  "[rs485] of a profile");
@@ -447,14 +422,14 @@ static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool he
 static enum bf_rc search(struct bf_run *run, const struct bf_proto_ops *only, struct tried *tried,
 			 struct bf_err *err)
 {
-	struct bf_line first = bf_line_of_profile(&run->profile, run->rate);
+	struct bf_line first = bf_line_of_profile(&run->given.profile, run->wire.rate);
 	enum bf_rc rc = ask_all(run, only, ASK_FIRST, tried, err);
 
-	if (rc != BF_E_NODEV || !run->transport->ops->stream)
+	if (rc != BF_E_NODEV || !run->wire.transport->ops->stream)
 		return rc;
 	rc = sweep(run, only, tried, err);
 	if (rc == BF_E_NODEV)
-		(void)run->transport->ops->stream->set_line(run->transport, &first, err);
+		(void)run->wire.transport->ops->stream->set_line(run->wire.transport, &first, err);
 	return rc;
 }
 
@@ -469,9 +444,9 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 	if (rc || bf_auth_choose(run, err))
 		return err->rc;
 	if (run->job->rescue)
-		return bf_rescue_find(run, only, err);
+		return rescue_find(run, only, err);
 	say_not_asked(run, only);
-	heard = bf_line_listens(run);
+	heard = line_listens(run);
 	rc = search(run, only, &tried, err);
 	/* A pack that is about to be switched on: its window may be short, so only the first settings. */
 	while (rc == BF_E_NODEV && bf_now(run->clock) < until) {
@@ -488,14 +463,14 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 /* Firmware that was left for the loader is seen to be back, or the outcome says that it is not. */
 static void see_it_back(struct bf_run *run)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 	struct bf_err err;
 
 	bf_err_init(&err);
 	(void)bf_run_await(run, bf_in(run->clock, COME_BACK), &err);
 	/* A loader that takes the end of the dialogue for no wish to go. */
 	if (run->model.talking != BF_TALKING_APP && ops->loader->restart &&
-	    !ops->loader->restart(run->proto, &err))
+	    !ops->loader->restart(run->session.proto, &err))
 		(void)bf_run_await(run, bf_in(run->clock, COME_BACK), &err);
 }
 
@@ -508,9 +483,9 @@ void bf_ph_part(struct bf_run *run)
 	bool away =
 		m->entered == BF_ENTERED_BY_US || (m->stopped_by_us && m->stage == BF_STAGE_NONE);
 
-	if (run->proto && run->proto->ops->leave && !run->parted)
-		run->proto->ops->leave(run->proto);
-	if (run->proto && away && !lost)
+	if (run->session.proto && run->session.proto->ops->leave && !run->session.parted)
+		run->session.proto->ops->leave(run->session.proto);
+	if (run->session.proto && away && !lost)
 		see_it_back(run);
-	run->proto = bf_proto_close(run->proto);
+	bf_session_close(run);
 }

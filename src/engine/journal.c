@@ -13,6 +13,7 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
 #include "bmsflash/json.h"
+
 #include "run.h"
 
 #define JOURNAL_MAX ((size_t)1 << 20)
@@ -42,14 +43,14 @@ static enum bf_rc key_path(struct bf_run *run, struct bf_err *err)
 	char text[33];
 	int n;
 
-	if (bf_iface_name(run, run->iface_name, err))
+	if (bf_iface_name(run, run->journal.iface, err))
 		return err->rc;
-	n = asprintf(&key, "%s%c%s", run->ident.serial, '\0', run->iface_name);
+	n = asprintf(&key, "%s%c%s", run->session.ident.serial, '\0', run->journal.iface);
 	if (n < 0)
 		abort();
 	bf_sha256(sha, key, (size_t)n);
 	bf_hex(text, sizeof(text), sha, 16);
-	return bf_path(run->journal_path, err, "%s/journal/%s.json", run->job->data_folder, text);
+	return bf_path(run->journal.path, err, "%s/journal/%s.json", run->job->data_folder, text);
 }
 
 /* As 0.1.0 named it. */
@@ -58,7 +59,7 @@ static enum bf_rc old_path(const struct bf_run *run, char dst[PATH_MAX], struct 
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s",
-		 run->ident.serial[0] ? run->ident.serial : run->job->iface);
+		 run->session.ident.serial[0] ? run->session.ident.serial : run->job->iface);
 	for (char *p = name; *p; p++) {
 		if (!isalnum((unsigned char)*p) && *p != '-')
 			*p = '_';
@@ -68,20 +69,20 @@ static enum bf_rc old_path(const struct bf_run *run, char dst[PATH_MAX], struct 
 
 static void image_hash(const struct bf_run *run, char dst[2 * BF_SHA256_LEN + 1])
 {
-	bf_hex(dst, 2 * BF_SHA256_LEN + 1, bf_image_file_sha256(run->image), BF_SHA256_LEN);
+	bf_hex(dst, 2 * BF_SHA256_LEN + 1, bf_image_file_sha256(run->wanted.image), BF_SHA256_LEN);
 }
 
 static void read_before(struct bf_run *run, const struct bf_json *j)
 {
 	const struct bf_json *cells = bf_json_get(j, "cells_mv");
 	size_t n = cells ? bf_json_len(cells) : 0;
+	double v[BF_MAX_CELLS];
 
 	if (!n || n > BF_MAX_CELLS)
 		return;
 	for (size_t i = 0; i < n; i++)
-		run->before.cell_v[i] = bf_json_real(bf_json_at(cells, i), "v", 0) / 1000;
-	run->before.n_cells = n;
-	run->has_before = true;
+		v[i] = bf_json_real(bf_json_at(cells, i), "v", 0) / 1000;
+	bf_conditions_before(run, v, n);
 }
 
 /* 0 to BACKUP_AGE; what lies in the future is not fresh. */
@@ -97,21 +98,21 @@ static bool is_fresh(struct bf_run *run, const struct bf_json *j)
  * and told another one then. */
 static bool tells_the_new_version(const struct bf_run *run, const struct bf_json *j)
 {
-	const struct bf_slot *active = bf_slot_active(&run->ident, NULL);
+	const struct bf_slot *active = bf_slot_active(&run->session.ident, NULL);
 	const char *was = bf_json_str(j, "was");
-	struct bf_version want = run->target_version, now = run->ident.version;
+	struct bf_version want = run->wanted.version, now = run->session.ident.version;
 	char text[BF_VERSION_TEXT];
 
 	/* Where the pack tells digests, those decide. */
 	if (active && active->digest_len)
 		return false;
-	if (!was || !run->has_target_version || !run->ident.has_version ||
+	if (!was || !run->wanted.has_version || !run->session.ident.has_version ||
 	    run->model.talking != BF_TALKING_APP)
 		return false;
-	if (run->ident.version_short)
+	if (run->session.ident.version_short)
 		want.build = now.build = 0;
 	return bf_version_cmp(&want, &now) == 0 &&
-	       strcmp(was, bf_version_text(&run->ident.version, text)) != 0;
+	       strcmp(was, bf_version_text(&run->session.ident.version, text)) != 0;
 }
 
 /* Opened and looked at by restore.c. */
@@ -119,11 +120,11 @@ static void claim_backup(struct bf_run *run, const struct bf_json *j, bool same_
 {
 	const char *path = bf_json_str(j, "backup");
 
-	run->claimed = (struct bf_claimed){ .same_image = same_image,
-					    .fresh = is_fresh(run, j),
-					    .started = started };
-	if (path && strlen(path) < sizeof(run->claimed.backup))
-		strcpy(run->claimed.backup, path);
+	run->journal.claimed = (struct bf_claimed){ .same_image = same_image,
+						    .fresh = is_fresh(run, j),
+						    .started = started };
+	if (path && strlen(path) < sizeof(run->journal.claimed.backup))
+		strcpy(run->journal.claimed.backup, path);
 }
 
 static void take_up(struct bf_run *run, const struct bf_json *j)
@@ -139,21 +140,22 @@ static void take_up(struct bf_run *run, const struct bf_json *j)
 	bf_say(run, BF_EV_NOTICE, "an earlier run was interrupted (%s)%s",
 	       reached ? reached : "unknown", same ? "; it is taken up" : " with another image");
 	claim_backup(run, j, same, started);
-	run->has_place = bf_json_int(j, "place", -1) >= 0;
-	run->place_addr = (uint32_t)bf_json_int(j, "place", 0);
-	run->place_alt = (unsigned)bf_json_int(j, "place_alt", 0);
+	bf_wanted_place(run, bf_json_int(j, "place", -1) >= 0, (uint32_t)bf_json_int(j, "place", 0),
+			(unsigned)bf_json_int(j, "place_alt", 0));
 	/* Cells are compared across the restart; before it a fresh reading is the better one. */
 	if (same && started)
 		read_before(run, j);
-	run->proven_later = same && started && tells_the_new_version(run, j);
-	run->verified_before = run->proven_later ? (unsigned)bf_json_int(j, "verified", 0) : 0;
+	run->journal.proven_later = same && started && tells_the_new_version(run, j);
+	run->journal.verified_before =
+		run->journal.proven_later ? (unsigned)bf_json_int(j, "verified", 0) : 0;
 }
 
 static bool names_this_pack(const struct bf_run *run, const struct bf_json *j)
 {
 	const char *serial = bf_json_str(j, "serial");
 
-	return serial && strcmp(serial, run->ident.serial) == 0 && bf_serial_identifies(serial);
+	return serial && strcmp(serial, run->session.ident.serial) == 0 &&
+	       bf_serial_identifies(serial);
 }
 
 /* A journal says which pack it is of; a file under the right name is not enough. */
@@ -162,7 +164,7 @@ static bool is_of_this_pack(const struct bf_run *run, const struct bf_json *j)
 	const char *iface = bf_json_str(j, "iface");
 
 	return bf_json_int(j, "v", 0) == JOURNAL_VERSION && iface &&
-	       strcmp(iface, run->iface_name) == 0 && names_this_pack(run, j);
+	       strcmp(iface, run->journal.iface) == 0 && names_this_pack(run, j);
 }
 
 static void show(struct bf_run *run, const char *path, const struct bf_json *j)
@@ -227,7 +229,7 @@ static bool look_at(struct bf_run *run, const char *path)
 	else
 		show(run, path, j);
 	if (j && bf_json_int(j, "v", 0) < JOURNAL_VERSION)
-		run->drops_old = names_this_pack(run, j);
+		run->journal.drops_old = names_this_pack(run, j);
 	return true;
 }
 
@@ -238,14 +240,14 @@ enum bf_rc bf_journal_look(struct bf_run *run, struct bf_err *err)
 
 	if (!run->job->data_folder)
 		return BF_OK;
-	run->claimed = (struct bf_claimed){ 0 };
+	run->journal.claimed = (struct bf_claimed){ 0 };
 	if (key_path(run, err) || old_path(run, old, err))
 		return err->rc;
-	begun = look_at(run, run->journal_path);
+	begun = look_at(run, run->journal.path);
 	begun = look_at(run, old) || begun;
 	/* What the pack holds is looked at, whoever began it. */
-	run->resumed = run->resumed || begun;
-	run->torn = begun && run->ident.in_bootloader;
+	run->journal.resumed = run->journal.resumed || begun;
+	run->journal.torn = begun && run->session.ident.in_bootloader;
 	return BF_OK;
 }
 
@@ -253,10 +255,10 @@ static struct bf_json *cells_of(const struct bf_run *run)
 {
 	struct bf_json *cells = bf_json_array();
 
-	for (size_t i = 0; i < run->before.n_cells; i++) {
+	for (size_t i = 0; i < run->conditions.before.n_cells; i++) {
 		struct bf_json *one = bf_json_object();
 
-		bf_json_set_real(one, "v", run->before.cell_v[i] * 1000);
+		bf_json_set_real(one, "v", run->conditions.before.cell_v[i] * 1000);
 		bf_json_add(cells, one);
 	}
 	return cells;
@@ -284,39 +286,39 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	image_hash(run, sha);
 	bf_json_set_int(j, "v", JOURNAL_VERSION);
 	bf_json_set_int(j, "wall_us", bf_wall(run->clock));
-	bf_json_set_str(j, "serial", run->ident.serial);
-	bf_json_set_str(j, "iface", run->iface_name);
-	bf_json_set_str(j, "image", bf_image_path(run->image));
+	bf_json_set_str(j, "serial", run->session.ident.serial);
+	bf_json_set_str(j, "iface", run->journal.iface);
+	bf_json_set_str(j, "image", bf_image_path(run->wanted.image));
 	bf_json_set_str(j, "image_sha256", sha);
 	bf_json_set_str(j, "reached", stage_name(run->model.stage));
-	if (bf_ident_version(&run->ident, was))
+	if (bf_ident_version(&run->session.ident, was))
 		bf_json_set_str(j, "was", was);
 	bf_json_set_int(j, "verified", run->model.verified);
-	if (run->has_place) {
-		bf_json_set_int(j, "place", run->place_addr);
-		bf_json_set_int(j, "place_alt", run->place_alt);
+	if (run->wanted.has_place) {
+		bf_json_set_int(j, "place", run->wanted.place_addr);
+		bf_json_set_int(j, "place_alt", run->wanted.place_alt);
 	}
-	bf_json_set_int(j, "bytes_sent", (int64_t)run->sum.bytes_sent);
-	if (run->backup_path[0])
-		bf_json_set_str(j, "backup", run->backup_path);
+	bf_json_set_int(j, "bytes_sent", (int64_t)run->told.sum.bytes_sent);
+	if (run->archives.path[0])
+		bf_json_set_str(j, "backup", run->archives.path);
 	bf_json_set(j, "cells_mv", cells_of(run));
 	line = bf_json_line(j);
 	text = with_check(line);
 	if (bf_path(folder, err, "%s/journal", run->job->data_folder) || bf_dir_make(folder, err))
 		return err->rc;
-	return bf_file_replace(run->journal_path, text, strlen(text), err);
+	return bf_file_replace(run->journal.path, text, strlen(text), err);
 }
 
 void bf_journal_write(struct bf_run *run)
 {
 	struct bf_err err;
 
-	if (!run->journal_path[0] || run->model.went_back)
+	if (!run->journal.path[0] || run->model.went_back)
 		return;
 	bf_err_init(&err);
-	if (!write_now(run, &err) || run->told_no_journal)
+	if (!write_now(run, &err) || run->journal.told_none)
 		return;
-	run->told_no_journal = true;
+	run->journal.told_none = true;
 	bf_say(run, BF_EV_WARNING, "no journal: %s", err.cause);
 }
 
@@ -325,9 +327,9 @@ void bf_journal_drop(struct bf_run *run)
 	char old[PATH_MAX];
 	struct bf_err unused;
 
-	if (run->journal_path[0])
-		unlink(run->journal_path);
+	if (run->journal.path[0])
+		unlink(run->journal.path);
 	bf_err_init(&unused);
-	if (run->drops_old && !old_path(run, old, &unused))
+	if (run->journal.drops_old && !old_path(run, old, &unused))
 		unlink(old);
 }

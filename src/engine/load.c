@@ -6,7 +6,7 @@
 
 #include "bmsflash/file.h"
 
-#include "run.h"
+#include "phases.h"
 
 /* ==== to be written ==== */
 
@@ -16,12 +16,12 @@ enum bf_rc bf_ph_profile(struct bf_run *run, struct bf_err *err)
 {
 	char note[512];
 
-	bf_profile_default(&run->profile);
+	bf_profile_default(&run->given.profile);
 	if (!run->job->profile)
 		return BF_OK;
-	if (bf_profile_load(run->job->profile, run->job->profile_folders, &run->profile, err))
+	if (bf_profile_load(run->job->profile, run->job->profile_folders, &run->given.profile, err))
 		return bf_while(err, "loading the profile '%s'", run->job->profile);
-	for (size_t i = 0; bf_profile_note(&run->profile, i, note, sizeof(note)); i++)
+	for (size_t i = 0; bf_profile_note(&run->given.profile, i, note, sizeof(note)); i++)
 		bf_say(run, BF_EV_NOTICE, "%s", note);
 	return BF_OK;
 }
@@ -32,7 +32,7 @@ static enum bf_rc add_keys(struct bf_run *run, const char *const *paths, bool mu
 	for (size_t i = 0; paths && paths[i]; i++) {
 		if (!must_exist && access(paths[i], F_OK) < 0)
 			continue;
-		if (bf_keyring_add(run->ring, paths[i], err))
+		if (bf_keyring_add(run->given.ring, paths[i], err))
 			return bf_while(err, "reading trusted keys from '%s'", paths[i]);
 	}
 	return BF_OK;
@@ -62,14 +62,14 @@ enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err)
 	const char *const *folders = given ? job->keys : job->key_folders;
 	enum bf_rc rc;
 
-	run->ring = bf_keyring_new();
+	run->given.ring = bf_keyring_new();
 	if (check_auth_key(run, err))
 		return err->rc;
 	rc = add_keys(run, folders, given, err);
 	if (rc)
 		return rc;
 	/* An archive of this very pack needs no key to go back into it. */
-	if (bf_keyring_count(run->ring) || job->restore_from)
+	if (bf_keyring_count(run->given.ring) || job->restore_from)
 		return BF_OK;
 	bf_fail(err, BF_E_SIGNATURE, "there is no trusted key, so no image can be trusted");
 	for (size_t i = 0; folders && folders[i]; i++)
@@ -80,16 +80,55 @@ enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err)
 
 void bf_run_target(struct bf_run *run)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 
-	run->has_target_version = meta->has_version;
-	run->target_version = meta->version;
-	run->target_digest_len = 0;
+	run->wanted.has_version = meta->has_version;
+	run->wanted.version = meta->version;
+	run->wanted.digest_len = 0;
 	/* A pack reports the digest that the image's TLV carries; for other formats it is ours alone. */
-	if (meta->mcuboot && meta->digest_len <= sizeof(run->target_digest)) {
-		run->target_digest_len = meta->digest_len;
-		memcpy(run->target_digest, meta->digest, meta->digest_len);
+	if (meta->mcuboot && meta->digest_len <= sizeof(run->wanted.digest)) {
+		run->wanted.digest_len = meta->digest_len;
+		memcpy(run->wanted.digest, meta->digest, meta->digest_len);
 	}
+}
+
+void bf_wanted_image(struct bf_run *run, struct bf_image *image)
+{
+	bf_image_free(run->wanted.image);
+	run->wanted.image = image;
+	bf_run_target(run);
+}
+
+void bf_wanted_own(struct bf_run *run, bool own)
+{
+	run->wanted.own = own;
+}
+
+void bf_wanted_told(struct bf_run *run, const struct bf_version *version, const uint8_t *digest,
+		    size_t digest_len)
+{
+	if (version) {
+		run->wanted.has_version = true;
+		run->wanted.version = *version;
+	}
+	if (digest_len && digest_len <= sizeof(run->wanted.digest)) {
+		memcpy(run->wanted.digest, digest, digest_len);
+		run->wanted.digest_len = digest_len;
+	}
+}
+
+void bf_wanted_place(struct bf_run *run, bool known, uint32_t addr, unsigned alt)
+{
+	run->wanted.has_place = known;
+	run->wanted.place_addr = addr;
+	run->wanted.place_alt = alt;
+}
+
+void bf_given_done(struct bf_run *run)
+{
+	bf_image_free(run->wanted.image);
+	bf_image_free(run->given.driver);
+	bf_keyring_free(run->given.ring);
 }
 
 static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image **ret,
@@ -101,7 +140,7 @@ static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image
 
 	if (bf_claim_load(path, run->job->claim_opts ? run->job->claim_opts : &none, &claim, err))
 		return bf_while(err, "reading the image '%s'", path);
-	if (bf_image_verify(claim, run->ring, &image, err))
+	if (bf_image_verify(claim, run->given.ring, &image, err))
 		return bf_while(err, "verifying the image '%s'", path);
 	if (bf_image_meta(image)->note[0])
 		bf_say(run, BF_EV_NOTICE, "'%s': %s", path, bf_image_meta(image)->note);
@@ -115,7 +154,7 @@ static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image
 /* Signed as the image is, and checked before the interface is opened, too. */
 static enum bf_rc load_driver(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_driver_file *d = &run->profile.driver;
+	const struct bf_driver_file *d = &run->given.profile.driver;
 	const struct bf_claim_opts at = { .has_addr = true, .addr = d->addr }, none = { 0 };
 	struct bf_claim *claim = NULL;
 	struct bf_err quiet;
@@ -127,10 +166,10 @@ static enum bf_rc load_driver(struct bf_run *run, struct bf_err *err)
 	if (bf_claim_load(d->file, &none, &claim, &quiet) &&
 	    bf_claim_load(d->file, &at, &claim, err))
 		return bf_while(err, "reading the flash driver '%s'", d->file);
-	if (bf_image_verify(claim, run->ring, &run->driver, err))
+	if (bf_image_verify(claim, run->given.ring, &run->given.driver, err))
 		return bf_while(err, "verifying the flash driver '%s'", d->file);
 	bf_say(run, BF_EV_NOTICE, "the flash driver '%s' is loaded first, signed by %s", d->file,
-	       bf_image_key_name(run->driver));
+	       bf_image_key_name(run->given.driver));
 	return BF_OK;
 }
 
@@ -142,7 +181,7 @@ enum bf_rc bf_ph_load(struct bf_run *run, struct bf_err *err)
 		return bf_fail(err, BF_E_USAGE, "no image was named");
 	if (paths[1])
 		return bf_fail(err, BF_E_USAGE, "a flash takes one image, not also '%s'", paths[1]);
-	if (load_one(run, paths[0], &run->image, err) || load_driver(run, err))
+	if (load_one(run, paths[0], &run->wanted.image, err) || load_driver(run, err))
 		return err->rc;
 	bf_run_target(run);
 	return BF_OK;
@@ -167,16 +206,16 @@ enum bf_rc bf_ph_load_all(struct bf_run *run, struct bf_err *err)
 				first = one;
 			continue;
 		}
-		if (run->image)
+		if (run->wanted.image)
 			bf_image_free(image);
 		else
-			run->image = image;
+			run->wanted.image = image;
 	}
 	if (bad) {
 		*err = first;
 		return err->rc;
 	}
-	if (!run->image)
+	if (!run->wanted.image)
 		return bf_fail(err, BF_E_USAGE, "no image was named");
 	bf_run_target(run);
 	return BF_OK;
@@ -251,7 +290,7 @@ static void show_gaps(struct bf_run *run, const struct bf_profile *p)
 static enum bf_rc check_one(struct bf_run *run, const char *path, struct bf_err *err)
 {
 	const struct bf_proto_ops *const *protos = run->ports->protos();
-	struct bf_profile *p = &run->profile;
+	struct bf_profile *p = &run->given.profile;
 	char note[512];
 
 	/* a file, also where its name has no slash */

@@ -75,6 +75,7 @@ enum bf_verified {
 /* Configuration and calibration across the run. */
 enum bf_data { BF_DATA_KEPT, BF_DATA_LOST, BF_DATA_LOST_FIXED /* the pack lets nobody write it */ };
 
+/* writer: pack.c */
 struct bf_model {
 	enum bf_app app;
 	enum bf_talking talking;

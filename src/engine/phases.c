@@ -5,8 +5,8 @@
 
 #include "bmsflash/auth.h"
 
-#include "recover.h"
-#include "run.h"
+#include "phases.h"
+#include "report.h"
 
 /* ==== the tables ==== */
 
@@ -22,7 +22,7 @@ static bool has_iface(const struct bf_run *run)
 
 static void close_interface(struct bf_run *run)
 {
-	if (run->transport)
+	if (run->wire.transport)
 		bf_summary_show(run);
 	bf_ph_close(run);
 }
@@ -126,7 +126,7 @@ static const struct bf_phase backup_rows[] = {
 	{ "opening the interface", bf_ph_open, NULL, close_interface },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
-	{ "preparing the pack for reading", bf_ph_ready, .again = true,
+	{ "preparing the pack for reading", bf_run_ready, .again = true,
 	  .disturbs = "what can be read, as far as only the bootloader tells" },
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1, .again = true,
 	  .disturbs = RATE },
@@ -222,8 +222,8 @@ static enum bf_rc run_one(struct bf_run *run, const struct bf_phase *row, struct
 	if (rc)
 		return bf_while(err, "about to begin: %s", row->name);
 	/* The clock is the wire's once there is one. */
-	if (run->deadline != BF_NEVER)
-		bf_clock_limit(run->clock, run->deadline, run->deadline + TIMEOUT_GRACE);
+	if (run->time.deadline != BF_NEVER)
+		bf_clock_limit(run->clock, run->time.deadline, run->time.deadline + TIMEOUT_GRACE);
 	if (row->hold)
 		bf_run_hold(run);
 	rc = row->run(run, err);
@@ -238,11 +238,10 @@ static void announce(struct bf_run *run, const struct bf_phase *rows, size_t i, 
 {
 	double sum = weight_of(rows, n), percent = sum > 0 ? 100 / sum : 0;
 
-	bf_progress_begin(run, rows[i].name, percent * weight_of(rows, i),
+	bf_progress_begin(run, rows[i].name, rows[i].moves, percent * weight_of(rows, i),
 			  percent * rows[i].weight);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_PHASE,
 					.phase = { rows[i].name, (unsigned)i + 1, (unsigned)n } });
-	run->moving = rows[i].moves;
 }
 
 static size_t first_again(const struct bf_phase *rows)
@@ -279,6 +278,8 @@ static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_
 		if (!rc) {
 			i++;
 		} else if (rows[i].again && bf_begin_again(run, rows[i].name, err)) {
+			bf_session_restarted(run);
+			bf_transfer_restarted(run);
 			bf_todo_done(&run->todo);
 			i = first_again(rows);
 		} else {
@@ -322,13 +323,9 @@ enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t
 static void done(struct bf_run *run)
 {
 	bf_todo_done(&run->todo);
-	bf_image_free(run->image);
-	bf_image_free(run->driver);
-	bf_keyring_free(run->ring);
-	bf_auth_free(run->auth);
-	bf_backup_free(run->from);
-	bf_backup_free(run->saved);
-	bf_backup_free(run->earlier);
+	bf_given_done(run);
+	bf_session_done(run);
+	bf_archives_done(run);
 }
 
 void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struct bf_clock *clock,
@@ -345,13 +342,10 @@ void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struc
 		abort();
 	run->job = job;
 	run->ports = ports;
-	run->outer = run->clock = clock;
 	run->log = log;
 	run->events = events;
-	run->lock_fd = -1;
-	run->started = bf_now(clock);
-	run->deadline = job->timeout ? bf_in(clock, job->timeout) : BF_NEVER;
-	bf_retry_default(&run->retry);
+	bf_time_begin(run, clock);
+	bf_session_begin(run);
 	bf_err_init(&err);
 
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_START, .job = job->kind });

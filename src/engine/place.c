@@ -25,7 +25,7 @@ static bool may_write(const struct bf_region *r)
 /* Only DfuSe files name alternate settings; around an MCUboot image that is not signed. */
 static bool names_alt(const struct bf_run *run)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 
 	return meta->format == BF_FORMAT_DFUSE && !meta->mcuboot;
 }
@@ -44,7 +44,7 @@ static bool holds(const struct bf_region *r, uint32_t addr)
 const struct bf_region *bf_place_region(const struct bf_run *run, const struct bf_segment *seg,
 					uint32_t addr)
 {
-	const struct bf_ident *ident = &run->ident;
+	const struct bf_ident *ident = &run->session.ident;
 	const struct bf_region *readable = NULL;
 
 	for (size_t i = 0; i < ident->n_regions; i++) {
@@ -66,14 +66,14 @@ static const struct bf_region *only_home(const struct bf_run *run)
 {
 	const struct bf_region *home = NULL;
 
-	if (!run->profile.n_regions && !run->ident.n_slots)
+	if (!run->given.profile.n_regions && !run->session.ident.n_slots)
 		return NULL;
-	for (size_t i = 0; i < run->ident.n_regions; i++) {
-		if (!may_write(&run->ident.regions[i]))
+	for (size_t i = 0; i < run->session.ident.n_regions; i++) {
+		if (!may_write(&run->session.ident.regions[i]))
 			continue;
 		if (home)
 			return NULL;
-		home = &run->ident.regions[i];
+		home = &run->session.ident.regions[i];
 	}
 	return home;
 }
@@ -82,14 +82,17 @@ static const struct bf_region *slot_region(const struct bf_run *run)
 {
 	unsigned slot;
 
-	return bf_slot_target(&run->ident, &slot) ? bf_region_of_slot(&run->ident, slot) : NULL;
+	return bf_slot_target(&run->session.ident, &slot)
+		       ? bf_region_of_slot(&run->session.ident, slot)
+		       : NULL;
 }
 
 const struct bf_region *bf_place_named(const struct bf_run *run)
 {
 	const struct bf_region *r = slot_region(run);
 
-	if (!r && bf_image_meta(run->image)->mcuboot && !(run->own_image && run->has_place))
+	if (!r && bf_image_meta(run->wanted.image)->mcuboot &&
+	    !(run->wanted.own && run->wanted.has_place))
 		r = only_home(run);
 	return r;
 }
@@ -101,7 +104,7 @@ static bool given_addr(const struct bf_run *run, uint32_t *ret)
 	const struct bf_claim_opts *opts = run->job->claim_opts;
 
 	/* It is said of the file, not of the archive that is written back. */
-	if (!opts || !opts->has_addr || run->own_image)
+	if (!opts || !opts->has_addr || run->wanted.own)
 		return false;
 	*ret = opts->addr;
 	return true;
@@ -109,8 +112,8 @@ static bool given_addr(const struct bf_run *run, uint32_t *ret)
 
 static bool is_region_start(const struct bf_run *run, uint32_t addr)
 {
-	for (size_t i = 0; i < run->ident.n_regions; i++) {
-		const struct bf_region *r = &run->ident.regions[i];
+	for (size_t i = 0; i < run->session.ident.n_regions; i++) {
+		const struct bf_region *r = &run->session.ident.regions[i];
 
 		if (r->addr == addr && may_write(r))
 			return true;
@@ -133,9 +136,9 @@ static bool container_agrees(const struct bf_run *run, const struct bf_meta *met
 static enum bf_rc check_container(const struct bf_run *run, const struct bf_place *place,
 				  struct bf_err *err)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 
-	if (run->own_image || container_agrees(run, meta, place))
+	if (run->wanted.own || container_agrees(run, meta, place))
 		return BF_OK;
 	bf_fail(err, BF_E_INCOMPATIBLE,
 		"The file puts the MCUboot image at 0x%08x (alternate setting %u), this pack's "
@@ -153,8 +156,8 @@ bool bf_place_is_sought(const struct bf_run *run)
 {
 	uint32_t addr;
 
-	return bf_image_meta(run->image)->mcuboot && !bf_place_named(run) &&
-	       !given_addr(run, &addr) && !run->has_place;
+	return bf_image_meta(run->wanted.image)->mcuboot && !bf_place_named(run) &&
+	       !given_addr(run, &addr) && !run->wanted.has_place;
 }
 
 struct finder {
@@ -216,11 +219,11 @@ static enum bf_rc find_header(struct bf_run *run, const struct bf_segment *seg,
 	char why[128];
 	bool any = false;
 
-	for (size_t i = 0; i < run->ident.n_regions; i++) {
-		const struct bf_region *r = &run->ident.regions[i];
+	for (size_t i = 0; i < run->session.ident.n_regions; i++) {
+		const struct bf_region *r = &run->session.ident.regions[i];
 
 		if (!may_write(r) || !(r->access & BF_ACCESS_READ) || !fits_alt(run, seg, r) ||
-		    !bf_run_can(run, BF_CAP_READ) || !run->proto->ops->loader->read)
+		    !bf_run_can(run, BF_CAP_READ) || !run->session.proto->ops->loader->read)
 			continue;
 		any = true;
 		if (look_in(&f, r, err))
@@ -243,22 +246,6 @@ static enum bf_rc find_header(struct bf_run *run, const struct bf_segment *seg,
 
 /* ---- by address ---- */
 
-/* A server that tells nothing of its memory takes what it is given: its place is the image's own range. */
-static const struct bf_region *make_region(struct bf_run *run, uint32_t addr, size_t len)
-{
-	struct bf_region *r;
-
-	if (run->ident.n_regions || len > BF_REGION_MAX || len - 1 > UINT32_MAX - addr)
-		return NULL;
-	r = &run->ident.regions[run->ident.n_regions++];
-	*r = (struct bf_region){ .kind = BF_REGION_APP,
-				 .addr = addr,
-				 .size = (uint32_t)len,
-				 .access = BF_ACCESS_ERASE | BF_ACCESS_WRITE };
-	snprintf(r->name, sizeof(r->name), "not told");
-	return r;
-}
-
 static enum bf_rc ambiguous(const struct bf_region *a, const struct bf_region *b, uint32_t addr,
 			    struct bf_err *err)
 {
@@ -274,8 +261,8 @@ static enum bf_rc by_address(struct bf_run *run, const struct bf_segment *seg, u
 {
 	const struct bf_region *r = bf_place_region(run, seg, addr);
 
-	for (size_t i = 0; r && i < run->ident.n_regions; i++) {
-		const struct bf_region *other = &run->ident.regions[i];
+	for (size_t i = 0; r && i < run->session.ident.n_regions; i++) {
+		const struct bf_region *other = &run->session.ident.regions[i];
 
 		if (other != r && other->alt != r->alt && holds(other, addr) && may_write(other) &&
 		    may_write(r) && fits_alt(run, seg, other))
@@ -290,8 +277,8 @@ static void make_up(struct bf_run *run, const struct bf_segment *segs, size_t n,
 {
 	const struct bf_segment *last = &segs[n - 1];
 
-	if (!run->ident.n_regions)
-		(void)make_region(run, addr, (size_t)(last->addr - segs[0].addr) + last->len);
+	if (!run->session.ident.n_regions)
+		bf_region_make(run, addr, (size_t)(last->addr - segs[0].addr) + last->len);
 }
 
 static enum bf_rc starts_unit(const struct bf_place *place, struct bf_err *err)
@@ -313,12 +300,12 @@ static const struct bf_region *known_region(const struct bf_run *run)
 {
 	const struct bf_region *any = NULL;
 
-	for (size_t i = 0; i < run->ident.n_regions; i++) {
-		const struct bf_region *r = &run->ident.regions[i];
+	for (size_t i = 0; i < run->session.ident.n_regions; i++) {
+		const struct bf_region *r = &run->session.ident.regions[i];
 
-		if (!holds(r, run->place_addr) || !may_write(r))
+		if (!holds(r, run->wanted.place_addr) || !may_write(r))
 			continue;
-		if (r->alt == run->place_alt)
+		if (r->alt == run->wanted.place_alt)
 			return r;
 		any = any ? any : r;
 	}
@@ -330,8 +317,8 @@ static enum bf_rc place_mcuboot(struct bf_run *run, const struct bf_segment *seg
 {
 	uint32_t addr;
 
-	if (!given_addr(run, &addr) && run->has_place && known_region(run)) {
-		*ret = (struct bf_place){ known_region(run), run->place_addr };
+	if (!given_addr(run, &addr) && run->wanted.has_place && known_region(run)) {
+		*ret = (struct bf_place){ known_region(run), run->wanted.place_addr };
 		return BF_OK;
 	}
 	if (!given_addr(run, &addr))
@@ -346,7 +333,8 @@ static enum bf_rc contradicts(const struct bf_run *run, const struct bf_region *
 {
 	uint32_t addr;
 
-	if (!bf_image_meta(run->image)->mcuboot || !given_addr(run, &addr) || addr == named->addr)
+	if (!bf_image_meta(run->wanted.image)->mcuboot || !given_addr(run, &addr) ||
+	    addr == named->addr)
 		return BF_OK;
 	bf_fail(err, BF_E_USAGE,
 		"--addr 0x%08x is not the place of the image in this pack: that is 0x%08x, region "
@@ -393,7 +381,7 @@ enum bf_rc bf_place_segments(struct bf_run *run, const struct bf_segment *segs, 
 			     struct bf_place *ret, struct bf_err *err)
 {
 	const struct bf_region *named = bf_place_named(run);
-	bool mcuboot = bf_image_meta(run->image)->mcuboot;
+	bool mcuboot = bf_image_meta(run->wanted.image)->mcuboot;
 
 	if (named && contradicts(run, named, err))
 		return err->rc;
@@ -413,11 +401,9 @@ enum bf_rc bf_place_segments(struct bf_run *run, const struct bf_segment *segs, 
 		if (mcuboot && check_container(run, p, err))
 			return err->rc;
 	}
-	if (mcuboot) {
-		run->has_place = true;
-		run->place_addr = ret[0].addr;
-		run->place_alt = ret[0].region->alt;
-	}
+	if (mcuboot)
+		bf_wanted_place(run, true, ret[0].addr, ret[0].region->alt);
+
 	return BF_OK;
 }
 
@@ -448,14 +434,14 @@ enum bf_rc bf_place_stream(struct bf_run *run, const struct bf_segment *seg,
 {
 	const struct bf_region *home = slot_region(run);
 
-	for (size_t i = 0; !home && i < run->ident.n_regions; i++) {
-		const struct bf_region *r = &run->ident.regions[i];
+	for (size_t i = 0; !home && i < run->session.ident.n_regions; i++) {
+		const struct bf_region *r = &run->session.ident.regions[i];
 
 		if (may_write(r) && fits_alt(run, seg, r))
 			home = r;
 	}
 	*ret = home;
-	if (home || !names_alt(run) || !run->ident.n_regions)
+	if (home || !names_alt(run) || !run->session.ident.n_regions)
 		return BF_OK;
 	return bf_fail(err, BF_E_INCOMPATIBLE,
 		       "The file is for alternate setting %u, which this device does not have.",
@@ -466,7 +452,7 @@ enum bf_rc bf_stream_check(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_segment *segs;
 	const struct bf_region *r = NULL;
-	size_t n = bf_image_segments(run->image, &segs), len = 0;
+	size_t n = bf_image_segments(run->wanted.image, &segs), len = 0;
 	uint32_t gap;
 
 	if (!n)
@@ -482,7 +468,7 @@ enum bf_rc bf_stream_check(struct bf_run *run, struct bf_err *err)
 	if (bf_place_stream(run, &segs[0], &r, err))
 		return err->rc;
 	/* A size that was found by reading is what is there now, not how much there is room for. */
-	if (r && run->profile.n_regions && r->size && len > r->size)
+	if (r && run->given.profile.n_regions && r->size && len > r->size)
 		return bf_fail(err, BF_E_IMAGE, "The image has %zu bytes, '%s' has room for %u.",
 			       len, r->name, r->size);
 	return BF_OK;

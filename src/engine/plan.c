@@ -6,7 +6,48 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/crypto.h"
 
-#include "run.h"
+#include "phases.h"
+#include "preflight.h"
+
+/* ==== the list ==== */
+
+static void add_item(struct bf_todo *todo, const struct bf_item *item)
+{
+	if (todo->n == todo->cap) {
+		todo->cap = todo->cap ? 2 * todo->cap : 8;
+		todo->items = realloc(todo->items, todo->cap * sizeof(*todo->items));
+		if (!todo->items)
+			abort();
+	}
+	todo->items[todo->n++] = *item;
+}
+
+void bf_todo_done(struct bf_todo *todo)
+{
+	for (size_t i = 0; i < todo->n_joined; i++)
+		free(todo->joined[i]);
+	free(todo->joined);
+	free(todo->segments);
+	free(todo->items);
+	*todo = (struct bf_todo){ 0 };
+}
+
+const uint8_t *bf_todo_join(struct bf_todo *todo, const struct bf_segment *segs, size_t n,
+			    size_t *ret_len)
+{
+	size_t len = (size_t)(segs[n - 1].addr - segs[0].addr) + segs[n - 1].len;
+	uint8_t *bytes = malloc(len);
+
+	todo->joined = realloc(todo->joined, (todo->n_joined + 1) * sizeof(*todo->joined));
+	if (!bytes || !todo->joined)
+		abort();
+	todo->joined[todo->n_joined++] = bytes;
+	memset(bytes, 0xFF, len);
+	for (size_t i = 0; i < n; i++)
+		memcpy(bytes + (segs[i].addr - segs[0].addr), segs[i].data, segs[i].len);
+	*ret_len = len;
+	return bytes;
+}
 
 /* ==== a device with addresses ==== */
 
@@ -160,7 +201,7 @@ static enum bf_rc compare_contents(struct segment_plan *p, struct bf_err *err)
 
 static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = p->run->proto->ops;
+	const struct bf_proto_ops *ops = p->run->session.proto->ops;
 	enum bf_rc rc = BF_OK;
 
 	if (p->run->job->dry_run)
@@ -171,7 +212,8 @@ static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 	if (bf_run_can(p->run, BF_CAP_HASH) && ops->loader->hash_units && !p->exact)
 		rc = compare_hashes(p, err);
 	else if (bf_run_can(p->run, BF_CAP_READ) && ops->loader->read &&
-		 (p->run->resumed || p->run->own_image) && p->region->access & BF_ACCESS_READ)
+		 (p->run->journal.resumed || p->run->todo.compares || p->run->wanted.own) &&
+		 p->region->access & BF_ACCESS_READ)
 		rc = compare_contents(p, err);
 	/* What lies in the first unit before the image is not known: it goes with it. */
 	if (!rc && p->n && p->units[0].start < p->addr)
@@ -247,7 +289,7 @@ static struct bf_item item_of(const struct segment_plan *p, size_t first, size_t
 	erase = bf_run_can(p->run, BF_CAP_ERASE) && !ahead;
 	return (struct bf_item){
 		.target = {
-			.image = p->run->image,
+			.image = p->run->wanted.image,
 			.segment = p->seg,
 			.addr = p->addr + (uint32_t)from,
 			.from = from,
@@ -281,14 +323,14 @@ static void add_blank(struct segment_plan *p, size_t first, size_t last)
 	item.target.len = 0;
 	item.erases_ahead = false;
 	item.erase_size = unit_end(&p->units[last]) - p->units[first].start;
-	bf_todo_add(&p->run->todo, &item);
+	add_item(&p->run->todo, &item);
 }
 
 static void add_data(struct segment_plan *p, size_t first, size_t last)
 {
 	struct bf_item item = item_of(p, first, last);
 
-	bf_todo_add(&p->run->todo, &item);
+	add_item(&p->run->todo, &item);
 	p->run->todo.skipped -= item.target.len;
 }
 
@@ -332,7 +374,7 @@ static void add_items(struct segment_plan *p)
 
 static void insert_second(struct bf_todo *todo, const struct bf_item *item)
 {
-	bf_todo_add(todo, item);
+	add_item(todo, item);
 	memmove(&todo->items[2], &todo->items[1], (todo->n - 2) * sizeof(*item));
 	todo->items[1] = *item;
 }
@@ -429,7 +471,7 @@ static enum bf_rc place_all(struct bf_run *run, struct segment_plan **ret, size_
 			    struct bf_err *err)
 {
 	const struct bf_segment *segs;
-	size_t n = bf_image_segments(run->image, &segs), at = 0;
+	size_t n = bf_image_segments(run->wanted.image, &segs), at = 0;
 	BF_AUTO_MEM struct bf_place *places = calloc(n ? n : 1, sizeof(*places));
 
 	if (!places)
@@ -485,7 +527,7 @@ static struct unit *head_of(struct segment_plan *p)
 {
 	size_t i = 0;
 
-	while (p->run->own_image && i < p->n && !p->units[i].differs)
+	while (p->run->wanted.own && i < p->n && !p->units[i].differs)
 		i++;
 	return i < p->n ? &p->units[i] : NULL;
 }
@@ -538,44 +580,6 @@ enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err)
 
 /* What must be where, what is there already, and where the new firmware becomes valid. */
 
-void bf_todo_add(struct bf_todo *todo, const struct bf_item *item)
-{
-	if (todo->n == todo->cap) {
-		todo->cap = todo->cap ? 2 * todo->cap : 8;
-		todo->items = realloc(todo->items, todo->cap * sizeof(*todo->items));
-		if (!todo->items)
-			abort();
-	}
-	todo->items[todo->n++] = *item;
-}
-
-void bf_todo_done(struct bf_todo *todo)
-{
-	for (size_t i = 0; i < todo->n_joined; i++)
-		free(todo->joined[i]);
-	free(todo->joined);
-	free(todo->segments);
-	free(todo->items);
-	*todo = (struct bf_todo){ 0 };
-}
-
-const uint8_t *bf_todo_join(struct bf_todo *todo, const struct bf_segment *segs, size_t n,
-			    size_t *ret_len)
-{
-	size_t len = (size_t)(segs[n - 1].addr - segs[0].addr) + segs[n - 1].len;
-	uint8_t *bytes = malloc(len);
-
-	todo->joined = realloc(todo->joined, (todo->n_joined + 1) * sizeof(*todo->joined));
-	if (!bytes || !todo->joined)
-		abort();
-	todo->joined[todo->n_joined++] = bytes;
-	memset(bytes, 0xFF, len);
-	for (size_t i = 0; i < n; i++)
-		memcpy(bytes + (segs[i].addr - segs[0].addr), segs[i].data, segs[i].len);
-	*ret_len = len;
-	return bytes;
-}
-
 bool bf_when_writing(const struct bf_run *run)
 {
 	return run->todo.n > 0;
@@ -604,8 +608,8 @@ bool bf_when_confirming(const struct bf_run *run)
 
 static bool slot_holds(const struct bf_run *run, const struct bf_slot *slot)
 {
-	return slot && run->target_digest_len && slot->digest_len == run->target_digest_len &&
-	       memcmp(slot->digest, run->target_digest, slot->digest_len) == 0;
+	return slot && run->wanted.digest_len && slot->digest_len == run->wanted.digest_len &&
+	       memcmp(slot->digest, run->wanted.digest, slot->digest_len) == 0;
 }
 
 static bool is_confirmed(const struct bf_run *run, const struct bf_slot *active)
@@ -616,30 +620,31 @@ static bool is_confirmed(const struct bf_run *run, const struct bf_slot *active)
 /* A pack that runs the image and will go on doing so need not be fit for a change, nor allow one. */
 bool bf_when_changing(const struct bf_run *run)
 {
-	const struct bf_slot *active = bf_slot_active(&run->ident, NULL);
+	const struct bf_slot *active = bf_slot_active(&run->session.ident, NULL);
 
-	if (run->proven_later)
+	if (run->journal.proven_later)
 		return false;
-	return !slot_holds(run, active) || run->ident.in_bootloader || !is_confirmed(run, active);
+	return !slot_holds(run, active) || run->session.ident.in_bootloader ||
+	       !is_confirmed(run, active);
 }
 
 /* What the bank states tell: nothing needs to move when the image is in a slot already. */
 static void look_at_slots(struct bf_run *run)
 {
-	const struct bf_slot *active = bf_slot_active(&run->ident, NULL);
-	const struct bf_slot *other = bf_slot_other(&run->ident, NULL);
+	const struct bf_slot *active = bf_slot_active(&run->session.ident, NULL);
+	const struct bf_slot *other = bf_slot_other(&run->session.ident, NULL);
 	struct bf_todo *todo = &run->todo;
 
 	/* On the way back the bank states are those of before: what is there is compared. */
 	if (run->model.went_back)
 		return;
-	if (run->proven_later) {
+	if (run->journal.proven_later) {
 		/* It may still be on its test boot: what follows is the end of that run. */
 		todo->already_running = true;
-		bf_model_runs_already(&run->model, false, run->verified_before);
+		bf_model_runs_already(&run->model, false, run->journal.verified_before);
 		return;
 	}
-	if (slot_holds(run, active) && !run->ident.in_bootloader) {
+	if (slot_holds(run, active) && !run->session.ident.in_bootloader) {
 		todo->already_running = true;
 		todo->already_confirmed = is_confirmed(run, active);
 		/* Where it is not confirmed an interrupted run started it: what follows is that run's end. */
@@ -653,7 +658,7 @@ static void look_at_slots(struct bf_run *run)
 static enum bf_rc add_stream(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_segment *segs;
-	size_t n = bf_image_segments(run->image, &segs);
+	size_t n = bf_image_segments(run->wanted.image, &segs);
 	struct bf_todo *todo = &run->todo;
 	const struct bf_region *home;
 	struct bf_segment *all;
@@ -668,19 +673,19 @@ static enum bf_rc add_stream(struct bf_run *run, struct bf_err *err)
 	*all = segs[0];
 	if (n > 1)
 		all->data = bf_todo_join(todo, segs, n, &all->len);
-	(void)bf_slot_target(&run->ident, &slot);
+	(void)bf_slot_target(&run->session.ident, &slot);
 	todo->bytes = all->len;
 	todo->whole.segment = all;
 	todo->whole.len = all->len;
 	todo->whole.alt = home ? home->alt : all->alt;
-	bf_todo_add(todo, &(struct bf_item){ .target = {
-						     .image = run->image,
-						     .segment = all,
-						     .addr = all->addr,
-						     .len = all->len,
-						     .slot = slot,
-						     .alt = todo->whole.alt,
-					     } });
+	add_item(todo, &(struct bf_item){ .target = {
+						  .image = run->wanted.image,
+						  .segment = all,
+						  .addr = all->addr,
+						  .len = all->len,
+						  .slot = slot,
+						  .alt = todo->whole.alt,
+					  } });
 	return BF_OK;
 }
 
@@ -690,11 +695,11 @@ static void set_whole(struct bf_run *run)
 	const struct bf_region *region = NULL;
 	unsigned slot = 0;
 
-	(void)bf_image_segments(run->image, &segments);
-	if (bf_slot_target(&run->ident, &slot))
-		region = bf_region_of_slot(&run->ident, slot);
+	(void)bf_image_segments(run->wanted.image, &segments);
+	if (bf_slot_target(&run->session.ident, &slot))
+		region = bf_region_of_slot(&run->session.ident, slot);
 	run->todo.whole = (struct bf_target){
-		.image = run->image,
+		.image = run->wanted.image,
 		.segment = &segments[0],
 		.addr = region ? region->addr : segments[0].addr,
 		.len = segments[0].len,
@@ -705,14 +710,14 @@ static void set_whole(struct bf_run *run)
 
 static void show(struct bf_run *run)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 	char from[BF_VERSION_TEXT], to[BF_VERSION_TEXT];
 	struct bf_todo *todo = &run->todo;
-	uint32_t piece = run->ident.piece_max ? run->ident.piece_max : 1024;
+	uint32_t piece = run->session.ident.piece_max ? run->session.ident.piece_max : 1024;
 	struct bf_plan plan = {
-		.from_version = bf_ident_version(&run->ident, from),
+		.from_version = bf_ident_version(&run->session.ident, from),
 		.to_version =
-			run->has_target_version ? bf_version_text(&run->target_version, to) : NULL,
+			run->wanted.has_version ? bf_version_text(&run->wanted.version, to) : NULL,
 		.bytes = todo->bytes,
 		.skip_bytes = todo->skipped,
 		.pieces = (unsigned)((todo->bytes - todo->skipped + piece - 1) / piece),
@@ -722,12 +727,12 @@ static void show(struct bf_run *run)
 		.backup = todo->n && bf_run_can(run, BF_CAP_READ) && !run->job->restore_from &&
 			  !run->job->allow[BF_ALLOW_NO_BACKUP],
 		.counter_will_rise = bf_run_can(run, BF_CAP_COUNTER) && meta->has_counter &&
-				     meta->counter > run->ident.counter,
-		.counter_from = run->ident.counter,
+				     meta->counter > run->session.ident.counter,
+		.counter_from = run->session.ident.counter,
 		.counter_to = meta->counter,
-		.has_slot = run->ident.n_slots > 0,
+		.has_slot = run->session.ident.n_slots > 0,
 		.slot = todo->whole.slot,
-		.rate = run->rate,
+		.rate = run->wire.rate,
 	};
 
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_PLAN, .plan = &plan });
@@ -736,8 +741,8 @@ static void show(struct bf_run *run)
 /* A dry run asks for nothing that disturbs the pack: neither its bootloader nor its memory. */
 static bool plans_dry(struct bf_run *run)
 {
-	bool place =
-		bf_run_can(run, BF_CAP_SINK) || (run->ident.n_regions && !bf_place_is_sought(run));
+	bool place = bf_run_can(run, BF_CAP_SINK) ||
+		     (run->session.ident.n_regions && !bf_place_is_sought(run));
 
 	bf_say(run, BF_EV_NOTICE, "Not checked in a dry run: %s.",
 	       place ? "which parts of the image the pack holds already"
@@ -753,7 +758,7 @@ enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	if (run->usb_later && !run->job->dry_run && bf_check_usb(run, err))
 		return err->rc;
-	todo->bytes = bf_image_size(run->image);
+	todo->bytes = bf_image_size(run->wanted.image);
 	set_whole(run);
 	look_at_slots(run);
 	if (todo->already_running || todo->already_written) {
@@ -766,7 +771,14 @@ enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
 	}
 	if (!todo->n && !todo->already_running)
 		todo->already_written = true;
-	run->sum.bytes_skipped = todo->skipped;
+	bf_sum_skipped(run, todo->skipped);
 	show(run);
 	return BF_OK;
+}
+
+enum bf_rc bf_plan_again(struct bf_run *run, struct bf_err *err)
+{
+	bf_todo_done(&run->todo);
+	run->todo.compares = true;
+	return bf_ph_plan(run, err);
 }

@@ -6,7 +6,8 @@
 
 #include "bmsflash/bytes.h"
 
-#include "run.h"
+#include "phases.h"
+#include "preflight.h"
 
 /* ==== does it fit ==== */
 
@@ -34,7 +35,8 @@ static bool same_class_name(const struct bf_ident *ident, const char *hw)
 /* Nobody can say whether image and pack belong together: that is for a person to look up. */
 static void unproven(const struct bf_run *run, const char *why, struct bf_err *err)
 {
-	bf_likely(err, "%s%s", why, run->transport->ops->usb ? "; a DFU device has no way to" : "");
+	bf_likely(err, "%s%s", why,
+		  run->wire.transport->ops->usb ? "; a DFU device has no way to" : "");
 	bf_likely(err, "compare the hardware that the image names with the label on the pack "
 		       "before you allow it");
 	bf_next_allowing(run, 1u << BF_ALLOW_NO_HARDWARE, err);
@@ -61,16 +63,16 @@ static enum bf_rc check_uuid(struct bf_run *run, const char *name, const uint8_t
 		bf_fail(err, BF_E_INCOMPATIBLE,
 			"the image is for other hardware: %s of the image %s, of the pack %s", name,
 			check.limit, check.got);
-		bf_likely(err, "the wrong file for this pack ('%s' '%s')", run->ident.model,
-			  run->ident.hw_rev);
-		bf_next(err, "find the image that is made for '%s'", run->ident.model);
+		bf_likely(err, "the wrong file for this pack ('%s' '%s')", run->session.ident.model,
+			  run->session.ident.hw_rev);
+		bf_next(err, "find the image that is made for '%s'", run->session.ident.model);
 	}
 	return err->rc;
 }
 
 static enum bf_rc check_hw_name(struct bf_run *run, const char *hw, struct bf_err *err)
 {
-	const struct bf_ident *ident = &run->ident;
+	const struct bf_ident *ident = &run->session.ident;
 	struct bf_check check = bf_check("hardware", -1);
 	bool same = same_class_name(ident, hw), tells = same || tells_name(ident);
 
@@ -108,7 +110,7 @@ static bool numbers_fit(struct numbers file, uint16_t vid, uint16_t pid)
 /* What the file names: signed, or said by an unsigned container, which can only refuse. */
 static struct numbers file_numbers(const struct bf_run *run)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 
 	return meta->mcuboot ? (struct numbers){ meta->container_usb_vid, meta->container_usb_pid }
 			     : (struct numbers){ meta->usb_vid, meta->usb_pid };
@@ -116,7 +118,7 @@ static struct numbers file_numbers(const struct bf_run *run)
 
 static bool has_numbers(const struct bf_run *run)
 {
-	return run->transport->ops->usb && !run->own_image && !is_wild(file_numbers(run).vid);
+	return run->wire.transport->ops->usb && !run->wanted.own && !is_wild(file_numbers(run).vid);
 }
 
 static bool profile_fits(const struct bf_profile *p, struct numbers file)
@@ -130,7 +132,7 @@ static bool profile_fits(const struct bf_profile *p, struct numbers file)
 /* Not that of the application: its bootloader is asked, once it runs. Nothing is erased before. */
 static bool decides_later(const struct bf_run *run)
 {
-	return !run->now.in_bootloader && !run->profile.usb_loader_pid;
+	return !run->session.now.in_bootloader && !run->given.profile.usb_loader_pid;
 }
 
 enum bf_rc bf_check_usb(struct bf_run *run, struct bf_err *err)
@@ -143,9 +145,9 @@ enum bf_rc bf_check_usb(struct bf_run *run, struct bf_err *err)
 	if (!has_numbers(run))
 		return BF_OK;
 	file = file_numbers(run);
-	if (run->transport->ops->usb->device(run->transport, &device, err))
+	if (run->wire.transport->ops->usb->device(run->wire.transport, &device, err))
 		return bf_while(err, "reading the USB identity");
-	fits = numbers_fit(file, device.vid, device.pid) || profile_fits(&run->profile, file);
+	fits = numbers_fit(file, device.vid, device.pid) || profile_fits(&run->given.profile, file);
 	snprintf(check.got, sizeof(check.got), "%04x:%04x", device.vid, device.pid);
 	snprintf(check.limit, sizeof(check.limit), "%04x:%04x", file.vid, file.pid);
 	run->usb_later = !fits && !run->usb_later && decides_later(run);
@@ -160,7 +162,7 @@ enum bf_rc bf_check_usb(struct bf_run *run, struct bf_err *err)
 /* Signed numbers that a maker gave to this device. */
 static bool numbers_prove(const struct bf_run *run)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 
 	return has_numbers(run) && !meta->mcuboot && !is_wild(meta->usb_pid) &&
 	       !bf_usb_is_anybodys(meta->usb_vid, meta->usb_pid);
@@ -168,8 +170,8 @@ static bool numbers_prove(const struct bf_run *run)
 
 static enum bf_rc check_named(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
-	const struct bf_ident *ident = &run->ident;
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
+	const struct bf_ident *ident = &run->session.ident;
 	enum bf_rc rc = BF_OK;
 
 	if (meta->has_vid)
@@ -183,17 +185,17 @@ static enum bf_rc check_named(struct bf_run *run, struct bf_err *err)
 
 static enum bf_rc check_hardware(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 	struct bf_check none = bf_check("hardware", BF_ALLOW_NO_HARDWARE);
 
 	if (check_named(run, err))
 		return err->rc;
 	/* A vendor alone makes many packs; what came out of this very pack fits it. */
-	if (meta->has_cid || meta->has_hw || numbers_prove(run) || run->own_image)
+	if (meta->has_cid || meta->has_hw || numbers_prove(run) || run->wanted.own)
 		return BF_OK;
 	snprintf(none.got, sizeof(none.got), "the image names no hardware");
 	snprintf(none.limit, sizeof(none.limit), "%s",
-		 run->ident.model[0] ? run->ident.model : "a name");
+		 run->session.ident.model[0] ? run->session.ident.model : "a name");
 	if (bf_check_decide(run, &none, false, BF_E_INCOMPATIBLE, err)) {
 		bf_likely(err,
 			  "it was signed without vendor and class (imgtool --vid, --cid), or its "
@@ -208,9 +210,9 @@ static enum bf_rc check_hardware(struct bf_run *run, struct bf_err *err)
 static enum bf_rc check_kind(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("format", -1);
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 
-	if (!bf_run_can(run, BF_CAP_MCUBOOT) || run->own_image)
+	if (!bf_run_can(run, BF_CAP_MCUBOOT) || run->wanted.own)
 		return BF_OK;
 	snprintf(check.limit, sizeof(check.limit), "mcuboot");
 	snprintf(check.got, sizeof(check.got), "%s",
@@ -229,21 +231,21 @@ static enum bf_rc check_size(struct bf_run *run, struct bf_err *err)
 	const struct bf_region *region = NULL;
 	unsigned slot = 0;
 
-	if (bf_slot_target(&run->ident, &slot))
-		region = bf_region_of_slot(&run->ident, slot);
+	if (bf_slot_target(&run->session.ident, &slot))
+		region = bf_region_of_slot(&run->session.ident, slot);
 	if (!region) /* by address: the plan looks at each segment */
 		return BF_OK;
-	snprintf(check.got, sizeof(check.got), "%zu bytes", bf_image_size(run->image));
+	snprintf(check.got, sizeof(check.got), "%zu bytes", bf_image_size(run->wanted.image));
 	snprintf(check.limit, sizeof(check.limit), "at most %u bytes in slot %u", region->size,
 		 slot);
-	return bf_check_decide(run, &check, bf_image_size(run->image) <= region->size, BF_E_IMAGE,
-			       err);
+	return bf_check_decide(run, &check, bf_image_size(run->wanted.image) <= region->size,
+			       BF_E_IMAGE, err);
 }
 
 /* Journal and pack together: an earlier run has begun to write over it, and the bootloader is all that answers. */
 bool bf_app_may_be_lost(const struct bf_run *run)
 {
-	if (run->resumed && run->model.talking != BF_TALKING_APP)
+	if (run->journal.resumed && run->model.talking != BF_TALKING_APP)
 		return false;
 	/* The user says that it does not boot, and nothing that it tells speaks against that. */
 	if (run->job->rescue && run->model.app == BF_APP_UNKNOWN)
@@ -274,11 +276,11 @@ static enum bf_rc check_way_back(struct bf_run *run, struct bf_err *err)
 /* Found out now, while the application still runs, and not after it was stopped. */
 static enum bf_rc check_writable(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_ident *ident = &run->ident;
+	const struct bf_ident *ident = &run->session.ident;
 	unsigned firmware = 0;
 
 	/* What an application lets nobody write, its bootloader may. A USB device tells of both. */
-	if (!ident->in_bootloader && !run->transport->ops->usb)
+	if (!ident->in_bootloader && !run->wire.transport->ops->usb)
 		return BF_OK;
 	for (size_t i = 0; i < ident->n_regions; i++) {
 		const struct bf_region *r = &ident->regions[i];
@@ -302,9 +304,9 @@ static enum bf_rc check_writable(struct bf_run *run, struct bf_err *err)
 static enum bf_rc check_place(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_segment *segs;
-	size_t n = bf_image_segments(run->image, &segs);
-	bool known = run->ident.n_regions &&
-		     (bf_run_can(run, BF_CAP_DUAL_BANK) || run->ident.in_bootloader);
+	size_t n = bf_image_segments(run->wanted.image, &segs);
+	bool known = run->session.ident.n_regions &&
+		     (bf_run_can(run, BF_CAP_DUAL_BANK) || run->session.ident.in_bootloader);
 	BF_AUTO_MEM struct bf_place *places = NULL;
 
 	if (bf_run_can(run, BF_CAP_SINK))
@@ -321,11 +323,12 @@ static enum bf_rc check_place(struct bf_run *run, struct bf_err *err)
  * would tell the two apart. */
 static bool hides_build(const struct bf_run *run)
 {
-	struct bf_version mine = run->target_version, old = run->ident.version;
+	struct bf_version mine = run->wanted.version, old = run->session.ident.version;
 	bool reads = bf_run_can(run, BF_CAP_READ) && !bf_run_can(run, BF_CAP_SINK) &&
 		     !bf_run_can(run, BF_CAP_DUAL_BANK);
 
-	if (!run->ident.version_short || !mine.build || !run->ident.has_version || reads)
+	if (!run->session.ident.version_short || !mine.build || !run->session.ident.has_version ||
+	    reads)
 		return false;
 	mine.build = old.build = 0;
 	return bf_version_cmp(&mine, &old) == 0;
@@ -334,10 +337,11 @@ static bool hides_build(const struct bf_run *run)
 static enum bf_rc check_proof(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("proof", BF_ALLOW_NO_PROOF);
-	const struct bf_slot *slot = bf_slot_active(&run->ident, NULL);
+	const struct bf_slot *slot = bf_slot_active(&run->session.ident, NULL);
 	bool tells = (slot && (slot->has_version || slot->digest_len)) ||
-		     ((run->ident.has_version || run->ident.version_text[0]) && !hides_build(run));
-	bool image_tells = run->has_target_version || run->target_digest_len;
+		     ((run->session.ident.has_version || run->session.ident.version_text[0]) &&
+		      !hides_build(run));
+	bool image_tells = run->wanted.has_version || run->wanted.digest_len;
 	/* A dead pack cannot tell now, and a bootloader need not; once its firmware runs it is asked again. */
 	bool later = run->model.talking != BF_TALKING_APP;
 
@@ -356,7 +360,7 @@ static enum bf_rc check_proof(struct bf_run *run, struct bf_err *err)
 /* Only the pack knows its other images: its own check has the last word. */
 static void show_dependencies(struct bf_run *run)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 
 	for (size_t i = 0; i < meta->n_deps; i++) {
 		struct bf_check check = bf_check("dependency", -1);
@@ -406,30 +410,31 @@ static enum bf_rc check_counter(struct bf_run *run, const struct bf_meta *meta, 
 {
 	struct bf_check check = bf_check("security-counter", -1);
 
-	if (run->ident.counter_unreadable) {
+	if (run->session.ident.counter_unreadable) {
 		snprintf(check.got, sizeof(check.got), "the pack's cannot be read");
 		snprintf(check.limit, sizeof(check.limit), "a number to compare with");
-		return run->own_image ? BF_OK : not_comparable(run, &check, err);
+		return run->wanted.own ? BF_OK : not_comparable(run, &check, err);
 	}
 	if (!bf_run_can(run, BF_CAP_COUNTER)) {
-		if (meta->has_counter && !run->own_image)
+		if (meta->has_counter && !run->wanted.own)
 			never_told(run, &check, "security counter");
 		return BF_OK;
 	}
-	snprintf(check.limit, sizeof(check.limit), "at least %u", run->ident.counter);
+	snprintf(check.limit, sizeof(check.limit), "at least %u", run->session.ident.counter);
 	if (!meta->has_counter) {
 		/* Out of this very pack, it ran under its counter: the pack decides. */
 		check.allow = BF_ALLOW_NO_COUNTER;
 		snprintf(check.got, sizeof(check.got), "none in the image");
-		return bf_check_decide(run, &check, run->own_image, BF_E_ROLLBACK, err);
+		return bf_check_decide(run, &check, run->wanted.own, BF_E_ROLLBACK, err);
 	}
 	snprintf(check.got, sizeof(check.got), "%u", meta->counter);
-	if (!bf_check_decide(run, &check, meta->counter >= run->ident.counter, BF_E_ROLLBACK, err))
+	if (!bf_check_decide(run, &check, meta->counter >= run->session.ident.counter,
+			     BF_E_ROLLBACK, err))
 		return BF_OK;
 	bf_fail(err, BF_E_ROLLBACK,
 		"the image has security counter %u, the pack starts none below %u", meta->counter,
-		run->ident.counter);
-	bf_next(err, "use an image with security counter %u or higher", run->ident.counter);
+		run->session.ident.counter);
+	bf_next(err, "use an image with security counter %u or higher", run->session.ident.counter);
 	return err->rc;
 }
 
@@ -441,12 +446,12 @@ static bool tells_version(const struct bf_ident *ident)
 
 static enum bf_rc check_version(struct bf_run *run, const struct bf_meta *meta, struct bf_err *err)
 {
-	const struct bf_ident *ident = &run->ident;
+	const struct bf_ident *ident = &run->session.ident;
 	struct bf_check check = bf_check("version", BF_ALLOW_DOWNGRADE);
 	char text[BF_VERSION_TEXT];
 
 	/* Going back is what a restore is for. */
-	if (run->own_image)
+	if (run->wanted.own)
 		return BF_OK;
 	snprintf(check.got, sizeof(check.got), "%s",
 		 meta->has_version ? bf_version_text(&meta->version, text) : "none in the image");
@@ -469,7 +474,7 @@ static enum bf_rc check_version(struct bf_run *run, const struct bf_meta *meta, 
 
 enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 
 	if (check_counter(run, meta, err) || check_version(run, meta, err))
 		return err->rc;
@@ -493,25 +498,25 @@ static enum bf_rc too_low(struct bf_run *run, const struct bf_slot *old, struct 
 	char text[BF_VERSION_TEXT];
 
 	snprintf(check.got, sizeof(check.got), "%u", old->counter);
-	snprintf(check.limit, sizeof(check.limit), "at least %u", run->ident.counter);
-	if (!bf_check_decide(run, &check, old->counter >= run->ident.counter, BF_E_ROLLBACK, err))
+	snprintf(check.limit, sizeof(check.limit), "at least %u", run->session.ident.counter);
+	if (!bf_check_decide(run, &check, old->counter >= run->session.ident.counter, BF_E_ROLLBACK,
+			     err))
 		return BF_OK;
 	bf_fail(err, BF_E_ROLLBACK,
 		"%s can never run on this pack again: its security counter is %u, the pack starts "
 		"none below %u",
-		bf_version_text(&old->version, text), old->counter, run->ident.counter);
+		bf_version_text(&old->version, text), old->counter, run->session.ident.counter);
 	bf_next(err, "ask the maker for an image with security counter %u or higher",
-		run->ident.counter);
+		run->session.ident.counter);
 	return err->rc;
 }
 
 /* A rollback's target is the firmware in the other slot; the counter tells beforehand if it may start. */
 enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_slot *old = bf_slot_other(&run->ident, NULL);
+	const struct bf_slot *old = bf_slot_other(&run->session.ident, NULL);
 
-	run->reverting = true;
-	if (!bf_run_can(run, BF_CAP_REVERT) || !run->proto->ops->boot->revert)
+	if (!bf_run_can(run, BF_CAP_REVERT) || !run->session.proto->ops->boot->revert)
 		return no_previous(run, "this bootloader cannot go back by itself",
 				   "it has one bank, or its protocol has no request for it", err);
 	/* First: a pack may well call an image that it will never start again not bootable. */
@@ -522,9 +527,6 @@ enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err)
 				   "the pack was not updated yet, or an update was begun and "
 				   "not finished",
 				   err);
-	run->has_target_version = old->has_version;
-	run->target_version = old->version;
-	run->target_digest_len = old->digest_len;
-	memcpy(run->target_digest, old->digest, old->digest_len);
+	bf_wanted_told(run, old->has_version ? &old->version : NULL, old->digest, old->digest_len);
 	return BF_OK;
 }

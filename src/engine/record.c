@@ -17,7 +17,9 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
 #include "bmsflash/json.h"
-#include "run.h"
+
+#include "phases.h"
+#include "report.h"
 
 #define TAIL_MAX ((size_t)4 << 20) /* of a record, read to find its last line */
 
@@ -125,12 +127,12 @@ static void add_pack(struct bf_json *j, const struct bf_run *run)
 	struct bf_json *pack = bf_json_object();
 	char text[BF_VERSION_TEXT];
 
-	bf_json_set_str(pack, "serial", run->ident.serial);
-	bf_json_set_str(pack, "model", run->ident.model);
-	bf_json_set_str(pack, "hw_rev", run->ident.hw_rev);
-	bf_json_set_str(pack, "protocol", run->ident.protocol);
-	bf_json_set_str(pack, "version", bf_ident_version(&run->ident, text));
-	bf_json_set_int(pack, "security_counter", run->ident.counter);
+	bf_json_set_str(pack, "serial", run->session.ident.serial);
+	bf_json_set_str(pack, "model", run->session.ident.model);
+	bf_json_set_str(pack, "hw_rev", run->session.ident.hw_rev);
+	bf_json_set_str(pack, "protocol", run->session.ident.protocol);
+	bf_json_set_str(pack, "version", bf_ident_version(&run->session.ident, text));
+	bf_json_set_int(pack, "security_counter", run->session.ident.counter);
 	bf_json_set(j, "pack", pack);
 }
 
@@ -139,22 +141,22 @@ static void add_image(struct bf_json *j, const struct bf_run *run)
 	struct bf_json *image;
 	char text[BF_VERSION_TEXT];
 
-	if (!run->image)
+	if (!run->wanted.image)
 		return;
 	image = bf_json_object();
-	bf_json_set_str(image, "path", bf_image_path(run->image));
-	bf_json_set_hex(image, "sha256", bf_image_file_sha256(run->image), BF_SHA256_LEN);
+	bf_json_set_str(image, "path", bf_image_path(run->wanted.image));
+	bf_json_set_hex(image, "sha256", bf_image_file_sha256(run->wanted.image), BF_SHA256_LEN);
 	bf_json_set_str(image, "version",
-			run->has_target_version ? bf_version_text(&run->target_version, text)
+			run->wanted.has_version ? bf_version_text(&run->wanted.version, text)
 						: NULL);
-	bf_json_set_str(image, "key", bf_image_key_name(run->image));
+	bf_json_set_str(image, "key", bf_image_key_name(run->wanted.image));
 	bf_json_set(j, "image", image);
 }
 
 static void add_conditions(struct bf_json *j, const struct bf_run *run)
 {
 	struct bf_json *c = bf_json_object();
-	const struct bf_measure *m = &run->before;
+	const struct bf_measure *m = &run->conditions.before;
 
 	if (m->has_soc)
 		bf_json_set_real(c, "soc_percent", m->soc);
@@ -173,15 +175,15 @@ static void add_link(struct bf_json *j, const struct bf_run *run)
 	uint64_t repeats = 0;
 
 	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
-		repeats += run->retry.repeats[i];
+		repeats += run->session.retry.repeats[i];
 	bf_json_set_str(l, "iface", run->job->iface);
-	bf_json_set_int(l, "rate", run->sum.line_rate);
-	bf_json_set_int(l, "sent", (int64_t)run->sum.bytes_sent);
-	bf_json_set_int(l, "skipped", (int64_t)run->sum.bytes_skipped);
+	bf_json_set_int(l, "rate", run->told.sum.line_rate);
+	bf_json_set_int(l, "sent", (int64_t)run->told.sum.bytes_sent);
+	bf_json_set_int(l, "skipped", (int64_t)run->told.sum.bytes_skipped);
 	bf_json_set_int(l, "repeats", (int64_t)repeats);
-	bf_json_set_int(l, "timeouts", (int64_t)run->retry.timeouts);
-	bf_json_set_int(l, "line_errors", (int64_t)run->sum.wire.line_errors);
-	bf_json_set_int(l, "duration_us", run->sum.total);
+	bf_json_set_int(l, "timeouts", (int64_t)run->session.retry.timeouts);
+	bf_json_set_int(l, "line_errors", (int64_t)run->told.sum.wire.line_errors);
+	bf_json_set_int(l, "duration_us", run->told.sum.total);
 	bf_json_set(j, "link", l);
 }
 
@@ -190,11 +192,11 @@ static void add_profile(struct bf_json *j, const struct bf_run *run)
 {
 	struct bf_json *p;
 
-	if (!run->profile.sha256[0])
+	if (!run->given.profile.sha256[0])
 		return;
 	p = bf_json_object();
-	bf_json_set_str(p, "name", run->profile.name);
-	bf_json_set_str(p, "sha256", run->profile.sha256);
+	bf_json_set_str(p, "name", run->given.profile.name);
+	bf_json_set_str(p, "sha256", run->given.profile.sha256);
 	bf_json_set(j, "profile", p);
 }
 
@@ -203,7 +205,7 @@ static struct bf_json *overrides(const struct bf_run *run)
 	struct bf_json *list = bf_json_array();
 
 	for (unsigned i = 0; i < BF_ALLOW_COUNT; i++) {
-		if (run->overrides & 1u << i)
+		if (run->told.overrides & 1u << i)
 			bf_json_add_str(list, bf_allow_info((enum bf_allow)i)->name);
 	}
 	return list;
@@ -214,7 +216,8 @@ static char *compose(const struct bf_run *run, const struct bf_outcome *out, con
 	BF_AUTO(bf_json) *j = bf_json_object();
 
 	bf_json_set_int(j, "v", 1);
-	bf_json_set_int(j, "wall_us", run->closed_wall ? run->closed_wall : bf_wall(run->clock));
+	bf_json_set_int(j, "wall_us",
+			run->time.closed_wall ? run->time.closed_wall : bf_wall(run->clock));
 	bf_json_set_str(j, "user", run->job->user);
 	bf_json_set_str(j, "tool", run->job->tool_version);
 	bf_json_set_str(j, "job", bf_job_name(run->job->kind));
@@ -224,9 +227,9 @@ static char *compose(const struct bf_run *run, const struct bf_outcome *out, con
 	add_conditions(j, run);
 	bf_json_set(j, "overrides", overrides(run));
 	add_profile(j, run);
-	if (run->has_backup)
-		bf_json_set_str(j, "backup", run->backup_path);
-	bf_json_set_int(j, "regions_restored", run->sum.regions_restored);
+	if (run->archives.way_back)
+		bf_json_set_str(j, "backup", run->archives.path);
+	bf_json_set_int(j, "regions_restored", run->told.sum.regions_restored);
 	add_link(j, run);
 	bf_json_set_str(j, "result", bf_rc_info(out->rc)->exit_name);
 	bf_json_set_str(j, "state", bf_state_name(out->state));

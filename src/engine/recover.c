@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "recover.h"
-
-#include "run.h"
 
 #define REPEAT_WAIT    BF_MS(100)
 #define RECONNECT_TIME BF_SEC(15) /* for a pack that lost its power to start again */
+
+#include "run.h"
 #define RECONNECT_PACE BF_MS(250)
 #define REOPEN_TIME \
 	BF_SEC(10) /* for an adapter that was plugged again, or a port that re-enumerates */
@@ -99,15 +98,15 @@ static bool is_silence(enum bf_rc rc)
 /* A restart takes the agreed rate with it: that is where to listen if there is no answer here. */
 static void to_first_rate(struct bf_run *run)
 {
-	if (!run->proto || run->rate == run->first_rate || !run->proto->ops->default_rate)
-		return;
-	run->proto->ops->default_rate(run->proto);
-	run->rate = run->first_rate;
+	if (run->session.proto && run->wire.rate != run->wire.first_rate &&
+	    run->session.proto->ops->default_rate)
+		bf_rate_restarted(run);
 }
 
 static enum bf_rc reopen(struct bf_run *run, struct bf_err *err)
 {
-	enum bf_rc rc = bf_transport_reopen(run->transport, bf_in(run->clock, REOPEN_TIME), err);
+	enum bf_rc rc =
+		bf_transport_reopen(run->wire.transport, bf_in(run->clock, REOPEN_TIME), err);
 
 	bf_model_link(&run->model, rc != BF_OK && rc != BF_E_INTERRUPTED);
 	return rc;
@@ -116,13 +115,13 @@ static enum bf_rc reopen(struct bf_run *run, struct bf_err *err)
 /* As it was before: open for writing, or for reading only. */
 static enum bf_rc enter_as_before(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 	enum bf_rc rc;
 
-	if (run->authenticated)
+	if (run->session.authenticated)
 		rc = bf_run_enter(run, err);
 	else
-		rc = ops->connect ? ops->connect(run->proto, BF_ENTRY_READ, err) : BF_OK;
+		rc = ops->connect ? ops->connect(run->session.proto, BF_ENTRY_READ, err) : BF_OK;
 	if (rc)
 		to_first_rate(run);
 	return rc;
@@ -162,28 +161,28 @@ struct trouble {
 /* Reconnects; a pack that answers at its first rate only has lost more than a message. */
 static enum bf_rc rejoin(struct bf_run *run, enum bf_ask ask, enum bf_met met, struct bf_err *err)
 {
-	uint32_t rate = run->rate;
+	uint32_t rate = run->wire.rate;
 	struct bf_err unused;
 	enum bf_rc rc = bf_reconnect(run, err);
 
 	if (rc || ask != BF_ASK_READ)
 		return rc;
-	if (met == BF_MET_REFUSED || rate != run->rate)
+	if (met == BF_MET_REFUSED || rate != run->wire.rate)
 		bf_say_restarted(run);
 	bf_err_init(&unused);
-	if (rate != run->rate)
+	if (rate != run->wire.rate)
 		(void)bf_rate_change(run, rate, &unused);
 	return BF_OK;
 }
 
 static bool answers(struct bf_run *run)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 	struct bf_err unused;
 
 	for (unsigned i = 0; ops->ping && i < LOOKS; i++) {
 		bf_err_init(&unused);
-		if (!ops->ping(run->proto, &unused) || unused.dev_refused)
+		if (!ops->ping(run->session.proto, &unused) || unused.dev_refused)
 			return true;
 	}
 	return false;
@@ -208,7 +207,7 @@ static bool reconnects(const struct bf_run *run, const struct policy *p, enum bf
 {
 	if (p->act != PATIENT)
 		return p->act == RECONNECT;
-	return ask == BF_ASK_READ ? failures % 3 == 0 : failures > 1 && run->authenticated;
+	return ask == BF_ASK_READ ? failures % 3 == 0 : failures > 1 && run->session.authenticated;
 }
 
 /* BF_OK: the call may be made again, or was taken (*ret_done). */
@@ -274,62 +273,62 @@ enum bf_rc bf_call(struct bf_run *run, const struct bf_call *c, struct bf_err *e
 			bf_fail(err, rc, "%s", bf_rc_info(rc)->meaning);
 		start = bf_now(run->clock);
 		rc = recover(run, c, &t, &done, err);
-		run->sum.retries += bf_now(run->clock) - start;
+		bf_spent(run, BF_SPENT_RETRIES, start);
 		if (rc)
 			return err->rc ? err->rc : rc;
 		bf_err_init(err);
 		if (done)
 			return BF_OK;
-		run->retry.repeats[c->ask == BF_ASK_TRANSFER ? run->proto->ops->loader->piece_class
-							     : counted_as[c->ask]]++;
+		bf_session_repeated(run, c->ask == BF_ASK_TRANSFER
+						 ? run->session.proto->ops->loader->piece_class
+						 : counted_as[c->ask]);
 		rc = bf_run_stop(run, err);
 		if (rc)
 			return rc;
 	}
 }
 
-struct plain {
-	enum bf_rc (*call)(struct bf_run *run, struct bf_err *err);
-};
-
-static enum bf_rc call_plain(struct bf_run *run, void *ctx, struct bf_err *err)
+enum bf_rc bf_call_question(struct bf_run *run, const char *what,
+			    enum bf_rc (*call)(struct bf_run *run, void *ctx, struct bf_err *err),
+			    void *ctx, struct bf_err *err)
 {
-	return ((struct plain *)ctx)->call(run, err);
-}
-
-enum bf_rc bf_run_repeat(struct bf_run *run, const char *what,
-			 enum bf_rc (*call)(struct bf_run *run, struct bf_err *err),
-			 struct bf_err *err)
-{
-	struct plain plain = { call };
-
 	return bf_call(
 		run,
-		&(struct bf_call){
-			.ask = BF_ASK_QUESTION, .what = what, .call = call_plain, .ctx = &plain },
+		&(struct bf_call){ .ask = BF_ASK_QUESTION, .what = what, .call = call, .ctx = ctx },
 		err);
+}
+
+static enum bf_rc ask(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	(void)ctx;
+	return bf_run_ask(run, err);
+}
+
+enum bf_rc bf_ask_what_runs(struct bf_run *run, struct bf_err *err)
+{
+	return bf_call_question(run, "asking what runs", ask, NULL, err);
 }
 
 /* ---- waiting for a pack ---- */
 
 static enum bf_rc await_once(struct bf_run *run, bf_time deadline, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 	enum bf_rc rc = BF_OK;
 
 	bf_err_init(err);
 	if (run->model.link_gone) {
-		rc = bf_transport_reopen(run->transport, deadline, err);
+		rc = bf_transport_reopen(run->wire.transport, deadline, err);
 		if (rc && rc != BF_E_UNSUPPORTED)
 			return rc;
 		bf_err_init(err);
 		rc = BF_OK;
 		/* The port is back with the line as it was set last; the pack starts at its own. */
 		if (ops->default_rate)
-			ops->default_rate(run->proto);
+			ops->default_rate(run->session.proto);
 	}
 	if (ops->await)
-		rc = ops->await(run->proto, deadline, err);
+		rc = ops->await(run->session.proto, deadline, err);
 	return rc ? rc : bf_run_ask(run, err);
 }
 
@@ -357,7 +356,7 @@ void bf_last_look(struct bf_run *run)
 {
 	struct bf_err unused;
 
-	if (!run->proto || run->clock->ended)
+	if (!run->session.proto || run->clock->ended)
 		return;
 	bf_err_init(&unused);
 	if (!run->model.link_gone && !bf_run_ask(run, &unused))
@@ -388,23 +387,17 @@ static bool meet(struct bf_run *run)
 
 static bool has_restarted(const struct bf_run *run, const struct bf_err *why, uint32_t rate)
 {
-	const struct bf_ident *then = &run->ident, *now = &run->now;
+	const struct bf_ident *then = &run->session.ident, *now = &run->session.now;
 
-	return why->dev_forgot || run->restarted || rate != run->rate ||
+	return why->dev_forgot || run->told.restarted || rate != run->wire.rate ||
 	       (then->boot_count && then->boot_count != now->boot_count) ||
 	       (then->reset_reason && then->reset_reason != now->reset_reason);
-}
-
-static void forget(struct bf_run *run)
-{
-	run->authenticated = false;
-	run->read_cap = run->piece_cap = 0;
 }
 
 /* What is certain goes first, and the counts of what the silence cost say nothing about the line. */
 static void name_silence(struct bf_run *run, struct bf_err *err)
 {
-	run->fell_silent = true;
+	run->recovery.fell_silent = true;
 	bf_likely(err, "the pack stopped responding: check its power and the connectors");
 }
 
@@ -413,12 +406,12 @@ static bool can_ask(const struct bf_run *run, const struct bf_err *why)
 	bool silence = why->rc == BF_E_TIMEOUT || why->rc == BF_E_LINK || why->rc == BF_E_NODEV ||
 		       why->dev_forgot;
 
-	return silence && run->proto && run->proto->ops->ping;
+	return silence && run->session.proto && run->session.proto->ops->ping;
 }
 
 void bf_name_silence(struct bf_run *run, struct bf_err *err)
 {
-	if (run->model.stage != BF_STAGE_NONE && !run->fell_silent && can_ask(run, err) &&
+	if (run->model.stage != BF_STAGE_NONE && !run->recovery.fell_silent && can_ask(run, err) &&
 	    !answers(run))
 		name_silence(run, err);
 }
@@ -426,16 +419,16 @@ void bf_name_silence(struct bf_run *run, struct bf_err *err)
 bool bf_begin_again(struct bf_run *run, const char *doing, struct bf_err *err)
 {
 	const struct bf_err why = *err;
-	uint32_t rate = run->rate;
+	uint32_t rate = run->wire.rate;
 
 	if (!can_ask(run, &why) || run->model.stage != BF_STAGE_NONE)
 		return false;
-	if (run->begun_again) {
+	if (run->recovery.begun_again) {
 		bf_likely(err, "the pack restarts or falls silent again and again: a weak supply, "
 			       "a watchdog, or a loose plug");
 		return false;
 	}
-	run->begun_again = true;
+	run->recovery.begun_again = true;
 	if (!meet(run)) {
 		if (!bf_run_stop(run, err))
 			name_silence(run, err);
@@ -446,7 +439,6 @@ bool bf_begin_again(struct bf_run *run, const char *doing, struct bf_err *err)
 		       ? "the pack restarted"
 		       : "the pack fell silent, as in a restart, and answers again",
 	       doing);
-	forget(run);
 	bf_err_init(err);
 	return true;
 }

@@ -10,6 +10,12 @@
 
 struct bf_run;
 
+/* writer: recover.c */
+struct bf_recovery {
+	bool begun_again; /* after a restart before anything was changed */
+	bool fell_silent; /* ... and it did not answer any more */
+};
+
 /* What was asked: the retry class of a whole step of work. The class of a single request below it is the
  * protocol's (enum bf_retry_class), with the same policy behind it (bf_retry_again). */
 enum bf_ask {
@@ -52,9 +58,11 @@ struct bf_call {
 /* The call, made again as the table says. Failures of attempts that were repeated are events, not errors. */
 enum bf_rc bf_call(struct bf_run *run, const struct bf_call *call, struct bf_err *err);
 /* bf_call for a question without anything else to it. */
-enum bf_rc bf_run_repeat(struct bf_run *run, const char *what,
-			 enum bf_rc (*call)(struct bf_run *run, struct bf_err *err),
-			 struct bf_err *err);
+enum bf_rc bf_call_question(struct bf_run *run, const char *what,
+			    enum bf_rc (*call)(struct bf_run *run, void *ctx, struct bf_err *err),
+			    void *ctx, struct bf_err *err);
+/* bf_run_ask, made again as the table says. */
+enum bf_rc bf_ask_what_runs(struct bf_run *run, struct bf_err *err);
 
 /*
  * Joins the session again: the interface opened anew when it disappeared, the session entered as it was

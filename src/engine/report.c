@@ -5,7 +5,7 @@
 
 #include "bmsflash/shell.h"
 
-#include "recover.h"
+#include "report.h"
 #include "run.h"
 
 /* ==== causes and commands ==== */
@@ -20,9 +20,9 @@
 static void advise_bus(const struct bf_run *run, struct bf_err *err)
 {
 	struct bf_bus_report r = { 0 };
-	const char *name = run->transport->name;
+	const char *name = run->wire.transport->name;
 
-	run->transport->ops->bus->report(run->transport, &r);
+	run->wire.transport->ops->bus->report(run->wire.transport, &r);
 	if (r.state == BF_BUS_OFF)
 		bf_likely(err,
 			  "'%s' is bus-off: CAN-H and CAN-L shorted or swapped, a terminator "
@@ -40,17 +40,17 @@ static void advise_bus(const struct bf_run *run, struct bf_err *err)
 			  "%u receive errors stand: another bit rate is on the bus, or noise; "
 			  "check termination and shield",
 			  r.rx_errors);
-	else if (run->transport->stats.rx_frames == run->wire_first.rx_frames)
+	else if (run->wire.transport->stats.rx_frames == run->wire.first.rx_frames)
 		bf_likely(err, "not one frame was heard: power of the pack, wiring, identifiers");
 }
 
 static void advise_stream(const struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_wire_stats *s = &run->transport->stats;
+	const struct bf_wire_stats *s = &run->wire.transport->stats;
 	struct bf_line_report r = { .latency_timer_ms = -1 };
 
-	run->transport->ops->stream->report(run->transport, &r);
-	if (s->rx_bytes == run->wire_first.rx_bytes)
+	run->wire.transport->ops->stream->report(run->wire.transport, &r);
+	if (s->rx_bytes == run->wire.first.rx_bytes)
 		bf_likely(err,
 			  "not one byte was heard: power of the pack, A and B swapped, or "
 			  "another rate than %u baud",
@@ -75,30 +75,31 @@ static void advise_stream(const struct bf_run *run, struct bf_err *err)
 /* The line was raised by agreement, and that was too much for it. */
 static void advise_rate(const struct bf_run *run, struct bf_err *err)
 {
-	bool stream = run->transport->ops->wire == BF_WIRE_STREAM;
+	bool stream = run->wire.transport->ops->wire == BF_WIRE_STREAM;
 
-	if (!run->moving || !run->first_rate || run->rate <= run->first_rate)
+	if (!run->told.moving || !run->wire.first_rate || run->wire.rate <= run->wire.first_rate)
 		return;
 	bf_likely(err,
 		  "the line was raised from %u to %u bit/s; a long cable or missing termination "
 		  "carries the lower rate: %s %u",
-		  run->first_rate, run->rate, stream ? "--baud" : "--bitrate", run->first_rate);
+		  run->wire.first_rate, run->wire.rate, stream ? "--baud" : "--bitrate",
+		  run->wire.first_rate);
 }
 
 static void advise_line(const struct bf_run *run, struct bf_err *err)
 {
-	uint64_t lost = run->retry.timeouts, damaged = run->retry.damaged;
+	uint64_t lost = run->session.retry.timeouts, damaged = run->session.retry.damaged;
 
-	if (lost + damaged && !run->fell_silent)
+	if (lost + damaged && !run->recovery.fell_silent)
 		bf_likely(err,
 			  "%llu answer%s lost and %llu came damaged on the way: cable, "
 			  "connector or termination",
 			  (unsigned long long)lost, lost == 1 ? " was" : "s were",
 			  (unsigned long long)damaged);
-	if (!run->transport)
+	if (!run->wire.transport)
 		return;
 	advise_rate(run, err);
-	switch (run->transport->ops->wire) {
+	switch (run->wire.transport->ops->wire) {
 	case BF_WIRE_BUS:
 		advise_bus(run, err);
 		return;
@@ -178,9 +179,9 @@ static const struct {
  * restart loop, is named where the pack's own word about its restarts is at hand (boot.c). */
 static enum bf_pattern pattern_of(const struct bf_run *run, const struct bf_err *err)
 {
-	if (err->rc == BF_E_AUTH && run->proto)
+	if (err->rc == BF_E_AUTH && run->session.proto)
 		return BF_PATTERN_AUTH;
-	if (run->moving && rows[err->rc].line && run->transport)
+	if (run->told.moving && rows[err->rc].line && run->wire.transport)
 		return BF_PATTERN_TRANSFER;
 	return BF_PATTERN_NONE;
 }
@@ -218,17 +219,17 @@ static bf_time adapter_wait(const struct bf_run *run)
 	struct bf_line_report r = { .latency_timer_ms = -1 };
 	uint64_t answers = 0;
 
-	if (!run->transport->ops->stream)
+	if (!run->wire.transport->ops->stream)
 		return 0;
-	run->transport->ops->stream->report(run->transport, &r);
+	run->wire.transport->ops->stream->report(run->wire.transport, &r);
 	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
-		answers += run->retry.requests[i];
+		answers += run->session.retry.requests[i];
 	return r.latency_timer_ms > 1 ? (bf_time)answers * BF_MS(r.latency_timer_ms) : 0;
 }
 
 static void fill_line(struct bf_run *run, struct bf_line_figures *f)
 {
-	const struct bf_linktest *t = &run->line_before;
+	const struct bf_linktest *t = &run->wire.line_before;
 	struct bf_line_report line = { .latency_timer_ms = -1 };
 	struct bf_bus_report bus = { 0 };
 
@@ -237,16 +238,16 @@ static void fill_line(struct bf_run *run, struct bf_line_figures *f)
 				       .best = t->best,
 				       .mean = t->mean,
 				       .worst = t->worst,
-				       .rate_steps = run->rate_steps,
+				       .rate_steps = run->transfer.rate_steps,
 				       .latency_timer_ms = -1 };
-	if (run->transport->ops->stream) {
-		run->transport->ops->stream->report(run->transport, &line);
+	if (run->wire.transport->ops->stream) {
+		run->wire.transport->ops->stream->report(run->wire.transport, &line);
 		f->stream = true;
 		f->echo = line.echo;
 		f->latency_timer_ms = line.latency_timer_ms;
 	}
-	if (run->transport->ops->bus) {
-		run->transport->ops->bus->report(run->transport, &bus);
+	if (run->wire.transport->ops->bus) {
+		run->wire.transport->ops->bus->report(run->wire.transport, &bus);
 		f->bus_state = bf_bus_state_text(bus.state);
 		f->tx_errors = bus.tx_errors;
 		f->rx_errors = bus.rx_errors;
@@ -269,27 +270,29 @@ static void share_out(struct bf_summary *s, double limit)
 
 void bf_summary_show(struct bf_run *run)
 {
-	struct bf_summary *s = &run->sum;
-	double limit = bf_wire_limit(run->transport,
-				     run->worked_rate ? run->worked_rate : run->agreed_rate);
+	struct bf_summary sum = run->told.sum, *s = &sum;
+	double limit = bf_wire_limit(run->wire.transport, run->transfer.worked_rate
+								  ? run->transfer.worked_rate
+								  : run->wire.agreed_rate);
 	bf_time moving = s->transfer + s->wait_pack;
 
-	if (!run->proto && !run->model.runs)
+	if (!run->session.proto && !run->model.runs)
 		return; /* nobody was met */
-	s->total = bf_now(run->clock) - run->started;
-	s->retry = run->retry;
-	s->retries += run->retry.lost_us;
-	s->wire = run->transport->stats;
-	subtract(&s->wire, &run->wire_first);
+	s->total = bf_now(run->clock) - run->time.started;
+	s->retry = run->session.retry;
+	s->retries += run->session.retry.lost_us;
+	s->wire = run->wire.transport->stats;
+	subtract(&s->wire, &run->wire.first);
 	s->wait_adapter = adapter_wait(run);
 	fill_line(run, &s->line);
-	s->line_rate = run->worked_rate   ? run->worked_rate
-		       : run->agreed_rate ? run->agreed_rate
-					  : run->rate;
+	s->line_rate = run->transfer.worked_rate ? run->transfer.worked_rate
+		       : run->wire.agreed_rate   ? run->wire.agreed_rate
+						 : run->wire.rate;
 	s->rate = moving > 0 ? (double)s->bytes_sent / ((double)moving / 1e6) : 0;
 	s->wire_share = limit > 0 ? s->rate * bf_sum_on_wire(s) / limit : -1;
 	share_out(s, limit);
 	s->virtual_time = bf_clock_is_virtual(run->clock);
+	bf_sum_end(run, s);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_SUMMARY, .summary = s });
 }
 
@@ -304,10 +307,10 @@ static const char *old_name(const struct bf_run *run, char dst[NAME])
 {
 	char text[BF_VERSION_TEXT];
 	/* A run that took up an earlier one found the new firmware. */
-	const char *v = run->model.went_back ? bf_ident_version(&run->now, text) : NULL;
+	const char *v = run->model.went_back ? bf_ident_version(&run->session.now, text) : NULL;
 
 	if (!v)
-		v = bf_ident_version(&run->ident, text);
+		v = bf_ident_version(&run->session.ident, text);
 	snprintf(dst, NAME, "Old firmware%s%s", v ? " " : "", v ? v : "");
 	return dst;
 }
@@ -316,8 +319,8 @@ static const char *new_name(const struct bf_run *run, const char *what, char dst
 {
 	char text[BF_VERSION_TEXT];
 
-	snprintf(dst, NAME, "%s%s%s", what, run->has_target_version ? " " : "",
-		 run->has_target_version ? bf_version_text(&run->target_version, text) : "");
+	snprintf(dst, NAME, "%s%s%s", what, run->wanted.has_version ? " " : "",
+		 run->wanted.has_version ? bf_version_text(&run->wanted.version, text) : "");
 	return dst;
 }
 
@@ -334,21 +337,21 @@ static void recovery_command(const struct bf_run *run, struct bf_err *err)
 	const struct bf_model *m = &run->model;
 	bool bad = m->holds == BF_HOLDS_BAD || m->failed_test || bf_met_of(err) == BF_MET_REFUSED;
 
-	if (run->has_backup && bad && !m->old_blocked && bf_model_one_place(m))
-		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
+	if (run->archives.way_back && bad && !m->old_blocked && bf_model_one_place(m))
+		bf_next_command(run, BF_JOB_ROLLBACK, run->archives.path, err);
 	else
 		bf_next_command(run, run->job->kind, run->job->restore_from, err);
 }
 
 static void data_command(const struct bf_run *run, struct bf_err *err)
 {
-	if (!run->backup_path[0])
+	if (!run->archives.path[0])
 		bf_next_command(run, BF_JOB_PROBE, NULL, err); /* it was kept in memory alone */
 	else if (run->model.data == BF_DATA_LOST_FIXED)
 		bf_next_argv(err, NULL,
-			     (const char *const[]){ "tar", "-xf", run->backup_path, NULL });
+			     (const char *const[]){ "tar", "-xf", run->archives.path, NULL });
 	else
-		bf_next_command(run, BF_JOB_ROLLBACK, run->backup_path, err);
+		bf_next_command(run, BF_JOB_ROLLBACK, run->archives.path, err);
 }
 
 static void next_command(const struct bf_run *run, enum bf_end_next next, struct bf_err *err)
@@ -494,7 +497,7 @@ static void say_flash(const struct bf_run *run, struct bf_outcome *out)
 		out->state = end.state;
 		snprintf(s, cap, "%s is written and started; the pack cannot prove it.",
 			 new_name(run, "Firmware", name));
-	} else if (run->reverting || run->job->restore_from) {
+	} else if (run->job->kind == BF_JOB_ROLLBACK) {
 		out->state = BF_STATE_OLD;
 		snprintf(s, cap, "%s is again running, proven by the pack.",
 			 new_name(run, "Old firmware", name));
@@ -522,7 +525,7 @@ static void say_success(const struct bf_run *run, struct bf_outcome *out)
 			snprintf(s, cap, "Dry run: nothing was read or written.");
 		else
 			snprintf(s, cap, "Backup written to '%s'; nothing was changed in the pack.",
-				 run->backup_path);
+				 run->archives.path);
 		break;
 	case BF_JOB_VERIFY:
 		if (bf_job_checks_record(run->job)) {

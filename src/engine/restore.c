@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bmsflash/file.h"
-
-#include "run.h"
+#include "phases.h"
 
 /* ==== firmware ==== */
 
@@ -32,14 +30,16 @@ static bool is_signed(const struct bf_run *run, const struct bf_backup *b)
 	struct bf_err unused;
 
 	bf_err_init(&unused);
-	return bf_image_from_backup(b, bf_backup_firmware(b), run->ring, &image, &unused) == BF_OK;
+	return bf_image_from_backup(b, bf_backup_firmware(b), run->given.ring, &image, &unused) ==
+	       BF_OK;
 }
 
 static enum bf_rc check_origin(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("archive-origin", BF_ALLOW_FOREIGN_ARCHIVE);
-	bool ours = bf_backup_trusted(run->from), alone = bf_backup_rows(run->from) == 1;
-	bool good = ours || is_signed(run, run->from);
+	bool ours = bf_backup_trusted(run->archives.from),
+	     alone = bf_backup_rows(run->archives.from) == 1;
+	bool good = ours || is_signed(run, run->archives.from);
 
 	snprintf(check.limit, sizeof(check.limit), "sealed by this user on this computer");
 	snprintf(check.got, sizeof(check.got), "%s",
@@ -49,7 +49,7 @@ static enum bf_rc check_origin(struct bf_run *run, struct bf_err *err)
 			 : "made elsewhere, configuration is never signed");
 	if (!bf_check_decide(run, &check, ours || (good && alone), BF_E_SIGNATURE, err)) {
 		if (!ours && !(good && alone))
-			bf_backup_accept(run->from);
+			bf_backup_accept(run->archives.from);
 		return BF_OK;
 	}
 	bf_likely(err, "it was made on another computer, or by another user (with sudo, for one)");
@@ -61,8 +61,8 @@ enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err)
 {
 	const char *path = run->job->restore_from;
 
-	if (bf_backup_open(path, run->job->data_folder, &run->from, err) ||
-	    need_firmware(run->from, err) || check_origin(run, err))
+	if (bf_backup_open(path, run->job->data_folder, &run->archives.from, err) ||
+	    need_firmware(run->archives.from, err) || check_origin(run, err))
 		return bf_while(err, "checking the backup '%s'", path);
 	return BF_OK;
 }
@@ -78,7 +78,8 @@ static enum bf_rc of_another_pack(const struct bf_run *run, struct bf_err *err)
 {
 	bf_fail(err, BF_E_INCOMPATIBLE,
 		"The backup is of another pack: serial number %s, this pack has %s.",
-		serial_of(run->from), run->ident.serial[0] ? run->ident.serial : "none");
+		serial_of(run->archives.from),
+		run->session.ident.serial[0] ? run->session.ident.serial : "none");
 	bf_likely(err, "another pack is connected, or another backup was named");
 	return err->rc;
 }
@@ -86,20 +87,21 @@ static enum bf_rc of_another_pack(const struct bf_run *run, struct bf_err *err)
 static enum bf_rc match(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("archive-pack", BF_ALLOW_FOREIGN_ARCHIVE);
-	enum bf_same_pack same = bf_backup_is_of(run, run->from);
+	enum bf_same_pack same = bf_backup_is_of(run, run->archives.from);
 
 	if (same == BF_PACK_OTHER)
 		return of_another_pack(run, err);
 	snprintf(check.got, sizeof(check.got),
-		 "serial number of the backup %.24s, of the pack %.24s", serial_of(run->from),
-		 run->ident.serial[0] ? run->ident.serial : "none");
+		 "serial number of the backup %.24s, of the pack %.24s",
+		 serial_of(run->archives.from),
+		 run->session.ident.serial[0] ? run->session.ident.serial : "none");
 	snprintf(check.limit, sizeof(check.limit), "one serial number that no other pack has");
 	if (bf_check_decide(run, &check, same == BF_PACK_SAME, BF_E_INCOMPATIBLE, err)) {
 		bf_likely(err, "the pack has no serial number of its own yet, or its bootloader "
 			       "tells none");
 		return err->rc;
 	}
-	run->own_image = bf_backup_trusted(run->from) && same == BF_PACK_SAME;
+	bf_wanted_own(run, bf_backup_trusted(run->archives.from) && same == BF_PACK_SAME);
 	return BF_OK;
 }
 
@@ -108,18 +110,15 @@ static void set_target(struct bf_run *run, const struct bf_backup *b)
 {
 	const struct bf_backup_row *row = bf_backup_firmware(b);
 
-	bf_run_target(run);
+	struct bf_version version;
+
 	if (!bf_backup_trusted(b))
 		return;
-	run->has_place = true; /* it goes where it came from, whatever verifies it */
-	run->place_addr = row->addr;
-	run->place_alt = row->alt;
-	if (row->version && bf_version_parse(row->version, &run->target_version))
-		run->has_target_version = true;
-	if (row->digest_len) {
-		memcpy(run->target_digest, row->digest, row->digest_len);
-		run->target_digest_len = row->digest_len;
-	}
+	/* It goes where it came from, whatever verifies it. */
+	bf_wanted_place(run, true, row->addr, row->alt);
+	bf_wanted_told(run,
+		       row->version && bf_version_parse(row->version, &version) ? &version : NULL,
+		       row->digest, row->digest_len);
 }
 
 enum bf_rc bf_restore_image(struct bf_run *run, const struct bf_backup *b, struct bf_err *err)
@@ -127,13 +126,12 @@ enum bf_rc bf_restore_image(struct bf_run *run, const struct bf_backup *b, struc
 	struct bf_image *image = NULL;
 
 	if (need_firmware(b, err) ||
-	    bf_image_from_backup(b, bf_backup_firmware(b), run->ring, &image, err))
+	    bf_image_from_backup(b, bf_backup_firmware(b), run->given.ring, &image, err))
 		return err->rc;
 	bf_todo_done(&run->todo);
-	bf_image_free(run->image);
-	run->image = image;
-	if (b == run->saved)
-		run->own_image = true;
+	bf_wanted_image(run, image);
+	if (b == run->archives.saved)
+		bf_wanted_own(run, true);
 	set_target(run, b);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_IMAGE,
 					.image = { bf_backup_path(b), bf_image_key_name(image),
@@ -143,7 +141,7 @@ enum bf_rc bf_restore_image(struct bf_run *run, const struct bf_backup *b, struc
 
 enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err)
 {
-	return match(run, err) ? err->rc : bf_restore_image(run, run->from, err);
+	return match(run, err) ? err->rc : bf_restore_image(run, run->archives.from, err);
 }
 
 /* ==== configuration and calibration ==== */
@@ -172,8 +170,8 @@ static const struct bf_region *home_of(const struct bf_run *run, const struct bf
 {
 	enum bf_region_kind kind = is_calibration(row) ? BF_REGION_CALIBRATION : BF_REGION_CONFIG;
 
-	for (size_t i = 0; i < run->ident.n_regions; i++) {
-		const struct bf_region *r = &run->ident.regions[i];
+	for (size_t i = 0; i < run->session.ident.n_regions; i++) {
+		const struct bf_region *r = &run->session.ident.regions[i];
 
 		if (r->kind == kind && r->addr == row->addr && r->alt == row->alt &&
 		    r->size == row->len)
@@ -197,8 +195,8 @@ static enum bf_rc same_by_hash(const struct data *d, bool *ret_same)
 	struct bf_err unused;
 	enum bf_rc rc;
 
-	if (!bf_run_can(d->run, BF_CAP_HASH) || !d->run->proto->ops->loader->hash_units || !n ||
-	    n > UNITS_MAX || d->region->size % unit)
+	if (!bf_run_can(d->run, BF_CAP_HASH) || !d->run->session.proto->ops->loader->hash_units ||
+	    !n || n > UNITS_MAX || d->region->size % unit)
 		return BF_E_UNSUPPORTED;
 	got = calloc(n, sizeof(*got));
 	if (!got)
@@ -249,7 +247,6 @@ static enum bf_rc write_region(const struct data *d, const struct bf_image *imag
 	const struct bf_segment *segments;
 	const struct bf_region *r = d->region;
 	struct bf_run *run = d->run;
-	size_t bytes = run->todo.bytes, skipped = run->todo.skipped;
 	struct bf_item item = { .region = r, .erase_addr = r->addr };
 	enum bf_rc rc = BF_OK;
 
@@ -264,13 +261,7 @@ static enum bf_rc write_region(const struct data *d, const struct bf_image *imag
 		item.erase_size = r->size;
 		rc = bf_erase_range(run, r, r->addr, r->size, false, err);
 	}
-	run->todo.bytes = segments[0].len;
-	run->todo.skipped = 0;
-	if (!rc)
-		rc = bf_item_move(run, &item, 0, err);
-	run->todo.bytes = bytes;
-	run->todo.skipped = skipped;
-	return rc;
+	return rc ? rc : bf_item_move(run, &item, 0, segments[0].len, err);
 }
 
 static enum bf_rc put_back(const struct data *d, struct bf_err *err)
@@ -286,8 +277,7 @@ static enum bf_rc put_back(const struct data *d, struct bf_err *err)
 			       "'%s' does not hold what was written to it, %zu bytes at %08x",
 			       d->row->name, d->row->len, d->region->addr);
 	tell(d, "restored");
-	d->run->sum.regions_restored++;
-	d->run->sum.bytes_restored += d->row->len;
+	bf_sum_restored(d->run, d->row->len);
 	return BF_OK;
 }
 
@@ -348,7 +338,7 @@ size_t bf_data_count(const struct bf_backup *b)
 
 bool bf_data_comparable(const struct bf_run *run)
 {
-	return bf_run_can(run, BF_CAP_READ) && run->proto->ops->loader->read &&
+	return bf_run_can(run, BF_CAP_READ) && run->session.proto->ops->loader->read &&
 	       !bf_run_can(run, BF_CAP_SINK);
 }
 
@@ -365,8 +355,8 @@ enum bf_rc bf_data_look(struct bf_run *run, const struct bf_backup *b, struct bf
 
 static const struct bf_region *app_of(const struct bf_run *run, const struct bf_backup_row *row)
 {
-	for (size_t i = 0; row && i < run->ident.n_regions; i++) {
-		const struct bf_region *r = &run->ident.regions[i];
+	for (size_t i = 0; row && i < run->session.ident.n_regions; i++) {
+		const struct bf_region *r = &run->session.ident.regions[i];
 
 		if (r->kind == BF_REGION_APP && r->addr == row->addr && r->alt == row->alt &&
 		    r->size >= row->len && (r->access & BF_ACCESS_READ))
@@ -411,8 +401,8 @@ static enum bf_rc firmware_agrees(struct bf_run *run, const struct bf_backup *b,
 	return BF_OK;
 }
 
-enum bf_rc bf_data_agrees(struct bf_run *run, const struct bf_backup *b, bool config_may_differ,
-			  bool *ret, struct bf_err *err)
+static enum bf_rc data_agrees(struct bf_run *run, const struct bf_backup *b, bool config_may_differ,
+			      bool *ret, struct bf_err *err)
 {
 	struct bf_data_look l;
 
@@ -450,7 +440,7 @@ enum bf_rc bf_data_put_back(struct bf_run *run, const struct bf_backup *b, struc
 
 enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err)
 {
-	unsigned before = run->sum.regions_restored;
+	unsigned before = run->told.sum.regions_restored;
 
 	if (!bf_data_comparable(run)) {
 		bf_say(run, BF_EV_NOTICE,
@@ -458,9 +448,9 @@ enum bf_rc bf_ph_restore_data(struct bf_run *run, struct bf_err *err)
 		       "loader cannot compare them");
 		return BF_OK;
 	}
-	if (bf_data_put_back(run, run->from, err))
+	if (bf_data_put_back(run, run->archives.from, err))
 		return err->rc;
-	if (run->todo.already_running && run->sum.regions_restored > before)
+	if (run->todo.already_running && run->told.sum.regions_restored > before)
 		bf_say(run, BF_EV_NOTICE,
 		       "configuration and calibration take effect at the pack's next restart");
 	return BF_OK;
@@ -473,7 +463,7 @@ static bool is_of_what_runs(const struct bf_run *run, const struct bf_backup *b)
 {
 	const struct bf_backup_row *row = bf_backup_firmware(b);
 	char text[BF_VERSION_TEXT];
-	const char *now = bf_ident_version(&run->ident, text);
+	const char *now = bf_ident_version(&run->session.ident, text);
 
 	return now && row && row->version && strcmp(now, row->version) == 0;
 }
@@ -489,10 +479,10 @@ static void show_backup(struct bf_run *run, const char *path, const char *why)
  * pack holds before it counts (bf_earlier_take). */
 static void open_earlier(struct bf_run *run)
 {
-	const struct bf_claimed *claimed = &run->claimed;
+	const struct bf_claimed *claimed = &run->journal.claimed;
 	const char *path = claimed->backup;
 	BF_AUTO(bf_backup) *b = NULL;
-	bool counts = run->ident.in_bootloader || (claimed->same_image && claimed->fresh);
+	bool counts = run->session.ident.in_bootloader || (claimed->same_image && claimed->fresh);
 	struct bf_err why;
 
 	if (!path[0] || run->job->restore_from)
@@ -505,33 +495,49 @@ static void open_earlier(struct bf_run *run)
 	else if (bf_backup_is_of(run, b) != BF_PACK_SAME)
 		show_backup(run, path, "no serial number proves that it is of this pack");
 	else if (counts || (claimed->started && claimed->fresh && is_of_what_runs(run, b)))
-		run->earlier = bf_steal(&b);
+		run->archives.earlier = bf_steal(&b);
+}
+
+void bf_archive_saved(struct bf_run *run, struct bf_backup *b, const char *path, bool way_back)
+{
+	bf_backup_free(run->archives.saved);
+	run->archives.saved = b;
+	run->archives.way_back = way_back;
+	snprintf(run->archives.path, sizeof(run->archives.path), "%s", path ? path : "");
+}
+
+void bf_archives_done(struct bf_run *run)
+{
+	bf_backup_free(run->archives.from);
+	bf_backup_free(run->archives.saved);
+	bf_backup_free(run->archives.earlier);
 }
 
 enum bf_rc bf_earlier_take(struct bf_run *run, struct bf_err *err)
 {
+	struct bf_backup *b;
 	bool agrees = false;
 
-	if (!run->earlier || run->saved)
+	if (!run->archives.earlier || run->archives.saved)
 		return BF_OK;
-	if (bf_data_agrees(run, run->earlier, run->claimed.started, &agrees, err))
+	if (data_agrees(run, run->archives.earlier, run->journal.claimed.started, &agrees, err))
 		return err->rc;
 	if (!agrees) {
 		show_backup(
-			run, bf_backup_path(run->earlier),
+			run, bf_backup_path(run->archives.earlier),
 			"the pack holds another configuration or calibration, or other firmware");
-		run->earlier = bf_backup_free(run->earlier);
+		run->archives.earlier = bf_backup_free(run->archives.earlier);
 		return BF_OK;
 	}
-	run->saved = bf_steal(&run->earlier);
-	run->has_backup = bf_backup_firmware(run->saved) != NULL;
-	return bf_path(run->backup_path, err, "%s", bf_backup_path(run->saved));
+	b = bf_steal(&run->archives.earlier);
+	bf_archive_saved(run, b, bf_backup_path(b), bf_backup_firmware(b) != NULL);
+	return BF_OK;
 }
 
 enum bf_rc bf_ph_resume(struct bf_run *run, struct bf_err *err)
 {
 	/* A pack that restarts while it is looked at is looked at again. */
-	run->earlier = bf_backup_free(run->earlier);
+	run->archives.earlier = bf_backup_free(run->archives.earlier);
 	if (bf_journal_look(run, err))
 		return err->rc;
 	open_earlier(run);

@@ -2,8 +2,7 @@
 /* The way back: the old firmware again, and configuration and calibration as they were. */
 #include <stdio.h>
 
-#include "recover.h"
-#include "run.h"
+#include "phases.h"
 
 /* ==== configuration and calibration ==== */
 
@@ -16,9 +15,9 @@
 /* Read in this run, once, or proven to be of this pack; NULL: there is nothing to compare with, or no way to. */
 static const struct bf_backup *reference(const struct bf_run *run)
 {
-	if (run->silent || !bf_data_comparable(run))
+	if (run->boot.silent || !bf_data_comparable(run))
 		return NULL;
-	return run->job->restore_from ? run->from : run->saved;
+	return run->job->restore_from ? run->archives.from : run->archives.saved;
 }
 
 /* Where the memory is told by the loader alone, looking took the firmware down. */
@@ -34,12 +33,12 @@ static enum bf_rc return_to_firmware(struct bf_run *run, struct bf_err *err)
 static enum bf_rc look(struct bf_run *run, const struct bf_backup *r, struct bf_data_look *ret,
 		       struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 
 	*ret = (struct bf_data_look){ 0 };
 	if (!bf_data_count(r))
 		return BF_OK;
-	if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_READ, err))
 		return bf_while(err, "preparing the pack for reading");
 	if (bf_data_look(run, r, ret, err))
 		return err->rc;
@@ -62,7 +61,7 @@ static enum bf_rc judge(struct bf_run *run, const struct bf_data_look *l, bool o
 	bf_likely(err, l->wiped ? "the new firmware erases its configuration when it starts"
 				: "the new firmware makes a configuration of its own when it "
 				  "starts");
-	bf_likely(err, "the backup '%s' holds what the pack had", run->backup_path);
+	bf_likely(err, "the backup '%s' holds what the pack had", run->archives.path);
 	bf_likely(err, "where what it has now is right: --allow new-configuration");
 	return err->rc;
 }
@@ -93,7 +92,7 @@ static enum bf_rc put_back(struct bf_run *run, const struct bf_backup *r,
 
 static bool on_trial(const struct bf_run *run)
 {
-	const struct bf_slot *active = bf_slot_active(&run->now, NULL);
+	const struct bf_slot *active = bf_slot_active(&run->session.now, NULL);
 
 	return active && (active->flags & BF_SLOT_TRIAL);
 }
@@ -138,11 +137,12 @@ static enum bf_rc keep(struct bf_run *run, const struct bf_backup *r, struct bf_
 /* A run that found the new firmware started already has read nothing itself. */
 static enum bf_rc take_earlier(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 
-	if (!run->earlier || run->saved || run->silent || !bf_data_comparable(run))
+	if (!run->archives.earlier || run->archives.saved || run->boot.silent ||
+	    !bf_data_comparable(run))
 		return BF_OK;
-	if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_READ, err))
 		return bf_while(err, "preparing the pack for reading");
 	return bf_earlier_take(run, err);
 }
@@ -152,7 +152,7 @@ enum bf_rc bf_ph_keep(struct bf_run *run, struct bf_err *err)
 	const struct bf_backup *r;
 
 	/* Looking would take it down, out of its test boot. */
-	if (run->proven_later)
+	if (run->journal.proven_later)
 		return BF_OK;
 	if (take_earlier(run, err))
 		return err->rc;
@@ -202,7 +202,7 @@ static void lost(struct bf_run *run, const struct bf_err *why)
 	bf_say(run, BF_EV_WARNING, "the configuration could not be put back: %s", why->cause);
 }
 
-void bf_keep_of_old(struct bf_run *run)
+static void keep_of_old(struct bf_run *run)
 {
 	const struct bf_backup *r = reference(run);
 	struct bf_err why;
@@ -212,7 +212,7 @@ void bf_keep_of_old(struct bf_run *run)
 		lost(run, &why);
 }
 
-void bf_keep_in_loader(struct bf_run *run)
+static void keep_in_loader(struct bf_run *run)
 {
 	const struct bf_backup *r = reference(run);
 	struct bf_err why;
@@ -255,10 +255,11 @@ static void mark_for_revert(struct bf_run *run)
 
 	bf_err_init(&err);
 	if (run->model.runs != BF_RUNS_NEW || !bf_run_can(run, BF_CAP_REVERT) ||
-	    !run->proto->ops->boot->revert)
+	    !run->session.proto->ops->boot->revert)
 		return;
 	/* Without the mark an unconfirmed image still goes at the restart. */
-	if (bf_run_enter(run, &err) || run->proto->ops->boot->revert(run->proto, &err))
+	if (bf_run_enter(run, &err) ||
+	    run->session.proto->ops->boot->revert(run->session.proto, &err))
 		bf_say(run, BF_EV_NOTICE, "the pack does not take the request to revert: %s",
 		       err.cause);
 }
@@ -288,38 +289,38 @@ static bool revert_by_restart(struct bf_run *run, struct bf_err *why)
  * writing that would leave a pack that starts nothing. */
 static bool is_blocked(const struct bf_run *run, const struct bf_meta *old)
 {
-	uint32_t counter = old->has_counter ? old->counter : run->ident.counter;
+	uint32_t counter = old->has_counter ? old->counter : run->session.ident.counter;
 
 	return run->model.runs == BF_RUNS_NEW && bf_run_can(run, BF_CAP_COUNTER) &&
-	       counter < run->now.counter;
+	       counter < run->session.now.counter;
 }
 
 static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 {
-	if (bf_restore_image(run, run->saved, err))
+	if (bf_restore_image(run, run->archives.saved, err))
 		return err->rc;
-	if (is_blocked(run, bf_image_meta(run->image))) {
+	if (is_blocked(run, bf_image_meta(run->wanted.image))) {
 		bf_model_old_blocked(&run->model);
 		return bf_fail(err, BF_E_ROLLBACK,
 			       "the pack's security counter is %u now, and the old firmware is "
 			       "below it: the new one stays",
-			       run->now.counter);
+			       run->session.now.counter);
 	}
 	bf_model_target_is_old(&run->model);
-	if (bf_run_enter(run, err) || bf_ph_plan(run, err))
+	if (bf_run_enter(run, err) || bf_plan_again(run, err))
 		return err->rc;
 	if (run->todo.n && bf_ph_write(run, err))
 		return err->rc;
 	if (bf_ph_verify(run, err))
 		return err->rc;
-	bf_keep_in_loader(run);
+	keep_in_loader(run);
 	return bf_run_restart(run, err);
 }
 
 /* By now the old firmware is the target, where the backup tells its version or digest. */
 static bool runs_backup(const struct bf_run *run, struct bf_err *err)
 {
-	bool told = run->has_target_version || run->target_digest_len;
+	bool told = run->wanted.has_version || run->wanted.digest_len;
 	enum bf_runs runs = run->model.runs;
 
 	if (runs == BF_RUNS_OLD || (!told && runs == BF_RUNS_UNTOLD))
@@ -331,17 +332,15 @@ static bool runs_backup(const struct bf_run *run, struct bf_err *err)
 	return false;
 }
 
-bool bf_write_back(struct bf_run *run, struct bf_err *err)
+static bool write_back(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_err why;
 
-	if (!run->has_backup || !run->saved || run->job->restore_from)
+	if (!run->archives.way_back || !run->archives.saved || run->job->restore_from)
 		return false;
 	bf_model_going_back(&run->model);
-	bf_say(run, BF_EV_NOTICE, "writing the old firmware back from '%s'", run->backup_path);
+	bf_say(run, BF_EV_NOTICE, "writing the old firmware back from '%s'", run->archives.path);
 	bf_err_init(&why);
-	/* The comparison must be with what is really there now. */
-	run->resumed = true;
 	if (write_backup(run, &why) || !runs_backup(run, &why)) {
 		bf_say(run, BF_EV_WARNING, "the old firmware could not be written back: %s",
 		       why.cause);
@@ -369,7 +368,7 @@ void bf_ph_write_undo(struct bf_run *run, struct bf_err *err)
 		return;
 	bf_journal_write(run);
 	if (can_go_back_now(err) && bf_model_may_write_back(&run->model))
-		(void)bf_write_back(run, err);
+		(void)write_back(run, err);
 }
 
 /* What is known of the new firmware decides: it goes where the pack, or its failed test, says that it is bad. Firmware
@@ -382,13 +381,13 @@ void bf_ph_back(struct bf_run *run, struct bf_err *err)
 		return;
 	if (bf_model_one_place(m)) {
 		if (bf_model_may_write_back(m))
-			(void)bf_write_back(run, err);
+			(void)write_back(run, err);
 		return;
 	}
 	bf_model_going_back(m);
 	bf_say(run, BF_EV_NOTICE, "going back: %s", err->cause);
 	if (m->runs == BF_RUNS_OLD || revert_by_restart(run, err)) {
-		bf_keep_of_old(run); /* the journal tells a run that is cut here what it was */
+		keep_of_old(run); /* the journal tells a run that is cut here what it was */
 		old_again(run, err);
 	}
 }

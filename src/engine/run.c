@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "recover.h"
 #include "bmsflash/shell.h"
 
 #include "run.h"
@@ -20,7 +19,7 @@ void bf_emit(struct bf_run *run, struct bf_event ev)
 {
 	if (!run->events || !run->events->fn)
 		return;
-	ev.wall_us = run->closed_wall ? run->closed_wall : bf_wall(run->clock);
+	ev.wall_us = run->time.closed_wall ? run->time.closed_wall : bf_wall(run->clock);
 	run->events->fn(run->events->ctx, &ev);
 }
 
@@ -35,11 +34,12 @@ void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...)
 	bf_emit(run, (struct bf_event){ .kind = kind, .text = text });
 }
 
-void bf_progress_begin(struct bf_run *run, const char *phase, double base, double weight)
+void bf_progress_begin(struct bf_run *run, const char *phase, bool moving, double base,
+		       double weight)
 {
-	run->phase = phase;
-	run->mark = (struct bf_progress_mark){
-		.at = bf_now(run->clock),
+	run->told.phase = phase;
+	run->told.moving = moving;
+	run->told.mark = (struct bf_progress_mark){
 		.last = bf_now(run->clock),
 		.base = base,
 		.weight = weight,
@@ -58,6 +58,11 @@ static void sample(struct bf_progress_mark *mark, bf_time now, uint64_t done)
 	mark->bytes = done;
 }
 
+void bf_progress_resume(struct bf_run *run)
+{
+	run->told.mark.last = bf_now(run->clock);
+}
+
 double bf_sum_on_wire(const struct bf_summary *s)
 {
 	return s->bytes_sent ? 1 - (double)s->bytes_saved / (double)s->bytes_sent : 1;
@@ -65,10 +70,10 @@ double bf_sum_on_wire(const struct bf_summary *s)
 
 void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
 {
-	struct bf_progress_mark *mark = &run->mark;
+	struct bf_progress_mark *mark = &run->told.mark;
 	bf_time now = bf_now(run->clock);
 	double part = total ? (double)done / (double)total : 1;
-	double packed = run->moving ? bf_sum_on_wire(&run->sum) : 1;
+	double packed = run->told.moving ? bf_sum_on_wire(&run->told.sum) : 1;
 	struct bf_progress p;
 	double limit;
 
@@ -77,10 +82,11 @@ void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
 	if (done < total && now - mark->last < PROGRESS_GAP)
 		return;
 	sample(mark, now, done);
-	run->alive_at = now;
-	limit = bf_wire_limit(run->transport, run->rate); /* may be a system call or several */
+	run->told.alive_at = now;
+	limit = bf_wire_limit(run->wire.transport,
+			      run->wire.rate); /* may be a system call or several */
 	p = (struct bf_progress){
-		.phase = run->phase,
+		.phase = run->told.phase,
 		.done = done,
 		.total = total,
 		.rate = mark->rate,
@@ -93,7 +99,7 @@ void bf_progress(struct bf_run *run, uint64_t done, uint64_t total)
 
 void bf_say_restarted(struct bf_run *run)
 {
-	run->restarted = true;
+	run->told.restarted = true;
 	bf_say(run, BF_EV_WARNING,
 	       "the pack has lost the session: it restarted, or its power was interrupted");
 }
@@ -103,25 +109,96 @@ void bf_alive(void *ctx, const char *what)
 	struct bf_run *run = ctx;
 	bf_time now = bf_now(run->clock);
 
-	if (run->held && run->clock->cancelled && !run->told_held) {
-		run->told_held = true;
+	if (run->time.held && run->clock->cancelled && !run->told.held) {
+		run->told.held = true;
 		bf_say(run, BF_EV_NOTICE,
 		       "stopping now would leave the pack between two firmwares: the run ends at "
 		       "the next safe point");
 	}
-	if (run->retry.reopened != run->told_reopened) {
-		run->told_reopened = run->retry.reopened;
+	if (run->session.retry.reopened != run->told.reopened) {
+		run->told.reopened = run->session.retry.reopened;
 		bf_say_restarted(run);
 	}
-	if (now - run->alive_at < ALIVE_GAP)
+	if (now - run->told.alive_at < ALIVE_GAP)
 		return;
-	run->alive_at = now;
+	run->told.alive_at = now;
 	bf_say(run, BF_EV_ALIVE, "%s", what);
+}
+
+/* ==== where the time and the bytes went ==== */
+
+void bf_spent(struct bf_run *run, enum bf_spent what, bf_time since)
+{
+	struct bf_summary *s = &run->told.sum;
+	bf_time *const sums[] = {
+		[BF_SPENT_ERASE] = &s->erase,         [BF_SPENT_TRANSFER] = &s->transfer,
+		[BF_SPENT_WAIT_PACK] = &s->wait_pack, [BF_SPENT_RETRIES] = &s->retries,
+		[BF_SPENT_BACKUP] = &s->backup,       [BF_SPENT_VERIFY] = &s->verify,
+		[BF_SPENT_RESTART] = &s->restart,     [BF_SPENT_PAUSED] = &s->paused,
+	};
+
+	*sums[what] += bf_now(run->clock) - since;
+}
+
+void bf_sum_sent(struct bf_run *run, int64_t bytes)
+{
+	run->told.sum.bytes_sent += (uint64_t)bytes;
+}
+
+void bf_sum_saved(struct bf_run *run, int64_t bytes)
+{
+	run->told.sum.bytes_saved = bytes;
+}
+
+void bf_sum_skipped(struct bf_run *run, uint64_t bytes)
+{
+	run->told.sum.bytes_skipped = bytes;
+}
+
+void bf_sum_restored(struct bf_run *run, uint64_t bytes)
+{
+	run->told.sum.regions_restored++;
+	run->told.sum.bytes_restored += bytes;
+}
+
+void bf_sum_end(struct bf_run *run, const struct bf_summary *sum)
+{
+	run->told.sum = *sum;
 }
 
 /* ==== stopping and waiting ==== */
 
-/* Stopping and waiting. */
+static void begin_at(struct bf_run *run, struct bf_clock *clock)
+{
+	run->clock = clock;
+	run->time.started = bf_now(clock);
+	run->time.deadline = run->job->timeout ? bf_in(clock, run->job->timeout) : BF_NEVER;
+}
+
+void bf_time_begin(struct bf_run *run, struct bf_clock *clock)
+{
+	run->time.outer = clock;
+	begin_at(run, clock);
+}
+
+void bf_time_on_wire(struct bf_run *run, struct bf_clock *clock)
+{
+	begin_at(run, clock);
+}
+
+/* A virtual wire takes its clock with it: a hold moves over to the caller's. */
+void bf_time_off_wire(struct bf_run *run)
+{
+	bool held = run->time.held;
+
+	bf_run_release(run);
+	if (bf_clock_is_virtual(run->clock))
+		run->time.closed_wall = bf_wall(run->clock);
+	begin_at(run, run->time.outer);
+	run->time.deadline = BF_NEVER;
+	if (held)
+		bf_run_hold(run);
+}
 
 /* Well below the 5 s (S3, ISO 14229-2) after which a UDS server forgets its session. */
 #define KEEPALIVE_GAP BF_SEC(1)
@@ -131,16 +208,17 @@ static bool wants_to_stop(struct bf_run *run)
 {
 	if (run->clock->cancelled)
 		return true;
-	if (run->outer == run->clock)
+	if (run->time.outer == run->clock)
 		return false;
-	return bf_clock_wait(run->outer, NULL, 0, bf_now(run->outer)) == BF_WAIT_CANCELLED;
+	return bf_clock_wait(run->time.outer, NULL, 0, bf_now(run->time.outer)) ==
+	       BF_WAIT_CANCELLED;
 }
 
 enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err)
 {
-	if (run->held)
+	if (run->time.held)
 		return BF_OK;
-	if (bf_now(run->clock) < run->deadline && !wants_to_stop(run))
+	if (bf_now(run->clock) < run->time.deadline && !wants_to_stop(run))
 		return BF_OK;
 	run->clock->cancelled = true;
 	bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
@@ -151,7 +229,7 @@ enum bf_rc bf_run_stop(struct bf_run *run, struct bf_err *err)
 /* --timeout is the user's word, as a signal is: nothing that failed, and nothing to repeat. */
 void bf_name_stop(const struct bf_run *run, struct bf_err *err)
 {
-	if (err->rc != BF_E_INTERRUPTED || bf_now(run->clock) < run->deadline)
+	if (err->rc != BF_E_INTERRUPTED || bf_now(run->clock) < run->time.deadline)
 		return;
 	snprintf(err->cause, sizeof(err->cause), "stopped after the %.0f s that --timeout allows",
 		 (double)run->job->timeout / 1e6);
@@ -168,8 +246,8 @@ enum bf_rc bf_run_pause(struct bf_run *run, bf_time duration, struct bf_err *err
 
 		if (!bf_clock_until(run->clock, step < end ? step : end))
 			return bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
-		if (run->proto && run->proto->ops->keepalive &&
-		    run->proto->ops->keepalive(run->proto, err))
+		if (run->session.proto && run->session.proto->ops->keepalive &&
+		    run->session.proto->ops->keepalive(run->session.proto, err))
 			return bf_while(err, "keeping the session alive");
 	}
 	return bf_run_stop(run, err);
@@ -177,17 +255,17 @@ enum bf_rc bf_run_pause(struct bf_run *run, bf_time duration, struct bf_err *err
 
 void bf_run_hold(struct bf_run *run)
 {
-	if (run->held)
+	if (run->time.held)
 		return;
-	run->held = true;
+	run->time.held = true;
 	bf_clock_hold(run->clock);
 }
 
 void bf_run_release(struct bf_run *run)
 {
-	if (!run->held)
+	if (!run->time.held)
 		return;
-	run->held = false;
+	run->time.held = false;
 	bf_clock_release(run->clock);
 }
 
@@ -316,19 +394,27 @@ void bf_check_unknown(struct bf_run *run, struct bf_check *check)
 	bf_check_show(run, BF_EV_CHECK, check);
 }
 
-enum bf_rc bf_check_decide(struct bf_run *run, struct bf_check *check, bool ok, enum bf_rc rc,
-			   struct bf_err *err)
+void bf_check_allowed(struct bf_run *run, int allow)
+{
+	run->told.overrides |= 1u << allow;
+}
+
+bool bf_check_passes(struct bf_run *run, struct bf_check *check, bool ok, enum bf_event_kind kind)
 {
 	bool allowed = !ok && check->allow >= 0 && run->job->allow[check->allow];
 
 	check->verdict = ok ? BF_VERDICT_PASS : allowed ? BF_VERDICT_ALLOWED : BF_VERDICT_FAIL;
-	bf_check_show(run, BF_EV_CHECK, check);
-	if (ok)
+	bf_check_show(run, kind, check);
+	if (allowed)
+		bf_check_allowed(run, check->allow);
+	return ok || allowed;
+}
+
+enum bf_rc bf_check_decide(struct bf_run *run, struct bf_check *check, bool ok, enum bf_rc rc,
+			   struct bf_err *err)
+{
+	if (bf_check_passes(run, check, ok, BF_EV_CHECK))
 		return BF_OK;
-	if (allowed) {
-		run->overrides |= 1u << check->allow;
-		return BF_OK;
-	}
 	bf_fail(err, rc, "%s: '%s', allowed is '%s'", check->name, check->got, check->limit);
 	if (check->allow >= 0) {
 		bf_likely(err, "fix this, or accept the risk with --allow %s",

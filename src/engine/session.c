@@ -6,9 +6,10 @@
 #include <strings.h>
 
 #include "bmsflash/auth.h"
+#include "bmsflash/bytes.h"
 
-#include "run.h"
 #include "source/source.h"
+#include "phases.h"
 
 /* ==== erase units ==== */
 
@@ -40,7 +41,8 @@ bool bf_sector_at(const struct bf_region *r, uint32_t addr, uint32_t *ret_start,
 	return true;
 }
 
-uint32_t bf_sector_largest(const struct bf_region *r)
+/* 0: not known */
+static uint32_t sector_largest(const struct bf_region *r)
 {
 	uint32_t largest = r->n_runs ? 0 : r->erase_unit;
 
@@ -49,17 +51,44 @@ uint32_t bf_sector_largest(const struct bf_region *r)
 	return largest < r->size ? largest : r->size;
 }
 
+/* A server that tells nothing of its memory takes what it is given: its place is the image's own range. */
+void bf_region_make(struct bf_run *run, uint32_t addr, size_t len)
+{
+	struct bf_region *r;
+
+	if (run->session.ident.n_regions || len > BF_REGION_MAX || len - 1 > UINT32_MAX - addr)
+		return;
+	r = &run->session.ident.regions[run->session.ident.n_regions++];
+	*r = (struct bf_region){ .kind = BF_REGION_APP,
+				 .addr = addr,
+				 .size = (uint32_t)len,
+				 .access = BF_ACCESS_ERASE | BF_ACCESS_WRITE };
+	snprintf(r->name, sizeof(r->name), "not told");
+}
+
+enum bf_rc bf_region_measure(struct bf_run *run, size_t i, struct bf_err *err)
+{
+	struct bf_region *r = &run->session.ident.regions[i];
+
+	return run->session.proto->ops->loader->extent(run->session.proto, r, &r->size, err);
+}
+
+void bf_region_unreadable(struct bf_run *run, size_t i)
+{
+	run->session.ident.regions[i].access &= ~(unsigned)BF_ACCESS_READ;
+}
+
 /* Memory is taken by what a pack says: what no pack has is not offered for it. */
 void bf_regions_limit(struct bf_run *run, struct bf_ident *ident)
 {
 	for (size_t i = 0; i < ident->n_regions; i++) {
 		struct bf_region *r = &ident->regions[i];
 
-		if (bf_sector_largest(r) > BF_SECTOR_MAX) {
+		if (sector_largest(r) > BF_SECTOR_MAX) {
 			bf_say(run, BF_EV_WARNING,
 			       "Region '%s' has erase units of %u bytes, more than the %u that "
 			       "bmsflash handles: it is not written.",
-			       r->name, bf_sector_largest(r), BF_SECTOR_MAX);
+			       r->name, sector_largest(r), BF_SECTOR_MAX);
 			r->access &= BF_ACCESS_READ;
 			r->erase_unit = 0;
 			r->n_runs = 0;
@@ -152,15 +181,81 @@ enum bf_same_pack bf_backup_is_of(const struct bf_run *run, const struct bf_back
 	const char *serial = bf_json_str(id, "serial"), *class_hex = bf_json_str(id, "class");
 	char text[33];
 
-	if (class_hex && run->ident.has_cid &&
-	    strcasecmp(class_hex, bf_hex(text, sizeof(text), run->ident.cid, 16)) != 0)
+	if (class_hex && run->session.ident.has_cid &&
+	    strcasecmp(class_hex, bf_hex(text, sizeof(text), run->session.ident.cid, 16)) != 0)
 		return BF_PACK_OTHER;
-	if (!serial || !bf_serial_identifies(serial) || !bf_serial_identifies(run->ident.serial))
+	if (!serial || !bf_serial_identifies(serial) ||
+	    !bf_serial_identifies(run->session.ident.serial))
 		return BF_PACK_UNKNOWN;
-	if (strcmp(serial, run->ident.serial) == 0)
+	if (strcmp(serial, run->session.ident.serial) == 0)
 		return BF_PACK_SAME;
 	/* A loader in ROM tells the chip's number, not the pack's. */
-	return run->ident.in_bootloader ? BF_PACK_UNKNOWN : BF_PACK_OTHER;
+	return run->session.ident.in_bootloader ? BF_PACK_UNKNOWN : BF_PACK_OTHER;
+}
+
+/* ==== opened and closed ==== */
+
+void bf_session_begin(struct bf_run *run)
+{
+	bf_retry_default(&run->session.retry);
+}
+
+enum bf_rc bf_session_open(struct bf_run *run, const struct bf_proto_ops *ops, bf_time hurry,
+			   bf_time patience, struct bf_err *err)
+{
+	const struct bf_proto_env env = {
+		.transport = run->wire.transport,
+		.profile = &run->given.profile,
+		.log = run->log,
+		.retry = &run->session.retry,
+		.auth = run->session.auth,
+		.driver = run->given.driver,
+		.node = run->job->node,
+		.alt = run->job->alt,
+		.hurry = hurry,
+		.alive = bf_alive,
+		.alive_ctx = run,
+	};
+	enum bf_rc rc = ops->open(&env, &run->session.proto, err);
+
+	if (rc)
+		return bf_while(err, "opening the protocol '%s'", ops->name);
+	rc = ops->recognise ? ops->recognise(run->session.proto, bf_in(run->clock, patience), err)
+			    : BF_OK;
+	if (rc)
+		run->session.proto = bf_proto_close(run->session.proto);
+	return rc;
+}
+
+void bf_session_close(struct bf_run *run)
+{
+	run->session.proto = bf_proto_close(run->session.proto);
+}
+
+void bf_session_done(struct bf_run *run)
+{
+	bf_auth_free(run->session.auth);
+}
+
+void bf_session_parted(struct bf_run *run)
+{
+	run->session.parted = true;
+	run->session.authenticated = false;
+}
+
+void bf_session_restarted(struct bf_run *run)
+{
+	run->session.authenticated = false;
+}
+
+void bf_session_repeated(struct bf_run *run, enum bf_retry_class rclass)
+{
+	run->session.retry.repeats[rclass]++;
+}
+
+void bf_session_now(struct bf_run *run, const struct bf_ident *now)
+{
+	run->session.now = *now;
 }
 
 /* ==== slots, versions, identity ==== */
@@ -237,20 +332,20 @@ static bool same_but_build(const struct bf_version *a, const struct bf_version *
  * has others, or the one bank was seen to hold the image. */
 bool bf_version_proves(const struct bf_run *run, const struct bf_ident *ident)
 {
-	const struct bf_ident *old = &run->ident;
+	const struct bf_ident *old = &run->session.ident;
 	bool seen = run->model.verified && bf_model_one_place(&run->model);
 
-	if (!run->has_target_version || !ident->has_version)
+	if (!run->wanted.has_version || !ident->has_version)
 		return false;
-	if (!ident->version_short || !run->target_version.build)
-		return bf_version_cmp(&run->target_version, &ident->version) == 0;
-	return same_but_build(&run->target_version, &ident->version) &&
+	if (!ident->version_short || !run->wanted.version.build)
+		return bf_version_cmp(&run->wanted.version, &ident->version) == 0;
+	return same_but_build(&run->wanted.version, &ident->version) &&
 	       (seen || (old->has_version && !same_but_build(&old->version, &ident->version)));
 }
 
 static bool same_version_as_before(const struct bf_run *run, const struct bf_ident *ident)
 {
-	const struct bf_ident *old = &run->ident;
+	const struct bf_ident *old = &run->session.ident;
 
 	if (ident->has_version && old->has_version)
 		return bf_version_cmp(&ident->version, &old->version) == 0;
@@ -263,9 +358,9 @@ static enum bf_match match(const struct bf_run *run, const struct bf_ident *iden
 {
 	const struct bf_slot *active = bf_slot_active(ident, NULL);
 
-	if (run->target_digest_len && active && active->digest_len)
-		return active->digest_len == run->target_digest_len &&
-				       memcmp(active->digest, run->target_digest,
+	if (run->wanted.digest_len && active && active->digest_len)
+		return active->digest_len == run->wanted.digest_len &&
+				       memcmp(active->digest, run->wanted.digest,
 					      active->digest_len) == 0
 			       ? BF_MATCH_YES
 			       : BF_MATCH_NO;
@@ -274,7 +369,7 @@ static enum bf_match match(const struct bf_run *run, const struct bf_ident *iden
 		return BF_MATCH_YES;
 	if (active && active->digest_len)
 		return BF_MATCH_NO;
-	if (ident->has_version && run->has_target_version && !ident->version_short)
+	if (ident->has_version && run->wanted.has_version && !ident->version_short)
 		return BF_MATCH_NO;
 	return same_version_as_before(run, ident) ? BF_MATCH_NO : BF_MATCH_UNTOLD;
 }
@@ -283,25 +378,26 @@ static enum bf_match match(const struct bf_run *run, const struct bf_ident *iden
  * and its application need not tell the same number. */
 static bool is_another(const struct bf_run *run, const struct bf_ident *now)
 {
-	return run->ident.serial[0] && now->serial[0] && !run->ident.in_bootloader &&
-	       !now->in_bootloader && strcmp(run->ident.serial, now->serial) != 0;
+	return run->session.ident.serial[0] && now->serial[0] &&
+	       !run->session.ident.in_bootloader && !now->in_bootloader &&
+	       strcmp(run->session.ident.serial, now->serial) != 0;
 }
 
 enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 	struct bf_ident now = { 0 };
 
-	if (ops->connect && ops->connect(run->proto, BF_ENTRY_LOOK, err))
+	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_LOOK, err))
 		return bf_while(err, "opening a dialogue with the pack");
-	run->parted = false;
-	if (ops->identify(run->proto, &now, err))
+	run->session.parted = false;
+	if (ops->identify(run->session.proto, &now, err))
 		return bf_while(err, "asking the pack who it is");
 	if (is_another(run, &now))
 		return bf_fail(err, BF_E_NODEV,
 			       "another pack answers now: serial number '%s', before it was '%s'",
-			       now.serial, run->ident.serial);
-	run->now = now;
+			       now.serial, run->session.ident.serial);
+	run->session.now = now;
 	bf_model_heard(&run->model, &now, match(run, &now));
 	return BF_OK;
 }
@@ -312,19 +408,19 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
 
 	if (bf_run_ask(run, err))
 		return err->rc;
-	run->ident = run->now;
-	bf_regions_limit(run, &run->ident);
-	bf_model_found(&run->model, &run->ident, run->job->rescue);
-	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->ident });
-	if (want && strcmp(want, run->ident.serial) != 0) {
+	run->session.ident = run->session.now;
+	bf_regions_limit(run, &run->session.ident);
+	bf_model_found(&run->model, &run->session.ident, run->job->rescue);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->session.ident });
+	if (want && strcmp(want, run->session.ident.serial) != 0) {
 		bf_fail(err, BF_E_INCOMPATIBLE,
-			"the pack's serial number is '%s', expected was '%s'", run->ident.serial,
-			want);
+			"the pack's serial number is '%s', expected was '%s'",
+			run->session.ident.serial, want);
 		bf_likely(err, "another pack is connected than the one whose label was read");
 		bf_next(err,
 			"compare the label; if '%s' is the one that is meant: "
 			"--expect-serial '%s'",
-			run->ident.serial, run->ident.serial);
+			run->session.ident.serial, run->session.ident.serial);
 		return err->rc;
 	}
 	return BF_OK;
@@ -332,33 +428,34 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
 
 /* Without a second bank the memory may be told, or opened, only in the boot loader; who the pack is was told
  * before. */
-enum bf_rc bf_run_learn(struct bf_run *run, struct bf_err *err)
+static enum bf_rc learn(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_ident in_loader = { 0 };
 
-	if (run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK) && !run->ident.caps_later)
+	if (run->session.ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK) &&
+	    !run->session.ident.caps_later)
 		return BF_OK;
-	if (run->proto->ops->identify(run->proto, &in_loader, err))
+	if (run->session.proto->ops->identify(run->session.proto, &in_loader, err))
 		return bf_while(err, "asking the boot loader for its memory");
 	/* Each of the two has its own description: what the application said of the memory and of what can be
 	 * done ends here. */
-	memcpy(run->ident.regions, in_loader.regions, sizeof(in_loader.regions));
-	run->ident.n_regions = in_loader.n_regions;
-	bf_regions_limit(run, &run->ident);
-	run->ident.piece_max = in_loader.piece_max;
-	run->ident.in_flight = in_loader.in_flight;
-	run->ident.caps = in_loader.caps;
+	memcpy(run->session.ident.regions, in_loader.regions, sizeof(in_loader.regions));
+	run->session.ident.n_regions = in_loader.n_regions;
+	bf_regions_limit(run, &run->session.ident);
+	run->session.ident.piece_max = in_loader.piece_max;
+	run->session.ident.in_flight = in_loader.in_flight;
+	run->session.ident.caps = in_loader.caps;
 	bf_model_learned(&run->model, &in_loader);
 	return BF_OK;
 }
 
-enum bf_rc bf_ph_ready(struct bf_run *run, struct bf_err *err)
+enum bf_rc bf_run_ready(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 
-	if (ops->connect && ops->connect(run->proto, BF_ENTRY_READ, err))
+	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_READ, err))
 		return err->rc;
-	return bf_run_learn(run, err);
+	return learn(run, err);
 }
 
 /* ==== entering ==== */
@@ -372,12 +469,13 @@ enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
 	enum bf_rc rc = BF_OK;
 
 	if (run->job->auth_key)
-		rc = bf_auth_ed25519_new(run->job->auth_key, &run->auth, err);
-	else if (run->profile.auth == BF_AUTH_PROGRAM)
+		rc = bf_auth_ed25519_new(run->job->auth_key, &run->session.auth, err);
+	else if (run->given.profile.auth == BF_AUTH_PROGRAM)
 		/* The program lives in real time, whatever the pack does. */
-		rc = bf_auth_program_new(run->profile.auth_program,
-					 bf_clock_is_virtual(run->outer) ? NULL : run->outer,
-					 &run->auth, err);
+		rc = bf_auth_program_new(run->given.profile.auth_program,
+					 bf_clock_is_virtual(run->time.outer) ? NULL
+									      : run->time.outer,
+					 &run->session.auth, err);
 	return rc ? bf_while(err, "preparing the answer to the pack's challenge") : BF_OK;
 }
 
@@ -385,7 +483,7 @@ static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
 {
 	if (err->rc != BF_E_AUTH)
 		return err->rc;
-	if (!run->auth) {
+	if (!run->session.auth) {
 		bf_likely(err, "the pack wants a technician's key and none was given");
 	} else if (!err->n_likely) {
 		bf_likely(err, "the key does not belong to this pack family");
@@ -399,27 +497,27 @@ static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
 /* What is told of the memory while firmware runs can be written while firmware runs. */
 static bool writes_beside(const struct bf_run *run)
 {
-	return run->ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK);
+	return run->session.ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK);
 }
 
 enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = run->proto->ops;
+	const struct bf_proto_ops *ops = run->session.proto->ops;
 
 	/* Before the call: a pack that does not write beside its firmware leaves it for its loader. */
-	if (!writes_beside(run) && !run->ident.in_bootloader)
+	if (!writes_beside(run) && !run->session.ident.in_bootloader)
 		bf_model_stops_app(&run->model);
-	if (ops->connect && ops->connect(run->proto, BF_ENTRY_WRITE, err))
+	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_WRITE, err))
 		return bf_while(err, "entering the bootloader");
 	if (bf_run_can(run, BF_CAP_AUTH) && ops->authenticate) {
-		bf_trace_mute(run->transport, true);
-		if (ops->authenticate(run->proto, err)) {
-			bf_trace_mute(run->transport, false);
+		bf_trace_mute(run->wire.transport, true);
+		if (ops->authenticate(run->session.proto, err)) {
+			bf_trace_mute(run->wire.transport, false);
 			return refused(run, err);
 		}
-		bf_trace_mute(run->transport, false);
+		bf_trace_mute(run->wire.transport, false);
 	}
-	run->authenticated = true;
+	run->session.authenticated = true;
 	bf_model_entered(&run->model);
 	return BF_OK;
 }
@@ -429,18 +527,18 @@ enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err)
 {
 	for (unsigned i = 0;; i++) {
-		uint64_t reopened = run->retry.reopened;
+		uint64_t reopened = run->session.retry.reopened;
 
 		bool stopped;
 
 		if (bf_run_enter(run, err))
 			return err->rc;
 		stopped = run->model.entered == BF_ENTERED_BY_US;
-		if (bf_run_learn(run, err))
+		if (learn(run, err))
 			return err->rc;
 		if (!stopped || i == ENTRIES)
 			return BF_OK;
-		if (run->model.talking != BF_TALKING_APP && run->retry.reopened == reopened)
+		if (run->model.talking != BF_TALKING_APP && run->session.retry.reopened == reopened)
 			return BF_OK;
 	}
 }

@@ -2,8 +2,7 @@
 /* Moving data: erasing, writing, reading, hashing. Failures are answered by recover.c. */
 #include <stdio.h>
 
-#include "recover.h"
-#include "run.h"
+#include "phases.h"
 
 /* ==== reading and hashing ==== */
 
@@ -17,22 +16,27 @@
 #define STEP_USB   16384u
 #define READ_LEAST 64u
 
+void bf_transfer_restarted(struct bf_run *run)
+{
+	run->transfer.read_cap = run->transfer.piece_cap = 0;
+}
+
 static void read_less(struct bf_run *run, size_t n)
 {
 	/* A long message is as weak as all its frames together. */
-	run->read_cap = n / 2 > READ_LEAST ? n / 2 : READ_LEAST;
-	bf_say(run, BF_EV_NOTICE, "reading %zu bytes at once from here on", run->read_cap);
+	run->transfer.read_cap = n / 2 > READ_LEAST ? n / 2 : READ_LEAST;
+	bf_say(run, BF_EV_NOTICE, "reading %zu bytes at once from here on", run->transfer.read_cap);
 }
 
 /* A step costs a request that begins it and one that ends it; half a second of them leaves room for signs of
  * life and for a user who stops. */
 size_t bf_read_step(const struct bf_run *run)
 {
-	double limit = bf_wire_limit(run->transport, run->rate);
+	double limit = bf_wire_limit(run->wire.transport, run->wire.rate);
 	size_t n = STEP_USB;
 
-	if (run->read_cap)
-		return run->read_cap;
+	if (run->transfer.read_cap)
+		return run->transfer.read_cap;
 	if (limit > 0)
 		n = limit / 2 < STEP_MOST ? (size_t)limit / 2 : STEP_MOST;
 	return n > STEP_LEAST ? n / STEP_LEAST * STEP_LEAST : STEP_LEAST;
@@ -44,7 +48,7 @@ struct reading {
 	uint8_t *buf;
 	size_t len, at; /* all, and read so far */
 	size_t n;       /* asked for last */
-	size_t cap;     /* run->read_cap at the beginning */
+	size_t cap;     /* run->transfer.read_cap at the beginning */
 	size_t failed_at;
 };
 
@@ -60,8 +64,9 @@ static enum bf_rc read_on(struct bf_run *run, void *ctx, struct bf_err *err)
 			return rc;
 		bf_alive(run, "reading");
 		r->n = r->len - r->at < step ? r->len - r->at : step;
-		rc = run->proto->ops->loader->read(run->proto, r->region, r->addr + (uint32_t)r->at,
-						   r->buf + r->at, r->n, err);
+		rc = run->session.proto->ops->loader->read(run->session.proto, r->region,
+							   r->addr + (uint32_t)r->at,
+							   r->buf + r->at, r->n, err);
 		if (rc)
 			return rc;
 		r->at += r->n;
@@ -84,8 +89,8 @@ static enum bf_rc read_smaller(struct bf_run *run, void *ctx, enum bf_met met, s
 	struct reading *r = ctx;
 
 	(void)err;
-	if (run->restarted)
-		run->read_cap = r->cap;
+	if (run->told.restarted)
+		run->transfer.read_cap = r->cap;
 	else if (met == BF_MET_LOST || met == BF_MET_MOVED)
 		read_less(run, r->n);
 	return BF_OK;
@@ -98,7 +103,7 @@ enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uin
 			     .addr = addr,
 			     .buf = buf,
 			     .len = len,
-			     .cap = run->read_cap,
+			     .cap = run->transfer.read_cap,
 			     .failed_at = len };
 	char what[80];
 
@@ -128,8 +133,8 @@ static enum bf_rc hash_all(struct bf_run *run, void *ctx, struct bf_err *err)
 	enum bf_rc rc = bf_run_stop(run, err);
 
 	return rc ? rc
-		  : run->proto->ops->loader->hash_units(run->proto, h->addr, h->size, h->unit,
-							h->ret, h->n, err);
+		  : run->session.proto->ops->loader->hash_units(
+			    run->session.proto, h->addr, h->size, h->unit, h->ret, h->n, err);
 }
 
 enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
@@ -159,8 +164,8 @@ struct erasure {
 static enum bf_rc erase_step(struct bf_run *run, void *ctx, struct bf_err *err)
 {
 	const struct erasure *e = ctx;
-	enum bf_rc rc =
-		run->proto->ops->loader->erase(run->proto, e->region, e->addr, e->size, err);
+	enum bf_rc rc = run->session.proto->ops->loader->erase(run->session.proto, e->region,
+							       e->addr, e->size, err);
 
 	/* With its answer lost nobody knows whether it was done. */
 	if (!rc || bf_met_of(err) == BF_MET_LOST || bf_met_of(err) == BF_MET_GONE)
@@ -213,7 +218,7 @@ enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, ui
 			bf_while(err, "%s", what);
 		done += part;
 	}
-	run->sum.erase += bf_now(run->clock) - start;
+	bf_spent(run, BF_SPENT_ERASE, start);
 	return rc;
 }
 
@@ -318,6 +323,7 @@ struct mover {
 	const struct bf_item *item;
 	const struct bf_proto_ops *ops;
 	uint64_t base;    /* bytes of the job before this item */
+	uint64_t total;   /* ... in all */
 	size_t done;      /* confirmed, from the item's start */
 	size_t best;      /* ... at most, before going back */
 	unsigned stalls;  /* failures since something new was confirmed */
@@ -328,11 +334,6 @@ struct mover {
 	bf_time journal_at;
 	struct bf_pacer pacer;
 };
-
-static uint64_t job_bytes(const struct bf_run *run)
-{
-	return run->todo.bytes - run->todo.skipped;
-}
 
 /* One begun transfer. */
 struct stream {
@@ -354,7 +355,7 @@ static enum bf_rc begin(struct mover *m, struct stream *s, struct bf_err *err)
 	target.addr += (uint32_t)m->done;
 	target.len -= m->done;
 	*s = (struct stream){ .start = m->done, .len = target.len };
-	if (m->ops->loader->begin(m->run->proto, &target, &flow, err))
+	if (m->ops->loader->begin(m->run->session.proto, &target, &flow, err))
 		return bf_while(err, "beginning a transfer of %zu bytes to %08x", target.len,
 				target.addr);
 	if (!flow.piece_max || flow.next > target.len)
@@ -362,8 +363,8 @@ static enum bf_rc begin(struct mover *m, struct stream *s, struct bf_err *err)
 			       "the pack asks for pieces of %u bytes from offset %zu of %zu",
 			       flow.piece_max, flow.next, target.len);
 	s->piece_max = flow.piece_max;
-	if (m->run->piece_cap && m->run->piece_cap < s->piece_max)
-		s->piece_max = m->run->piece_cap;
+	if (m->run->transfer.piece_cap && m->run->transfer.piece_cap < s->piece_max)
+		s->piece_max = m->run->transfer.piece_cap;
 	m->piece_max = s->piece_max;
 	s->sent = s->confirmed = flow.next;
 	return BF_OK;
@@ -382,7 +383,7 @@ static uint32_t unit_ahead(const struct mover *m)
 
 static enum bf_rc fill_window(struct mover *m, struct stream *s, struct bf_err *err)
 {
-	unsigned window = m->run->ident.in_flight ? m->run->ident.in_flight : 1;
+	unsigned window = m->run->session.ident.in_flight ? m->run->session.ident.in_flight : 1;
 	const uint8_t *data = m->item->target.segment->data + m->item->target.from + s->start;
 	bf_time start = bf_now(m->run->clock);
 
@@ -397,23 +398,23 @@ static enum bf_rc fill_window(struct mover *m, struct stream *s, struct bf_err *
 			piece.pace = bf_pace_now(&m->pacer);
 		piece.pace.erase_unit = unit_ahead(m);
 		s->began = bf_now(m->run->clock);
-		s->saved = m->run->proto->saved;
+		s->saved = m->run->session.proto->saved;
 
-		if (m->ops->loader->piece_start(m->run->proto, &piece, err))
+		if (m->ops->loader->piece_start(m->run->session.proto, &piece, err))
 			return bf_while(err, "sending %zu bytes at offset %zu", piece.len,
 					s->start + s->sent);
 		s->sent += piece.len;
 		s->out++;
-		m->run->sum.bytes_sent += piece.len;
+		bf_sum_sent(m->run, (int64_t)piece.len);
 	}
-	m->run->sum.transfer += bf_now(m->run->clock) - start;
+	bf_spent(m->run, BF_SPENT_TRANSFER, start);
 	return BF_OK;
 }
 
 static void note_pace(struct mover *m, const struct stream *s, size_t next)
 {
 	size_t len = next - s->confirmed, from = s->start + s->confirmed;
-	int64_t wire = (int64_t)len - (m->run->proto->saved - s->saved);
+	int64_t wire = (int64_t)len - (m->run->session.proto->saved - s->saved);
 	uint32_t unit = unit_ahead(m);
 	/* such an item begins where a unit does */
 	size_t units = unit ? (from + len + unit - 1) / unit - (from + unit - 1) / unit : 0;
@@ -427,9 +428,9 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 {
 	size_t next = s->confirmed + piece_len(s, s->confirmed), expected = next;
 	bf_time start = bf_now(m->run->clock);
-	enum bf_rc rc = m->ops->loader->piece_finish(m->run->proto, &next, err);
+	enum bf_rc rc = m->ops->loader->piece_finish(m->run->session.proto, &next, err);
 
-	m->run->sum.wait_pack += bf_now(m->run->clock) - start;
+	bf_spent(m->run, BF_SPENT_WAIT_PACK, start);
 	if (rc)
 		return bf_while(err, "waiting for the answer to offset %zu",
 				s->start + s->confirmed);
@@ -442,18 +443,19 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 	if (next > s->confirmed && !s->out)
 		note_pace(m, s, next);
 	s->confirmed = next;
-	m->run->sum.bytes_saved = m->run->proto->saved;
+	bf_sum_saved(m->run, m->run->session.proto->saved);
 	if (next == expected)
 		return BF_OK;
 	while (s->out) { /* answers to what is now beside the point */
 		s->out--;
-		rc = m->ops->loader->piece_finish(m->run->proto, &next, err);
+		rc = m->ops->loader->piece_finish(m->run->session.proto, &next, err);
 		if (rc)
 			return rc;
 		s->confirmed = next <= s->len ? next : s->len;
 	}
 	/* A piece may have been cut by whoever carries it: what is compressed fits as it fits. */
-	m->run->sum.bytes_sent -= s->sent > s->confirmed ? s->sent - s->confirmed : 0;
+	if (s->sent > s->confirmed)
+		bf_sum_sent(m->run, -(int64_t)(s->sent - s->confirmed));
 	s->sent = s->confirmed;
 	return BF_OK;
 }
@@ -473,7 +475,7 @@ static void tell(struct mover *m)
 {
 	struct bf_run *run = m->run;
 
-	bf_progress(run, m->base + m->done, job_bytes(run));
+	bf_progress(run, m->base + m->done, m->total);
 	if (bf_now(run->clock) - m->journal_at < JOURNAL_GAP)
 		return;
 	m->journal_at = bf_now(run->clock);
@@ -515,13 +517,13 @@ static enum bf_rc transfer(struct mover *m, struct bf_err *err)
 		if (!rc && m->ops->loader->finish) {
 			bf_time start = bf_now(m->run->clock);
 
-			rc = m->ops->loader->finish(m->run->proto, err);
-			m->run->sum.wait_pack += bf_now(m->run->clock) - start;
+			rc = m->ops->loader->finish(m->run->session.proto, err);
+			bf_spent(m->run, BF_SPENT_WAIT_PACK, start);
 			if (rc)
 				bf_while(err, "ending the transfer");
 		}
 		if (rc && m->ops->loader->abandon)
-			m->ops->loader->abandon(m->run->proto);
+			m->ops->loader->abandon(m->run->session.proto);
 	}
 	bf_clock_release(m->run->clock);
 	return rc;
@@ -529,7 +531,7 @@ static enum bf_rc transfer(struct mover *m, struct bf_err *err)
 
 static void say_rate(struct bf_run *run)
 {
-	bf_say(run, BF_EV_NOTICE, "the line goes on at %u bit/s", run->rate);
+	bf_say(run, BF_EV_NOTICE, "the line goes on at %u bit/s", run->wire.rate);
 }
 
 /* One failure in much is the line's own; failures close together may be the rate's. Where changing it fails
@@ -539,14 +541,15 @@ static enum bf_rc suit_rate(struct mover *m, uint32_t before, struct bf_err *err
 	struct bf_run *run = m->run;
 	bool often = m->best - m->failed_at < RATE_BYTES;
 	uint32_t lower = bf_rate_lower(run);
-	uint32_t want = often ? lower : run->agreed_rate;
+	uint32_t want = often ? lower : run->wire.agreed_rate;
 	enum bf_rc rc = BF_OK;
 
 	m->failed_at = m->best;
-	run->rate_steps += often && want && want < run->rate;
-	if (want && want != run->rate && run->proto->ops->set_rate && run->rate == before)
+	run->transfer.rate_steps += often && want && want < run->wire.rate;
+	if (want && want != run->wire.rate && run->session.proto->ops->set_rate &&
+	    run->wire.rate == before)
 		rc = bf_rate_change(run, want, err);
-	if (run->rate != before)
+	if (run->wire.rate != before)
 		say_rate(run);
 	return rc == BF_E_LINK ? BF_OK : rc;
 }
@@ -571,7 +574,7 @@ static enum bf_rc rewind_to_unit(struct mover *m, struct bf_err *err)
 	}
 	rc = bf_erase_range(m->run, item->region, start,
 			    item->erase_addr + item->erase_size - start, item->one_pass, err);
-	return !rc && item->parted ? bf_item_move(m->run, item + 1, m->base, err) : rc;
+	return !rc && item->parted ? bf_item_move(m->run, item + 1, m->base, m->total, err) : rc;
 }
 
 /* A long message is as weak as all its frames together. Only a counted block may be cut at will: where a
@@ -582,7 +585,7 @@ static void shorten(struct mover *m)
 
 	if (m->ops->loader->piece_class != BF_RETRY_COUNTED || half < PIECE_MIN)
 		return;
-	m->run->piece_cap = half;
+	m->run->transfer.piece_cap = half;
 	bf_say(m->run, BF_EV_NOTICE, "pieces of %zu bytes from here on", half);
 }
 
@@ -609,7 +612,7 @@ static enum bf_rc again(struct bf_run *run, void *ctx, enum bf_met met, struct b
 		rc = suit_rate(m, m->rate_before, err);
 	if (met == BF_MET_LOST)
 		shorten(m);
-	m->rate_before = run->rate;
+	m->rate_before = run->wire.rate;
 	if (ended)
 		m->done--; /* in the last unit, which goes again */
 	return rc ? rc : go_back(m, lost || ended, err);
@@ -621,7 +624,7 @@ static enum bf_rc move(struct bf_run *run, void *ctx, struct bf_err *err)
 
 	enum bf_rc rc;
 
-	m->rate_before = run->rate;
+	m->rate_before = run->wire.rate;
 	rc = transfer(m, err);
 	/* A block whose answer was lost may be in flash. */
 	if (rc && (bf_met_of(err) == BF_MET_LOST || bf_met_of(err) == BF_MET_GONE))
@@ -639,13 +642,14 @@ static bool advanced(void *ctx)
 }
 
 enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,
-			struct bf_err *err)
+			uint64_t total, struct bf_err *err)
 {
 	struct mover m = {
 		.run = run,
 		.item = item,
-		.ops = run->proto->ops,
+		.ops = run->session.proto->ops,
 		.base = base,
+		.total = total,
 		.journal_at = bf_now(run->clock),
 	};
 
@@ -669,7 +673,7 @@ static enum bf_rc move_one(struct bf_run *run, size_t i, uint64_t *done, struct 
 {
 	const struct bf_item *item = &run->todo.items[i];
 
-	if (bf_item_move(run, item, *done, err))
+	if (bf_item_move(run, item, *done, run->todo.bytes - run->todo.skipped, err))
 		return bf_while(err, "writing %zu bytes at %08x", item->target.len,
 				item->target.addr);
 	*done += item->target.len;
@@ -681,22 +685,23 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 	struct bf_todo *todo = &run->todo;
 	uint64_t done = 0;
 
-	if (!run->proto->ops->loader->begin || !run->proto->ops->loader->piece_start ||
-	    !run->proto->ops->loader->piece_finish)
+	if (!run->session.proto->ops->loader->begin ||
+	    !run->session.proto->ops->loader->piece_start ||
+	    !run->session.proto->ops->loader->piece_finish)
 		return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot be written");
 	/* From here on the journal tells the next run that something is half done. */
 	bf_model_writing(&run->model);
 	bf_journal_write(run);
 	if (bf_erase_all(run, err))
 		return err->rc;
-	run->mark.last = bf_now(run->clock); /* the rate is that of the transfer */
+	bf_progress_resume(run);
 	for (size_t i = todo->head_last ? 1 : 0; i < todo->n; i++) {
 		if (move_one(run, i, &done, err))
 			return err->rc;
 	}
 	if (todo->head_last && move_one(run, 0, &done, err))
 		return err->rc;
-	run->worked_rate = run->rate;
+	run->transfer.worked_rate = run->wire.rate;
 	bf_model_written(&run->model);
 	bf_journal_write(run);
 	return BF_OK;

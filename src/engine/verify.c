@@ -2,8 +2,8 @@
 /* Does the pack hold what it should: by its own check, by its hash, else by reading back. */
 #include <string.h>
 
-#include "recover.h"
-#include "run.h"
+#include "phases.h"
+#include "verify.h"
 
 #define REPAIRS 2 /* times that what differs is written again */
 
@@ -22,8 +22,8 @@ static enum bf_rc by_hash(struct bf_run *run, const struct bf_segment *seg, uint
 			  struct bf_err *err)
 {
 	uint8_t want[BF_SHA256_LEN], got[BF_SHA256_LEN];
-	enum bf_rc rc =
-		run->proto->ops->loader->hash(run->proto, addr, (uint32_t)seg->len, got, err);
+	enum bf_rc rc = run->session.proto->ops->loader->hash(run->session.proto, addr,
+							      (uint32_t)seg->len, got, err);
 
 	if (rc)
 		return rc;
@@ -49,7 +49,7 @@ static enum bf_rc by_memory(struct bf_run *run, int64_t moved, const struct bf_r
 			    unsigned *ret_how, struct bf_err *err)
 {
 	const struct bf_segment *segments;
-	size_t n = bf_image_segments(run->image, &segments);
+	size_t n = bf_image_segments(run->wanted.image, &segments);
 
 	for (size_t i = 0; i < n; i++) {
 		uint32_t addr = (uint32_t)(segments[i].addr + moved);
@@ -58,12 +58,12 @@ static enum bf_rc by_memory(struct bf_run *run, int64_t moved, const struct bf_r
 		enum bf_rc rc = BF_E_UNSUPPORTED;
 
 		*ret_how = BF_VERIFIED_DIGEST;
-		if (bf_run_can(run, BF_CAP_HASH) && run->proto->ops->loader->hash)
+		if (bf_run_can(run, BF_CAP_HASH) && run->session.proto->ops->loader->hash)
 			rc = by_hash(run, &segments[i], addr, err);
 		if (rc == BF_E_NAK) /* promised and not kept: another way may do */
 			rc = BF_E_UNSUPPORTED;
 		if (rc == BF_E_UNSUPPORTED && region && bf_run_can(run, BF_CAP_READ) &&
-		    run->proto->ops->loader->read) {
+		    run->session.proto->ops->loader->read) {
 			*ret_how = BF_VERIFIED_READ;
 			rc = by_reading(run, region, &segments[i], addr, err);
 		}
@@ -80,9 +80,10 @@ static int64_t moved_by(const struct bf_run *run)
 	return (int64_t)run->todo.whole.addr - run->todo.whole.segment->addr;
 }
 
-static enum bf_rc by_pack(struct bf_run *run, struct bf_err *err)
+static enum bf_rc by_pack(struct bf_run *run, void *ctx, struct bf_err *err)
 {
-	return run->proto->ops->loader->check(run->proto, &run->todo.whole, err);
+	(void)ctx;
+	return run->session.proto->ops->loader->check(run->session.proto, &run->todo.whole, err);
 }
 
 /* The pack's own word, or its memory's, that what was written is not right. */
@@ -97,8 +98,8 @@ static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
 	enum bf_rc rc = BF_E_UNSUPPORTED;
 	unsigned how = 0;
 
-	if (bf_run_can(run, BF_CAP_CHECK) && run->proto->ops->loader->check) {
-		rc = bf_run_repeat(run, "the check in the pack", by_pack, err);
+	if (bf_run_can(run, BF_CAP_CHECK) && run->session.proto->ops->loader->check) {
+		rc = bf_call_question(run, "the check in the pack", by_pack, NULL, err);
 		how = BF_VERIFIED_CHECK;
 	}
 	if (rc == BF_E_UNSUPPORTED && !bf_run_can(run, BF_CAP_SINK)) {
@@ -128,9 +129,9 @@ void bf_verify_stream(struct bf_run *run)
 
 	bf_err_init(&none);
 	if (!seg || run->model.verified || !bf_run_can(run, BF_CAP_SINK) ||
-	    !bf_run_can(run, BF_CAP_READ) || !run->proto->ops->loader->read ||
+	    !bf_run_can(run, BF_CAP_READ) || !run->session.proto->ops->loader->read ||
 	    bf_place_stream(run, seg, &home, &none) || !home ||
-	    run->proto->ops->connect(run->proto, BF_ENTRY_READ, &none) ||
+	    run->session.proto->ops->connect(run->session.proto, BF_ENTRY_READ, &none) ||
 	    by_reading(run, home, seg, home->addr, &none))
 		return;
 	bf_model_verified(&run->model, BF_VERIFIED_READ);
@@ -142,7 +143,7 @@ static enum bf_rc timed_verify(struct bf_run *run, struct bf_err *err)
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc = verify(run, err);
 
-	run->sum.verify += bf_now(run->clock) - start;
+	bf_spent(run, BF_SPENT_VERIFY, start);
 	return rc;
 }
 
@@ -151,9 +152,7 @@ static bool repair(struct bf_run *run, struct bf_err *err)
 {
 	if (bf_run_can(run, BF_CAP_SINK) || run->todo.already_written)
 		return false;
-	run->resumed = true; /* compare with what is really there */
-	bf_todo_done(&run->todo);
-	return !bf_ph_plan(run, err) && run->todo.n && !bf_ph_write(run, err);
+	return !bf_plan_again(run, err) && run->todo.n && !bf_ph_write(run, err);
 }
 
 enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err)
@@ -178,11 +177,11 @@ enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err)
 
 static bool by_digest(const struct bf_run *run, bool *ret_same)
 {
-	const struct bf_slot *active = bf_slot_active(&run->ident, NULL);
+	const struct bf_slot *active = bf_slot_active(&run->session.ident, NULL);
 
-	if (!active || !active->digest_len || active->digest_len != run->target_digest_len)
+	if (!active || !active->digest_len || active->digest_len != run->wanted.digest_len)
 		return false;
-	*ret_same = memcmp(active->digest, run->target_digest, active->digest_len) == 0;
+	*ret_same = memcmp(active->digest, run->wanted.digest, active->digest_len) == 0;
 	return true;
 }
 
@@ -192,7 +191,7 @@ static enum bf_rc find_running(struct bf_run *run, int64_t *ret_moved,
 			       const struct bf_region **ret_stream, struct bf_err *err)
 {
 	const struct bf_segment *segments;
-	size_t n = bf_image_segments(run->image, &segments);
+	size_t n = bf_image_segments(run->wanted.image, &segments);
 	const struct bf_region *region = NULL;
 	BF_AUTO_MEM struct bf_place *places = calloc(n ? n : 1, sizeof(*places));
 	unsigned slot;
@@ -201,22 +200,22 @@ static enum bf_rc find_running(struct bf_run *run, int64_t *ret_moved,
 		abort();
 	*ret_moved = 0;
 	*ret_stream = NULL;
-	if (bf_slot_active(&run->ident, &slot))
-		region = bf_region_of_slot(&run->ident, slot);
+	if (bf_slot_active(&run->session.ident, &slot))
+		region = bf_region_of_slot(&run->session.ident, slot);
 	if (!region && bf_run_can(run, BF_CAP_SINK)) {
 		if (bf_place_stream(run, &segments[0], &region, err))
 			return err->rc;
 		/* The one that is written need not be the one that runs. */
-		if (run->ident.n_regions > 1)
+		if (run->session.ident.n_regions > 1)
 			return bf_fail(err, BF_E_UNSUPPORTED,
 				       "this pack has %zu alternate settings, and does not say "
 				       "which of them runs",
-				       run->ident.n_regions);
+				       run->session.ident.n_regions);
 		*ret_stream = region;
 	}
 	if (region)
 		*ret_moved = (int64_t)region->addr - segments[0].addr;
-	else if (n && bf_image_meta(run->image)->mcuboot && run->ident.n_regions) {
+	else if (n && bf_image_meta(run->wanted.image)->mcuboot && run->session.ident.n_regions) {
 		if (bf_place_segments(run, segments, n, places, err))
 			return err->rc;
 		*ret_moved = (int64_t)places[0].addr - segments[0].addr;
@@ -227,7 +226,7 @@ static enum bf_rc find_running(struct bf_run *run, int64_t *ret_moved,
 enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err)
 {
 	char text[BF_VERSION_TEXT];
-	const char *runs = bf_ident_version(&run->ident, text);
+	const char *runs = bf_ident_version(&run->session.ident, text);
 	const struct bf_region *stream;
 	bool same = false;
 	int64_t moved;
@@ -235,7 +234,7 @@ enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err)
 	enum bf_rc rc = BF_OK;
 
 	if (!by_digest(run, &same)) {
-		if (bf_ph_ready(run, err))
+		if (bf_run_ready(run, err))
 			return bf_while(err, "preparing the pack for reading");
 		if (find_running(run, &moved, &stream, err))
 			return bf_while(err, "looking for the running firmware");
@@ -244,14 +243,14 @@ enum bf_rc bf_ph_compare(struct bf_run *run, struct bf_err *err)
 			return rc;
 		same = rc == BF_OK;
 	}
-	bf_emit(run,
-		(struct bf_event){ .kind = BF_EV_REGION,
-				   .region = { "running firmware", 0, bf_image_size(run->image),
-					       same ? "identical" : "differs" } });
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_REGION,
+					.region = { "running firmware", 0,
+						    bf_image_size(run->wanted.image),
+						    same ? "identical" : "differs" } });
 	if (same)
 		return BF_OK;
 	bf_fail(err, BF_E_MISMATCH, "the pack runs %s, which is not what '%s' holds",
-		runs ? runs : "firmware", bf_image_path(run->image));
+		runs ? runs : "firmware", bf_image_path(run->wanted.image));
 	bf_next_command(run, BF_JOB_FLASH, NULL, err);
 	return err->rc;
 }

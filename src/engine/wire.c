@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
 
-#include "run.h"
-#include "source/source.h"
+#include "phases.h"
 
 /* ==== diagnosis ==== */
 
@@ -257,7 +257,8 @@ enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err)
 		return bf_fail_os(err, BF_E_IFACE, errno, "cannot lock '%s'", path);
 	}
 	write_holder(run, fd);
-	run->lock_fd = fd;
+	run->wire.lock_fd = fd;
+	run->wire.locked = true;
 	fd = -1;
 	return BF_OK;
 }
@@ -265,9 +266,9 @@ enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err)
 /* The file stays: removing it would let two runs lock two files of one name. */
 void bf_ph_unlock(struct bf_run *run)
 {
-	if (run->lock_fd >= 0)
-		close(run->lock_fd);
-	run->lock_fd = -1;
+	if (run->wire.locked)
+		close(run->wire.lock_fd);
+	run->wire.locked = false;
 }
 
 /* ==== opening and closing ==== */
@@ -304,8 +305,8 @@ static void describe_stream(struct bf_run *run, char *dst, size_t cap)
 {
 	struct bf_line_report r = { .latency_timer_ms = -1 };
 
-	run->transport->ops->stream->report(run->transport, &r);
-	run->rate = r.real_baud;
+	run->wire.transport->ops->stream->report(run->wire.transport, &r);
+	run->wire.rate = r.real_baud;
 	snprintf(dst, cap, "%u Bd", r.real_baud);
 	if (r.latency_timer_ms > 1) {
 		bf_say(run, BF_EV_WARNING,
@@ -330,9 +331,9 @@ static void describe_bus(struct bf_run *run, char *dst, size_t cap)
 {
 	struct bf_bus_report r = { 0 };
 
-	run->transport->ops->bus->report(run->transport, &r);
-	run->rate = r.bitrate;
-	run->heard_first = r.heard;
+	run->wire.transport->ops->bus->report(run->wire.transport, &r);
+	run->wire.rate = r.bitrate;
+	run->wire.heard_first = r.heard;
 	if (r.bitrate)
 		snprintf(dst, cap, "%u kbit/s, %s", r.bitrate / 1000, bf_bus_state_text(r.state));
 	else
@@ -341,7 +342,7 @@ static void describe_bus(struct bf_run *run, char *dst, size_t cap)
 		bf_say(run, BF_EV_NOTICE,
 		       "the transmit queue of '%s' holds %u frames; 1000 is better: ip link set %s "
 		       "txqueuelen 1000",
-		       run->transport->name, r.txqueuelen, run->transport->name);
+		       run->wire.transport->name, r.txqueuelen, run->wire.transport->name);
 	}
 }
 
@@ -349,7 +350,7 @@ static void describe(struct bf_run *run)
 {
 	char detail[128] = "";
 
-	switch (run->transport->ops->wire) {
+	switch (run->wire.transport->ops->wire) {
 	case BF_WIRE_STREAM:
 		describe_stream(run, detail, sizeof(detail));
 		break;
@@ -360,8 +361,8 @@ static void describe(struct bf_run *run)
 		break;
 	}
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_INTERFACE,
-					.iface = { run->transport->name, run->transport->ops->name,
-						   detail } });
+					.iface = { run->wire.transport->name,
+						   run->wire.transport->ops->name, detail } });
 }
 
 /* An option that says which pack or which setting is obeyed or refused, never dropped. Whether --node has a
@@ -382,7 +383,7 @@ static enum bf_rc check_options(const struct bf_run *run, struct bf_err *err)
 	};
 
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
-		if (!rows[i].given || rows[i].wires & run->transport->ops->wire)
+		if (!rows[i].given || rows[i].wires & run->wire.transport->ops->wire)
 			continue;
 		bf_fail(err, BF_E_USAGE, "--%s has no meaning for '%s': it is %s.", rows[i].name,
 			job->iface, rows[i].what);
@@ -402,9 +403,9 @@ bf_time bf_rescue_patience(const struct bf_run *run)
 enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_job *job = run->job;
-	const struct bf_profile *p = &run->profile;
+	const struct bf_profile *p = &run->given.profile;
 	struct bf_open_env env = {
-		.clock = run->outer,
+		.clock = run->time.outer,
 		.log = run->log,
 		.line = bf_line_of_profile(p, job->baud ? job->baud : p->baud),
 		.baud_asked = job->baud != 0,
@@ -419,60 +420,53 @@ enum bf_rc bf_ph_open(struct bf_run *run, struct bf_err *err)
 		return bf_fail(err, BF_E_USAGE, "no interface was named: --if IFACE");
 	if (job->rescue)
 		bf_say(run, BF_EV_NOTICE, "opening '%s' before power comes on", job->iface);
-	if (run->ports->open(&env, job->iface, &run->transport, err))
+	if (run->ports->open(&env, job->iface, &run->wire.transport, err))
 		return bf_while(err, "opening '%s'", job->iface);
 	if (check_options(run, err))
 		return err->rc;
-	if (bf_source_open(p, &run->transport, &run->meter, err))
-		return bf_while(err, "preparing to read the pack's conditions");
+	if (bf_conditions_open(run, &run->wire.transport, err))
+		return err->rc;
 	if (job->trace &&
-	    bf_trace_wrap(bf_steal(&run->transport), job->trace, &run->transport, err))
+	    bf_trace_wrap(bf_steal(&run->wire.transport), job->trace, &run->wire.transport, err))
 		return bf_while(err, "writing the trace '%s'", job->trace);
-	run->clock = run->transport->clock;
-	run->started = bf_now(run->clock);
-	run->deadline = job->timeout ? bf_in(run->clock, job->timeout) : BF_NEVER;
-	run->wire_first = run->transport->stats;
+	bf_time_on_wire(run, run->wire.transport->clock);
+	run->wire.first = run->wire.transport->stats;
 	describe(run);
-	run->first_rate = run->rate;
+	run->wire.first_rate = run->wire.rate;
 	return BF_OK;
 }
 
-/* A virtual wire takes its clock with it: a hold moves over to the caller's. */
 void bf_ph_close(struct bf_run *run)
 {
-	bool held = run->held;
-
-	if (!run->transport) {
-		run->meter = bf_source_close(run->meter); /* opening stopped half-way */
-		return;
+	if (run->wire.transport) {
+		bf_time_off_wire(run);
+		run->wire.transport = bf_transport_close(run->wire.transport);
 	}
-	bf_run_release(run);
-	if (bf_clock_is_virtual(run->clock))
-		run->closed_wall = bf_wall(run->clock);
-	run->transport = bf_transport_close(run->transport);
-	run->meter = bf_source_close(run->meter);
-	run->clock = run->outer;
-	run->started = bf_now(run->clock);
-	run->deadline = BF_NEVER;
-	if (held)
-		bf_run_hold(run);
+	bf_conditions_close(run);
 }
+
+struct listing {
+	struct bf_run *run;
+	size_t n;
+};
 
 static void found(void *ctx, const struct bf_candidate *c)
 {
-	struct bf_run *run = ctx;
+	struct listing *list = ctx;
 
-	bf_emit(run, (struct bf_event){ .kind = BF_EV_CANDIDATE, .candidate = c });
-	run->n_candidates++;
+	bf_emit(list->run, (struct bf_event){ .kind = BF_EV_CANDIDATE, .candidate = c });
+	list->n++;
 }
 
 enum bf_rc bf_ph_candidates(struct bf_run *run, struct bf_err *err)
 {
+	struct listing list = { .run = run };
+
 	for (const struct bf_driver *const *d = run->ports->drivers(); *d; d++) {
 		if ((*d)->list)
-			(*d)->list(found, run);
+			(*d)->list(found, &list);
 	}
-	if (run->n_candidates)
+	if (list.n)
 		return BF_OK;
 	bf_fail(err, BF_E_NODEV, "no interface was found on this computer");
 	bf_likely(err, "the adapter is not plugged in, or its driver is not loaded");
@@ -493,13 +487,13 @@ enum bf_rc bf_linktest(struct bf_run *run, unsigned n, struct bf_linktest *ret, 
 	struct bf_linktest t = { .best = BF_NEVER };
 	bf_time sum = 0;
 
-	for (unsigned i = 0; run->proto->ops->ping && i < n; i++) {
+	for (unsigned i = 0; run->session.proto->ops->ping && i < n; i++) {
 		bf_time start = bf_now(run->clock), took;
 		struct bf_err why;
 		enum bf_rc rc;
 
 		bf_err_init(&why);
-		rc = run->proto->ops->ping(run->proto, &why);
+		rc = run->session.proto->ops->ping(run->session.proto, &why);
 		t.sent++;
 		if (rc == BF_E_TIMEOUT || rc == BF_E_LINK) {
 			t.lost++;
@@ -525,13 +519,14 @@ enum bf_rc bf_linktest(struct bf_run *run, unsigned n, struct bf_linktest *ret, 
 /* Long messages are lost more often than these short ones: counting both errs on the patient side. */
 static double share_lost(const struct bf_run *run)
 {
-	const struct bf_linktest *before = &run->line_before;
+	const struct bf_linktest *before = &run->wire.line_before;
 	double tested = before->sent ? (double)before->lost / before->sent : 0;
-	double lost = (double)(run->retry.timeouts + run->retry.damaged), asked = lost;
+	double lost = (double)(run->session.retry.timeouts + run->session.retry.damaged),
+	       asked = lost;
 	double share;
 
 	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
-		asked += (double)run->retry.requests[i];
+		asked += (double)run->session.retry.requests[i];
 	share = asked > 0 && lost / asked > tested ? lost / asked : tested;
 	return share < SHARE_MAX ? share : SHARE_MAX;
 }
@@ -547,7 +542,7 @@ static void show_bus(struct bf_run *run, bool poor)
 {
 	struct bf_bus_report r = { 0 };
 
-	run->transport->ops->bus->report(run->transport, &r);
+	run->wire.transport->ops->bus->report(run->wire.transport, &r);
 	if (r.state == BF_BUS_WARNING || r.state == BF_BUS_PASSIVE || r.tx_errors || r.rx_errors)
 		bf_say(run, BF_EV_WARNING,
 		       "the CAN controller counts errors (transmit %u, receive %u): likely "
@@ -562,10 +557,10 @@ static void show_bus(struct bf_run *run, bool poor)
 
 static void show_stream(struct bf_run *run, const struct bf_linktest *t, bool poor)
 {
-	const struct bf_wire_stats *w = &run->transport->stats;
+	const struct bf_wire_stats *w = &run->wire.transport->stats;
 	struct bf_line_report r = { .latency_timer_ms = -1 };
 
-	run->transport->ops->stream->report(run->transport, &r);
+	run->wire.transport->ops->stream->report(run->wire.transport, &r);
 	if (r.latency_timer_ms > 1 || t->mean > SLOW)
 		bf_say(run, BF_EV_NOTICE,
 		       "an answer takes %.1f ms%s: a transfer will wait more than it sends",
@@ -583,13 +578,13 @@ static void show_stream(struct bf_run *run, const struct bf_linktest *t, bool po
 			      : "the adapter gives no echo: which side loses is not known");
 }
 
-void bf_linktest_show(struct bf_run *run, const struct bf_linktest *t)
+static void show_linktest(struct bf_run *run, const struct bf_linktest *t)
 {
 	if (t->lost)
 		bf_say(run, BF_EV_WARNING,
 		       "%u of %u test messages were lost: look at cable, termination and ground",
 		       t->lost, t->sent);
-	switch (run->transport->ops->wire) {
+	switch (run->wire.transport->ops->wire) {
 	case BF_WIRE_BUS:
 		show_bus(run, t->lost > 0);
 		break;
@@ -614,8 +609,8 @@ static uint32_t best_below(const struct bf_run *run, uint32_t limit, uint32_t fl
 {
 	uint32_t best = 0;
 
-	for (size_t i = 0; i < BF_MAX_RATES && run->ident.rates[i]; i++) {
-		uint32_t r = run->ident.rates[i];
+	for (size_t i = 0; i < BF_MAX_RATES && run->session.ident.rates[i]; i++) {
+		uint32_t r = run->session.ident.rates[i];
 
 		if (r < limit && r > floor && r > best)
 			best = r;
@@ -625,11 +620,11 @@ static uint32_t best_below(const struct bf_run *run, uint32_t limit, uint32_t fl
 
 uint32_t bf_rate_lower(const struct bf_run *run)
 {
-	if (run->job->baud || run->rate <= run->first_rate)
+	if (run->job->baud || run->wire.rate <= run->wire.first_rate)
 		return 0;
-	if (best_below(run, run->rate, run->first_rate))
-		return best_below(run, run->rate, run->first_rate);
-	return run->first_rate;
+	if (best_below(run, run->wire.rate, run->wire.first_rate))
+		return best_below(run, run->wire.rate, run->wire.first_rate);
+	return run->wire.first_rate;
 }
 
 /* BF_E_LINK: both ends are back at the old rate. */
@@ -638,17 +633,29 @@ enum bf_rc bf_rate_change(struct bf_run *run, uint32_t rate, struct bf_err *err)
 	enum bf_rc rc = BF_E_LINK;
 
 	for (unsigned i = 0; i < TRIES && rc == BF_E_LINK; i++)
-		rc = run->proto->ops->set_rate(run->proto, rate, err);
+		rc = run->session.proto->ops->set_rate(run->session.proto, rate, err);
 	if (rc)
 		return bf_while(err, "changing the line to %u bit/s", rate);
-	run->rate = rate;
+	run->wire.rate = rate;
 	return BF_OK;
+}
+
+void bf_rate_found(struct bf_run *run, uint32_t rate)
+{
+	run->wire.rate = run->wire.first_rate = rate;
+}
+
+void bf_rate_restarted(struct bf_run *run)
+{
+	if (run->session.proto->ops->default_rate)
+		run->session.proto->ops->default_rate(run->session.proto);
+	run->wire.rate = run->wire.first_rate;
 }
 
 /* Takes the rate, or leaves both ends at the one before. BF_E_LINK: it loses messages. */
 static enum bf_rc try_rate(struct bf_run *run, uint32_t rate, struct bf_err *err)
 {
-	uint32_t old = run->rate;
+	uint32_t old = run->wire.rate;
 	struct bf_linktest t;
 
 	if (bf_rate_change(run, rate, err))
@@ -670,16 +677,16 @@ static enum bf_rc try_rate(struct bf_run *run, uint32_t rate, struct bf_err *err
 /* The rate that the user wants, 0: whatever works. A bus was given its rate when it was opened. */
 static uint32_t pin(const struct bf_run *run)
 {
-	return run->transport->ops->bus ? run->job->bitrate : run->job->baud;
+	return run->wire.transport->ops->bus ? run->job->bitrate : run->job->baud;
 }
 
 static enum bf_rc pinned(struct bf_run *run, struct bf_err *err)
 {
-	if (pin(run) == run->rate)
+	if (pin(run) == run->wire.rate)
 		return BF_OK;
 	if (try_rate(run, pin(run), err)) {
 		bf_next(err, "let the rate be agreed: leave --%s out",
-			run->transport->ops->bus ? "bitrate" : "baud");
+			run->wire.transport->ops->bus ? "bitrate" : "baud");
 		return err->rc;
 	}
 	return BF_OK;
@@ -688,13 +695,13 @@ static enum bf_rc pinned(struct bf_run *run, struct bf_err *err)
 /* Frames on the bus, since it was opened, that were not for us. */
 static uint64_t overheard(const struct bf_run *run)
 {
-	const struct bf_wire_stats *now = &run->transport->stats, *first = &run->wire_first;
+	const struct bf_wire_stats *now = &run->wire.transport->stats, *first = &run->wire.first;
 	uint64_t ours = now->rx_frames - first->rx_frames + now->rx_dropped - first->rx_dropped;
 	struct bf_bus_report r = { 0 };
 	uint64_t heard;
 
-	run->transport->ops->bus->report(run->transport, &r);
-	heard = r.heard - run->heard_first;
+	run->wire.transport->ops->bus->report(run->wire.transport, &r);
+	heard = r.heard - run->wire.heard_first;
 	return heard > ours ? heard - ours : 0;
 }
 
@@ -706,11 +713,11 @@ static bool may_change(struct bf_run *run)
 {
 	uint64_t others;
 
-	if (!run->transport->ops->bus || run->profile.can_change == BF_CAN_CHANGE_ALWAYS)
+	if (!run->wire.transport->ops->bus || run->given.profile.can_change == BF_CAN_CHANGE_ALWAYS)
 		return true;
-	if (run->profile.can_change == BF_CAN_CHANGE_NEVER)
+	if (run->given.profile.can_change == BF_CAN_CHANGE_NEVER)
 		return false;
-	if (!bf_clock_until(run->clock, run->started + LISTEN))
+	if (!bf_clock_until(run->clock, run->time.started + LISTEN))
 		return false; /* cancelled: whoever asks next says so */
 	others = overheard(run);
 	if (others)
@@ -718,13 +725,13 @@ static bool may_change(struct bf_run *run)
 		       "other nodes talk on '%s' (%llu frames): the bit rate stays as it is; a "
 		       "pack that is "
 		       "alone on its bus takes \"change-rate = always\" in its profile",
-		       run->transport->name, (unsigned long long)others);
+		       run->wire.transport->name, (unsigned long long)others);
 	return !others;
 }
 
 static enum bf_rc climb(struct bf_run *run, struct bf_err *err)
 {
-	uint32_t rate = best_below(run, UINT32_MAX, run->rate);
+	uint32_t rate = best_below(run, UINT32_MAX, run->wire.rate);
 
 	if (rate && !may_change(run))
 		return bf_run_stop(run, err);
@@ -744,24 +751,24 @@ static enum bf_rc climb(struct bf_run *run, struct bf_err *err)
 			return rc;
 		}
 		bf_say(run, BF_EV_NOTICE, "%u bit/s does not work here: %s", rate, why.cause);
-		rate = best_below(run, rate, run->rate);
+		rate = best_below(run, rate, run->wire.rate);
 	}
 	return BF_OK;
 }
 
 enum bf_rc bf_ph_rate(struct bf_run *run, struct bf_err *err)
 {
-	if (!run->authenticated && run->proto->ops->connect &&
-	    run->proto->ops->connect(run->proto, BF_ENTRY_READ, err))
+	if (!run->session.authenticated && run->session.proto->ops->connect &&
+	    run->session.proto->ops->connect(run->session.proto, BF_ENTRY_READ, err))
 		return bf_while(err, "preparing the pack for reading");
-	if (bf_linktest(run, PINGS, &run->line_before, err))
+	if (bf_linktest(run, PINGS, &run->wire.line_before, err))
 		return err->rc;
-	bf_linktest_show(run, &run->line_before);
-	if (bf_run_can(run, BF_CAP_RATES) && run->proto->ops->set_rate) {
+	show_linktest(run, &run->wire.line_before);
+	if (bf_run_can(run, BF_CAP_RATES) && run->session.proto->ops->set_rate) {
 		if (pin(run) ? pinned(run, err) : climb(run, err))
 			return err->rc;
 	}
-	run->agreed_rate = run->rate;
+	run->wire.agreed_rate = run->wire.rate;
 	return BF_OK;
 }
 
@@ -770,11 +777,10 @@ void bf_rate_leave(struct bf_run *run)
 {
 	struct bf_err err;
 
-	if (!run->proto || run->rate == run->first_rate || run->parted)
+	if (!run->session.proto || run->wire.rate == run->wire.first_rate || run->session.parted)
 		return;
 	bf_err_init(&err);
-	if (bf_rate_change(run, run->first_rate, &err) && run->proto->ops->default_rate) {
-		run->proto->ops->default_rate(run->proto);
-		run->rate = run->first_rate;
-	}
+	if (bf_rate_change(run, run->wire.first_rate, &err) &&
+	    run->session.proto->ops->default_rate)
+		bf_rate_restarted(run);
 }

@@ -253,15 +253,17 @@ static bf_time move(struct device **ret, const struct manner *m)
 	d->item.erases_ahead = m->unit_us > 0;
 	d->segment = (struct bf_segment){ .data = d->image, .len = m->len };
 	d->item.target = (struct bf_target){ .segment = &d->segment, .len = m->len };
-	d->run = (struct bf_run){ .job = &d->job, .proto = &d->proto, .transport = &d->wire };
-	d->run.clock = d->run.outer = d->wire.clock = bf_vclock_new();
-	d->run.deadline = BF_NEVER;
+	d->run = (struct bf_run){ .job = &d->job,
+				  .session.proto = &d->proto,
+				  .wire.transport = &d->wire };
+	d->run.clock = d->run.time.outer = d->wire.clock = bf_vclock_new();
+	d->run.time.deadline = BF_NEVER;
 	d->events = (struct bf_events){ .fn = hear, .ctx = d };
 	d->run.events = &d->events;
-	d->run.ident.in_flight = m->window;
+	d->run.session.ident.in_flight = m->window;
 	d->run.todo.bytes = m->len;
 	bf_err_init(&err);
-	if (bf_item_move(&d->run, &d->item, 0, &err))
+	if (bf_item_move(&d->run, &d->item, 0, d->m.len, &err))
 		fail_msg("%s", err.cause);
 	assert_int_equal(d->has, m->len);
 	assert_memory_equal(d->flash, d->image, m->len);
@@ -339,7 +341,7 @@ static void one_answer_may_stand_for_the_whole_window(void **state)
 	(void)state;
 	took = move(&d, &m);
 	assert_int_equal(d->pieces, 256);
-	assert_int_equal(d->run.sum.bytes_sent, 65536);
+	assert_int_equal(d->run.told.sum.bytes_sent, 65536);
 	/* a turnaround for each eight pieces */
 	assert_in_range(took, wire_time(&m) + 32 * BF_MS(4), wire_time(&m) + 34 * BF_MS(4));
 	done(d);
@@ -381,7 +383,7 @@ static void a_device_that_has_half_is_sent_the_other_half(void **state)
 	m.begins_at = 16384;
 	(void)move(&d, &m);
 	assert_int_equal(d->pieces, 32);
-	assert_int_equal(d->run.sum.bytes_sent, 16384);
+	assert_int_equal(d->run.told.sum.bytes_sent, 16384);
 	done(d);
 }
 
@@ -397,7 +399,7 @@ static void a_lost_piece_is_sent_again_from_where_the_device_wants_it(void **sta
 	/* the lost one and the three that were out behind it */
 	assert_int_equal(d->pieces, 64 + 4);
 	assert_int_equal(d->begun, 1);
-	assert_int_equal(d->run.sum.bytes_sent, 32768);
+	assert_int_equal(d->run.told.sum.bytes_sent, 32768);
 	done(d);
 }
 

@@ -10,7 +10,7 @@
 
 #include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
-#include "engine/run.h"
+#include "engine/phases.h"
 #include "fuzz.h"
 
 struct recipe {

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
-#include "engine/run.h"
+#include "engine/phases.h"
 #include "fuzz.h"
 
 static struct bf_image *some_image(void)
@@ -73,17 +74,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run->job = &job;
 	run->ports = &ports;
 	run->events = &none;
-	run->clock = run->outer = bf_vclock_new();
-	run->image = some_image();
-	snprintf(run->ident.serial, sizeof(run->ident.serial), "SN-0042");
+	run->clock = run->time.outer = bf_vclock_new();
+	run->wanted.image = some_image();
+	snprintf(run->session.ident.serial, sizeof(run->session.ident.serial), "SN-0042");
 	/* Once for its name, then with what is there. */
-	FUZZ_CHECK(bf_ph_resume(run, &err) == BF_OK && !run->resumed);
-	memcpy(path, run->journal_path, sizeof(path));
+	FUZZ_CHECK(bf_ph_resume(run, &err) == BF_OK && !run->journal.resumed);
+	memcpy(path, run->journal.path, sizeof(path));
 	put(path, data, size);
 	FUZZ_CHECK(bf_ph_resume(run, &err) == BF_OK);
-	FUZZ_CHECK(run->resumed && !run->saved && !run->earlier && !run->has_backup);
+	FUZZ_CHECK(run->journal.resumed && !run->archives.saved && !run->archives.earlier &&
+		   !run->archives.way_back);
 	unlink(path);
-	bf_image_free(run->image);
+	bf_image_free(run->wanted.image);
 	bf_clock_free(run->clock);
 	free(run);
 	return 0;

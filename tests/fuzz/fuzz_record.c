@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 #include "bmsflash/file.h"
-#include "engine/run.h"
+#include "engine/phases.h"
+#include "engine/report.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

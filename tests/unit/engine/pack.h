@@ -8,7 +8,7 @@
 
 #include "../unit.h"
 
-#include "engine/run.h"
+#include "engine/phases.h"
 
 #define PACK_SLOT  0xC000u
 #define PACK_UNIT  0x1000u

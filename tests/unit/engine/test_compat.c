@@ -7,7 +7,8 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/crc.h"
 #include "bmsflash/file.h"
-#include "engine/run.h"
+#include "engine/phases.h"
+#include "engine/preflight.h"
 
 struct seen {
 	char checks[2048]; /* "name=verdict " */
@@ -63,13 +64,13 @@ static void init(struct fit *f, bool usb)
 	f->wire.ops = &f->wire_ops;
 	f->events = (struct bf_events){ on_event, &f->seen };
 	f->run = (struct bf_run){ .job = &f->job,
-				  .proto = &f->proto,
-				  .transport = &f->wire,
+				  .session.proto = &f->proto,
+				  .wire.transport = &f->wire,
 				  .events = &f->events,
 				  .clock = bf_vclock_new() };
-	f->run.ident.caps = BF_CAP_READ | BF_CAP_ERASE;
-	f->run.ident.has_version = true;
-	f->run.ident.version = (struct bf_version){ .major = 1, .minor = 3 };
+	f->run.session.ident.caps = BF_CAP_READ | BF_CAP_ERASE;
+	f->run.session.ident.has_version = true;
+	f->run.session.ident.version = (struct bf_version){ .major = 1, .minor = 3 };
 }
 
 static void load(struct fit *f, const char *name, const char *key)
@@ -87,7 +88,7 @@ static void load(struct fit *f, const char *name, const char *key)
 	if (!rc)
 		rc = bf_claim_load(path, &opts, &claim, &f->err);
 	if (!rc)
-		rc = bf_image_verify(claim, ring, &f->run.image, &f->err);
+		rc = bf_image_verify(claim, ring, &f->run.wanted.image, &f->err);
 	if (rc)
 		fail_msg("%s", f->err.cause);
 	bf_keyring_free(ring);
@@ -107,7 +108,7 @@ static void load_raw(struct fit *f)
 
 static void done(struct fit *f)
 {
-	bf_image_free(f->run.image);
+	bf_image_free(f->run.wanted.image);
 	bf_clock_free(f->run.clock);
 }
 
@@ -126,7 +127,7 @@ static void usb_numbers_in_place_of_a_revision_are_no_hardware_name(void **state
 
 	(void)state;
 	init(&f, true);
-	strcpy(f.run.ident.hw_rev, "1209:0001");
+	strcpy(f.run.session.ident.hw_rev, "1209:0001");
 	load_raw(&f);
 	f.job.allow[BF_ALLOW_NO_HARDWARE] = true;
 	expect(&f, bf_ph_compatible(&f.run, &f.err), BF_OK, "hardware=allowed");
@@ -138,11 +139,11 @@ static void a_revision_alone_is_no_hardware_name(void **state)
 
 	(void)state;
 	init(&f, false);
-	strcpy(f.run.ident.hw_rev, "BMS-16S-R3");
+	strcpy(f.run.session.ident.hw_rev, "BMS-16S-R3");
 	load_raw(&f);
 	expect(&f, bf_ph_compatible(&f.run, &f.err), BF_E_INCOMPATIBLE, "hardware=fail");
 	init(&f, false);
-	strcpy(f.run.ident.model, "BMS-16S-R3");
+	strcpy(f.run.session.ident.model, "BMS-16S-R3");
 	load_raw(&f);
 	expect(&f, bf_ph_compatible(&f.run, &f.err), BF_OK, "hardware=pass");
 }
@@ -153,8 +154,8 @@ static void the_product_text_of_a_rom_loader_is_not_the_packs(void **state)
 
 	(void)state;
 	init(&f, true);
-	strcpy(f.run.ident.model, "STM32  BOOTLOADER");
-	f.run.ident.is_anybodys = f.run.ident.in_bootloader = true;
+	strcpy(f.run.session.ident.model, "STM32  BOOTLOADER");
+	f.run.session.ident.is_anybodys = f.run.session.ident.in_bootloader = true;
 	load_raw(&f);
 	f.job.allow[BF_ALLOW_NO_HARDWARE] = f.job.allow[BF_ALLOW_SINGLE_BANK] = true;
 	expect(&f, bf_ph_compatible(&f.run, &f.err), BF_OK, "hardware=allowed");
@@ -193,7 +194,7 @@ static void load_with_suffix(struct fit *f, uint16_t vid, uint16_t pid)
 	memcpy(end + 8, "UFD\x10", 4);
 	bf_put_le32(end + 12, bf_crc(&bf_crc32_dfu, with, len + 12));
 	if (bf_claim_parse(with, len + 16, "image.dfu", NULL, 0, &opts, &claim, &f->err) ||
-	    bf_image_verify(claim, ring, &f->run.image, &f->err))
+	    bf_image_verify(claim, ring, &f->run.wanted.image, &f->err))
 		fail_msg("%s", f->err.cause);
 	free(with);
 	free(file);
@@ -210,19 +211,19 @@ static void numbers_of_a_file_fit_the_application_or_its_bootloader(void **state
 	assert_int_equal(bf_check_usb(&f.run, &f.err), BF_OK);
 	assert_true(f.run.usb_later); /* asked again in the bootloader */
 	usb_device.pid = 0xDF11;
-	f.run.now.in_bootloader = true;
+	f.run.session.now.in_bootloader = true;
 	expect(&f, bf_check_usb(&f.run, &f.err), BF_OK, "usb-id=unknown usb-id=pass");
 	init(&f, true);
 	load_with_suffix(&f, 0x0483, 0xDF11);
 	assert_int_equal(bf_check_usb(&f.run, &f.err), BF_OK);
 	usb_device.pid = 0x1234;
-	f.run.now.in_bootloader = true;
+	f.run.session.now.in_bootloader = true;
 	expect(&f, bf_check_usb(&f.run, &f.err), BF_E_INCOMPATIBLE, "usb-id=fail");
 	/* The profile names the bootloader's. */
 	init(&f, true);
 	load_with_suffix(&f, 0x0483, 0xDF11);
-	f.run.profile.usb_vid = 0x0483;
-	f.run.profile.usb_loader_pid = 0xDF11;
+	f.run.given.profile.usb_vid = 0x0483;
+	f.run.given.profile.usb_loader_pid = 0xDF11;
 	expect(&f, bf_check_usb(&f.run, &f.err), BF_OK, "usb-id=pass");
 }
 
@@ -234,10 +235,10 @@ static void a_loader_that_answers_does_not_waive_the_way_back(void **state)
 
 	(void)state;
 	init(&f, false);
-	f.run.ident.caps = BF_CAP_ERASE;
-	f.run.ident.in_bootloader = true;
-	bf_model_found(&f.run.model, &f.run.ident, false);
-	strcpy(f.run.ident.model, "BMS-16S-R3");
+	f.run.session.ident.caps = BF_CAP_ERASE;
+	f.run.session.ident.in_bootloader = true;
+	bf_model_found(&f.run.model, &f.run.session.ident, false);
+	strcpy(f.run.session.ident.model, "BMS-16S-R3");
 	load_raw(&f);
 	expect(&f, bf_ph_compatible(&f.run, &f.err), BF_E_UNSUPPORTED, "way-back=fail");
 }
@@ -248,18 +249,18 @@ static void a_slot_that_cannot_start_proves_that_nothing_is_lost(void **state)
 
 	(void)state;
 	init(&f, false);
-	f.run.ident.caps = BF_CAP_ERASE;
-	f.run.ident.in_bootloader = true;
-	f.run.ident.n_slots = 1;
-	bf_model_found(&f.run.model, &f.run.ident, false);
-	strcpy(f.run.ident.model, "BMS-16S-R3");
+	f.run.session.ident.caps = BF_CAP_ERASE;
+	f.run.session.ident.in_bootloader = true;
+	f.run.session.ident.n_slots = 1;
+	bf_model_found(&f.run.model, &f.run.session.ident, false);
+	strcpy(f.run.session.ident.model, "BMS-16S-R3");
 	load_raw(&f);
 	expect(&f, bf_ph_compatible(&f.run, &f.err), BF_OK, "way-back=pass");
 	init(&f, false);
-	f.run.ident.in_bootloader = true;
-	f.run.ident.n_slots = 1;
-	f.run.ident.slots[0].flags = BF_SLOT_BOOTABLE;
-	bf_model_found(&f.run.model, &f.run.ident, false);
+	f.run.session.ident.in_bootloader = true;
+	f.run.session.ident.n_slots = 1;
+	f.run.session.ident.slots[0].flags = BF_SLOT_BOOTABLE;
+	bf_model_found(&f.run.model, &f.run.session.ident, false);
 	assert_true(bf_app_may_be_lost(&f.run));
 	done(&f);
 }
@@ -270,8 +271,8 @@ static void a_device_that_takes_no_downloads_is_left_running(void **state)
 
 	(void)state;
 	init(&f, true);
-	f.run.ident.n_regions = 1;
-	f.run.ident.regions[0] =
+	f.run.session.ident.n_regions = 1;
+	f.run.session.ident.regions[0] =
 		(struct bf_region){ .kind = BF_REGION_APP, .access = BF_ACCESS_READ };
 	load_raw(&f);
 	assert_int_equal(bf_ph_compatible(&f.run, &f.err), BF_E_UNSUPPORTED);
@@ -287,13 +288,13 @@ static void a_version_that_cannot_be_compared_needs_leave_to_downgrade(void **st
 
 	(void)state;
 	init(&f, false);
-	f.run.ident.has_version = false;
-	strcpy(f.run.ident.version_text, "V9.9");
+	f.run.session.ident.has_version = false;
+	strcpy(f.run.session.ident.version_text, "V9.9");
 	load_raw(&f);
 	expect(&f, bf_ph_antirollback(&f.run, &f.err), BF_E_ROLLBACK, "version=fail");
 	init(&f, false);
-	f.run.ident.has_version = false;
-	strcpy(f.run.ident.version_text, "9.9.9-rc1");
+	f.run.session.ident.has_version = false;
+	strcpy(f.run.session.ident.version_text, "9.9.9-rc1");
 	f.job.allow[BF_ALLOW_DOWNGRADE] = true;
 	load_raw(&f);
 	expect(&f, bf_ph_antirollback(&f.run, &f.err), BF_OK, "version=allowed");
@@ -305,7 +306,7 @@ static void a_version_that_is_never_told_is_unknown_with_a_note(void **state)
 
 	(void)state;
 	init(&f, false);
-	f.run.ident.has_version = false;
+	f.run.session.ident.has_version = false;
 	load_raw(&f);
 	assert_int_equal(bf_ph_antirollback(&f.run, &f.err), BF_OK);
 	assert_true(f.seen.notices > 0);
@@ -318,11 +319,11 @@ static void a_counter_that_cannot_be_read_needs_leave_to_downgrade(void **state)
 
 	(void)state;
 	init(&f, false);
-	f.run.ident.counter_unreadable = true;
+	f.run.session.ident.counter_unreadable = true;
 	load_mcuboot(&f);
 	expect(&f, bf_ph_antirollback(&f.run, &f.err), BF_E_ROLLBACK, "security-counter=fail");
 	init(&f, false);
-	f.run.ident.counter_unreadable = true;
+	f.run.session.ident.counter_unreadable = true;
 	f.job.allow[BF_ALLOW_DOWNGRADE] = true;
 	load_mcuboot(&f);
 	expect(&f, bf_ph_antirollback(&f.run, &f.err), BF_OK, "security-counter=allowed");

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
 
 static const char *const images[] = { "app-1.3.0.signed.bin", "app-1.5.0.signed.bin" };

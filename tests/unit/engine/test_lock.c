@@ -30,7 +30,6 @@ static void place_init(struct place *p)
 	p->job.node = -1;
 	p->run.job = &p->job;
 	p->run.ports = &p->ports;
-	p->run.lock_fd = -1;
 	bf_err_init(&p->err);
 }
 
@@ -84,8 +83,8 @@ static void two_nodes_of_one_wire_share_its_lock(void **state)
 	place_init(&p);
 	assert_int_equal(lock(&p), BF_OK);
 	second = p.run;
-	second.lock_fd = -1;
-	second.profile.node = 9;
+	second.wire.locked = false;
+	second.given.profile.node = 9;
 	p.job.node = 0x33;
 	assert_int_equal(bf_ph_lock(&second, &p.err), BF_E_BUSY);
 	place_done(&p);
@@ -101,7 +100,7 @@ static void names_that_differ_in_a_separator_have_locks_of_their_own(void **stat
 	p.job.iface = "usb:1209:0001:A/1";
 	assert_int_equal(lock(&p), BF_OK);
 	second = p.run;
-	second.lock_fd = -1;
+	second.wire.locked = false;
 	p.job.iface = "usb:1209:0001:A.1";
 	assert_int_equal(bf_ph_lock(&second, &p.err), BF_OK);
 	bf_ph_unlock(&second);

@@ -44,7 +44,7 @@ static void on_event(void *ctx, const struct bf_event *ev)
 static struct bf_region *add_region(struct place *p, enum bf_region_kind kind, unsigned alt,
 				    uint32_t addr, uint32_t size)
 {
-	struct bf_region *r = &p->run.ident.regions[p->run.ident.n_regions++];
+	struct bf_region *r = &p->run.session.ident.regions[p->run.session.ident.n_regions++];
 
 	*r = (struct bf_region){ .name = "Internal Flash",
 				 .kind = kind,
@@ -68,7 +68,7 @@ static void load(struct place *p, const uint8_t *file, size_t len)
 	if (!rc)
 		rc = bf_claim_parse(file, len, "image", NULL, 0, &p->opts, &claim, &p->err);
 	if (!rc)
-		rc = bf_image_verify(claim, ring, &p->run.image, &p->err);
+		rc = bf_image_verify(claim, ring, &p->run.wanted.image, &p->err);
 	if (rc)
 		fail_msg("%s", p->err.cause);
 	bf_keyring_free(ring);
@@ -126,13 +126,13 @@ static void init(struct place *p)
 	p->events = (struct bf_events){ on_event, NULL };
 	p->job.claim_opts = &p->opts;
 	p->run = (struct bf_run){ .job = &p->job,
-				  .proto = &p->proto,
-				  .transport = &p->wire,
+				  .session.proto = &p->proto,
+				  .wire.transport = &p->wire,
 				  .events = &p->events,
 				  .clock = bf_vclock_new(),
-				  .deadline = BF_NEVER };
-	p->run.outer = p->wire.clock = p->run.clock;
-	p->run.ident.caps = BF_CAP_READ | BF_CAP_ERASE | BF_CAP_ANY_ORDER;
+				  .time.deadline = BF_NEVER };
+	p->run.time.outer = p->wire.clock = p->run.clock;
+	p->run.session.ident.caps = BF_CAP_READ | BF_CAP_ERASE | BF_CAP_ANY_ORDER;
 }
 
 static void load_signed(struct place *p)
@@ -167,7 +167,7 @@ static void put_header(uint32_t addr)
 static enum bf_rc find(struct place *p)
 {
 	const struct bf_segment *segs;
-	size_t n = bf_image_segments(p->run.image, &segs);
+	size_t n = bf_image_segments(p->run.wanted.image, &segs);
 
 	assert_int_equal(n, 1);
 	return bf_place_segments(&p->run, segs, n, &p->at, &p->err);
@@ -175,7 +175,7 @@ static enum bf_rc find(struct place *p)
 
 static void done(struct place *p)
 {
-	bf_image_free(p->run.image);
+	bf_image_free(p->run.wanted.image);
 	bf_clock_free(p->run.clock);
 }
 
@@ -245,7 +245,7 @@ static void memory_that_cannot_be_read_needs_an_address(void **state)
 	(void)state;
 	init(&p);
 	add_region(&p, BF_REGION_APP, 0, BASE, FLASH);
-	p.run.ident.caps = BF_CAP_ERASE;
+	p.run.session.ident.caps = BF_CAP_ERASE;
 	load_signed(&p);
 	expect_refused(&p, BF_E_INCOMPATIBLE, "cannot be read");
 }
@@ -274,7 +274,7 @@ static void a_pack_that_tells_no_memory_takes_the_image_where_the_user_says(void
 	(void)state;
 	init(&p);
 	p.opts = (struct bf_claim_opts){ .has_addr = true, .addr = HOME };
-	p.run.ident.caps = BF_CAP_ERASE;
+	p.run.session.ident.caps = BF_CAP_ERASE;
 	load_signed(&p);
 	expect_at(&p, HOME);
 }
@@ -287,14 +287,14 @@ static void a_slot_that_is_told_is_the_place_and_another_address_is_refused(void
 	init(&p);
 	add_region(&p, BF_REGION_SLOT, 0, BASE, FLASH / 2)->slot = 0;
 	add_region(&p, BF_REGION_SLOT, 0, BASE + FLASH / 2, FLASH / 2)->slot = 1;
-	p.run.ident.n_slots = 2;
-	p.run.ident.slots[0].flags = BF_SLOT_ACTIVE;
+	p.run.session.ident.n_slots = 2;
+	p.run.session.ident.slots[0].flags = BF_SLOT_ACTIVE;
 	load_signed(&p);
 	expect_at(&p, BASE + FLASH / 2);
 	init(&p);
 	p.opts = (struct bf_claim_opts){ .has_addr = true, .addr = HOME };
 	add_region(&p, BF_REGION_SLOT, 0, BASE, FLASH)->slot = 0;
-	p.run.ident.n_slots = 1;
+	p.run.session.ident.n_slots = 1;
 	load_signed(&p);
 	expect_refused(&p, BF_E_USAGE, "leave out --addr");
 }
@@ -329,8 +329,8 @@ static void a_file_made_for_one_slot_may_go_into_the_other(void **state)
 	init(&p);
 	add_region(&p, BF_REGION_SLOT, 0, BASE, FLASH / 2)->slot = 0;
 	add_region(&p, BF_REGION_SLOT, 0, BASE + FLASH / 2, FLASH / 2)->slot = 1;
-	p.run.ident.n_slots = 2;
-	p.run.ident.slots[0].flags = BF_SLOT_ACTIVE;
+	p.run.session.ident.n_slots = 2;
+	p.run.session.ident.slots[0].flags = BF_SLOT_ACTIVE;
 	load_hex(&p, BASE);
 	expect_at(&p, BASE + FLASH / 2);
 }
@@ -342,8 +342,8 @@ static void a_place_that_was_found_before_holds_when_the_header_is_erased(void *
 	(void)state;
 	init(&p);
 	add_region(&p, BF_REGION_APP, 0, BASE, FLASH);
-	p.run.has_place = true;
-	p.run.place_addr = HOME;
+	p.run.wanted.has_place = true;
+	p.run.wanted.place_addr = HOME;
 	load_signed(&p);
 	expect_at(&p, HOME);
 }
@@ -352,7 +352,7 @@ static void a_place_that_was_found_before_holds_when_the_header_is_erased(void *
 
 static void from_backup(struct place *p, uint32_t addr)
 {
-	p->run.image = made_image(flash, 1000, addr);
+	p->run.wanted.image = made_image(flash, 1000, addr);
 }
 
 static void an_image_without_alternate_setting_goes_by_its_address(void **state)

@@ -25,11 +25,11 @@ static void plan_init(struct plan *p, unsigned caps)
 	p->ops.loader = &p->loader;
 	p->ops.boot = &bf_no_boot;
 	p->proto.ops = &p->ops;
-	p->run.proto = &p->proto;
-	p->run.ident.caps = caps | BF_CAP_ANY_ORDER;
+	p->run.session.proto = &p->proto;
+	p->run.session.ident.caps = caps | BF_CAP_ANY_ORDER;
 	p->run.job = &p->job;
-	p->run.ident.n_regions = 1;
-	p->run.ident.regions[0] =
+	p->run.session.ident.n_regions = 1;
+	p->run.session.ident.regions[0] =
 		(struct bf_region){ .kind = BF_REGION_APP,
 				    .access = BF_ACCESS_READ | BF_ACCESS_ERASE | BF_ACCESS_WRITE,
 				    .addr = ADDR,
@@ -48,7 +48,7 @@ static void make(struct plan *p, size_t len)
 	struct bf_err err;
 
 	bf_err_init(&err);
-	p->run.image = made_image(p->data, len, ADDR);
+	p->run.wanted.image = made_image(p->data, len, ADDR);
 	p->run.todo.bytes = len;
 	if (bf_todo_memory(&p->run, &err))
 		fail_msg("%s", err.cause);
@@ -57,7 +57,7 @@ static void make(struct plan *p, size_t len)
 static void plan_done(struct plan *p)
 {
 	bf_todo_done(&p->run.todo);
-	bf_image_free(p->run.image);
+	bf_image_free(p->run.wanted.image);
 }
 
 static void expect_item(const struct plan *p, size_t i, uint32_t unit, size_t len,
@@ -201,7 +201,7 @@ static void what_makes_an_image_with_a_header_start_comes_last(void **state)
 
 	(void)state;
 	plan_init(&p, BF_CAP_ERASE);
-	p.run.ident.regions[0].write_unit = 32;
+	p.run.session.ident.regions[0].write_unit = 32;
 	memcpy(p.data, "\x3d\xb8\xf3\x96\0\0\0\0\x00\x02", 10);
 	make(&p, LEN);
 	assert_int_equal(p.run.todo.n, 3);
@@ -219,7 +219,7 @@ static void one_pass_is_one_erase_and_one_download_from_the_base(void **state)
 
 	(void)state;
 	plan_init(&p, BF_CAP_ERASE);
-	p.run.ident.caps = BF_CAP_ERASE;
+	p.run.session.ident.caps = BF_CAP_ERASE;
 	blank(&p, 3, 5);
 	make(&p, LEN - 100);
 	assert_int_equal(p.run.todo.n, 1);
@@ -236,8 +236,8 @@ static void where_nobody_knows_the_erase_unit_the_image_itself_is_erased(void **
 
 	(void)state;
 	plan_init(&p, BF_CAP_ERASE);
-	p.run.ident.caps = BF_CAP_ERASE;
-	p.run.ident.regions[0].erase_unit = 0;
+	p.run.session.ident.caps = BF_CAP_ERASE;
+	p.run.session.ident.regions[0].erase_unit = 0;
 	make(&p, LEN - 100);
 	assert_int_equal(p.run.todo.n, 1);
 	assert_int_equal(p.run.todo.items[0].erase_addr, ADDR);
@@ -251,8 +251,8 @@ static void a_server_that_tells_no_memory_takes_the_image_at_its_own_address(voi
 
 	(void)state;
 	plan_init(&p, BF_CAP_ERASE);
-	p.run.ident.caps = BF_CAP_ERASE;
-	p.run.ident.n_regions = 0;
+	p.run.session.ident.caps = BF_CAP_ERASE;
+	p.run.session.ident.n_regions = 0;
 	make(&p, LEN - 100);
 	assert_int_equal(p.run.todo.n, 1);
 	assert_int_equal(p.run.todo.items[0].target.addr, ADDR);

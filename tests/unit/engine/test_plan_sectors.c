@@ -113,12 +113,13 @@ static void flash_at(uint32_t addr, size_t len, unsigned caps)
 	b.ops.loader = &b.loader;
 	b.ops.boot = &bf_no_boot;
 	b.proto.ops = &b.ops;
-	b.run = (struct bf_run){ .job = &b.job, .proto = &b.proto, .events = &b.events };
-	b.run.clock = b.run.outer = bf_vclock_new();
-	b.run.deadline = BF_NEVER;
-	b.run.ident.caps = caps;
-	b.run.ident.n_regions = bf_dfu_map_regions(&chip->map, 0, b.run.ident.regions, 4);
-	b.run.image = made_image(b.data, len, addr);
+	b.run = (struct bf_run){ .job = &b.job, .session.proto = &b.proto, .events = &b.events };
+	b.run.clock = b.run.time.outer = bf_vclock_new();
+	b.run.time.deadline = BF_NEVER;
+	b.run.session.ident.caps = caps;
+	b.run.session.ident.n_regions =
+		bf_dfu_map_regions(&chip->map, 0, b.run.session.ident.regions, 4);
+	b.run.wanted.image = made_image(b.data, len, addr);
 	memcpy(chip->flash, chip->before, chip->size);
 	b.run.todo.bytes = len;
 	if (bf_todo_memory(&b.run, &err) || bf_erase_all(&b.run, &err))
@@ -126,7 +127,7 @@ static void flash_at(uint32_t addr, size_t len, unsigned caps)
 	write_items(&b.run.todo);
 	compare(addr, b.data, len);
 	bf_todo_done(&b.run.todo);
-	bf_image_free(b.run.image);
+	bf_image_free(b.run.wanted.image);
 	bf_clock_free(b.run.clock);
 	free(b.data);
 }
@@ -212,15 +213,16 @@ static void restoring_all_of_a_chip_touches_only_what_has_changed(void **state)
 	b.ops.loader = &b.loader;
 	b.ops.boot = &bf_no_boot;
 	b.proto.ops = &b.ops;
-	b.run = (struct bf_run){ .job = &b.job, .proto = &b.proto, .events = &b.events };
-	b.run.own_image = b.run.has_place = true;
-	b.run.transport =
+	b.run = (struct bf_run){ .job = &b.job, .session.proto = &b.proto, .events = &b.events };
+	b.run.wanted.own = b.run.wanted.has_place = true;
+	b.run.wire.transport =
 		&(struct bf_transport){ .ops = &(struct bf_transport_ops){ .wire = BF_WIRE_USB } };
-	b.run.clock = b.run.outer = bf_vclock_new();
-	b.run.deadline = BF_NEVER;
-	b.run.ident.caps = BF_CAP_ERASE | BF_CAP_READ | BF_CAP_ANY_ORDER;
-	b.run.ident.n_regions = bf_dfu_map_regions(&c.map, 0, b.run.ident.regions, 4);
-	b.run.image = made_image(c.before, c.size, c.base);
+	b.run.clock = b.run.time.outer = bf_vclock_new();
+	b.run.time.deadline = BF_NEVER;
+	b.run.session.ident.caps = BF_CAP_ERASE | BF_CAP_READ | BF_CAP_ANY_ORDER;
+	b.run.session.ident.n_regions =
+		bf_dfu_map_regions(&c.map, 0, b.run.session.ident.regions, 4);
+	b.run.wanted.image = made_image(c.before, c.size, c.base);
 	if (bf_todo_memory(&b.run, &err) || bf_erase_all(&b.run, &err))
 		fail_msg("%s", err.cause);
 	assert_int_equal(c.erases, 1);
@@ -230,7 +232,7 @@ static void restoring_all_of_a_chip_touches_only_what_has_changed(void **state)
 	write_items(&b.run.todo);
 	assert_memory_equal(c.flash, c.before, c.size);
 	bf_todo_done(&b.run.todo);
-	bf_image_free(b.run.image);
+	bf_image_free(b.run.wanted.image);
 	bf_clock_free(b.run.clock);
 	chip_done(&c);
 }

@@ -8,16 +8,16 @@ static const struct bf_version same = { .major = 2, .minor = 1 };
 
 static struct bf_run run_of(const struct bf_version *old, bool seen, unsigned caps)
 {
-	struct bf_run run = { .has_target_version = true,
-			      .target_version = image,
+	struct bf_run run = { .wanted.has_version = true,
+			      .wanted.version = image,
 			      .model = { .survives.image = caps & BF_CAP_DUAL_BANK ? BF_KNOWN_YES
 										   : BF_KNOWN_NO,
 					 .verified = seen ? BF_VERIFIED_READ : 0 } };
 
-	run.ident.caps = caps;
-	run.ident.has_version = old != NULL;
+	run.session.ident.caps = caps;
+	run.session.ident.has_version = old != NULL;
 	if (old)
-		run.ident.version = *old;
+		run.session.ident.version = *old;
 	return run;
 }
 

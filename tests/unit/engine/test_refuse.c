@@ -433,7 +433,7 @@ static void held_interface_names_its_holder(void **state)
 {
 	struct bench b;
 	/* It took the node from the profile, this one from the command line. */
-	struct bf_run other = { .lock_fd = -1, .profile = { .node = 0x11 } };
+	struct bf_run other = { .given.profile.node = 0x11 };
 	struct bf_job theirs;
 	char spoilt[64];
 	struct bf_err err;

@@ -349,13 +349,13 @@ static void a_cause_that_is_no_longer_told_is_not_over(void **state)
 	(void)state;
 	assert_non_null(run);
 	bf_err_init(&err);
-	bf_profile_default(&run->profile);
-	run->meter = &s.meter;
-	run->proto = &proto;
+	bf_profile_default(&run->given.profile);
+	run->conditions.meter = &s.meter;
+	run->session.proto = &proto;
 	run->job = &job;
-	run->clock = run->outer = clock;
-	run->deadline = BF_NEVER;
-	run->ident.caps = BF_CAP_DUAL_BANK;
+	run->clock = run->time.outer = clock;
+	run->time.deadline = BF_NEVER;
+	run->session.ident.caps = BF_CAP_DUAL_BANK;
 	bf_clock_hold(clock);
 	assert_true(bf_clock_until(clock, BF_SEC(10)));
 	assert_int_equal(bf_conditions_watch(run, &err), BF_OK);
@@ -379,13 +379,13 @@ static void the_interval_doubles_with_each_silence_up_to_a_limit(void **state)
 
 	(void)state;
 	assert_non_null(run);
-	run->meter = &meter;
-	run->profile.watch_s = 10;
+	run->conditions.meter = &meter;
+	run->given.profile.watch_s = 10;
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
 		BF_AUTO(bf_clock) *clock = bf_vclock_new();
 
 		run->clock = clock;
-		run->untold = rows[i].untold;
+		run->conditions.untold = rows[i].untold;
 		assert_true(bf_clock_until(clock, rows[i].due - 1));
 		assert_false(bf_watch_due(run));
 		assert_true(bf_clock_until(clock, rows[i].due));

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* load.c: files in. It alone writes these two. */
+#pragma once
+
+#include "bmsflash/session.h"
+
+struct bf_run;
+
+/* What the user gave besides the firmware. writer: load.c */
+struct bf_given {
+	struct bf_profile profile;
+	struct bf_keyring *ring;
+	struct bf_image *driver; /* what the profile's [driver] names */
+};
+
+/* The firmware that shall run in the end. writer: load.c */
+struct bf_wanted {
+	struct bf_image *image;
+	bool own; /* from a backup of this very pack */
+	bool has_version;
+	struct bf_version version;
+	uint8_t digest[64]; /* as the pack reports it */
+	size_t digest_len;
+	/* Where an MCUboot image lies in this pack: found by this run, or told by its journal or archive. */
+	bool has_place;
+	uint32_t place_addr;
+	unsigned place_alt;
+};
+
+/* In place of the image before; version and digest are what it says of itself. */
+void bf_wanted_image(struct bf_run *run, struct bf_image *image);
+void bf_wanted_own(struct bf_run *run, bool own);
+/* What a bank or an archive says of it; NULL or 0: nothing, what is known stays. */
+void bf_wanted_told(struct bf_run *run, const struct bf_version *version, const uint8_t *digest,
+		    size_t digest_len);
+void bf_wanted_place(struct bf_run *run, bool known, uint32_t addr, unsigned alt);
+/* Version and digest from the image. */
+void bf_run_target(struct bf_run *run);
+void bf_given_done(struct bf_run *run);
+bool bf_job_checks_profiles(const struct bf_job *job);
