@@ -33,7 +33,7 @@ static void set_buffers(struct bf_smp *s)
 	s->buffer_size = s->opts->smp_buffer_size ? s->opts->smp_buffer_size : 1024;
 	s->buffers = s->opts->smp_buffers ? s->opts->smp_buffers : s->firmware ? 4 : 1;
 	/* Of the buffer length and CRC take four bytes; real ones lend one of them. */
-	s->in.limit = s->buffer_size + 1;
+	s->in.limit = s->buffer_size + !s->opts->smp_raw;
 }
 
 static void say(struct bf_smp *s, const char *text, bf_time now)

@@ -191,7 +191,8 @@ static inline size_t smp_packet(struct smp_host *h, uint8_t *dst, unsigned op, u
 	bf_put_be16(dst + 4, (uint16_t)group);
 	dst[6] = ++h->sequence;
 	dst[7] = (uint8_t)command;
-	memcpy(dst + 8, body, len);
+	if (len)
+		memcpy(dst + 8, body, len);
 	return 8 + len;
 }
 
