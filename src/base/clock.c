@@ -132,7 +132,7 @@ static int poll_until(struct pollfd *fds, size_t n, bf_time deadline)
 
 		if (left > 0) {
 			ts.tv_sec = left / 1000000;
-			ts.tv_nsec = left % 1000000 * 1000;
+			ts.tv_nsec = (long)(left % 1000000 * 1000);
 		}
 	}
 	return ppoll(fds, n, limit, NULL);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bmsflash/shell.h"
@@ -377,6 +378,14 @@ enum bf_rc bf_file_create(const char *path, const void *p, size_t len, struct bf
 	return rc;
 }
 
+/* By number: not every C library has a function for it. */
+static long rename_new(const char *from, const char *to)
+{
+	const unsigned noreplace = 1; /* RENAME_NOREPLACE of linux/fs.h */
+
+	return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, noreplace);
+}
+
 enum bf_rc bf_file_new(const char *path, const void *p, size_t len, struct bf_err *err)
 {
 	BF_AUTO_MEM char *tmp = NULL;
@@ -387,8 +396,7 @@ enum bf_rc bf_file_new(const char *path, const void *p, size_t len, struct bf_er
 		return err->rc;
 	rc = write_all(fd, path, p, len, err);
 	/* Some file systems know only one of the two ways to take a free name. */
-	if (!rc && renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) < 0 &&
-	    (errno == EEXIST || link(tmp, path) < 0))
+	if (!rc && rename_new(tmp, path) < 0 && (errno == EEXIST || link(tmp, path) < 0))
 		rc = bf_fail_os(err, BF_E_FILE, errno, "cannot put the new '%s' in place", path);
 	unlink(tmp);
 	sync_folder_of(path);

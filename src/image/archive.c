@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The backup archive: a plain tar (pax), by libarchive; the only door to that library. */
+#undef _TIME_BITS /* the library has the platform's own */
 #include <archive.h>
 #include <archive_entry.h>
 #include <stdio.h>
@@ -54,7 +55,12 @@ static bool write_member(archive_handle *tar, const struct bf_archive_member *m,
 	archive_entry_set_size(entry, (int64_t)m->len);
 	archive_entry_set_filetype(entry, AE_IFREG);
 	archive_entry_set_perm(entry, 0644);
-	archive_entry_set_mtime(entry, wall_us / 1000000, 0);
+	/* A library with 32 bits ends in 2038; the manifest has the time in full. */
+	archive_entry_set_mtime(entry,
+				(time_t)(sizeof(time_t) < 8 && wall_us / 1000000 > INT32_MAX
+						 ? INT32_MAX
+						 : wall_us / 1000000),
+				0);
 	ok = archive_write_header(tar, entry) == ARCHIVE_OK &&
 	     archive_write_data(tar, m->data, m->len) == (ssize_t)m->len;
 	archive_entry_free(entry);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/serve.h"
 
+#include <asm/ioctls.h> /* not every C library names TCGETS2 */
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -5,6 +5,7 @@
  */
 #include "rs485_tty.h"
 
+#include <asm/ioctls.h> /* not every C library names TCGETS2 */
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -7,6 +7,7 @@
  * refusal comes with its own errno. Transfers are asynchronous; their descriptors go into the one
  * wait of the clock and pump() is called with no time to wait.
  */
+#undef _TIME_BITS /* the library has the platform's own */
 #include "usb_priv.h"
 
 #include <errno.h>

@@ -13,7 +13,7 @@ static long now_ms(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (long)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
 }
 
 static int write_down(const char *path, long ms)
