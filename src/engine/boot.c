@@ -110,7 +110,6 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 
 #define RESTART_DEFAULT BF_SEC(30)
 #define RESTART_LIMIT   BF_SEC(600)
-#define RESTARTS        3 /* requests in all, when they get lost */
 
 /* A swap moves each page of both banks: three erasures (22 ms) and three programmings (82 us a double word) in
  * 2 KiB make 63 us a byte; slow flash takes twice that. */
@@ -238,12 +237,13 @@ static bool may_have_gone(enum bf_rc rc)
 }
 
 /* A restart whose answer was lost counts as sent: what answers afterwards tells. */
-static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
+static enum bf_rc restart_once(struct bf_run *run, void *ctx, struct bf_err *err)
 {
 	const struct bf_proto_ops *ops = run->session.proto->ops;
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc;
 
+	(void)ctx;
 	rc = ops->loader->restart ? ops->loader->restart(run->session.proto, err) : BF_OK;
 	if (rc && !may_have_gone(rc))
 		return bf_while(err, "restarting the pack");
@@ -259,25 +259,34 @@ static enum bf_rc restart_once(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-/* One bank: a loader that answers may never have heard the request, and asking it again does no harm. */
-static bool not_yet(const struct bf_run *run)
+/* What was marked is still to come, or, with one bank, the bootloader that answers may never have heard the request:
+ * asking it again does no harm. */
+static bool has_restarted(const struct bf_run *run, void *ctx)
 {
-	return still_pending(&run->session.now) ||
-	       (run->model.talking == BF_TALKING_LOADER && bf_model_one_place(&run->model) &&
-		run->session.proto->ops->loader->restart);
+	bool in_loader = run->model.talking == BF_TALKING_LOADER &&
+			 bf_model_one_place(&run->model) &&
+			 run->session.proto->ops->loader->restart;
+
+	(void)ctx;
+	return !still_pending(&run->session.now) && !in_loader;
+}
+
+static enum bf_rc enter_again(struct bf_run *run, void *ctx, enum bf_met met, struct bf_err *err)
+{
+	(void)ctx;
+	(void)met;
+	return bf_run_enter(run, err);
 }
 
 enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
 {
-	enum bf_rc rc = restart_once(run, err);
-
-	for (unsigned i = 1; i < RESTARTS && !rc && not_yet(run); i++) {
-		/* It was the request that got lost: what was marked is still to come. */
-		rc = bf_run_enter(run, err);
-		if (!rc)
-			rc = restart_once(run, err);
-	}
-	return rc;
+	return bf_call(run,
+		       &(struct bf_call){ .ask = BF_ASK_RESTART,
+					  .what = "restarting the pack",
+					  .call = restart_once,
+					  .taken = has_restarted,
+					  .again = enter_again },
+		       err);
 }
 
 enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)

@@ -61,6 +61,12 @@ static const struct policy {
 	[BF_ASK_ONCE] = {
 		[BF_MET_FORGOT] = { RECONNECT, 2 },
 	},
+	[BF_ASK_RESTART] = {
+		[BF_MET_UNTAKEN] = { REPEAT, 3 },
+	},
+	[BF_ASK_REVERT] = {
+		[BF_MET_UNTAKEN] = { REPEAT, 2 },
+	},
 };
 
 enum bf_met bf_met_of(const struct bf_err *err)
@@ -202,53 +208,86 @@ static enum bf_rc look(struct bf_run *run, const struct bf_call *c, bool *ret_do
 	return c->done(run, c->ctx, ret_done, err);
 }
 
-static bool reconnects(const struct bf_run *run, const struct policy *p, enum bf_ask ask,
-		       unsigned failures)
+/* What was refused once more after the session was joined again stays refused, in the words of the refusal. */
+static enum bf_rc rejoin_for(struct bf_run *run, const struct bf_call *c, enum bf_met met,
+			     struct bf_err *err)
 {
-	if (p->act != PATIENT)
-		return p->act == RECONNECT;
-	return ask == BF_ASK_READ ? failures % 3 == 0 : failures > 1 && run->session.authenticated;
+	const struct bf_err why = *err;
+	enum bf_rc rc = rejoin(run, c->ask, met, err);
+
+	if (rc && met == BF_MET_REFUSED)
+		*err = why;
+	return rc ? err->rc : BF_OK;
+}
+
+static enum bf_rc be_patient(struct bf_run *run, const struct bf_call *c, enum bf_met met,
+			     unsigned failures, struct bf_err *err)
+{
+	enum bf_rc rc;
+
+	if (c->ask == BF_ASK_READ)
+		return failures % 3 ? BF_OK : rejoin_for(run, c, met, err);
+	if (failures > 1 && run->session.authenticated)
+		return rejoin_for(run, c, met, err);
+	rc = bf_run_pause(run, REPEAT_WAIT, err);
+	return is_stopped(rc) ? rc : BF_OK;
 }
 
 /* BF_OK: the call may be made again, or was taken (*ret_done). */
-static enum bf_rc recover(struct bf_run *run, const struct bf_call *c, struct trouble *t,
-			  bool *ret_done, struct bf_err *err)
+static enum bf_rc act(struct bf_run *run, const struct bf_call *c, enum bf_met met,
+		      unsigned failures, bool *ret_done, struct bf_err *err)
 {
-	enum bf_met met = bf_met_of(err);
-	const struct policy *p = &policies[c->ask][met];
 	const struct bf_err why = *err;
-	enum bf_rc rc = BF_OK;
+
+	switch (policies[c->ask][met].act) {
+	case LOOK:
+		return look(run, c, ret_done, err);
+	case JUST_LOOK:
+		/* That it cannot be looked at changes nothing about what came back. */
+		(void)look(run, c, ret_done, err);
+		*err = why;
+		return *ret_done ? BF_OK : why.rc;
+	case RECONNECT:
+		return rejoin_for(run, c, met, err);
+	case PATIENT:
+		return be_patient(run, c, met, failures, err);
+	case REPEAT:
+		return BF_OK;
+	case GIVE_UP:
+		break;
+	}
+	return why.rc;
+}
+
+static void say_again(struct bf_run *run, const struct bf_call *c, enum bf_met met,
+		      const struct bf_err *why)
+{
+	if (met != BF_MET_REFUSED)
+		bf_say(run, BF_EV_RETRY, "%s again: %s", c->what,
+		       met == BF_MET_UNTAKEN ? "the pack answers, and it was not done"
+					     : why->cause);
+}
+
+/* As act(); counts the failures. */
+static enum bf_rc recover(struct bf_run *run, const struct bf_call *c, enum bf_met met,
+			  struct trouble *t, bool *ret_done, struct bf_err *err)
+{
+	const struct policy *p = &policies[c->ask][met];
+	enum bf_rc rc;
 
 	*ret_done = false;
 	t->failures = c->advanced && c->advanced(c->ctx) ? 1 : t->failures + 1;
 	if (p->act == GIVE_UP)
-		return why.rc;
-	if (t->failures >= p->times || (met == BF_MET_REFUSED && t->refused))
-		return t->failures > 2 ? bf_while(err, "after %u failures in a row", t->failures)
-				       : why.rc;
-	t->refused = met == BF_MET_REFUSED;
-	if (met != BF_MET_REFUSED)
-		bf_say(run, BF_EV_RETRY, "%s again: %s", c->what, why.cause);
-	if (p->act == LOOK || p->act == JUST_LOOK) {
-		struct bf_err looked = why;
-
-		rc = look(run, c, ret_done, &looked);
-		/* That it cannot be looked at changes nothing about what came back. */
-		if (p->act == JUST_LOOK)
-			return *ret_done ? BF_OK : why.rc;
-		if (rc)
-			*err = looked;
-	} else if (reconnects(run, p, c->ask, t->failures)) {
-		rc = rejoin(run, c->ask, met, err);
-		if (rc && met == BF_MET_REFUSED) {
-			*err = why;
-			return why.rc;
-		}
-	} else if (p->act == PATIENT && c->ask == BF_ASK_QUESTION) {
-		rc = bf_run_pause(run, REPEAT_WAIT, err);
-		if (!is_stopped(rc))
-			rc = BF_OK;
+		return err->rc;
+	if (t->failures >= p->times || (met == BF_MET_REFUSED && t->refused)) {
+		*ret_done = met == BF_MET_UNTAKEN;
+		return t->failures > 2 && !*ret_done
+			       ? bf_while(err, "after %u failures in a row", t->failures)
+			       : err->rc;
 	}
+	t->refused = met == BF_MET_REFUSED;
+	say_again(run, c, met, err);
+	rc = act(run, c, met, t->failures, ret_done, err);
 	if (!rc && !*ret_done && c->again)
 		rc = c->again(run, c->ctx, met, err);
 	return rc;
@@ -267,12 +306,12 @@ enum bf_rc bf_call(struct bf_run *run, const struct bf_call *c, struct bf_err *e
 		bool done;
 		enum bf_rc rc = c->call(run, c->ctx, err);
 
-		if (!rc)
+		if (!rc && (!c->taken || c->taken(run, c->ctx)))
 			return BF_OK;
-		if (!err->rc) /* passed on by a callee that had no more to say */
+		if (rc && !err->rc) /* passed on by a callee that had no more to say */
 			bf_fail(err, rc, "%s", bf_rc_info(rc)->meaning);
 		start = bf_now(run->clock);
-		rc = recover(run, c, &t, &done, err);
+		rc = recover(run, c, rc ? bf_met_of(err) : BF_MET_UNTAKEN, &t, &done, err);
 		bf_spent(run, BF_SPENT_RETRIES, start);
 		if (rc)
 			return err->rc ? err->rc : rc;
@@ -329,27 +368,39 @@ static enum bf_rc await_once(struct bf_run *run, bf_time deadline, struct bf_err
 	}
 	if (ops->await)
 		rc = ops->await(run->session.proto, deadline, err);
-	return rc ? rc : bf_run_ask(run, err);
+	if (!rc)
+		rc = bf_run_ask(run, err);
+	if (rc == BF_E_GONE)
+		bf_model_link(&run->model, true);
+	return rc;
 }
 
-/* It may answer once and be gone again, or the wire with it: all that is "not back yet". */
-enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err)
+/* Asked again and again: what is silent, or answers once and is gone again, is "not back yet". */
+static enum bf_rc wait_until(struct bf_run *run, bf_time deadline, const char *what,
+			     enum bf_rc (*once)(struct bf_run *run, bf_time deadline,
+						struct bf_err *err),
+			     struct bf_err *err)
 {
 	for (;;) {
-		enum bf_rc rc = await_once(run, deadline, err);
+		enum bf_rc rc = once(run, deadline, err);
 		bf_time again = bf_in(run->clock, RECONNECT_PACE);
 
-		if (rc == BF_E_GONE)
-			bf_model_link(&run->model, true);
-		if (!rc || !is_silence(rc) || again >= deadline) {
-			if (rc)
-				bf_model_silent(&run->model);
+		if (!rc || !is_silence(rc) || again >= deadline)
 			return rc;
-		}
-		bf_alive(run, "waiting for the pack to come back");
+		bf_alive(run, what);
 		if (!bf_clock_until(run->clock, again))
-			return bf_fail(err, BF_E_INTERRUPTED, "stopped while waiting for the pack");
+			return bf_fail(err, BF_E_INTERRUPTED, "stopped while %s", what);
 	}
+}
+
+enum bf_rc bf_run_await(struct bf_run *run, bf_time deadline, struct bf_err *err)
+{
+	enum bf_rc rc =
+		wait_until(run, deadline, "waiting for the pack to come back", await_once, err);
+
+	if (rc)
+		bf_model_silent(&run->model);
+	return rc;
 }
 
 void bf_last_look(struct bf_run *run)
@@ -367,22 +418,28 @@ void bf_last_look(struct bf_run *run)
 
 /* ---- beginning again ---- */
 
+/* At the agreed rate, and then at the first one. */
+static enum bf_rc meet_once(struct bf_run *run, bf_time deadline, struct bf_err *err)
+{
+	enum bf_rc rc = bf_run_stop(run, err);
+
+	(void)deadline;
+	if (rc)
+		return rc;
+	bf_err_init(err);
+	if (answers(run) && !bf_run_ask(run, err))
+		return BF_OK;
+	to_first_rate(run);
+	return BF_E_TIMEOUT;
+}
+
 static bool meet(struct bf_run *run)
 {
-	bf_time until = bf_in(run->clock, MEET_TIME);
 	struct bf_err unused;
 
-	do {
-		bf_err_init(&unused);
-		if (answers(run) && !bf_run_ask(run, &unused))
-			return true;
-		to_first_rate(run);
-		bf_alive(run, "waiting for the pack to answer again");
-		if (!bf_clock_until(run->clock, bf_in(run->clock, RECONNECT_PACE)) ||
-		    bf_run_stop(run, &unused))
-			return false;
-	} while (bf_now(run->clock) < until);
-	return false;
+	bf_err_init(&unused);
+	return !wait_until(run, bf_in(run->clock, MEET_TIME),
+			   "waiting for the pack to answer again", meet_once, &unused);
 }
 
 static bool has_restarted(const struct bf_run *run, const struct bf_err *why, uint32_t rate)

@@ -25,6 +25,8 @@ enum bf_ask {
 	BF_ASK_ERASE,    /* destructive: a sign of life first, then once more */
 	BF_ASK_MARK,     /* looked at before it is asked again: marking twice may undo the first */
 	BF_ASK_ONCE,     /* never twice, unless the device says that it never took it */
+	BF_ASK_RESTART, /* its answer proves nothing: who answers afterwards shows whether it was taken */
+	BF_ASK_REVERT, /* as a restart; a bootloader that counts failed starts needs a second one */
 	BF_ASK_COUNT
 };
 
@@ -35,6 +37,7 @@ enum bf_met {
 	BF_MET_REFUSED, /* a negative response */
 	BF_MET_MOVED,   /* the device dropped the transfer and names a place to continue */
 	BF_MET_GONE,    /* the interface disappeared */
+	BF_MET_UNTAKEN, /* it answers, and what was asked was not done */
 	BF_MET_OTHER,   /* nothing that repeating would change; stopped by the user */
 	BF_MET_COUNT
 };
@@ -48,6 +51,8 @@ struct bf_call {
 	/* BF_ASK_MARK: was it taken after all? BF_OK with *ret_done, else why that cannot be known. NULL:
 	 * cannot be looked at, it is asked again. */
 	enum bf_rc (*done)(struct bf_run *run, void *ctx, bool *ret_done, struct bf_err *err);
+	/* After a call without a failure: was it taken? NULL: yes. */
+	bool (*taken)(const struct bf_run *run, void *ctx);
 	/* Before the call is made again, with the line working. NULL: nothing to prepare. */
 	enum bf_rc (*again)(struct bf_run *run, void *ctx, enum bf_met met, struct bf_err *err);
 	/* Did the failed attempt get further than the one before? Then the count of failures begins anew. */
@@ -55,7 +60,10 @@ struct bf_call {
 	void *ctx;
 };
 
-/* The call, made again as the table says. Failures of attempts that were repeated are events, not errors. */
+/*
+ * The call, made again as the table says. Failures of attempts that were repeated are events, not errors. BF_OK also
+ * where it was not taken in the end: that is for the caller to see.
+ */
 enum bf_rc bf_call(struct bf_run *run, const struct bf_call *call, struct bf_err *err);
 /* bf_call for a question without anything else to it. */
 enum bf_rc bf_call_question(struct bf_run *run, const char *what,

@@ -229,8 +229,6 @@ static void keep_in_loader(struct bf_run *run)
  * by a restart alone; one with a single slot gets its backup written back.
  */
 
-#define TRIES 2 /* a boot loader that counts failed starts may need a second restart */
-
 static void old_again(struct bf_run *run, struct bf_err *err)
 {
 	err->rc = BF_E_RESTORED;
@@ -241,12 +239,10 @@ static void old_again(struct bf_run *run, struct bf_err *err)
 }
 
 /* Asks; a pack that does not answer is waited for once more: it may be swapping its banks back. */
-static bool ask_patiently(struct bf_run *run)
+static enum bf_rc ask_patiently(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_err err;
-
-	bf_err_init(&err);
-	return bf_run_await(run, bf_in(run->clock, bf_restart_patience(run)), &err) == BF_OK;
+	bf_err_init(err);
+	return bf_run_await(run, bf_in(run->clock, bf_restart_patience(run)), err);
 }
 
 static void mark_for_revert(struct bf_run *run)
@@ -264,25 +260,44 @@ static void mark_for_revert(struct bf_run *run)
 		       err.cause);
 }
 
+/* That the restart was not seen to happen says nothing yet: the pack is waited for once more. */
+static enum bf_rc revert_once(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	struct bf_err why;
+
+	(void)ctx;
+	bf_err_init(&why);
+	mark_for_revert(run);
+	if (bf_run_restart(run, &why))
+		bf_say(run, BF_EV_NOTICE, "going back: %s", why.cause);
+	return ask_patiently(run, err);
+}
+
+static bool runs_old(const struct bf_run *run, void *ctx)
+{
+	(void)ctx;
+	return run->model.runs == BF_RUNS_OLD;
+}
+
+/* Asked anew before each request: a revert that is asked of the old firmware would be a revert to the new one. */
 static bool revert_by_restart(struct bf_run *run, struct bf_err *why)
 {
 	struct bf_err err;
 
-	for (unsigned i = 0; i < TRIES; i++) {
-		bf_err_init(&err);
-		/* Asked anew each time: a revert that is asked of the old firmware would be a
-		 * revert to the new one. */
-		if (!ask_patiently(run))
-			return false;
-		if (i == 0 && run->model.runs == BF_RUNS_OLD)
-			bf_name_loop(run, why); /* it went before it was told to */
-		if (run->model.runs == BF_RUNS_OLD)
-			return true;
-		mark_for_revert(run);
-		if (bf_run_restart(run, &err))
-			bf_say(run, BF_EV_NOTICE, "going back: %s", err.cause);
+	bf_err_init(&err);
+	if (ask_patiently(run, &err))
+		return false;
+	if (runs_old(run, NULL)) {
+		bf_name_loop(run, why); /* it went before it was told to */
+		return true;
 	}
-	return ask_patiently(run) && run->model.runs == BF_RUNS_OLD;
+	return !bf_call(run,
+			&(struct bf_call){ .ask = BF_ASK_REVERT,
+					   .what = "going back by a restart",
+					   .call = revert_once,
+					   .taken = runs_old },
+			&err) &&
+	       runs_old(run, NULL);
 }
 
 /* With one bank firmware that has run counts as confirmed, and a counter that it raised blocks the old one:
