@@ -131,6 +131,61 @@ static void refused_revert_still_goes_back_by_restart(void **state)
 	assert_old_again(&b);
 }
 
+static void a_restart_that_the_pack_did_not_hear_is_asked_for_again(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.faults[0] = (struct pack_fault){ "restart", 1, BF_E_TIMEOUT };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "restart"), 2);
+	assert_non_null(strstr(b.notices, "restarting the pack again"));
+	bench_done(&b);
+}
+
+static void a_restart_that_is_never_heard_is_asked_for_three_times(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	for (unsigned i = 0; i < 3; i++)
+		b.pack.faults[i] = (struct pack_fault){ "restart", i + 1, BF_E_TIMEOUT };
+	bench_run(&b);
+	assert_int_equal(pack_calls(&b.pack, "restart"), 3);
+	assert_int_equal(b.out.state, BF_STATE_OLD);
+	bench_done(&b);
+}
+
+static void a_restart_whose_answer_is_lost_is_not_asked_for_again(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.faults[0] = (struct pack_fault){ "restart", 1, BF_E_TIMEOUT, .after = true };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(pack_calls(&b.pack, "restart"), 1);
+	bench_done(&b);
+}
+
+static void going_back_restarts_a_second_time_when_the_first_was_not_heard(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.self_test_fails = true;
+	b.pack.faults[0] = (struct pack_fault){ "revert", 1, BF_E_NAK };
+	b.pack.faults[1] = (struct pack_fault){ "restart", 2, BF_E_TIMEOUT };
+	bench_run(&b);
+	assert_int_equal(pack_calls(&b.pack, "restart"), 3);
+	assert_old_again(&b);
+}
+
 static void failed_check_in_the_pack_starts_nothing(void **state)
 {
 	struct bench b;
@@ -339,6 +394,10 @@ int main(void)
 		cmocka_unit_test(dead_balancing_switch_goes_back),
 		cmocka_unit_test(refused_confirmation_goes_back),
 		cmocka_unit_test(refused_revert_still_goes_back_by_restart),
+		cmocka_unit_test(a_restart_that_the_pack_did_not_hear_is_asked_for_again),
+		cmocka_unit_test(a_restart_that_is_never_heard_is_asked_for_three_times),
+		cmocka_unit_test(a_restart_whose_answer_is_lost_is_not_asked_for_again),
+		cmocka_unit_test(going_back_restarts_a_second_time_when_the_first_was_not_heard),
 		cmocka_unit_test(failed_check_in_the_pack_starts_nothing),
 		cmocka_unit_test(pack_that_does_not_return_names_the_next_command),
 		cmocka_unit_test(silence_in_the_self_test_is_not_called_a_misfit),
