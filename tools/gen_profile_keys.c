@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writes parts of the documentation of profiles from the table of keys:
- *   gen_profile_keys man TEMPLATE   the template with its line @KEYS@ replaced by all keys (scdoc)
- *   gen_profile_keys ini            all keys of the plain sections with their defaults (INI)
+ * the template with its line @KEYS@ replaced by all keys.
+ *   gen_profile_keys man TEMPLATE   scdoc
+ *   gen_profile_keys ini TEMPLATE   INI: the plain sections with their defaults
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -53,7 +54,47 @@ static void man_keys(void)
 	}
 }
 
-static int man_page(const char *path)
+/* A comment, broken where a line would get too long to read. */
+static void comment(const char *text)
+{
+	size_t at = 1;
+
+	putchar(';');
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (at + 1 + n > 108) {
+			fputs("\n;", stdout);
+			at = 1;
+		}
+		putchar(' ');
+		fwrite(text, 1, n, stdout);
+		at += 1 + n;
+		text += n + (text[n] == ' ');
+	}
+	putchar('\n');
+}
+
+static void ini_keys(void)
+{
+	struct bf_profile_key k;
+	const char *section = "";
+
+	for (size_t i = 0; bf_profile_key(i, &k); i++) {
+		char text[768];
+
+		if (strcmp(heading(k.section), k.section) != 0)
+			continue;
+		if (strcmp(section, k.section) != 0)
+			printf("\n[%s]\n", k.section);
+		section = k.section;
+		snprintf(text, sizeof(text), "%s (%s)", k.help, k.allowed);
+		comment(text);
+		printf("%s =%s%s\n", k.key, *k.def ? " " : "", k.def);
+	}
+}
+
+static int fill(const char *path, void (*keys)(void))
 {
 	FILE *f = fopen(path, "re");
 	char line[1024];
@@ -64,35 +105,19 @@ static int man_page(const char *path)
 	}
 	while (fgets(line, sizeof(line), f)) {
 		if (strcmp(line, "@KEYS@\n") == 0)
-			man_keys();
+			keys();
 		else
 			fputs(line, stdout);
 	}
 	return fclose(f) != 0;
 }
 
-static int ini(void)
-{
-	struct bf_profile_key k;
-	const char *section = "";
-
-	for (size_t i = 0; bf_profile_key(i, &k); i++) {
-		if (strcmp(heading(k.section), k.section) != 0)
-			continue;
-		if (strcmp(section, k.section) != 0)
-			printf("\n[%s]\n", k.section);
-		section = k.section;
-		printf("; %s (%s)\n%s = %s\n", k.help, k.allowed, k.key, k.def);
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "man") == 0)
-		return man_page(argv[2]);
-	if (argc == 2 && strcmp(argv[1], "ini") == 0)
-		return ini();
-	fputs("usage: gen_profile_keys man TEMPLATE | ini\n", stderr);
+		return fill(argv[2], man_keys);
+	if (argc == 3 && strcmp(argv[1], "ini") == 0)
+		return fill(argv[2], ini_keys);
+	fputs("usage: gen_profile_keys man|ini TEMPLATE\n", stderr);
 	return 2;
 }

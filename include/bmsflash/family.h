@@ -15,6 +15,7 @@
 #include "bmsflash/transport.h"
 
 struct bf_proto;
+struct bf_entry_log;
 
 /* ---- retry classes: the class belongs to the request, the policy to the engine ---- */
 
@@ -241,6 +242,19 @@ struct bf_proto_env {
 	/* Called while waiting in long operations, with what the device is doing; may be NULL. */
 	void (*alive)(void *ctx, const char *what);
 	void *alive_ctx;
+
+	/* ---- entering the bootloader: bmsflash/entry.h ---- */
+
+	/* Shows a step by hand and waits for Enter. BF_E_UNSUPPORTED: nobody can be asked, and the sentence was
+	 * shown: the device is waited for. Anything else ends the run. NULL: as BF_E_UNSUPPORTED. */
+	enum bf_rc (*ask_user)(void *ctx, const char *sentence, struct bf_err *err);
+	void *ask_ctx;
+	bool may_enter; /* the job is one that may take the pack out of its application */
+	bool rescue;    /* the application counts as dead */
+	bool joined;    /* one role of a pack that joins two: the line was set for it */
+	const struct bf_ident
+		*application;       /* what the application of the same pack told; may be NULL */
+	struct bf_entry_log *entry; /* of the run; may be NULL */
 };
 
 /* A line of what a flash sends: the request and what it is for; request NULL: a heading. */
@@ -257,6 +271,9 @@ struct bf_app_ops {
 	/* BF_E_UNSUPPORTED: the pack does not offer it, which is no failure. */
 	enum bf_rc (*self_test)(struct bf_proto *p, struct bf_self_test *ret, struct bf_err *err);
 	enum bf_rc (*balance)(struct bf_proto *p, bool *ret_ok, struct bf_err *err);
+	/* Asks it into its bootloader. BF_OK also where it does not answer that by nature. BF_E_UNSUPPORTED: it has no
+	 * such request. BF_E_PREFLIGHT: the pack is in no state for it, and nothing was sent. */
+	enum bf_rc (*to_loader)(struct bf_proto *p, struct bf_err *err);
 };
 
 /* The bootloader: memory, and moving data into it. Erase, begin and the three block calls are there together. */
@@ -312,6 +329,12 @@ struct bf_proto_ops {
 	unsigned wires;         /* bits of enum bf_wire */
 	unsigned probe_rank;    /* least harmful first */
 	const char *probe_risk; /* how the question could disturb others, or NULL */
+	bool listens;           /* recognise sends nothing */
+	/* What its devices want of the line, whatever the profile says in general; NULL: nothing. */
+	const struct bf_role_line *line;
+	/* enum bf_cap: what its bootloaders can as a rule, for packs that are looked at while their application runs.
+	 * It is looked at again before anything is erased. */
+	unsigned loader_caps;
 
 	/* Empty tables, never NULL, for a role that the family does not have. */
 	const struct bf_app_ops *app;
@@ -358,6 +381,7 @@ extern const struct bf_boot_ops bf_no_boot;
 struct bf_proto { /* a protocol's instance embeds this first */
 	const struct bf_proto_ops *ops;
 	struct bf_proto_env env;
+	bool in_loader;   /* of a joined pack: nothing else may be sent on this wire */
 	unsigned caps;    /* as last identified */
 	unsigned checked; /* enum bf_checked: by the last ops->check */
 	int64_t saved;    /* payload bytes that compression kept off the wire so far */
@@ -365,6 +389,24 @@ struct bf_proto { /* a protocol's instance embeds this first */
 
 struct bf_proto *bf_proto_close(struct bf_proto *p); /* takes NULL, returns NULL */
 BF_DEFINE_CLEANUP(bf_proto, bf_proto_close)
+
+/* The line as the profile has it, at a rate. */
+struct bf_line bf_line_of_profile(const struct bf_profile *profile, uint32_t baud);
+/* Lays the line format that a role wants over the general one. NULL: nothing. */
+void bf_role_lay(struct bf_profile *profile, const struct bf_role_line *line);
+/* Drains, sets, drops what was heard in the old format. */
+enum bf_rc bf_line_set(struct bf_transport *t, const struct bf_line *line, struct bf_err *err);
+/* For a family that is alone on its wire: what p->ops->line wants, over the profile's line, at the rate of now. */
+enum bf_rc bf_line_take(struct bf_proto *p, struct bf_err *err);
+
+/* A pack whose application and bootloader are of different families, or whose bootloader is entered by [entry]:
+ * src/family/join.c. */
+extern const struct bf_proto_ops bf_proto_joined_ops;
+bool bf_is_joined(const struct bf_profile *profile);
+/* As ops->open, of these two; application NULL: none. */
+enum bf_rc bf_join_open(const struct bf_proto_env *env, const struct bf_proto_ops *application,
+			const struct bf_proto_ops *loader, struct bf_proto **ret,
+			struct bf_err *err);
 
 /* The protocols that were built in, by probe_rank; ends with NULL. */
 const struct bf_proto_ops *const *bf_protos(void);

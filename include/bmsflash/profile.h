@@ -220,12 +220,65 @@ struct bf_codes { /* a list of small numbers */
 	uint8_t code[BF_PROFILE_CODES];
 };
 
+/* Ways from the application into the bootloader. */
+enum bf_entry_how {
+	BF_ENTER_REQUEST, /* the application is asked */
+	BF_ENTER_LINES,   /* RTS, DTR and break of the serial port */
+	BF_ENTER_GPIO,    /* lines of this computer */
+	BF_ENTER_WINDOW,  /* asked again and again while the pack is switched on */
+	BF_ENTER_HAND,    /* somebody at the pack does it */
+	BF_ENTER_TEXT,    /* text on a console */
+	BF_ENTER_THERE,   /* nothing is done: it is there already */
+	BF_ENTER_COUNT
+};
+
+#define BF_PATTERN_MAX 160
+struct bf_entry_plan {
+	struct bf_codes how; /* enum bf_entry_how, in the order in which they are tried */
+	char lines[BF_PATTERN_MAX], lines_leave[BF_PATTERN_MAX]; /* see bf_pin_next; "": none */
+	char gpio_chip[64], gpio_lines[BF_PATTERN_MAX];          /* "boot=17 reset=27" */
+	char gpio[BF_PATTERN_MAX], gpio_leave[BF_PATTERN_MAX];
+	char hand[BF_PATTERN_MAX], hand_leave[BF_PATTERN_MAX]; /* sentences for people */
+	char text[96], ready[48];                              /* see bf_escaped */
+	uint32_t hand_limit_s, ready_limit_s, window_s, settle_ms;
+};
+
+/* One step of a pattern such as "rts=1 dtr=0 wait=100ms dtr=1 break=20ms". */
+enum bf_pin_do { BF_PIN_SET, BF_PIN_WAIT, BF_PIN_BREAK };
+struct bf_pin_step {
+	enum bf_pin_do what;
+	char name[16]; /* of the line that is set */
+	bool on;
+	bf_time time;
+};
+/* Takes the next step off the text. False at its end; *ret_fault then says what is wrong, or is NULL. */
+bool bf_pin_next(const char **text, struct bf_pin_step *ret, const char **ret_fault);
+/* "boot=17 reset=27": takes the next line's name and what it is called by the chip. */
+bool bf_pin_name_next(const char **text, char name[16], char line[32], const char **ret_fault);
+/* Bytes of a text with \r \n \t \\ \xHH in it; false when it is none or does not fit. */
+bool bf_escaped(const char *text, uint8_t *dst, size_t cap, size_t *ret_len);
+
+/* What one role has of its own; the rest is as in [rs485] and [can]. */
+struct bf_role_line {
+	uint32_t baud;                /* 0: not said */
+	char parity;                  /* 'N', 'E', 'O', 0: not said */
+	uint8_t data_bits, stop_bits; /* 0: not said */
+	int node;                     /* -1: not said */
+	uint32_t rate;                /* of a CAN bus, bit/s; 0: not said */
+	uint32_t can_tx, can_rx;      /* 0: not said */
+};
+
 struct bf_profile {
 	char path[4096]; /* of the file; "": built in */
 	char sha256[65]; /* of the file's bytes, hex; "": built in */
 	char name[48];
 	char description[160];
 	char protocol[16]; /* "": found by probing */
+
+	/* A pack whose application and bootloader are of different families. "": no such role. */
+	char application[16], loader[16];
+	struct bf_role_line app_line, loader_line;
+	struct bf_entry_plan entry;
 
 	/* uds */
 	uint32_t can_tx, can_rx, can_func; /* identifiers */
@@ -295,7 +348,7 @@ struct bf_profile {
 	/* line */
 	uint32_t baud;
 	char parity; /* 'N', 'E', 'O' */
-	unsigned stop_bits;
+	unsigned data_bits, stop_bits;
 	uint32_t guard_us;
 	enum bf_kline_init kline_init;
 	bool start_communication;    /* 81 before the first request */

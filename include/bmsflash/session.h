@@ -204,6 +204,9 @@ struct bf_job {
 	bool rescue; /* flash: catch a loader that shows up for a moment after power-on */
 	bool doctor; /* probe: look at this computer instead of at a pack */
 	bool allow[BF_ALLOW_COUNT];
+	/* Shows a step by hand and waits for Enter; false: it is not to be done. NULL: nobody can be asked. */
+	bool (*ask)(void *ctx, const char *sentence);
+	void *ask_ctx;
 	const char *tool_version;
 	const char *user; /* for the record */
 };

@@ -119,6 +119,12 @@ static enum bf_rc ask_round(struct catcher *c, struct bf_err *err)
 	struct bf_run *run = c->run;
 	bool any = false;
 
+	/* A pack that joins two families is no row of the table. */
+	if (c->only == &bf_proto_joined_ops) {
+		enum bf_rc rc = ask_once(c, c->only, err);
+
+		return rc && is_silence(rc) ? BF_E_NODEV : rc;
+	}
 	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p; p++) {
 		enum bf_rc rc;
 
@@ -253,6 +259,10 @@ static enum bf_rc choose(const struct bf_run *run, const struct bf_proto_ops **r
 	char names[160] = "";
 
 	*ret_only = NULL;
+	if (!run->job->protocol && bf_is_joined(&run->given.profile)) {
+		*ret_only = &bf_proto_joined_ops;
+		return BF_OK;
+	}
 	if (!name[0])
 		return BF_OK;
 	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p; p++) {
@@ -283,6 +293,10 @@ static size_t candidates(const struct bf_run *run, const struct bf_proto_ops *on
 {
 	size_t n = 0;
 
+	if (only == &bf_proto_joined_ops) {
+		ret[0] = only;
+		return 1;
+	}
 	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p && n < CANDIDATES;
 	     p++) {
 		size_t at = n;
@@ -425,7 +439,8 @@ static enum bf_rc search(struct bf_run *run, const struct bf_proto_ops *only, st
 	struct bf_line first = bf_line_of_profile(&run->given.profile, run->wire.rate);
 	enum bf_rc rc = ask_all(run, only, ASK_FIRST, tried, err);
 
-	if (rc != BF_E_NODEV || !run->wire.transport->ops->stream)
+	/* Each role of a joined pack has a line of its own, which the profile tells. */
+	if (rc != BF_E_NODEV || !run->wire.transport->ops->stream || only == &bf_proto_joined_ops)
 		return rc;
 	rc = sweep(run, only, tried, err);
 	if (rc == BF_E_NODEV)

@@ -253,21 +253,30 @@ static void show_line(void *ctx, const char *request, const char *what)
 	bf_say(run, BF_EV_REQUEST, "%s", text);
 }
 
-static enum bf_rc check_protocol(struct bf_run *run, const struct bf_profile *p, const char *path,
-				 struct bf_err *err)
+static enum bf_rc check_family(struct bf_run *run, const char *name, const char *path,
+			       struct bf_err *err)
 {
 	char names[160] = "";
 
 	for (const struct bf_proto_ops *const *o = run->ports->protos(); *o; o++) {
 		size_t at = strlen(names);
 
-		if (!p->protocol[0] || strcmp((*o)->name, p->protocol) == 0)
+		if (!name[0] || strcmp((*o)->name, name) == 0)
 			return BF_OK;
 		snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", (*o)->name);
 	}
-	bf_fail(err, BF_E_USAGE, "profile '%s': there is no protocol '%s'", path, p->protocol);
+	bf_fail(err, BF_E_USAGE, "profile '%s': there is no protocol '%s'", path, name);
 	bf_likely(err, "it is one of: %s", names);
 	return err->rc;
+}
+
+static enum bf_rc check_protocol(struct bf_run *run, const struct bf_profile *p, const char *path,
+				 struct bf_err *err)
+{
+	if (check_family(run, p->protocol, path, err) ||
+	    check_family(run, p->application, path, err))
+		return err->rc;
+	return check_family(run, p->loader, path, err);
 }
 
 /* A backup and a way back need memory that can be read; an update that proves itself needs a check or a version. */
@@ -304,6 +313,11 @@ static enum bf_rc check_one(struct bf_run *run, const char *path, struct bf_err 
 	}
 	for (size_t i = 0; bf_profile_note(p, i, note, sizeof(note)); i++)
 		bf_say(run, BF_EV_NOTICE, "%s", note);
+	if (bf_is_joined(p)) {
+		bf_say(run, BF_EV_REQUEST, "%s: what a flash sends", p->name);
+		bf_proto_joined_ops.explain(p, show_line, run);
+		return BF_OK;
+	}
 	if (!p->protocol[0] || strcmp(p->protocol, "uds") == 0)
 		show_gaps(run, p);
 	for (; *protos; protos++) {

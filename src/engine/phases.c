@@ -27,6 +27,14 @@ static void close_interface(struct bf_run *run)
 	bf_ph_close(run);
 }
 
+/* What was taken for granted of a bootloader that nobody had asked: now it has told, and nothing is erased yet. */
+static enum bf_rc enter(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_rc rc = bf_ph_enter(run, err);
+
+	return rc ? rc : bf_ph_way_back(run, err);
+}
+
 /* What an image and an archive go through alike. */
 /* clang-format off */
 #define WRITE_IT \
@@ -67,7 +75,7 @@ static const struct bf_phase flash_rows[] = {
 	{ "checking against rollback", bf_ph_antirollback, .again = true },
 	{ "checking the pack's conditions", bf_ph_conditions, .when = bf_when_changing, .weight = 2,
 	  .again = true },
-	{ "authenticating", bf_ph_enter, .when = bf_when_changing, .weight = 1, .again = true,
+	{ "authenticating", enter, .when = bf_when_changing, .weight = 1, .again = true,
 	  .disturbs = ENTER },
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, bf_when_changing,
 	  .weight = 1, .again = true, .disturbs = RATE },

@@ -52,6 +52,8 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_enter(struct bf_run *run, struct bf_err *err);
 /* preflight.c, conditions.c */
 enum bf_rc bf_ph_compatible(struct bf_run *run, struct bf_err *err);
+/* Once more, where only the bootloader tells whether it can be read. */
+enum bf_rc bf_ph_way_back(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err);
 /* rollback: may the old one start */
 enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err);

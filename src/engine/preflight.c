@@ -273,6 +273,14 @@ static enum bf_rc check_way_back(struct bf_run *run, struct bf_err *err)
 			       BF_E_UNSUPPORTED, err);
 }
 
+enum bf_rc bf_ph_way_back(struct bf_run *run, struct bf_err *err)
+{
+	if (!run->session.ident.caps_later || bf_run_can(run, BF_CAP_READ) ||
+	    run->job->allow[BF_ALLOW_SINGLE_BANK])
+		return BF_OK;
+	return check_way_back(run, err);
+}
+
 /* Found out now, while the application still runs, and not after it was stopped. */
 static enum bf_rc check_writable(struct bf_run *run, struct bf_err *err)
 {

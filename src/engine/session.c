@@ -200,6 +200,33 @@ void bf_session_begin(struct bf_run *run)
 	bf_retry_default(&run->session.retry);
 }
 
+/* A step by hand. Where nobody is there to press Enter, --wait says that somebody will do it all the same. */
+static enum bf_rc ask_user(void *ctx, const char *sentence, struct bf_err *err)
+{
+	struct bf_run *run = ctx;
+	const struct bf_job *job = run->job;
+
+	if (job->ask) {
+		if (job->ask(job->ask_ctx, sentence))
+			return BF_OK;
+		return bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
+	}
+	bf_say(run, BF_EV_NOTICE, "at the pack: %s", sentence);
+	if (!job->wait && !job->rescue) {
+		bf_fail(err, BF_E_USAGE, "somebody at the pack is needed for this: %s", sentence);
+		bf_next(err, "run it in a terminal, or give the time for it: --wait 60s");
+		return err->rc;
+	}
+	return bf_fail(err, BF_E_UNSUPPORTED, "waiting for somebody at the pack: %s", sentence);
+}
+
+/* Not for a look: a pack that was only to be looked at stays in its firmware. */
+static bool may_enter(const struct bf_job *job)
+{
+	return !job->dry_run && (job->kind == BF_JOB_FLASH || job->kind == BF_JOB_ROLLBACK ||
+				 job->kind == BF_JOB_BACKUP);
+}
+
 enum bf_rc bf_session_open(struct bf_run *run, const struct bf_proto_ops *ops, bf_time hurry,
 			   bf_time patience, struct bf_err *err)
 {
@@ -215,6 +242,11 @@ enum bf_rc bf_session_open(struct bf_run *run, const struct bf_proto_ops *ops, b
 		.hurry = hurry,
 		.alive = bf_alive,
 		.alive_ctx = run,
+		.ask_user = ask_user,
+		.ask_ctx = run,
+		.may_enter = may_enter(run->job),
+		.rescue = run->job->rescue,
+		.entry = &run->session.entry,
 	};
 	enum bf_rc rc = ops->open(&env, &run->session.proto, err);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bmsflash/backup.h"
+#include "bmsflash/entry.h"
 #include "bmsflash/session.h"
 
 struct bf_run;
@@ -10,6 +11,7 @@ struct bf_run;
 /* writer: session.c */
 struct bf_session {
 	struct bf_proto *proto;
+	struct bf_entry_log entry; /* ways into the bootloader that were gone already */
 	struct bf_retry retry;
 	struct bf_auth *auth;
 	bool authenticated;

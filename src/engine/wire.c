@@ -275,32 +275,6 @@ void bf_ph_unlock(struct bf_run *run)
 
 /* The wire: opened with the profile's settings, described to the user, closed with its figures shown. */
 
-static enum bf_parity parity_of(char letter)
-{
-	if (letter == 'E')
-		return BF_PARITY_EVEN;
-	return letter == 'O' ? BF_PARITY_ODD : BF_PARITY_NONE;
-}
-
-struct bf_line bf_line_of_profile(const struct bf_profile *p, uint32_t baud)
-{
-	static const enum bf_rs485_mode modes[] = {
-		[BF_DIRECTION_AUTO] = BF_RS485_AUTO,
-		[BF_DIRECTION_KERNEL] = BF_RS485_KERNEL,
-		[BF_DIRECTION_RTS] = BF_RS485_RTS,
-		[BF_DIRECTION_ADAPTER] = BF_RS485_ADAPTER,
-	};
-
-	return (struct bf_line){
-		.baud = baud,
-		.parity = parity_of(p->parity),
-		.stop_bits = p->stop_bits ? p->stop_bits : 1,
-		.guard_us = p->guard_us,
-		.rs485 = modes[p->direction],
-		.rts_active_low = p->rts_active_low,
-	};
-}
-
 static void describe_stream(struct bf_run *run, char *dst, size_t cap)
 {
 	struct bf_line_report r = { .latency_timer_ms = -1 };

@@ -28,7 +28,6 @@ struct bf_interface {
 
 /* One name for one interface, however it was typed. */
 enum bf_rc bf_iface_name(const struct bf_run *run, char dst[PATH_MAX], struct bf_err *err);
-struct bf_line bf_line_of_profile(const struct bf_profile *p, uint32_t baud);
 const char *bf_bus_state_text(enum bf_bus_state state);
 bf_time bf_rescue_patience(const struct bf_run *run);
 

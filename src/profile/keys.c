@@ -63,6 +63,17 @@ static const struct bf_choice parities[] = {
 	{ NULL },
 };
 
+static const struct bf_choice role_parities[] = {
+	{ "same", 0 }, { "none", 'N' }, { "even", 'E' }, { "odd", 'O' }, { NULL },
+};
+
+static const struct bf_choice entry_hows[] = {
+	{ "request", BF_ENTER_REQUEST }, { "lines", BF_ENTER_LINES },
+	{ "gpio", BF_ENTER_GPIO },       { "window", BF_ENTER_WINDOW },
+	{ "hand", BF_ENTER_HAND },       { "text", BF_ENTER_TEXT },
+	{ "there", BF_ENTER_THERE },     { NULL },
+};
+
 static const struct bf_choice region_kinds[] = {
 	{ "slot", BF_REGION_SLOT },
 	{ "app", BF_REGION_APP },
@@ -223,6 +234,75 @@ static_assert(BF_COUNT(region_kinds) == BF_REGION_KIND_COUNT + 1, "a name for ev
 		sec, key, BF_VALUE_TEXT, PROFILE(m), 0, 0, __VA_ARGS__ \
 	}
 #define NUM BF_VALUE_NUMBER
+/* What a role has of its own. */
+#define ROLE(sec, line)                                                                         \
+	{ sec,                                                                                  \
+	  "baud",                                                                               \
+	  NUM,                                                                                  \
+	  PROFILE(line.baud),                                                                   \
+	  0,                                                                                    \
+	  12000000,                                                                             \
+	  "0",                                                                                  \
+	  NULL,                                                                                 \
+	  "rate of this role on a serial line; 0: as in [rs485]" },                             \
+		{ sec,                                                                          \
+		  "parity",                                                                     \
+		  BF_VALUE_CHOICE,                                                              \
+		  PROFILE(line.parity),                                                         \
+		  0,                                                                            \
+		  0,                                                                            \
+		  "same",                                                                       \
+		  role_parities,                                                                \
+		  "parity bit of this role; same: what its family wants, else as in [rs485]" }, \
+		{ sec,                                                                          \
+		  "data-bits",                                                                  \
+		  NUM,                                                                          \
+		  PROFILE(line.data_bits),                                                      \
+		  0,                                                                            \
+		  8,                                                                            \
+		  "0",                                                                          \
+		  NULL,                                                                         \
+		  "data bits of this role, 5 to 8; 0: as in [rs485]" },                         \
+		{ sec,                                                                          \
+		  "stop-bits",                                                                  \
+		  NUM,                                                                          \
+		  PROFILE(line.stop_bits),                                                      \
+		  0,                                                                            \
+		  2,                                                                            \
+		  "0",                                                                          \
+		  NULL,                                                                         \
+		  "stop bits of this role; 0: as in [rs485]" },                                 \
+		{ sec,                                                                          \
+		  "node",                                                                       \
+		  BF_VALUE_PAD,                                                                 \
+		  PROFILE(line.node),                                                           \
+		  0,                                                                            \
+		  0xFF,                                                                         \
+		  "none",                                                                       \
+		  NULL,                                                                         \
+		  "node address of this role; none: as everywhere" },                           \
+		{ sec,                                                                          \
+		  "rate",                                                                       \
+		  NUM,                                                                          \
+		  PROFILE(line.rate),                                                           \
+		  0,                                                                            \
+		  8000000,                                                                      \
+		  "0",                                                                          \
+		  NULL,                                                                         \
+		  "bit rate of this role on a CAN bus; 0: as it is" },                          \
+		{ sec,                                                                          \
+		  "request-id",                                                                 \
+		  NUM,                                                                          \
+		  PROFILE(line.can_tx),                                                         \
+		  0,                                                                            \
+		  0x1FFFFFFF,                                                                   \
+		  "0x0",                                                                        \
+		  NULL,                                                                         \
+		  "CAN identifier of requests to this role; 0: as in [can]" },                  \
+	{                                                                                       \
+		sec, "response-id", NUM, PROFILE(line.can_rx), 0, 0x1FFFFFFF, "0x0", NULL,      \
+			"CAN identifier of its answers; 0: as in [can]"                         \
+	}
 
 /* clang-format off */
 static const struct bf_key_row general_rows[] = {
@@ -232,8 +312,47 @@ static const struct bf_key_row general_rows[] = {
 	     "one line for people"),
 	{ "pack", "protocol", BF_VALUE_WORD, PROFILE(protocol), 0, 0, "", NULL,
 	  "bootloader protocol; empty: found by probing" },
+	{ "pack", "application", BF_VALUE_WORD, PROFILE(application), 0, 0, "", NULL,
+	  "family that the firmware speaks, where it is not that of the bootloader; see JOINED PACKS" },
+	{ "pack", "loader", BF_VALUE_WORD, PROFILE(loader), 0, 0, "", NULL,
+	  "family that the bootloader speaks, where protocol does not say it" },
 	{ "pack", "restart-ms", NUM, PROFILE(restart_ms), 100, 600000, "30000", NULL,
 	  "longest restart, the boot loader's own work (swapping banks) included" },
+
+	ROLE("application", app_line),
+
+	ROLE("loader", loader_line),
+
+	{ "entry", "how", BF_VALUE_ORDER, PROFILE(entry.how), 0, 0, "request, there", entry_hows,
+	  "ways into the bootloader of a joined pack; see JOINED PACKS" },
+	TEXT("entry", "lines", entry.lines, "", NULL,
+	     "what RTS, DTR and break of the serial port do, such as rts=1 dtr=0 wait=100ms dtr=1"),
+	TEXT("entry", "lines-leave", entry.lines_leave, "", NULL,
+	     "the same for starting the firmware; empty: the bootloader is asked to start it"),
+	TEXT("entry", "gpio-chip", entry.gpio_chip, "gpiochip0", NULL,
+	     "GPIO chip of this computer, by name or path"),
+	TEXT("entry", "gpio-lines", entry.gpio_lines, "", NULL,
+	     "its lines by number or name, such as boot=17 reset=27"),
+	TEXT("entry", "gpio", entry.gpio, "", NULL,
+	     "what they do, such as boot=1 reset=0 wait=100ms reset=1; 1 is high"),
+	TEXT("entry", "gpio-leave", entry.gpio_leave, "", NULL,
+	     "the same for starting the firmware"),
+	TEXT("entry", "hand", entry.hand, "", NULL,
+	     "what somebody at the pack has to do, such as hold BOOT0, press reset"),
+	TEXT("entry", "hand-leave", entry.hand_leave, "", NULL,
+	     "the same for starting the firmware"),
+	{ "entry", "hand-limit-s", NUM, PROFILE(entry.hand_limit_s), 1, 3600, "60", NULL,
+	  "how long the bootloader is waited for where nobody can press Enter, in seconds" },
+	TEXT("entry", "text", entry.text, "", NULL,
+	     "text that enters the bootloader, with \\r \\n \\t \\\\ and \\xHH for other bytes"),
+	TEXT("entry", "ready", entry.ready, "", NULL,
+	     "text or byte that shows that it has; empty: the bootloader is asked"),
+	{ "entry", "ready-limit-s", NUM, PROFILE(entry.ready_limit_s), 1, 600, "10", NULL,
+	  "how long that, or the first answer of the bootloader, is waited for, in seconds" },
+	{ "entry", "window-s", NUM, PROFILE(entry.window_s), 1, 3600, "60", NULL,
+	  "how long a pack is asked that is switched off and on, in seconds" },
+	{ "entry", "settle-ms", NUM, PROFILE(entry.settle_ms), 0, 10000, "100", NULL,
+	  "silence between a way in and the first question to the bootloader, in milliseconds" },
 
 	{ "can", "request-id", NUM, PROFILE(can_tx), 0, 0x1FFFFFFF, "0x7E0", NULL,
 	  "identifier of our requests" },
@@ -283,6 +402,7 @@ static const struct bf_key_row general_rows[] = {
 	{ "rs485", "parity", BF_VALUE_CHOICE, PROFILE(parity), 0, 0, "none", parities,
 	  "parity bit" },
 	{ "rs485", "stop-bits", NUM, PROFILE(stop_bits), 1, 2, "1", NULL, "stop bits" },
+	{ "rs485", "data-bits", NUM, PROFILE(data_bits), 5, 8, "8", NULL, "data bits" },
 	{ "rs485", "guard-us", NUM, PROFILE(guard_us), 0, 100000, "0", NULL,
 	  "silence kept before our own bytes after the last byte of the pack, in microseconds" },
 	{ "rs485", "init", BF_VALUE_CHOICE, PROFILE(kline_init), 0, 0, "none", kline_inits,

@@ -18,6 +18,7 @@ enum bf_value_kind {
 	BF_VALUE_REAL,
 	BF_VALUE_BOOL,     /* "yes" or "no" */
 	BF_VALUE_CHOICE,   /* one of `choices` */
+	BF_VALUE_ORDER,    /* some of `choices`, separated by commas, into struct bf_codes */
 	BF_VALUE_FLAGS,    /* any of `choices`, separated by commas, or "none" */
 	BF_VALUE_TEMPLATE, /* bytes in hex with placeholders, or empty */
 	BF_VALUE_PATTERN,  /* bytes in hex, ".." for any, or empty */
@@ -84,6 +85,9 @@ const struct bf_key_row *bf_key_find(const char *section, const char *key, size_
 /* Where the family's struct is in a profile. */
 void *bf_key_settings(struct bf_profile *profile, const struct bf_profile_section *section);
 bool bf_key_section_known(const char *section);
+/* The keys of joined packs: [entry], [application], [loader]. */
+enum bf_rc bf_entry_check(const struct bf_profile *profile, const char *profile_name,
+			  struct bf_err *err);
 /* What the row takes, in words: "0 to 255". */
 void bf_key_allowed(const struct bf_key_row *row, char *dst, size_t cap);
 /* Puts the value into the struct at base; false, and nothing changed, when the row does not take it. */

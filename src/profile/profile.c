@@ -545,8 +545,8 @@ static enum bf_rc check_whole(const struct parser *p)
 		return bf_fail(p->err, BF_E_USAGE,
 			       "profile '%s': node and tester in [rs485] are both 0x%02X", p->name,
 			       w->node);
-	if (check_can(p) || check_pairs(p) || check_registers(p) || check_steps(p) ||
-	    check_frames(p) || check_uds(p))
+	if (bf_entry_check(w, p->name, p->err) || check_can(p) || check_pairs(p) ||
+	    check_registers(p) || check_steps(p) || check_frames(p) || check_uds(p))
 		return p->err->rc;
 	for (const struct bf_profile_section *const *s = bf_profile_sections; *s; s++) {
 		if ((*s)->check &&

@@ -197,6 +197,26 @@ static bool set_codes(const struct bf_key_row *row, void *at, const char *text)
 	return true;
 }
 
+/* Each at most once. */
+static bool set_order(const struct bf_key_row *row, void *at, const char *text)
+{
+	struct bf_codes codes = { 0 };
+	char word[16];
+
+	for (const char *p = text; p;) {
+		const struct bf_choice *c;
+
+		if (codes.n == BF_PROFILE_CODES || !next_word(&p, word, sizeof(word)))
+			return false;
+		c = choice(row, word);
+		if (!c || memchr(codes.code, c->value, codes.n))
+			return false;
+		codes.code[codes.n++] = (uint8_t)c->value;
+	}
+	memcpy(at, &codes, sizeof(codes));
+	return true;
+}
+
 bool bf_key_set(const struct bf_key_row *row, void *base, const char *text)
 {
 	void *at = (char *)base + row->offset;
@@ -222,6 +242,8 @@ bool bf_key_set(const struct bf_key_row *row, void *base, const char *text)
 		return set_bool(at, text);
 	case BF_VALUE_CHOICE:
 		return set_choice(row, at, text);
+	case BF_VALUE_ORDER:
+		return set_order(row, at, text);
 	case BF_VALUE_FLAGS:
 		return set_flags(row, at, text);
 	case BF_VALUE_RATES:
@@ -293,6 +315,10 @@ void bf_key_allowed(const struct bf_key_row *row, char *dst, size_t cap)
 	case BF_VALUE_CODES:
 		snprintf(dst, cap, "up to %d numbers of %s, separated by commas, or none",
 			 BF_PROFILE_CODES, part);
+		return;
+	case BF_VALUE_ORDER:
+		snprintf(dst, cap, "some of %s, separated by commas, first what is tried first",
+			 part);
 		return;
 	case BF_VALUE_FLAGS:
 		snprintf(dst, cap, "any of %s, separated by commas, or none", part);

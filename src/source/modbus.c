@@ -89,7 +89,10 @@ static enum bf_rc meter_read(struct bf_source *meter, struct bf_transport *wire,
 	struct modbus_meter *m = BF_CONTAINER_OF(meter, struct modbus_meter, meter);
 	struct bf_measure measure = { 0 };
 
-	(void)proto;
+	if (proto && proto->in_loader)
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "the bootloader has the line, and its firmware "
+			       "does not run");
 	for (size_t i = 0; i < m->profile->n_quantities; i++) {
 		const struct bf_quantity_map *q = &m->profile->quantities[i];
 

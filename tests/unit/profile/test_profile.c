@@ -55,7 +55,7 @@ static void the_default_is_the_contract_of_the_manual(void **state)
 
 static void the_example_file_is_the_default_written_out(void **state)
 {
-	static const char *const folders[] = { "/nonexistent", BF_PROFILES_DIR, NULL };
+	static const char *const folders[] = { "/nonexistent", BF_MADE_DIR, NULL };
 	struct bf_profile def, p;
 	struct bf_err err;
 
@@ -77,9 +77,13 @@ static void the_example_file_names_every_key(void **state)
 	size_t len;
 
 	(void)state;
-	assert_int_equal(bf_file_read(BF_PROFILES_DIR "/default.ini", 65536, &text, &len, &err), 0);
-	for (size_t i = 0; bf_profile_key(i, &k) && strcmp(k.section, "region") != 0; i++) {
+	assert_int_equal(bf_file_read(BF_MADE_DIR "/default.ini", 65536, &text, &len, &err), 0);
+	for (size_t i = 0; bf_profile_key(i, &k); i++) {
+		static const char often[] = "region step periodic quantity";
 		char line[80];
+
+		if (strstr(often, k.section))
+			continue;
 
 		snprintf(line, sizeof(line), "\n%s =", k.key);
 		assert_non_null(strstr((const char *)text, line));
