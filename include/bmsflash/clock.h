@@ -41,6 +41,9 @@ struct bf_clock {
 	bool ended;     /* and asked again: every wait ends at once, held or not */
 	/* When time itself asks for the first and for the second; 0: never. */
 	bf_time cancel_at, end_at;
+	/* Called where a request is taken, for an answer at once; may be NULL. Must not wait. */
+	void (*asked)(void *ctx, const struct bf_clock *clock);
+	void *asked_ctx;
 };
 
 static inline bf_time bf_now(struct bf_clock *clock)

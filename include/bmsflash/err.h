@@ -88,7 +88,8 @@ struct bf_err {
 	unsigned n_trail;                /* steps kept; further ones are dropped */
 	char likely[BF_ERR_LIKELY][256]; /* likely causes, most likely first */
 	unsigned n_likely;
-	char next[512]; /* the next command or action; may be empty */
+	char todo[256]; /* a step in prose ("charge the pack"); may be empty */
+	char next[512]; /* a command that a shell takes as it stands; may be empty */
 };
 
 void bf_err_init(struct bf_err *err);
@@ -107,6 +108,7 @@ enum bf_rc bf_fail_dev(struct bf_err *err, enum bf_rc rc, unsigned code, const c
 /* Adds a step of trail ("erasing slot 1") and returns the code that the record holds. */
 enum bf_rc bf_while(struct bf_err *err, const char *fmt, ...) BF_PRINTF(2, 3);
 
-/* Adds a likely cause; sets the next command. */
+/* Adds a likely cause; sets the step in prose; sets the command, quoted, with explanations behind " # ". */
 void bf_likely(struct bf_err *err, const char *fmt, ...) BF_PRINTF(2, 3);
+void bf_do(struct bf_err *err, const char *fmt, ...) BF_PRINTF(2, 3);
 void bf_next(struct bf_err *err, const char *fmt, ...) BF_PRINTF(2, 3);

@@ -211,7 +211,7 @@ struct bf_refusal {
 	unsigned code;
 	const char *name; /* "incorrectBlockSequenceCounter" */
 	const char *text; /* what it means here */
-	const char *next; /* what to do */
+	const char *next; /* what to do, in prose */
 };
 
 /* ---- the form ---- */

@@ -54,7 +54,7 @@ enum bf_event_kind {
 	BF_EV_PLAN,      /* what will be done: .plan */
 	BF_EV_PHASE,     /* a phase begins: .phase */
 	BF_EV_PROGRESS,  /* .progress; at most ten a second */
-	BF_EV_ALIVE,     /* still waiting for something: .text */
+	BF_EV_ALIVE,     /* still waiting for something: .alive */
 	BF_EV_NOTICE,    /* worth knowing: .text */
 	BF_EV_WARNING,   /* worth acting on: .text */
 	BF_EV_RETRY,     /* something was repeated: .text */
@@ -68,6 +68,18 @@ enum bf_event_kind {
 };
 
 enum bf_job_kind { BF_JOB_PROBE, BF_JOB_BACKUP, BF_JOB_VERIFY, BF_JOB_FLASH, BF_JOB_ROLLBACK };
+
+/* What a phase is part of: what a person sees as one step. */
+enum bf_activity {
+	BF_ACT_PREPARE,
+	BF_ACT_BACKUP,
+	BF_ACT_WRITE,
+	BF_ACT_VERIFY,
+	BF_ACT_RESTART,
+	BF_ACT_TEST,
+	BF_ACT_CONFIRM,
+	BF_ACT_COUNT
+};
 
 enum bf_verdict { BF_VERDICT_PASS, BF_VERDICT_FAIL, BF_VERDICT_ALLOWED, BF_VERDICT_UNKNOWN };
 
@@ -88,8 +100,9 @@ struct bf_plan {
 	bool counter_will_rise; /* after confirming, the old version can never run again */
 	uint32_t counter_from, counter_to;
 	bool has_slot;
-	unsigned slot; /* where it goes, where the pack has slots */
-	uint32_t rate; /* bit/s, 0 unknown */
+	unsigned slot;  /* where it goes, where the pack has slots */
+	uint32_t rate;  /* bit/s, 0 unknown */
+	bool one_place; /* the firmware that runs is overwritten: there is none until all is done */
 };
 
 struct bf_progress {
@@ -150,9 +163,16 @@ struct bf_event {
 		struct {
 			const char *name;
 			unsigned index, count;
+			enum bf_activity activity;
+			bf_time limit; /* how long it may take, 0: no limit of its own */
 		} phase;
 		const struct bf_progress *progress;
 		const char *text;
+		struct {
+			const char *text; /* in the place of .text */
+			const struct bf_check
+				*paused; /* what writing waits for, NULL: it does not */
+		} alive;
 		struct {
 			const char *what, *path;
 		} file;
@@ -174,6 +194,8 @@ struct bf_events {
 };
 
 /* ---- a job ---- */
+
+enum bf_answer { BF_ANSWER_PENDING, BF_ANSWER_YES, BF_ANSWER_NO };
 
 struct bf_job {
 	enum bf_job_kind kind;
@@ -209,6 +231,10 @@ struct bf_job {
 	void *ask_ctx;
 	const char *tool_version;
 	const char *user; /* for the record */
+	/* Asked before the point of no return, again and again until it decides; NULL: nobody to ask. May block
+	 * only when the clock is virtual. */
+	enum bf_answer (*agree)(void *ctx);
+	void *agree_ctx;
 };
 
 /* How a run ended, in the words of the promise. */

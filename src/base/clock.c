@@ -166,6 +166,8 @@ static void take_request(struct real_clock *rc)
 	else if (n > 0 && !hangup && now - rc->asked_at >= SAME_REQUEST)
 		rc->clock.ended = true;
 	rc->clock.cancelled = true;
+	if (rc->clock.asked)
+		rc->clock.asked(rc->clock.asked_ctx, &rc->clock);
 }
 
 static enum bf_wait real_wait(struct bf_clock *clock, struct pollfd *fds, size_t n,

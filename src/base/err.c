@@ -163,6 +163,15 @@ void bf_likely(struct bf_err *err, const char *fmt, ...)
 	va_end(ap);
 }
 
+void bf_do(struct bf_err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	bf_text_vformat(err->todo, sizeof(err->todo), fmt, ap);
+	va_end(ap);
+}
+
 void bf_next(struct bf_err *err, const char *fmt, ...)
 {
 	va_list ap;

@@ -26,6 +26,19 @@ const char *bf_event_name(enum bf_event_kind kind)
 	return event_names[kind];
 }
 
+const char *bf_activity_name(enum bf_activity activity)
+{
+	static const char *const names[] = {
+		[BF_ACT_PREPARE] = "prepare", [BF_ACT_BACKUP] = "backup",
+		[BF_ACT_WRITE] = "write",     [BF_ACT_VERIFY] = "verify",
+		[BF_ACT_RESTART] = "restart", [BF_ACT_TEST] = "test",
+		[BF_ACT_CONFIRM] = "confirm",
+	};
+	static_assert(BF_COUNT(names) == BF_ACT_COUNT, "a name for every activity");
+
+	return names[activity];
+}
+
 const char *bf_region_kind_name(enum bf_region_kind kind)
 {
 	static const char *const names[] = {

@@ -6,7 +6,7 @@
 
 #include "bmsflash/json.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 static void bits(struct bf_json *object, const char *key, unsigned set,
 		 const char *(*name)(unsigned bit))
@@ -194,6 +194,7 @@ static void put_plan(struct bf_json *j, const struct bf_event *ev)
 	bf_json_set_bool(j, "backup", p->backup);
 	bf_json_set_int(j, "slot", p->slot);
 	bf_json_set_bool(j, "counter_will_rise", p->counter_will_rise);
+	bf_json_set_bool(j, "one_place", p->one_place);
 	if (p->counter_will_rise) {
 		bf_json_set_int(j, "security_counter_from", p->counter_from);
 		bf_json_set_int(j, "security_counter_to", p->counter_to);
@@ -205,6 +206,9 @@ static void put_phase(struct bf_json *j, const struct bf_event *ev)
 	bf_json_set_str(j, "name", ev->phase.name);
 	bf_json_set_int(j, "index", ev->phase.index);
 	bf_json_set_int(j, "count", ev->phase.count);
+	bf_json_set_str(j, "activity", bf_activity_name(ev->phase.activity));
+	if (ev->phase.limit)
+		bf_json_set_real(j, "limit_s", (double)ev->phase.limit / 1e6);
 }
 
 static void put_progress(struct bf_json *j, const struct bf_event *ev)
@@ -220,6 +224,18 @@ static void put_progress(struct bf_json *j, const struct bf_event *ev)
 		bf_json_set_real(j, "wire_share", p->wire_share);
 	if (p->eta >= 0)
 		bf_json_set_real(j, "eta_s", (double)p->eta / 1e6);
+}
+
+static void put_alive(struct bf_json *j, const struct bf_event *ev)
+{
+	const struct bf_check *c = ev->alive.paused;
+
+	bf_json_set_str(j, "text", ev->alive.text);
+	if (!c)
+		return;
+	bf_json_set_str(j, "paused_for", c->name);
+	bf_json_set_str(j, "got", c->got);
+	bf_json_set_str(j, "limit", c->limit);
 }
 
 static void put_file(struct bf_json *j, const struct bf_event *ev)
@@ -347,7 +363,7 @@ static put_fn *const put_rows[] = {
 	[BF_EV_TRIED] = put_text,          [BF_EV_DEVICE] = put_device,
 	[BF_EV_MEASURE] = put_measure,     [BF_EV_CHECK] = put_check,
 	[BF_EV_PLAN] = put_plan,           [BF_EV_PHASE] = put_phase,
-	[BF_EV_PROGRESS] = put_progress,   [BF_EV_ALIVE] = put_text,
+	[BF_EV_PROGRESS] = put_progress,   [BF_EV_ALIVE] = put_alive,
 	[BF_EV_NOTICE] = put_text,         [BF_EV_WARNING] = put_text,
 	[BF_EV_RETRY] = put_text,          [BF_EV_FILE] = put_file,
 	[BF_EV_REGION] = put_region,       [BF_EV_SELF_TEST] = put_check,
@@ -405,6 +421,7 @@ static struct bf_json *error_object(const struct bf_err *err)
 	bf_json_set_str(j, "cause", err->cause);
 	strings(j, "trail", err->trail[0], sizeof(err->trail[0]), err->n_trail);
 	strings(j, "likely", err->likely[0], sizeof(err->likely[0]), err->n_likely);
+	text_or_null(j, "do", err->todo);
 	text_or_null(j, "next", err->next);
 	if (err->os)
 		bf_json_set_int(j, "errno", err->os);

@@ -464,6 +464,8 @@ static void say_error(struct bf_out_text *o, const struct bf_err *err)
 	for (unsigned i = 0; i < err->n_likely; i++)
 		fprintf(o->notes, "  %s %s\n",
 			i ? "             " : "likely cause:", err->likely[i]);
+	if (err->todo[0])
+		fprintf(o->notes, "  do: %s\n", err->todo);
 	if (err->next[0])
 		fprintf(o->notes, "  next: %s\n", err->next);
 	fflush(o->notes);

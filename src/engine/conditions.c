@@ -330,7 +330,8 @@ static void advise(const struct bf_run *run, const struct bf_findings *f,
 	char allow[160];
 
 	permissions(f, run, allow, sizeof(allow));
-	bf_next(err, "%s, or accept the risk:%s", row->mend, allow);
+	bf_do(err, "%s, or accept the risk:%s", row->mend, allow);
+	bf_next_command(run, run->job->kind, run->job->restore_from, err);
 }
 
 static enum bf_rc decide(struct bf_run *run, struct bf_finding *row, struct bf_err *err)
@@ -391,6 +392,7 @@ enum bf_rc bf_ph_conditions(struct bf_run *run, struct bf_err *err)
 /* A probe shows what the pack measures, where it does; a pack that does not is no failure. */
 enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
 {
+	struct bf_findings f = { 0 };
 	struct bf_measure m;
 	struct bf_err why;
 
@@ -408,6 +410,14 @@ enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
 	if (!bf_run_measures(run))
 		return BF_OK;
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_MEASURE, .measure = &m });
+	bf_judge_now(&run->given.profile, &m, &f);
+	for (size_t i = 0; i < f.n; i++) {
+		struct bf_check *c = &f.rows[i].check;
+
+		if (c->verdict != BF_VERDICT_UNKNOWN)
+			c->verdict = f.rows[i].ok ? BF_VERDICT_PASS : BF_VERDICT_FAIL;
+		bf_emit(run, (struct bf_event){ .kind = BF_EV_CHECK, .check = c });
+	}
 	return BF_OK;
 }
 
@@ -543,7 +553,7 @@ static enum bf_rc rest(struct bf_run *run, struct bf_err *err)
 /* What it was that stayed outside. */
 struct patience {
 	struct bf_check check;
-	char next[512];
+	char todo[256];
 };
 
 static void remember(const struct watch *w, struct patience *p)
@@ -553,14 +563,15 @@ static void remember(const struct watch *w, struct patience *p)
 	bf_err_init(&err);
 	advise(w->run, &w->found, w->worst, &err);
 	p->check = w->worst->check;
-	memcpy(p->next, err.next, sizeof(p->next));
+	snprintf(p->todo, sizeof(p->todo), "%s", err.todo);
 }
 
 static enum bf_rc give_up(struct bf_run *run, const struct patience *p, struct bf_err *err)
 {
 	bf_fail(err, BF_E_PREFLIGHT, "%s: '%s', allowed is '%s'; given up after a pause of %u s",
 		p->check.name, p->check.got, p->check.limit, run->given.profile.pause_max_s);
-	bf_next(err, "%s; the same command goes on from here", p->next);
+	bf_do(err, "%s; the same command goes on from here", p->todo);
+	bf_next_command(run, run->job->kind, run->job->restore_from, err);
 	return err->rc;
 }
 
@@ -570,7 +581,7 @@ static void stay_alive(const struct watch *w)
 	char text[256];
 
 	snprintf(text, sizeof(text), "writing pauses: %s is '%s'", c->name, c->got);
-	bf_alive(w->run, text);
+	bf_alive_paused(w->run, text, c);
 }
 
 static enum bf_rc pause_writing(struct watch *w, struct bf_err *err)

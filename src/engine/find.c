@@ -248,7 +248,7 @@ static enum bf_rc other_wire(const struct bf_run *run, const char *name, struct 
 	else
 		bf_likely(err, "another interface was meant; without --protocol the pack's own "
 			       "protocol is found by asking");
-	bf_next(err, "bmsflash probe (without --if it lists the interfaces of this machine)");
+	bf_next(err, "bmsflash probe # lists the interfaces of this computer");
 	return err->rc;
 }
 
@@ -277,7 +277,7 @@ static enum bf_rc choose(const struct bf_run *run, const struct bf_proto_ops **r
 		snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", (*p)->name);
 	}
 	bf_fail(err, BF_E_USAGE, "there is no protocol '%s'", name);
-	bf_next(err, "choose one of: %s", names);
+	bf_do(err, "choose one of: %s", names);
 	return err->rc;
 }
 

@@ -74,7 +74,7 @@ enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err)
 	bf_fail(err, BF_E_SIGNATURE, "there is no trusted key, so no image can be trusted");
 	for (size_t i = 0; folders && folders[i]; i++)
 		bf_likely(err, "no *.pem or *.pub file in '%s'", folders[i]);
-	bf_next(err, "name the maker's public key: --key FILE");
+	bf_do(err, "name the maker's public key: --key FILE");
 	return err->rc;
 }
 

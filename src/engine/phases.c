@@ -38,24 +38,26 @@ static enum bf_rc enter(struct bf_run *run, struct bf_err *err)
 /* What an image and an archive go through alike. */
 /* clang-format off */
 #define WRITE_IT \
+	{ "asking before the point of no return", bf_ph_agree, .when = bf_when_asking, .writes = true }, \
 	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50, \
-	  .writes = true, .moves = true }, \
+	  .writes = true, .moves = true, .activity = BF_ACT_WRITE }, \
 	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3, \
-	  .writes = true }
+	  .writes = true, .activity = BF_ACT_VERIFY }
 #define START_ON_TRIAL \
 	{ "marking the firmware to start", bf_ph_activate, bf_ph_back, .when = bf_when_starting, \
-	  .writes = true, .hold = true }, \
+	  .writes = true, .hold = true, .activity = BF_ACT_RESTART }, \
 	{ "restarting the pack", bf_ph_restart, .when = bf_when_starting, .weight = 10, \
-	  .writes = true }, \
-	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true }, \
+	  .writes = true, .activity = BF_ACT_RESTART, .limit = bf_restart_patience }, \
+	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true, \
+	  .activity = BF_ACT_RESTART }, \
 	{ "comparing the configuration", bf_ph_keep, bf_ph_back, .when = bf_when_confirming, \
-	  .weight = 1, .writes = true, .hold = true }, \
+	  .weight = 1, .writes = true, .hold = true, .activity = BF_ACT_TEST }, \
 	{ "testing the pack", bf_ph_self_test, bf_ph_back, .when = bf_when_confirming, .weight = 3, \
-	  .writes = true, .hold = true }, \
+	  .writes = true, .hold = true, .activity = BF_ACT_TEST }, \
 	{ "confirming the firmware", bf_ph_confirm, .when = bf_when_confirming, .weight = 1, \
-	  .writes = true }, \
+	  .writes = true, .activity = BF_ACT_CONFIRM }, \
 	{ "starting with the configuration put back", bf_ph_settle, .when = bf_when_settling, \
-	  .weight = 5, .writes = true }
+	  .weight = 5, .writes = true, .activity = BF_ACT_CONFIRM }
 /* clang-format on */
 
 #define ENTER "authentication, and what only the bootloader tells"
@@ -81,7 +83,7 @@ static const struct bf_phase flash_rows[] = {
 	  .weight = 1, .again = true, .disturbs = RATE },
 	{ "planning what to write", bf_ph_plan, .weight = 1, .again = true },
 	{ "backing up", bf_ph_backup, .when = bf_when_backing_up, .weight = 25, .writes = true,
-	  .moves = true, .again = true },
+	  .moves = true, .again = true, .activity = BF_ACT_BACKUP },
 	WRITE_IT,
 	START_ON_TRIAL,
 };
@@ -96,11 +98,15 @@ static const struct bf_phase revert_rows[] = {
 	{ "checking the pack's conditions", bf_ph_conditions, .weight = 2, .again = true },
 	{ "authenticating", bf_ph_enter, .weight = 1, .again = true, .disturbs = ENTER },
 	{ "marking the previous firmware to start", bf_ph_revert, bf_ph_back, .writes = true,
-	  .hold = true },
-	{ "restarting the pack", bf_ph_restart, .weight = 10, .writes = true },
-	{ "proving what runs", bf_ph_prove, .weight = 1, .writes = true },
-	{ "testing the pack", bf_ph_self_test, .weight = 3, .writes = true },
-	{ "confirming the firmware", bf_ph_confirm, .weight = 1, .writes = true },
+	  .hold = true, .activity = BF_ACT_RESTART },
+	{ "restarting the pack", bf_ph_restart, .weight = 10, .writes = true,
+	  .activity = BF_ACT_RESTART, .limit = bf_restart_patience },
+	{ "proving what runs", bf_ph_prove, .weight = 1, .writes = true,
+	  .activity = BF_ACT_RESTART },
+	{ "testing the pack", bf_ph_self_test, .weight = 3, .writes = true,
+	  .activity = BF_ACT_TEST },
+	{ "confirming the firmware", bf_ph_confirm, .weight = 1, .writes = true,
+	  .activity = BF_ACT_CONFIRM },
 };
 
 /* As a flash, with the archive's firmware as the image. */
@@ -121,10 +127,11 @@ static const struct bf_phase restore_rows[] = {
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1, .again = true,
 	  .disturbs = RATE },
 	{ "planning what to write", bf_ph_plan, .weight = 1, .again = true },
-	{ "backing up", bf_ph_backup, .weight = 5, .writes = true, .again = true },
+	{ "backing up", bf_ph_backup, .weight = 5, .writes = true, .again = true,
+	  .activity = BF_ACT_BACKUP },
 	WRITE_IT,
 	{ "restoring configuration and calibration", bf_ph_restore_data, .weight = 5,
-	  .writes = true },
+	  .writes = true, .activity = BF_ACT_VERIFY },
 	START_ON_TRIAL,
 };
 
@@ -138,7 +145,8 @@ static const struct bf_phase backup_rows[] = {
 	  .disturbs = "what can be read, as far as only the bootloader tells" },
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1, .again = true,
 	  .disturbs = RATE },
-	{ "backing up", bf_ph_backup, .weight = 50, .writes = true, .moves = true, .again = true },
+	{ "backing up", bf_ph_backup, .weight = 50, .writes = true, .moves = true, .again = true,
+	  .activity = BF_ACT_BACKUP },
 };
 
 static const struct bf_phase verify_rows[] = {
@@ -149,7 +157,8 @@ static const struct bf_phase verify_rows[] = {
 	{ "opening the interface", bf_ph_open, NULL, close_interface, has_iface },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, has_iface, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .when = has_iface, .weight = 1, .again = true },
-	{ "comparing", bf_ph_compare, .when = has_iface, .weight = 10, .again = true },
+	{ "comparing", bf_ph_compare, .when = has_iface, .weight = 10, .again = true,
+	  .activity = BF_ACT_VERIFY },
 };
 
 static const struct bf_phase probe_rows[] = {
@@ -249,7 +258,9 @@ static void announce(struct bf_run *run, const struct bf_phase *rows, size_t i, 
 	bf_progress_begin(run, rows[i].name, rows[i].moves, percent * weight_of(rows, i),
 			  percent * rows[i].weight);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_PHASE,
-					.phase = { rows[i].name, (unsigned)i + 1, (unsigned)n } });
+					.phase = { rows[i].name, (unsigned)i + 1, (unsigned)n,
+						   rows[i].activity,
+						   rows[i].limit ? rows[i].limit(run) : 0 } });
 }
 
 static size_t first_again(const struct bf_phase *rows)

@@ -23,6 +23,8 @@ struct bf_phase {
 	bool hold; /* cancellation waits from here until the end of the run */
 	bool again; /* a pack that restarts here has lost nothing: once more from the first of these */
 	bool moves; /* carries the bulk of the data: when it stalls, it is the transfer that stalls */
+	enum bf_activity activity;                  /* for people */
+	bf_time (*limit)(const struct bf_run *run); /* how long it may take, NULL: no limit */
 };
 
 const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n);
@@ -64,6 +66,8 @@ enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err);
 bool bf_when_changing(const struct bf_run *run); /* told by the bank states alone */
 bool bf_when_backing_up(const struct bf_run *run);
 bool bf_when_writing(const struct bf_run *run);
+bool bf_when_asking(const struct bf_run *run);
+enum bf_rc bf_ph_agree(struct bf_run *run, struct bf_err *err);
 bool bf_when_verifying(const struct bf_run *run);
 bool bf_when_starting(const struct bf_run *run);
 bool bf_when_confirming(const struct bf_run *run);

@@ -148,7 +148,7 @@ static enum bf_rc check_container(const struct bf_run *run, const struct bf_plac
 		place->region->alt);
 	bf_likely(err, "the file was made for another pack");
 	bf_likely(err, "its addresses were changed: they are not signed");
-	bf_next(err, "take the signed image itself (imgtool's binary output)");
+	bf_do(err, "take the signed image itself (imgtool's binary output)");
 	return err->rc;
 }
 
@@ -207,7 +207,7 @@ static enum bf_rc no_place(const struct bf_run *run, const char *why, struct bf_
 		"An MCUboot image does not say where it goes, and this pack does not either: %s.",
 		why);
 	bf_likely(err, "the pack's profile, which names the place, was not given");
-	bf_next(err, "name the profile (--profile NAME), or the address: --addr ADDR");
+	bf_do(err, "name the profile (--profile NAME), or the address: --addr ADDR");
 	(void)run;
 	return err->rc;
 }
@@ -252,7 +252,7 @@ static enum bf_rc ambiguous(const struct bf_region *a, const struct bf_region *b
 	bf_fail(err, BF_E_INCOMPATIBLE,
 		"Address 0x%08x is in two alternate settings: %u ('%s') and %u ('%s').", addr,
 		a->alt, a->name, b->alt, b->name);
-	bf_next(err, "choose one: --alt %u or --alt %u", a->alt, b->alt);
+	bf_do(err, "choose one: --alt %u or --alt %u", a->alt, b->alt);
 	return err->rc;
 }
 
@@ -291,7 +291,7 @@ static enum bf_rc starts_unit(const struct bf_place *place, struct bf_err *err)
 	bf_fail(err, BF_E_INCOMPATIBLE,
 		"--addr 0x%08x is inside an erase unit of the pack, which begins at 0x%08x.",
 		place->addr, start);
-	bf_next(err, "give the start of an erase unit: --addr 0x%08x", start);
+	bf_do(err, "give the start of an erase unit: --addr 0x%08x", start);
 	return err->rc;
 }
 
@@ -340,7 +340,7 @@ static enum bf_rc contradicts(const struct bf_run *run, const struct bf_region *
 		"--addr 0x%08x is not the place of the image in this pack: that is 0x%08x, region "
 		"'%s'.",
 		addr, named->addr, named->name);
-	bf_next(err, "leave out --addr");
+	bf_do(err, "leave out --addr");
 	return err->rc;
 }
 
@@ -351,7 +351,7 @@ static enum bf_rc nowhere(const struct bf_segment *seg, uint32_t addr, struct bf
 		addr);
 	bf_likely(err, "the image was linked for another pack");
 	bf_likely(err, "the pack does not report all of its memory, and no profile does");
-	bf_next(err, "name a profile that has the pack's regions: --profile NAME");
+	bf_do(err, "name a profile that has the pack's regions: --profile NAME");
 	return err->rc;
 }
 
@@ -462,7 +462,7 @@ enum bf_rc bf_stream_check(struct bf_run *run, struct bf_err *err)
 			"This device takes one stream without addresses; the image has %zu parts, "
 			"with a gap of %u bytes between two of them (at most %u can be filled).",
 			n, gap, BF_STREAM_GAP - 1);
-		bf_next(err, "take the image in one part: a binary file (objcopy -O binary)");
+		bf_do(err, "take the image in one part: a binary file (objcopy -O binary)");
 		return err->rc;
 	}
 	if (bf_place_stream(run, &segs[0], &r, err))

@@ -733,6 +733,7 @@ static void show(struct bf_run *run)
 		.has_slot = run->session.ident.n_slots > 0,
 		.slot = todo->whole.slot,
 		.rate = run->wire.rate,
+		.one_place = bf_model_one_place(&run->model),
 	};
 
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_PLAN, .plan = &plan });
@@ -781,4 +782,25 @@ enum bf_rc bf_plan_again(struct bf_run *run, struct bf_err *err)
 	bf_todo_done(&run->todo);
 	run->todo.compares = true;
 	return bf_ph_plan(run, err);
+}
+
+#define ASK_GAP BF_MS(200)
+
+bool bf_when_asking(const struct bf_run *run)
+{
+	return run->job->agree && bf_when_changing(run);
+}
+
+/* The user decides while the session is kept alive. */
+enum bf_rc bf_ph_agree(struct bf_run *run, struct bf_err *err)
+{
+	enum bf_answer answer;
+
+	while ((answer = run->job->agree(run->job->agree_ctx)) == BF_ANSWER_PENDING) {
+		if (bf_run_pause(run, ASK_GAP, err))
+			return err->rc;
+	}
+	if (answer == BF_ANSWER_YES)
+		return BF_OK;
+	return bf_fail(err, BF_E_INTERRUPTED, "not agreed to");
 }

@@ -65,7 +65,7 @@ static enum bf_rc check_uuid(struct bf_run *run, const char *name, const uint8_t
 			check.limit, check.got);
 		bf_likely(err, "the wrong file for this pack ('%s' '%s')", run->session.ident.model,
 			  run->session.ident.hw_rev);
-		bf_next(err, "find the image that is made for '%s'", run->session.ident.model);
+		bf_do(err, "find the image that is made for '%s'", run->session.ident.model);
 	}
 	return err->rc;
 }
@@ -221,7 +221,7 @@ static enum bf_rc check_kind(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	bf_likely(err, "it is the firmware as it was built, before imgtool signed it for this "
 		       "pack's boot loader");
-	bf_next(err, "take the MCUboot image of the same version (imgtool sign writes it)");
+	bf_do(err, "take the MCUboot image of the same version (imgtool sign writes it)");
 	return err->rc;
 }
 
@@ -442,7 +442,7 @@ static enum bf_rc check_counter(struct bf_run *run, const struct bf_meta *meta, 
 	bf_fail(err, BF_E_ROLLBACK,
 		"the image has security counter %u, the pack starts none below %u", meta->counter,
 		run->session.ident.counter);
-	bf_next(err, "use an image with security counter %u or higher", run->session.ident.counter);
+	bf_do(err, "use an image with security counter %u or higher", run->session.ident.counter);
 	return err->rc;
 }
 
@@ -495,8 +495,8 @@ static enum bf_rc no_previous(struct bf_run *run, const char *why, const char *l
 {
 	bf_fail(err, BF_E_UNSUPPORTED, "there is no previous firmware to go back to: %s", why);
 	bf_likely(err, "%s", likely);
-	bf_next(err, "restore an archive: bmsflash rollback --if %s --from BACKUP",
-		run->job->iface);
+	bf_do(err, "restore a backup: bmsflash rollback --from BACKUP");
+	(void)run;
 	return err->rc;
 }
 
@@ -514,8 +514,8 @@ static enum bf_rc too_low(struct bf_run *run, const struct bf_slot *old, struct 
 		"%s can never run on this pack again: its security counter is %u, the pack starts "
 		"none below %u",
 		bf_version_text(&old->version, text), old->counter, run->session.ident.counter);
-	bf_next(err, "ask the maker for an image with security counter %u or higher",
-		run->session.ident.counter);
+	bf_do(err, "ask the maker for an image with security counter %u or higher",
+	      run->session.ident.counter);
 	return err->rc;
 }
 

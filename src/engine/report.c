@@ -127,25 +127,29 @@ static void look(struct bf_run *run, struct bf_err *err)
 static void take_key(struct bf_run *run, struct bf_err *err)
 {
 	(void)run;
-	bf_next(err, "get the image signed by a trusted key, or name the key: --key FILE");
+	bf_do(err, "get the image signed by a trusted key, or name the key: --key FILE");
 }
 
 static void take_image(struct bf_run *run, struct bf_err *err)
 {
-	(void)run;
-	bf_next(err, "bmsflash verify FILE tells what a file is; take the one made for this pack");
+	const char *const *images = run->job->images;
+
+	bf_do(err, "take the image that is made for this pack");
+	if (images && images[0])
+		bf_next_argv(err, "says what this file is",
+			     (const char *const[]){ "bmsflash", "verify", images[0], NULL });
 }
 
 static void make_room(struct bf_run *run, struct bf_err *err)
 {
 	(void)run;
-	bf_next(err, "make room (df -h), or name another place");
+	bf_do(err, "make room, or name another place");
 }
 
 static void report_defect(struct bf_run *run, struct bf_err *err)
 {
 	(void)run;
-	bf_next(err, "run it again with -vv --trace FILE and report both");
+	bf_do(err, "run it again with -vv --trace FILE and report both");
 }
 
 static const struct {
@@ -196,7 +200,7 @@ void bf_advise(struct bf_run *run, struct bf_err *err)
 		advise_line(run, err);
 	if (rows[err->rc].likely && !err->n_likely)
 		bf_likely(err, "%s", rows[err->rc].likely);
-	if (rows[err->rc].next && !err->next[0])
+	if (rows[err->rc].next && !err->next[0] && !err->todo[0])
 		rows[err->rc].next(run, err);
 }
 
@@ -445,42 +449,23 @@ static void expand(const struct bf_run *run, const char *form, char *dst, size_t
 	dst[out.len] = '\0';
 }
 
-/* What follows "type:" is something to type. */
-static bool is_command(const char *text)
-{
-	static const char *const programs[] = { "bmsflash ", "tar ", "sudo " };
-
-	for (size_t i = 0; i < BF_COUNT(programs); i++) {
-		if (strncmp(text, programs[i], strlen(programs[i])) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool wants_command(enum bf_end_next next)
-{
-	return next == BF_END_NEXT_RECOVER || next == BF_END_NEXT_DATA || next == BF_END_NEXT_PROBE;
-}
-
 static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_outcome *out)
 {
 	struct bf_err *err = &out->err;
-	char form[sizeof(out->sentence)];
 
 	next_command(run, end->next, err);
 	if (end->rc && err->rc != BF_E_INTERRUPTED)
 		err->rc = end->rc;
-	if (err->rc == BF_E_INTERRUPTED && !err->next[0])
-		bf_next(err, "run the same command again: it goes on from here");
-	if (err->rc == BF_E_RESTORED && !is_command(err->next))
+	if (err->rc == BF_E_INTERRUPTED && !err->next[0]) {
+		if (!err->todo[0])
+			bf_do(err, "run the same command again: it goes on from here");
+		bf_next_command(run, run->job->kind, run->job->restore_from, err);
+	}
+	if (err->rc == BF_E_RESTORED && !err->next[0])
 		bf_next_command(run, BF_JOB_PROBE, NULL, err);
 	out->rc = err->rc;
 	out->state = end->state;
-	expand(run, sentences[end->text], form, sizeof(form));
-	if (wants_command(end->next) && is_command(err->next))
-		snprintf(out->sentence, sizeof(out->sentence), "%s Type: %s", form, err->next);
-	else
-		snprintf(out->sentence, sizeof(out->sentence), "%s", form);
+	expand(run, sentences[end->text], out->sentence, sizeof(out->sentence));
 }
 
 static void say_flash(const struct bf_run *run, struct bf_outcome *out)

@@ -233,7 +233,7 @@ static void old_again(struct bf_run *run, struct bf_err *err)
 {
 	err->rc = BF_E_RESTORED;
 	/* What the last exchange suggested was about that exchange. */
-	bf_next(err, "send the record and a trace (--trace FILE) of such a run to the maker");
+	bf_do(err, "send the record and a trace (--trace FILE) of such a run to the maker");
 	if (run->model.data == BF_DATA_KEPT)
 		bf_journal_drop(run);
 }

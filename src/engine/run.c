@@ -104,9 +104,8 @@ void bf_say_restarted(struct bf_run *run)
 	       "the pack has lost the session: it restarted, or its power was interrupted");
 }
 
-void bf_alive(void *ctx, const char *what)
+void bf_alive_paused(struct bf_run *run, const char *what, const struct bf_check *paused)
 {
-	struct bf_run *run = ctx;
 	bf_time now = bf_now(run->clock);
 
 	if (run->time.held && run->clock->cancelled && !run->told.held) {
@@ -122,7 +121,12 @@ void bf_alive(void *ctx, const char *what)
 	if (now - run->told.alive_at < ALIVE_GAP)
 		return;
 	run->told.alive_at = now;
-	bf_say(run, BF_EV_ALIVE, "%s", what);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_ALIVE, .alive = { what, paused } });
+}
+
+void bf_alive(void *ctx, const char *what)
+{
+	bf_alive_paused(ctx, what, NULL);
 }
 
 /* ==== where the time and the bytes went ==== */
@@ -233,8 +237,7 @@ void bf_name_stop(const struct bf_run *run, struct bf_err *err)
 		return;
 	snprintf(err->cause, sizeof(err->cause), "stopped after the %.0f s that --timeout allows",
 		 (double)run->job->timeout / 1e6);
-	bf_next(err, "run the same command with more time: --timeout %.0fs",
-		2 * (double)run->job->timeout / 1e6);
+	bf_next_longer(run, err);
 }
 
 enum bf_rc bf_run_pause(struct bf_run *run, bf_time duration, struct bf_err *err)
@@ -319,6 +322,15 @@ static void add_what_is_written(struct bf_out *out, const struct bf_job *job, en
 		bf_shell_word(out, job->images[0]);
 }
 
+static void add_what_is_checked(struct bf_out *out, const struct bf_job *job)
+{
+	for (size_t i = 0; job->keys && job->keys[i]; i++)
+		add_option(out, "--key", job->keys[i]);
+	add_place(out, job->claim_opts);
+	for (size_t i = 0; job->images && job->images[i]; i++)
+		bf_shell_word(out, job->images[i]);
+}
+
 static void add_rates(struct bf_out *out, const struct bf_job *job)
 {
 	char text[32];
@@ -332,6 +344,20 @@ static void add_rates(struct bf_out *out, const struct bf_job *job)
 	add_option(out, "--bitrate", job->bitrate ? text : NULL);
 }
 
+/* What another command does not need. */
+static void add_of_this_run(struct bf_out *out, const struct bf_job *job)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llds",
+		 (long long)((job->timeout + BF_SEC(1) - 1) / BF_SEC(1)));
+	add_option(out, "--timeout", job->timeout ? text : NULL);
+	add_option(out, "--expect-serial", job->expect_serial);
+	add_option(out, "--record", job->record);
+	if (job->dry_run)
+		bf_shell_word(out, "--dry-run");
+}
+
 static void command_of(const struct bf_job *job, enum bf_job_kind kind, const char *from,
 		       struct bf_err *err)
 {
@@ -340,7 +366,7 @@ static void command_of(const struct bf_job *job, enum bf_job_kind kind, const ch
 
 	bf_shell_word(&out, "bmsflash");
 	bf_shell_word(&out, bf_job_name(kind));
-	add_option(&out, "--if", job->iface ? job->iface : "IFACE");
+	add_option(&out, "--if", job->iface);
 	add_option(&out, "--from", from);
 	add_option(&out, "--protocol", job->protocol);
 	add_option(&out, "--profile", job->profile);
@@ -348,6 +374,10 @@ static void command_of(const struct bf_job *job, enum bf_job_kind kind, const ch
 	add_option(&out, "--node", job->node >= 0 ? node : NULL);
 	add_option(&out, "--alt", job->alt);
 	add_rates(&out, job);
+	if (kind == job->kind)
+		add_of_this_run(&out, job);
+	if (kind == BF_JOB_VERIFY)
+		add_what_is_checked(&out, job);
 	if (kind == BF_JOB_FLASH || kind == BF_JOB_ROLLBACK)
 		add_what_is_written(&out, job, kind);
 	/* A command that is cut short would be another command. */
@@ -361,6 +391,15 @@ void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char
 		     struct bf_err *err)
 {
 	command_of(run->job, kind, from, err);
+}
+
+void bf_next_longer(const struct bf_run *run, struct bf_err *err)
+{
+	struct bf_job job = *run->job;
+
+	job.timeout *= 2;
+	bf_do(err, "run the same command with more time");
+	command_of(&job, job.kind, job.restore_from, err);
 }
 
 void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *err)

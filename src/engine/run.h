@@ -111,6 +111,7 @@ void bf_progress(struct bf_run *run, uint64_t done, uint64_t total);
 /* What took its time until now is none of the transfer's. */
 void bf_progress_resume(struct bf_run *run);
 void bf_alive(void *ctx, const char *what); /* ctx: the run; at most once a second */
+void bf_alive_paused(struct bf_run *run, const char *what, const struct bf_check *paused);
 
 /* ---- where the time and the bytes went ---- */
 
@@ -153,6 +154,8 @@ void bf_run_release(struct bf_run *run);
 void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
 		     struct bf_err *err);
 /* The same command with these checks (bits of enum bf_allow) waived as well. */
+/* The same command with twice the time. */
+void bf_next_longer(const struct bf_run *run, struct bf_err *err);
 void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *err);
 
 /* ---- one safety check decided, shown and recorded ---- */

@@ -449,10 +449,10 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
 			"the pack's serial number is '%s', expected was '%s'",
 			run->session.ident.serial, want);
 		bf_likely(err, "another pack is connected than the one whose label was read");
-		bf_next(err,
-			"compare the label; if '%s' is the one that is meant: "
-			"--expect-serial '%s'",
-			run->session.ident.serial, run->session.ident.serial);
+		bf_do(err,
+		      "compare the label; if '%s' is the one that is meant: "
+		      "--expect-serial '%s'",
+		      run->session.ident.serial, run->session.ident.serial);
 		return err->rc;
 	}
 	return BF_OK;
@@ -522,7 +522,7 @@ static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
 		bf_likely(err, "too many wrong keys before: the pack waits before the next try");
 	}
 	if (!err->next[0])
-		bf_next(err, "name the technician's private key: --auth-key FILE");
+		bf_do(err, "name the technician's private key: --auth-key FILE");
 	return err->rc;
 }
 

@@ -14,7 +14,7 @@ static enum bf_rc differs(uint32_t addr, size_t len, struct bf_err *err)
 		"at %08x",
 		len, addr);
 	bf_likely(err, "a write that the pack accepted and lost: worn flash or a weak supply");
-	bf_next(err, "run the same command again: only what differs is written");
+	bf_do(err, "run the same command again: only what differs is written");
 	return err->rc;
 }
 

@@ -44,10 +44,8 @@ static enum bf_rc verdict(const struct doctor *doc, struct bf_err *err)
 		return BF_OK;
 	bf_fail(err, BF_E_IFACE, "%u problem%s finding; the first, on '%s': %s", problems,
 		problems == 1 ? "" : "s", doc->worst.subject, doc->worst.text);
-	if (doc->worst.mend[0])
-		bf_next(err, "%s", doc->worst.mend);
-	else
-		bf_next(err, "mend that, then: bmsflash probe --doctor");
+	bf_do(err, "fix that, then look again");
+	bf_next(err, "%s", doc->worst.mend[0] ? doc->worst.mend : "bmsflash probe --doctor");
 	return err->rc;
 }
 
@@ -164,7 +162,8 @@ static enum bf_rc held_by_other(const struct bf_run *run, int fd, struct bf_err 
 	read_holder(fd, holder);
 	bf_fail(err, BF_E_BUSY, "'%s' is in use by %s", run->job->iface,
 		holder[0] ? holder : "another program");
-	bf_next(err, "wait until it has finished, then run this command again");
+	bf_do(err, "wait until it has finished, then run this command again");
+	bf_next_command(run, run->job->kind, run->job->restore_from, err);
 	return err->rc;
 }
 
@@ -361,7 +360,7 @@ static enum bf_rc check_options(const struct bf_run *run, struct bf_err *err)
 			continue;
 		bf_fail(err, BF_E_USAGE, "--%s has no meaning for '%s': it is %s.", rows[i].name,
 			job->iface, rows[i].what);
-		bf_next(err, "leave out --%s", rows[i].name);
+		bf_do(err, "leave out --%s", rows[i].name);
 		return err->rc;
 	}
 	return BF_OK;
@@ -444,7 +443,8 @@ enum bf_rc bf_ph_candidates(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	bf_fail(err, BF_E_NODEV, "no interface was found on this computer");
 	bf_likely(err, "the adapter is not plugged in, or its driver is not loaded");
-	bf_next(err, "try the built-in virtual pack: bmsflash probe --if sim");
+	bf_do(err, "plug in an adapter, or try the built-in virtual pack");
+	bf_next(err, "bmsflash probe --if sim");
 	return err->rc;
 }
 
@@ -659,8 +659,8 @@ static enum bf_rc pinned(struct bf_run *run, struct bf_err *err)
 	if (pin(run) == run->wire.rate)
 		return BF_OK;
 	if (try_rate(run, pin(run), err)) {
-		bf_next(err, "let the rate be agreed: leave --%s out",
-			run->wire.transport->ops->bus ? "bitrate" : "baud");
+		bf_do(err, "let the rate be agreed: leave --%s out",
+		      run->wire.transport->ops->bus ? "bitrate" : "baud");
 		return err->rc;
 	}
 	return BF_OK;

@@ -129,7 +129,7 @@ static enum bf_rc not_a_key(const char *path, const char *text, struct bf_err *e
 		"technician's key '%s' is %s; wanted is an Ed25519 private key, PEM (PKCS#8, not "
 		"encrypted) or 64 hex digits",
 		path, what);
-	bf_next(err, "make one with: openssl genpkey -algorithm ed25519 -out technician.pem");
+	bf_do(err, "give the private key that the maker of the pack gave you: --auth-key FILE");
 	return err->rc;
 }
 

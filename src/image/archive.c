@@ -106,7 +106,7 @@ static enum bf_rc no_archive(const char *path, const char *what, struct bf_err *
 {
 	bf_fail(err, BF_E_IMAGE, "'%s' %s", path, what);
 	bf_likely(err, "it is an image: 'bmsflash flash' puts that into a pack");
-	bf_next(err, "name an archive that 'bmsflash backup' or a flash wrote: --from BACKUP");
+	bf_do(err, "name an archive that 'bmsflash backup' or a flash wrote: --from BACKUP");
 	return err->rc;
 }
 

@@ -144,7 +144,7 @@ static enum bf_rc refuse_raw(const struct bf_claim *claim, struct bf_err *err)
 		bf_hex(head, sizeof(head), claim->file, claim->len < 4 ? claim->len : 4));
 	bf_likely(err, "a raw binary: objcopy -O binary loses the address");
 	bf_likely(err, "a damaged MCUboot image, HEX, S-record or ELF file");
-	bf_next(err, "if it is a raw binary: --addr ADDRESS");
+	bf_do(err, "if it is a raw binary: --addr ADDRESS");
 	return err->rc;
 }
 
@@ -277,14 +277,14 @@ static enum bf_rc check_addr(const struct bf_claim *claim, const struct bf_claim
 			"itself where it "
 			"belongs",
 			claim->path, bf_format_name(m->format));
-	bf_next(err, "leave out --addr");
+	bf_do(err, "leave out --addr");
 	return err->rc;
 }
 
 /* Most malformed files were whole where they were made. */
 static enum bf_rc refuse_malformed(const struct bf_claim *claim, struct bf_err *err)
 {
-	if (err->rc == BF_E_IMAGE && !err->next[0]) {
+	if (err->rc == BF_E_IMAGE && !err->next[0] && !err->todo[0]) {
 		bf_likely(err, "the file was cut short or damaged on its way here");
 		bf_next_argv(err, "compare with the original; where they differ, get it again",
 			     (const char *const[]){ "sha256sum", claim->path, NULL });

@@ -163,7 +163,7 @@ enum bf_rc bf_key_parse(const char *text, size_t len, const char *name, struct b
 		if (!err->n_likely)
 			bf_likely(err, "it is another file than the maker's public key, or an "
 				       "editor changed it");
-		if (!err->next[0])
+		if (!err->next[0] && !err->todo[0])
 			bf_next_argv(err,
 				     "shows it: a public key is PEM (Ed25519) or minisign's; get "
 				     "it again",

@@ -124,7 +124,7 @@ enum bf_rc bf_keyring_add(struct bf_keyring *ring, const char *path, struct bf_e
 		bf_fail(err, BF_E_SIGNATURE, "'%s' is no key file: it has %lld bytes", path,
 			(long long)st.st_size);
 		bf_likely(err, "--key was given the image, or another file than the public key");
-		bf_next(err, "--key FILE # the maker's public key, PEM or minisign");
+		bf_do(err, "name the maker's public key, PEM or minisign: --key FILE");
 		return err->rc;
 	}
 	return S_ISDIR(st.st_mode) ? add_folder(ring, path, err) : add_file(ring, path, err);

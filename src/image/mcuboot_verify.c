@@ -35,8 +35,7 @@ static enum bf_rc check_signed_at_all(const struct bf_claim *claim, struct bf_er
 	else
 		bf_fail(err, BF_E_SIGNATURE, "'%s' has a digest but no signature", claim->path);
 	bf_likely(err, "the build step that signs was left out, or has another key type");
-	bf_next(err,
-		"imgtool sign --key KEY.pem ... with an Ed25519 key (imgtool keygen -t ed25519)");
+	bf_do(err, "sign it with an Ed25519 key: imgtool keygen -t ed25519, then imgtool sign");
 	return err->rc;
 }
 
@@ -60,7 +59,7 @@ static enum bf_rc check_digest(const struct bf_claim *claim, struct bf_err *err)
 		claim->path, bf_hex(want_text, sizeof(want_text), m->digest, 4),
 		bf_hex(got_text, sizeof(got_text), got, 4));
 	bf_likely(err, "the file was damaged on its way here");
-	bf_next(err, "get the file again from where it was signed");
+	bf_do(err, "get the file again from where it was signed");
 	return err->rc;
 }
 
@@ -106,7 +105,7 @@ static enum bf_rc refuse_key(const struct bf_claim *claim, const struct bf_keyri
 	bf_fail(err, BF_E_SIGNATURE, "'%s': signature by key %s.. (not trusted); trusted: %s",
 		claim->path, id, bf_keyring_text(ring, BF_KEY_PEM, trusted, sizeof(trusted)));
 	bf_likely(err, "signed with a development key, or with another product's");
-	bf_next(err, "give the signer's public key with --key, if you have it from the signer");
+	bf_do(err, "give the signer's public key with --key, if you have it from the signer");
 	return err->rc;
 }
 
@@ -133,7 +132,7 @@ static enum bf_rc check_signature(const struct bf_claim *claim, const struct bf_
 		"'%s' names key %s (%s..), but its signature is not valid for it", claim->path,
 		named->name, bf_hex(id, sizeof(id), named->sha256, 8));
 	bf_likely(err, "the file was damaged or changed after it was signed");
-	bf_next(err, "get the file again from where it was signed");
+	bf_do(err, "get the file again from where it was signed");
 	return err->rc;
 }
 
@@ -152,7 +151,7 @@ static enum bf_rc check_flags(const struct bf_claim *claim, struct bf_err *err)
 			"'%s' is marked as encrypted (flags 0x%x), but carries no key for it",
 			claim->path, flags);
 	bf_likely(err, "the build settings are those of another kind of image");
-	bf_next(err, "get an image that is made to be started by the boot loader of this pack");
+	bf_do(err, "get an image that is made to be started by the boot loader of this pack");
 	return err->rc;
 }
 
@@ -168,7 +167,7 @@ enum bf_rc bf_mcuboot_verify(const struct bf_claim *claim, const struct bf_keyri
 			"so "
 			"it cannot be checked here",
 			claim->path, claim->mcuboot.encrypted);
-		bf_next(err, "use an image that is signed but not encrypted");
+		bf_do(err, "use an image that is signed but not encrypted");
 		return err->rc;
 	}
 	if (check_digest(claim, err) || check_signed_at_all(claim, err))

@@ -271,8 +271,8 @@ static enum bf_rc refuse_key(const struct bf_claim *claim, const struct bf_keyri
 		bf_minisign_id_text(sig->key_id, id),
 		bf_keyring_text(ring, BF_KEY_MINISIGN, trusted, sizeof(trusted)));
 	bf_likely(err, "signed with a development key, or with another product's");
-	bf_next(err, "give the signer's minisign public key with --key, if you have it from the "
-		     "signer");
+	bf_do(err, "give the signer's minisign public key with --key, if you have it from the "
+		   "signer");
 	return err->rc;
 }
 
@@ -325,7 +325,7 @@ static enum bf_rc check_with(struct bf_claim *claim, const struct bf_minisig *si
 			claim->path, key->name, claim->sig_path);
 		bf_likely(err, "the signature belongs to another version of the file");
 		bf_likely(err, "the file was damaged or changed after it was signed");
-		bf_next(err, "get both files again from where they were signed");
+		bf_do(err, "get both files again from where they were signed");
 		return err->rc;
 	}
 	if (!comment_signed_by(sig, key)) {
@@ -333,7 +333,7 @@ static enum bf_rc check_with(struct bf_claim *claim, const struct bf_minisig *si
 			"'%s': the trusted comment was changed after it was signed",
 			claim->sig_path);
 		bf_likely(err, "the signature file was damaged or edited");
-		bf_next(err, "get the signature again from where it was made");
+		bf_do(err, "get the signature again from where it was made");
 		return err->rc;
 	}
 	claim->meta.legacy = !sig->prehashed;

@@ -36,7 +36,7 @@ enum bf_rc bf_image_verify(struct bf_claim *take, const struct bf_keyring *ring,
 	if (ring->n == 0) {
 		bf_fail(err, BF_E_SIGNATURE,
 			"no key is trusted, so that nothing can be said about '%s'", claim->path);
-		bf_next(err, "give the vendor's public key: --key FILE, or put it in a key folder");
+		bf_do(err, "give the vendor's public key: --key FILE, or put it in a key folder");
 		return err->rc;
 	}
 	if (claim->meta.mcuboot ? bf_mcuboot_verify(claim, ring, &key, err)

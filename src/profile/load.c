@@ -132,8 +132,6 @@ enum bf_rc bf_profile_load(const char *name_or_path, const char *const *folders,
 	list_folders(folders, where, sizeof(where));
 	bf_fail(err, BF_E_USAGE, "no profile '%s' (looked in: %s)", name_or_path, where);
 	bf_likely(err, "the name is misspelt; profiles are files NAME.ini");
-	snprintf(where, sizeof(where), "./%.150s.ini", name_or_path);
-	bf_next_argv(err, "gives a file by its path",
-		     (const char *const[]){ "--profile", where, NULL });
+	bf_do(err, "give a file by its path: --profile ./%.150s.ini", name_or_path);
 	return BF_E_USAGE;
 }

@@ -72,7 +72,7 @@ void bf_profile_default(struct bf_profile *ret)
 
 /* ---- one key ---- */
 
-#define SEE_MAN "correct that line; all keys are listed by: man bmsflash-profile"
+#define SEE_MAN "man bmsflash-profile # lists all keys"
 
 /* Keeps the first failure; returns what inih takes for one. */
 static BF_PRINTF(2, 3) int fail(struct parser *p, const char *fmt, ...)
@@ -87,6 +87,7 @@ static BF_PRINTF(2, 3) int fail(struct parser *p, const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	bf_fail(p->err, BF_E_USAGE, "profile '%s', line %u: %s", p->name, p->line, what);
+	bf_do(p->err, "correct that line");
 	bf_next(p->err, SEE_MAN);
 	return 0;
 }
@@ -393,7 +394,8 @@ static enum bf_rc check_pairs(const struct parser *p)
 		bf_fail(p->err, BF_E_USAGE, "profile '%s': %s leave nothing between %g and %g",
 			p->name, pairs[i].names, pairs[i].low, pairs[i].high);
 		bf_likely(p->err, "the profile gives one of them, and the other keeps its default");
-		bf_next(p->err, "give both; their defaults are told by: man bmsflash-profile");
+		bf_do(p->err, "give both");
+		bf_next(p->err, "man bmsflash-profile # lists the defaults");
 		return p->err->rc;
 	}
 	return BF_OK;
@@ -606,6 +608,7 @@ static enum bf_rc parse(struct parser *p)
 		bf_fail(p->err, BF_E_USAGE,
 			"profile '%s', line %d: neither a [section] nor 'key = value'", p->name,
 			bad);
+		bf_do(p->err, "correct that line");
 		bf_next(p->err, SEE_MAN);
 		return p->err->rc;
 	}

@@ -451,7 +451,7 @@ static enum bf_rc unknown_key(const char *item, struct bf_err *err)
 {
 	bf_fail(err, BF_E_USAGE, "the virtual pack has no key '%s'", item);
 	bf_likely(err, "the key is misspelt");
-	bf_next(err, "bmsflash-sim --help (lists the keys and what they take)");
+	bf_next(err, "bmsflash-sim --help # lists the keys and what they take");
 	return BF_E_USAGE;
 }
 

@@ -54,7 +54,7 @@ static enum bf_rc put_builtin(struct bf_pack *p, uint32_t addr, const char *vers
 		}
 	}
 	bf_fail(err, BF_E_USAGE, "the virtual pack has no built-in firmware '%s'", version);
-	bf_next(err, "use one of 1.3.0, 1.4.0, 1.5.0 or none");
+	bf_do(err, "use one of 1.3.0, 1.4.0, 1.5.0 or none");
 	return BF_E_USAGE;
 }
 

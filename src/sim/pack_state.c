@@ -98,7 +98,7 @@ enum bf_rc bf_pack_load(struct bf_pack *pack, struct bf_err *err)
 	if (read_state(pack, buf, len))
 		return BF_OK;
 	bf_fail(err, BF_E_USAGE, "'%s' is not the state of a virtual pack", pack->opts.state);
-	bf_next(err, "name another file, or remove this one to begin with a new pack");
+	bf_do(err, "name another file, or remove this one to begin with a new pack");
 	return BF_E_USAGE;
 }
 
@@ -119,7 +119,7 @@ static enum bf_rc held_by_other(const struct bf_pack *pack, int fd, struct bf_er
 	bf_fail(err, BF_E_BUSY, "the virtual pack in '%s' is in use by %s", pack->opts.state,
 		holder);
 	bf_likely(err, "another run with the same state=FILE has not ended yet");
-	bf_next(err, "wait until it has ended, or name another file: state=FILE");
+	bf_do(err, "wait until it has ended, or name another file: state=FILE");
 	return BF_E_BUSY;
 }
 

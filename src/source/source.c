@@ -32,8 +32,8 @@ enum bf_rc bf_source_missing(const struct bf_profile *profile, const struct bf_t
 		return BF_OK;
 	bf_fail(err, BF_E_USAGE, "profile '%s' takes the pack's conditions from %s; '%s' is none",
 		profile->name, needs[profile->telemetry], wire->name);
-	bf_next(err, "set 'source' in [telemetry] of the profile to what this pack offers on this "
-		     "wire: man bmsflash-profile");
+	bf_do(err, "set 'source' in [telemetry] of the profile to what this pack offers on this "
+		   "wire: man bmsflash-profile");
 	return err->rc;
 }
 

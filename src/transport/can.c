@@ -199,7 +199,7 @@ static enum bf_rc absent(const char *name, struct bf_err *err)
 	}
 	bf_likely(err, "the CAN adapter is not plugged in, or got another number");
 	bf_likely(err, "its kernel module is not loaded (gs_usb, peak_usb, kvaser_usb, mcp251x)");
-	bf_next(err, "see which interfaces there are: ip -brief link show type can");
+	bf_next(err, "ip -brief link show type can # the interfaces that there are");
 	return err->rc;
 }
 

@@ -226,10 +226,8 @@ static enum bf_rc explain_bus_off(const char *name, uint32_t bitrate, struct bf_
 		"and took itself off the bus",
 		name);
 	likely_wiring(err, bitrate);
-	bf_next(err,
-		"mend the wiring or the bit rate, then: sudo ip link set %s down && sudo ip "
-		"link set %s up",
-		name, name);
+	bf_do(err, "repair the wiring or correct the bit rate, then restart the interface");
+	bf_next(err, "sudo ip link set %s down && sudo ip link set %s up", name, name);
 	return err->rc;
 }
 
@@ -244,10 +242,8 @@ static enum bf_rc explain_no_ack(const struct bf_can_health *h, const char *name
 	bf_fail(err, BF_E_LINK, "no acknowledgement from any node on '%s' (%s)", name, tries);
 	bf_likely(err, "the pack is off, asleep, or not connected");
 	likely_wiring(err, bitrate);
-	bf_next(err,
-		"check in this order: pack power, plug, bit rate, termination; then: bmsflash "
-		"probe --if %s",
-		name);
+	bf_do(err, "check in this order: pack power, plug, bit rate, termination");
+	bf_next(err, "bmsflash probe --if %s", name);
 	return err->rc;
 }
 
@@ -260,7 +256,7 @@ static enum bf_rc explain_damage(const struct bf_can_health *h, const char *name
 	bf_fail(err, BF_E_LINK, "%u damaged frames and no good one on '%s' (last: %s)", h->damaged,
 		name, kind[0] ? kind : "unnamed");
 	likely_wiring(err, bitrate);
-	bf_next(err, "try the pack's bit rate: bmsflash probe --if %s --bitrate 250000", name);
+	bf_next(err, "bmsflash probe --if %s --bitrate 250000 # or the rate of the pack", name);
 	return err->rc;
 }
 
@@ -274,7 +270,8 @@ enum bf_rc bf_can_health_explain(const struct bf_can_health *h, const char *name
 	if (h->wire) {
 		bf_fail(err, BF_E_LINK, "the transceiver of '%s' reports: %s", name,
 			wire_text(h->wire));
-		bf_next(err, "mend the cable, then: bmsflash probe --if %s", name);
+		bf_do(err, "repair the cable");
+		bf_next(err, "bmsflash probe --if %s", name);
 		return err->rc;
 	}
 	if (unheard || h->tx_passive || h->tx_timeouts)

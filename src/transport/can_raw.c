@@ -85,7 +85,8 @@ static enum bf_rc unregistered(struct can_raw *c, struct bf_err *err)
 	c->gone = true;
 	bf_fail(err, BF_E_GONE, "interface '%s' disappeared", c->t.name);
 	bf_likely(err, "the CAN adapter was unplugged, or its USB cable has a bad contact");
-	bf_next(err, "plug the adapter in, then: sudo ip link set %s up", c->t.name);
+	bf_do(err, "plug the adapter in again");
+	bf_next(err, "sudo ip link set %s up", c->t.name);
 	return err->rc;
 }
 
@@ -297,8 +298,8 @@ static enum bf_rc bus_off(struct can_raw *c, struct bf_err *err)
 {
 	bf_can_health_explain(&c->health, c->t.name, c->bitrate, bf_now(c->t.clock), err);
 	if (c->link->restart(c->t.name))
-		bf_next(err, "the controller was restarted; if it goes off again, check bit rate, "
-			     "wiring and termination");
+		bf_do(err, "the controller was restarted; if it goes off again, check bit rate, "
+			   "wiring and termination");
 	return err->rc;
 }
 

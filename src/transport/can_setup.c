@@ -56,7 +56,7 @@ static enum bf_rc no_timing(const char *name, uint32_t bitrate, struct bf_err *e
 		name, bitrate);
 	bf_likely(err, "a serial line adapter (slcan): slcand sets the rate, -s5 is 250000, -s6 "
 		       "500000, -s8 1000000 bit/s");
-	bf_next(err, "set the rate with the adapter's own tool and leave --bitrate out");
+	bf_do(err, "set the rate with the adapter's own tool and leave --bitrate out");
 	return err->rc;
 }
 
@@ -113,7 +113,7 @@ static enum bf_rc rate_refused(const char *name, int os, uint32_t bitrate, uint3
 	if (dbitrate)
 		bf_likely(err, "the adapter has no CAN FD, or not %u bit/s in its data phase",
 			  dbitrate);
-	bf_next(err, "see what it can do: ip -details link show %s", name);
+	bf_next(err, "ip -details link show %s # what it can do", name);
 	return err->rc;
 }
 

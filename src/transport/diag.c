@@ -193,7 +193,8 @@ bool bf_diag_permission(const struct bf_diag *diag, const char *node, const char
 			st.st_mode & 07777, group);
 		return false;
 	}
-	snprintf(mend, sizeof(mend), "sudo usermod -aG %s $USER, then log out and in again", group);
+	snprintf(mend, sizeof(mend), "sudo usermod -aG %s \"$USER\" # then log out and in again",
+		 group);
 	bf_find(diag, BF_SEVERITY_PROBLEM, "permission", subject, mend,
 		"no permission: you are not in its group '%s', or were added after you logged in",
 		group);

@@ -19,8 +19,8 @@ static enum bf_rc wrong(const struct reader *r, const char *want)
 {
 	bf_fail(r->err, BF_E_USAGE, "fault '%s': expected %s at character %zu", r->spec, want,
 		(size_t)(r->p - r->spec) + 1);
-	bf_next(r->err, "the form is seed=7,drop=1%%,flip=0.5%%,delay=2%%:5ms,dup=1%%,trunc=1%%,"
-			"cut=120,unplug=40:2s");
+	bf_do(r->err, "the form is seed=7,drop=1%%,flip=0.5%%,delay=2%%:5ms,dup=1%%,trunc=1%%,"
+		      "cut=120,unplug=40:2s");
 	return BF_E_USAGE;
 }
 

@@ -77,7 +77,7 @@ enum bf_rc bf_address_unknown(const char *address, struct bf_err *err)
 			 drivers[i]->address_help);
 	}
 	bf_likely(err, "the name is misspelt, or the interface is not plugged in");
-	bf_next(err, "bmsflash probe (without --if it lists the interfaces of this machine)");
+	bf_next(err, "bmsflash probe # lists the interfaces of this computer");
 	return err->rc;
 }
 

@@ -63,7 +63,7 @@ static enum bf_rc gone(struct rs485 *r, const char *what, int os_errno, struct b
 	bf_fail_os(err, BF_E_GONE, os_errno, "'%s' disappeared while %s", r->t.name, what);
 	bf_likely(err, "the adapter was unplugged, or lost its power");
 	bf_likely(err, "the adapter reset itself: weak USB port or hub, or a short on the bus");
-	bf_next(err, "plug the adapter in again and repeat the command");
+	bf_do(err, "plug the adapter in again and repeat the command");
 	return BF_E_GONE;
 }
 
@@ -331,7 +331,7 @@ static enum bf_rc check_rate(struct rs485 *r, const struct bf_line *line, struct
 		return BF_OK;
 	bf_fail(err, BF_E_IFACE, "'%s' cannot do %u baud: it would run at %u", r->t.name,
 		line->baud, real);
-	bf_next(err, "take another rate with --baud");
+	bf_do(err, "take another rate with --baud");
 	return BF_E_IFACE;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who else uses a serial device, and why it cannot be opened. */
+#include "bmsflash/shell.h"
 #include "rs485_tty.h"
 
 #include <errno.h>
@@ -63,7 +64,8 @@ static enum bf_rc busy(const char *path, const char *name, const struct bf_who *
 
 	if (!h->pid) {
 		bf_fail(err, BF_E_BUSY, "'%s' is in use by another program", name);
-		bf_next(err, "sudo fuser -v %s (names the program)", path);
+		bf_next_argv(err, "names the program",
+			     (const char *const[]){ "sudo", "fuser", "-v", path, NULL });
 		return BF_E_BUSY;
 	}
 	bf_fail(err, BF_E_BUSY, "'%s' is in use by '%s' (pid %d%s%s)", name, h->command, h->pid,
@@ -75,7 +77,8 @@ static enum bf_rc busy(const char *path, const char *name, const struct bf_who *
 		bf_next(err, "sudo systemctl stop %s", h->unit);
 	} else {
 		bf_likely(err, "a terminal program or another bmsflash is still open");
-		bf_next(err, "close it, or: kill %d", h->pid);
+		bf_do(err, "close that program, or end it");
+		bf_next(err, "kill %d", h->pid);
 	}
 	return BF_E_BUSY;
 }
@@ -126,11 +129,13 @@ static enum bf_rc denied(const char *path, const char *name, int os_errno, struc
 		   name, st.st_mode & 07777, group);
 	if ((st.st_mode & (S_IRGRP | S_IWGRP)) != (S_IRGRP | S_IWGRP) || st.st_gid == 0) {
 		bf_likely(err, "no udev rule gives this port to a group");
-		bf_next(err, "install the udev rules of bmsflash, or: sudo chmod a+rw %s", path);
+		bf_do(err, "install the udev rules of bmsflash, or open the port for now");
+		bf_next_argv(err, NULL,
+			     (const char *const[]){ "sudo", "chmod", "a+rw", path, NULL });
 		return BF_E_IFACE;
 	}
 	bf_likely(err, "you are not in the group '%s', or were added after you logged in", group);
-	bf_next(err, "sudo usermod -aG %s $USER, then log out and in again", group);
+	bf_next(err, "sudo usermod -aG %s \"$USER\" # then log out and in again", group);
 	return BF_E_IFACE;
 }
 
@@ -144,7 +149,7 @@ static enum bf_rc absent(const char *name, int os_errno, struct bf_err *err)
 		bf_likely(err, "it has another name now; there are: %s", names);
 	else
 		bf_likely(err, "the adapter is not plugged in: no serial port was found at all");
-	bf_next(err, "bmsflash probe (without --if it lists the interfaces of this machine)");
+	bf_next(err, "bmsflash probe # lists the interfaces of this computer");
 	return BF_E_IFACE;
 }
 
@@ -166,8 +171,7 @@ enum bf_rc bf_tty_explain_open(const char *path, const char *name, int os_errno,
 		return absent(name, os_errno, err);
 	case ENOTTY:
 		bf_fail_os(err, BF_E_IFACE, os_errno, "'%s' is no serial port", name);
-		bf_next(err, "bmsflash probe (without --if it lists the interfaces of this "
-			     "machine)");
+		bf_next(err, "bmsflash probe # lists the interfaces of this computer");
 		return BF_E_IFACE;
 	case EIO:
 		bf_fail_os(err, BF_E_IFACE, os_errno, "'%s' has no hardware behind it", name);

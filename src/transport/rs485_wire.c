@@ -69,8 +69,8 @@ static enum bf_rc no_direction(const struct bf_tty *tty, const char *what, struc
 {
 	bf_fail(err, BF_E_IFACE, "'%s' cannot switch the RS485 direction by %s", tty->path, what);
 	bf_likely(err, "the adapter switches by itself, as most USB adapters do");
-	bf_next(err,
-		"leave the direction to the adapter: direction = auto in [rs485] of the profile");
+	bf_do(err,
+	      "leave the direction to the adapter: direction = auto in [rs485] of the profile");
 	return BF_E_IFACE;
 }
 

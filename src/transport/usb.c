@@ -370,7 +370,8 @@ static enum bf_rc did_not_return(struct usb_wire *u, enum bf_usb_end last,
 		u->dev.path);
 	bf_likely(err, "the firmware that started has no USB, or does not start");
 	bf_likely(err, "the cable was unplugged");
-	bf_next(err, "unplug and plug in again, then: bmsflash probe --if usb@%s", u->dev.path);
+	bf_do(err, "unplug it and plug it in again");
+	bf_next(err, "bmsflash probe --if usb@%s", u->dev.path);
 	return rc;
 }
 

@@ -33,12 +33,13 @@ static enum bf_rc busy(struct bf_err *err, const struct bf_usb_seen *s)
 	if (bf_who_has("", node, BF_WHO_OTHERS, &who)) {
 		bf_fail(err, BF_E_BUSY, "'usb@%s' (%s) is in use by '%s' (pid %d)", s->path, node,
 			who.command, who.pid);
-		bf_next(err, "close it, or: kill %d", who.pid);
+		bf_do(err, "close that program, or end it");
+		bf_next(err, "kill %d", who.pid);
 		return err->rc;
 	}
 	bf_fail(err, BF_E_BUSY, "'usb@%s' (%s) is in use by another program or a kernel driver",
 		s->path, node);
-	bf_next(err, "sudo fuser -v %s (names the program)", node);
+	bf_next(err, "sudo fuser -v %s # names the program", node);
 	return err->rc;
 }
 
@@ -48,7 +49,8 @@ static enum bf_rc gone(struct bf_err *err, const struct bf_usb_seen *s, const ch
 	bf_likely(err, "the pack restarted by itself");
 	bf_likely(err, "the cable was unplugged or has a bad contact");
 	bf_likely(err, "the pack lost its supply");
-	bf_next(err, "plug it in again, then: bmsflash probe --if usb@%s", s->path);
+	bf_do(err, "plug it in again");
+	bf_next(err, "bmsflash probe --if usb@%s", s->path);
 	return err->rc;
 }
 
@@ -57,7 +59,7 @@ static enum bf_rc damaged(struct bf_err *err, const struct bf_usb_seen *s, const
 	bf_fail(err, BF_E_LINK, "%s failed on the wire to 'usb@%s'", what, s->path);
 	bf_likely(err, "a bad or long USB cable, or a hub between");
 	bf_likely(err, "the pack's loader hung, or is just restarting");
-	bf_next(err, "try another cable straight into the computer");
+	bf_do(err, "try another cable straight into the computer");
 	return err->rc;
 }
 

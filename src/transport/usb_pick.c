@@ -154,7 +154,7 @@ static enum bf_rc none_fits(const struct bf_usb_want *want, const struct bf_usb_
 	if (want->by == BF_USB_BY_DFU)
 		bf_likely(err, "the pack's loader is not running: set its boot pin or hold its "
 			       "button while plugging in");
-	bf_next(err, "see what is there: lsusb -t");
+	bf_next(err, "lsusb -t # shows what is there");
 	return err->rc;
 }
 
@@ -173,7 +173,7 @@ static enum bf_rc several_fit(const struct bf_usb_want *want, const struct bf_us
 				 i == first ? "" : ",", seen[i].path,
 				 bf_usb_describe(device, sizeof(device), &seen[i]));
 	}
-	bf_next(err, "name the one that is meant by its port: --if usb@%s", seen[first].path);
+	bf_do(err, "name the one that is meant by its port: --if usb@%s", seen[first].path);
 	return err->rc;
 }
 
@@ -202,7 +202,7 @@ static enum bf_rc serial_is_shared(const struct bf_usb_seen *one, const struct b
 			snprintf(err->cause + used, sizeof(err->cause) - used, " usb@%s (%s)",
 				 seen[i].path, bf_usb_describe(device, sizeof(device), &seen[i]));
 	}
-	bf_next(err, "name the one that is meant by its port: --if usb@%s", one->path);
+	bf_do(err, "name the one that is meant by its port: --if usb@%s", one->path);
 	return err->rc;
 }
 

@@ -2,6 +2,7 @@
 """What the tests of the built binary share: run it, read its events, check them against the schema."""
 import json
 import os
+import shlex
 import subprocess
 import tempfile
 import unittest
@@ -53,6 +54,42 @@ class Run:
         return [e for e in self.events if e["event"] == kind]
 
 
+PROGRAMS = {"bmsflash", "bmsflash-sim", "sudo", "tar", "ls", "cat", "ip", "lsusb", "minisign", "sha256sum", "kill", "echo",
+            "chmod", "man", "df", "modprobe"}
+
+
+def options():
+    """Of each command, by name: {"flash": {"--if", "-i", ...}}."""
+    if not hasattr(options, "table"):
+        table = json.loads(subprocess.run([os.environ["BMSFLASH_GEN_CLI"], "json"], check=True,
+                                          stdout=subprocess.PIPE).stdout)
+        options.table = {name: set() for name in table["commands"]}
+        for option in table["options"]:
+            for name in option["commands"]:
+                options.table[name] |= {"--" + option["name"], "-" + str(option.get("brief"))}
+    return options.table
+
+
+def wrong_command(line):
+    """None, or why a printed command is none that can be typed as it stands."""
+    if subprocess.run(["sh", "-n", "-c", line], stderr=subprocess.DEVNULL, check=False).returncode:
+        return "a shell does not take it"
+    for part in line.split(" && "):
+        words = shlex.split(part, comments=True)
+        if not words or words[0] not in PROGRAMS:
+            return "it begins with no program"
+        if words[0] != "bmsflash" or words[1:] == ["--help"]:
+            continue
+        if words[1] not in options():
+            return "bmsflash has no such command"
+        unknown = [w for w in words[2:] if w.startswith("-") and w.split("=")[0] not in options()[words[1]] | {"--help"}]
+        if unknown:
+            return f"'{words[1]}' has no {unknown[0]}"
+        if {"FILE", "IFACE", "BACKUP", "ADDR"} & set(words):
+            return "it has a placeholder"
+    return None
+
+
 class Case(unittest.TestCase):
     """A test with folders of its own; nothing of the user's is read or written."""
 
@@ -83,6 +120,9 @@ class Case(unittest.TestCase):
         self.assertEqual(run.events[-1]["event"], "result")
         self.assertEqual(len(run.of("result")), 1)
         self.assertEqual(run.result["status"], run.status)
+        command = run.result.get("error", {}).get("next")
+        if command:
+            self.assertIsNone(wrong_command(command), command)
         if VALIDATOR is None:
             return
         for event in run.events:

@@ -24,7 +24,7 @@ class Told(common.Case):
             error = run.result["error"]
             self.assertIn(cause, error["cause"])
             self.assertIn(likely, " / ".join(error["likely"]))
-            self.assertIn(then, error["next"] or "")
+            self.assertIn(then, f"{error['do'] or ''} / {error['next'] or ''}")
 
     def profile(self, text):
         path = self.path("mine.ini")

@@ -27,7 +27,7 @@ class Verify(common.Case):
     def test_without_a_trusted_key_nothing_is_valid(self):
         run = self.run_json("verify", common.image("app-1.5.0.signed.bin"))
         self.expect(run, 21)
-        self.assertIn("--key", run.result["error"]["next"] + run.result["error"]["cause"])
+        self.assertIn("--key", run.result["error"]["do"] + run.result["error"]["cause"])
 
     def test_keys_are_found_in_the_users_folder(self):
         os.makedirs(self.path("config/bmsflash/keys"))

@@ -361,7 +361,7 @@ enum bf_rc bf_dfu_refused(struct bf_dfu *d, const struct bf_dfu_status *st, cons
 		    bf_dfu_state_name(st->state), words[0] ? ", in its words: " : "", words);
 	if (row) {
 		bf_likely(err, "%s", row->text);
-		bf_next(err, "%s", row->next);
+		bf_do(err, "%s", row->next);
 	}
 	return err->rc;
 }

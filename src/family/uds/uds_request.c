@@ -101,7 +101,7 @@ static enum bf_rc refused(const struct uds *u, const struct uds_ask *ask, uint8_
 			       "profile "
 			       "(security-level in [uds])");
 	if (row->name && row->next[0])
-		bf_next(err, "%s", row->next);
+		bf_do(err, "%s", row->next);
 	return err->rc;
 }
 

@@ -120,8 +120,8 @@ enum bf_rc bf_uds_make_key(struct uds *u, uint8_t service, unsigned level, struc
 
 	if (!auth) {
 		bf_fail(err, BF_E_AUTH, "the pack is locked and no key was given");
-		bf_next(err, "give the technician's key with --auth-key FILE, or name the maker's "
-			     "program in the profile");
+		bf_do(err, "give the technician's key with --auth-key FILE, or name the maker's "
+			   "program in the profile");
 		return err->rc;
 	}
 	if (len > sizeof(copy))
@@ -158,7 +158,7 @@ static enum bf_rc no_such_level(struct uds *u, struct bf_err *err)
 	err->rc = BF_E_AUTH;
 	bf_likely(err, "the profile names security level 0x%02X, and the pack has another one",
 		  level_of(u));
-	bf_next(err, "correct security-level in [uds] of the profile '%s'", uds_profile(u)->name);
+	bf_do(err, "correct security-level in [uds] of the profile '%s'", uds_profile(u)->name);
 	return err->rc;
 }
 

@@ -82,8 +82,8 @@ enum bf_rc bf_uds_check_node(const struct bf_proto_env *env, struct bf_err *err)
 		bf_likely(err,
 			  "on CAN a pack is chosen by its identifiers; only those of normal fixed "
 			  "addressing (18DA..) hold an address");
-		bf_next(err,
-			"name the identifiers in a profile: request-id and response-id in [can]");
+		bf_do(err,
+		      "name the identifiers in a profile: request-id and response-id in [can]");
 		return err->rc;
 	}
 	return bf_fail(err, BF_E_USAGE, "--node 0x%X is not an address: 0 to 0xFF",

@@ -94,7 +94,7 @@ static enum bf_rc plug_in(struct server *s, struct bf_err *err)
 	}
 	bf_fail_os(err, BF_E_IFACE, os,
 		   "plugging into the virtual USB controller '" VHCI "attach'");
-	bf_next(err, "as root: modprobe vhci_hcd");
+	bf_next(err, "sudo modprobe vhci_hcd");
 	return BF_E_IFACE;
 }
 

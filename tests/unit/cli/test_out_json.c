@@ -29,7 +29,7 @@ static void every_line_has_version_time_and_event(void **state)
 	BF_AUTO(bf_json) *j = line_of(&ev, NULL);
 
 	(void)state;
-	assert_int_equal(bf_json_int(j, "v", 0), 1);
+	assert_int_equal(bf_json_int(j, "v", 0), 2);
 	assert_string_equal(bf_json_str(j, "t"), "1970-01-01T00:00:01.500000Z");
 	assert_string_equal(bf_json_str(j, "event"), "warning");
 	assert_string_equal(bf_json_str(j, "text"), "x");

@@ -454,7 +454,7 @@ static void rollback_without_a_previous_firmware_is_unsupported(void **state)
 	b.job.kind = BF_JOB_ROLLBACK;
 	bench_run(&b);
 	assert_ended(&b, BF_E_UNSUPPORTED, BF_STATE_OLD);
-	assert_non_null(strstr(b.out.err.next, "--from"));
+	assert_non_null(strstr(b.out.err.todo, "--from"));
 	bench_done(&b);
 }
 

@@ -62,7 +62,7 @@ static void assert_truth(const struct bench *b, unsigned k)
 			fail_msg("operation %u: claims old firmware", k);
 		break;
 	case BF_STATE_RECOVERY:
-		if (!strstr(b->out.sentence, "bmsflash "))
+		if (!strstr(b->out.err.next, "bmsflash "))
 			fail_msg("operation %u: names no command", k);
 		break;
 	case BF_STATE_UNTOUCHED:
@@ -309,7 +309,7 @@ static void second_run_keeps_the_backup_of_the_first(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
 	memcpy(first, b.file, sizeof(first));
-	assert_non_null(strstr(b.out.sentence, "Type: bmsflash flash "));
+	assert_non_null(strstr(b.out.err.next, "bmsflash flash "));
 	b.pack.at_op = NULL;
 	bench_again(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);

@@ -190,8 +190,8 @@ static void expect_at(struct place *p, uint32_t addr)
 static void expect_refused(struct place *p, enum bf_rc rc, const char *part)
 {
 	assert_int_equal(find(p), rc);
-	if (!strstr(p->err.cause, part) && !strstr(p->err.next, part))
-		fail_msg("no '%s' in '%s', '%s'", part, p->err.cause, p->err.next);
+	if (!strstr(p->err.cause, part) && !strstr(p->err.todo, part))
+		fail_msg("no '%s' in '%s', '%s'", part, p->err.cause, p->err.todo);
 	done(p);
 }
 

@@ -168,7 +168,7 @@ static void a_serial_line_has_no_broadcasts(void **state)
 	assert_ptr_equal(wire, was);
 	assert_int_equal(bf_source_missing(&p, wire, &err), BF_E_USAGE);
 	assert_non_null(strstr(err.cause, "CAN bus"));
-	assert_non_null(strstr(err.next, "[telemetry]"));
+	assert_non_null(strstr(err.todo, "[telemetry]"));
 	p.telemetry = BF_TELEMETRY_NONE;
 	assert_int_equal(bf_source_open(&p, &wire, &meter, &err), BF_OK);
 	assert_null(meter);

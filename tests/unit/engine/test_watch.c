@@ -196,7 +196,7 @@ static void patience_ends_and_the_old_firmware_runs_on(void **state)
 	assert_int_equal(bf_rc_info(b.out.rc)->exit_status, 30);
 	assert_non_null(strstr(b.out.err.cause, "'5.0 %', allowed is '20 to 80 %'"));
 	assert_non_null(strstr(b.out.err.cause, "60 s"));
-	assert_non_null(strstr(b.out.err.next, "--allow low-soc"));
+	assert_non_null(strstr(b.out.err.todo, "--allow low-soc"));
 	assert_in_range(b.alive, 40, 65);
 	/* the same command, with the pack charged, finishes what was begun */
 	snprintf(b.iface, sizeof(b.iface), "sim:link=rs485,rate=9600,quirk=noread,state=%s/flash",

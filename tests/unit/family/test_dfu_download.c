@@ -144,7 +144,7 @@ static void every_status_is_named_with_what_to_do(void **state)
 		assert_true(b->err.dev_refused);
 		assert_int_equal(b->err.dev_code, code);
 		assert_string_equal(b->err.dev_name, row->name);
-		assert_string_equal(b->err.next, row->next);
+		assert_string_equal(b->err.todo, row->next);
 		assert_int_equal(b->peer.state, S_IDLE);
 	}
 }

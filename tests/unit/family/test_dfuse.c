@@ -416,7 +416,7 @@ static void read_protection_is_explained(void **state)
 	       BF_E_NAK);
 	assert_string_equal(b->err.dev_name, "errVENDOR");
 	assert_non_null(strstr(b->err.cause, "read protected"));
-	assert_non_null(strstr(b->err.next, "does not remove the protection"));
+	assert_non_null(strstr(b->err.todo, "does not remove the protection"));
 	assert_int_equal(b->peer.state, S_IDLE);
 }
 

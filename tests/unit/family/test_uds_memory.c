@@ -207,7 +207,7 @@ static void without_a_key_the_refusal_to_read_names_the_option(void **state)
 
 	(void)state;
 	pack_expect(k, k->p->ops->loader->read(k->p, NULL, 0x1000, got, 4, &k->err), BF_E_AUTH);
-	assert_non_null(strstr(k->err.next, "--auth-key"));
+	assert_non_null(strstr(k->err.todo, "--auth-key"));
 }
 
 static void a_pack_without_upload_cannot_be_read(void **state)

@@ -224,7 +224,7 @@ static void a_refusal_carries_name_meaning_and_next_step(void **state)
 	assert_int_equal(k->err.dev_code, 0x33);
 	assert_string_equal(k->err.dev_name, "securityAccessDenied");
 	assert_non_null(strstr(k->err.cause, "7F 31 33"));
-	assert_non_null(strstr(k->err.next, "--auth-key"));
+	assert_non_null(strstr(k->err.todo, "--auth-key"));
 	assert_int_equal(k->heard, 2);
 }
 

@@ -91,7 +91,7 @@ static void without_a_key_the_option_is_named(void **state)
 
 	(void)state;
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
-	assert_non_null(strstr(k->err.next, "--auth-key"));
+	assert_non_null(strstr(k->err.todo, "--auth-key"));
 }
 
 static void a_wrong_key_is_sent_once(void **state)
@@ -152,7 +152,7 @@ static void a_lock_out_that_does_not_end_is_explained(void **state)
 	(void)state;
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
 	assert_int_equal(k->err.dev_code, 0x37);
-	assert_true(k->err.next[0]);
+	assert_true(k->err.todo[0]);
 	assert_true(pack_now(k) < BF_SEC(12));
 }
 
@@ -164,7 +164,7 @@ static void a_level_that_the_profile_names_and_the_pack_lacks_is_no_open_door(vo
 	(void)state;
 	k->profile.security_level = 0x05;
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
-	assert_non_null(strstr(k->err.next, "security-level"));
+	assert_non_null(strstr(k->err.todo, "security-level"));
 	assert_non_null(strstr(k->log, "2705 "));
 }
 

@@ -214,7 +214,7 @@ static void a_node_on_can_is_obeyed_or_refused(void **state)
 
 	(void)state;
 	pack_expect(k, open_node(k, 0x33), BF_E_USAGE);
-	assert_non_null(strstr(k->err.next, "name the identifiers in a profile"));
+	assert_non_null(strstr(k->err.todo, "name the identifiers in a profile"));
 	assert_null(k->p);
 	k->profile.can_ext = true;
 	k->profile.can_tx = 0x18DA11F1;

@@ -75,7 +75,7 @@ static void a_raw_binary_needs_an_address(void **state)
 	assert_int_equal(
 		bf_claim_parse((const uint8_t *)"\1\2\3", 3, "a.bin", NULL, 0, &none, &claim, &err),
 		BF_E_IMAGE);
-	assert_non_null(strstr(err.next, "--addr"));
+	assert_non_null(strstr(err.todo, "--addr"));
 	assert_non_null(strstr(err.cause, "begins with 010203"));
 	assert_int_equal(
 		bf_claim_parse((const uint8_t *)"\1\2\3", 3, "a.bin", NULL, 0, &high, &claim, &err),

@@ -14,7 +14,7 @@ static void without_a_trusted_key_nothing_passes(void **state)
 	assert_int_equal(bytes_to_image(m.bytes, m.len, ring, &image, &err), BF_E_SIGNATURE);
 	assert_null(image);
 	assert_non_null(strstr(err.cause, "no key is trusted"));
-	assert_non_null(strstr(err.next, "--key"));
+	assert_non_null(strstr(err.todo, "--key"));
 }
 
 static void an_untrusted_key_is_named_beside_the_trusted_ones(void **state)

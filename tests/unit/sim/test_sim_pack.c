@@ -66,7 +66,7 @@ static void a_state_file_belongs_to_one_virtual_pack_at_a_time(void **state)
 	assert_int_equal(make(keys, &p, &err), BF_OK);
 	assert_int_equal(make(keys, &q, &err), BF_E_BUSY);
 	assert_non_null(strstr(err.cause, holder));
-	assert_non_null(strstr(err.next, "state=FILE"));
+	assert_non_null(strstr(err.todo, "state=FILE"));
 	assert_null(q);
 	bf_pack_free(p);
 	assert_int_not_equal(access(lock, F_OK), 0);
@@ -117,7 +117,7 @@ static void a_file_that_is_no_state_is_refused(void **state)
 	assert_int_equal(make(keys, &p, &err), BF_E_USAGE);
 	assert_int_equal(bf_file_replace(path, "BMSPACK1, or so they say", 24, &err), BF_OK);
 	assert_int_equal(make(keys, &p, &err), BF_E_USAGE);
-	assert_true(err.next[0]);
+	assert_true(err.todo[0]);
 	unlink(path);
 }
 

@@ -336,7 +336,7 @@ static void bus_off_is_told_at_once_and_the_controller_restarted(void **state)
 	assert_int_equal(bf_now(r->clock), 0);
 	assert_non_null(strstr(r->err.cause, "bus-off"));
 	assert_non_null(strstr(r->err.likely[0], "500000 bit/s"));
-	assert_non_null(strstr(r->err.next, "was restarted"));
+	assert_non_null(strstr(r->err.todo, "was restarted"));
 	assert_int_equal(fake_can.restarted, 1);
 	/* Until it is back, silence is still blamed on it. */
 	assert_int_equal(hear(r, &f, BF_MS(10)), BF_E_LINK);

@@ -103,7 +103,7 @@ static void several_devices_are_listed_with_their_ports(void **state)
 	assert_string_equal(err.cause, "2 USB devices with a DFU interface: usb@1-1 (0483:df11 "
 				       "STM32 BOOTLOADER, serial A1), usb@1-2.4 (0483:df11, "
 				       "serial B2)");
-	assert_non_null(strstr(err.next, "--if usb@1-1"));
+	assert_non_null(strstr(err.todo, "--if usb@1-1"));
 	assert_int_equal(pick("usb:0483:df11", 0, 3, &at, &err), BF_E_IFACE);
 }
 
@@ -183,7 +183,7 @@ static void a_serial_number_that_two_devices_have_names_neither(void **state)
 	assert_int_equal(bf_usb_pick(&want, now, 1, &at, &err), BF_OK);
 	assert_int_equal(bf_usb_pick(&want, now, 2, &at, &err), BF_E_IFACE);
 	assert_non_null(strstr(err.cause, "usb@1-7"));
-	assert_non_null(strstr(err.next, "usb@1-1"));
+	assert_non_null(strstr(err.todo, "usb@1-1"));
 }
 
 static void a_device_without_serial_number_is_only_known_by_its_port(void **state)
