@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include <sys/prctl.h>
 
 #include "bmsflash/file.h"
 
@@ -155,6 +156,8 @@ int main(int argc, char **argv)
 	struct program p = { 0 };
 	int status;
 
+	/* Nothing that it starts, an auth program or a shell, gets more rights than the user has. */
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	p.outcome.rc = bf_parse(words, argw, &p.opts, &p.outcome.err);
 	start_output(&p, json);
 	if (p.outcome.rc) {

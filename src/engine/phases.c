@@ -263,6 +263,30 @@ static void announce(struct bf_run *run, const struct bf_phase *rows, size_t i, 
 						   rows[i].limit ? rows[i].limit(run) : 0 } });
 }
 
+#define BATTERY_LOW 20 /* percent */
+
+/* Before the first write: the computer must not go away in the middle. A virtual pack does not need that. */
+static void guard_computer(struct bf_run *run)
+{
+	struct bf_power power;
+	char why_not[160];
+
+	if (run->guarded || run->job->kind == BF_JOB_BACKUP || run->clock != run->time.outer ||
+	    !run->ports->stay_awake)
+		return;
+	run->guarded = true;
+	run->ports->power(&power);
+	if (power.on_battery && power.percent >= 0 && power.percent < BATTERY_LOW)
+		bf_say(run, BF_EV_WARNING,
+		       "This computer runs on its battery, which is at %d %%: connect its charger.",
+		       power.percent);
+	run->awake = run->ports->stay_awake("writing firmware into a battery pack", why_not,
+					    sizeof(why_not));
+	if (!run->awake && *why_not)
+		bf_say(run, BF_EV_NOTICE, "Nothing keeps this computer from going to sleep (%s).",
+		       why_not);
+}
+
 static size_t first_again(const struct bf_phase *rows)
 {
 	size_t i = 0;
@@ -290,6 +314,8 @@ static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_
 			continue;
 		}
 		if (applies(run, &rows[i])) {
+			if (rows[i].writes)
+				guard_computer(run);
 			announce(run, rows, i, n);
 			ret_begun[i] = true;
 			rc = run_one(run, &rows[i], err);
@@ -341,6 +367,8 @@ enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t
 
 static void done(struct bf_run *run)
 {
+	if (run->awake)
+		run->ports->may_sleep(run->awake);
 	bf_todo_done(&run->todo);
 	bf_given_done(run);
 	bf_session_done(run);
@@ -384,6 +412,11 @@ void bf_engine_run(const struct bf_job *job, const struct bf_ports *ports, struc
 	free(run);
 }
 
+static void look_at_power(struct bf_power *ret)
+{
+	bf_power_look(BF_POWER_CLASS, ret);
+}
+
 void bf_job_run(const struct bf_job *job, struct bf_clock *clock, const struct bf_log *log,
 		const struct bf_events *events, struct bf_outcome *ret)
 {
@@ -391,6 +424,9 @@ void bf_job_run(const struct bf_job *job, struct bf_clock *clock, const struct b
 		.open = bf_transport_open,
 		.drivers = bf_drivers,
 		.protos = bf_protos,
+		.stay_awake = bf_awake_take,
+		.may_sleep = bf_awake_release,
+		.power = look_at_power,
 	};
 
 	bf_engine_run(job, &real, clock, log, events, ret);

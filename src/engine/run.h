@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "bmsflash/host.h"
 #include "bmsflash/session.h"
 
 #include "boot.h"
@@ -26,6 +27,10 @@ struct bf_ports {
 			   struct bf_transport **ret, struct bf_err *err);
 	const struct bf_driver *const *(*drivers)(void);
 	const struct bf_proto_ops *const *(*protos)(void);
+	/* This computer (bmsflash/host.h). NULL: it is not looked at, and may sleep. */
+	struct bf_awake *(*stay_awake)(const char *why, char *why_not, size_t cap);
+	void (*may_sleep)(struct bf_awake *awake);
+	void (*power)(struct bf_power *ret);
 };
 
 /* When it began, when it must end, and whether it may be stopped now. writer: run.c */
@@ -62,7 +67,9 @@ struct bf_run {
 	const struct bf_ports *ports;
 	const struct bf_log *log;
 	const struct bf_events *events;
-	bool dry_ended; /* a dry run came to the first phase that writes */
+	bool dry_ended;         /* a dry run came to the first phase that writes */
+	bool guarded;           /* the computer was told to stay awake, as far as it can be */
+	struct bf_awake *awake; /* NULL: it may sleep */
 	/* writer: run.c */
 	struct bf_clock *clock; /* the wire's once there is one */
 	/* writer: preflight.c */

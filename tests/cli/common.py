@@ -2,6 +2,7 @@
 """What the tests of the built binary share: run it, read its events, check them against the schema."""
 import json
 import os
+import select
 import shlex
 import subprocess
 import tempfile
@@ -133,6 +134,29 @@ class Case(unittest.TestCase):
 
     def expect(self, run, status):
         self.assertEqual(run.status, status, f"\nstdout: {run.out}\nstderr: {run.err}")
+
+
+class OnPty(Case):
+    """A pack of bmsflash-sim on a pseudo-terminal, in real time."""
+
+    def serve(self, *keys):
+        """Starts bmsflash-sim on a pty; returns the path of the port."""
+        link = self.path("port")
+        words = [SIM, "--pty", "--link", link, "--state", self.path("pack.flash"), *keys]
+        pack = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env=self.env)
+        self.addCleanup(self.stop, pack)
+        ready, _, _ = select.select([pack.stdout], [], [], 20)
+        self.assertTrue(ready, "bmsflash-sim said nothing")
+        self.assertTrue(pack.stdout.readline())
+        self.assertTrue(os.path.exists(link))
+        return link
+
+    def stop(self, pack):
+        pack.terminate()
+        pack.wait(20)
+        pack.stdout.close()
+        pack.stderr.close()
 
 
 def main():

@@ -3,7 +3,6 @@
 """The jobs in real time over a pseudo-terminal that bmsflash-sim serves: the driver for serial ports, both framings,
 signals, the port held by another program, and a port that nobody answers on."""
 import os
-import select
 import signal
 import subprocess
 import time
@@ -15,26 +14,7 @@ V15 = common.image("app-1.5.0.signed.bin")
 
 
 @unittest.skipUnless(common.SIM, "built without the virtual pack")
-class Pty(common.Case):
-    def serve(self, *keys):
-        """Starts bmsflash-sim on a pty; returns the path of the port."""
-        link = self.path("port")
-        words = [common.SIM, "--pty", "--link", link, "--state", self.path("pack.flash"), *keys]
-        pack = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                env=self.env)
-        self.addCleanup(self.stop, pack)
-        ready, _, _ = select.select([pack.stdout], [], [], 20)
-        self.assertTrue(ready, "bmsflash-sim said nothing")
-        self.assertTrue(pack.stdout.readline())
-        self.assertTrue(os.path.exists(link))
-        return link
-
-    def stop(self, pack):
-        pack.terminate()
-        pack.wait(20)
-        pack.stdout.close()
-        pack.stderr.close()
-
+class Pty(common.OnPty):
     def profile(self, text):
         path = self.path("profile.ini")
         with open(path, "w", encoding="utf-8") as f:
