@@ -65,7 +65,6 @@ enum bf_cap {
 	BF_CAP_RATES = 1 << 11,       /* can change the line's rate */
 	BF_CAP_CHECK = 1 << 12,       /* checks what was written by itself */
 	BF_CAP_SINK = 1 << 13,        /* image sink: begin / put / finish, no addresses */
-	BF_CAP_STEERED = 1 << 14,     /* the device says which offset comes next */
 	BF_CAP_DUAL_BANK = 1 << 15,   /* the running firmware stays intact while writing */
 	BF_CAP_MCUBOOT = 1 << 16,     /* slots hold MCUboot images */
 	BF_CAP_COMPRESS = 1 << 17,    /* takes compressed pieces */

@@ -62,8 +62,8 @@ static bool *blank_units(struct backup *b, const struct bf_region *r, size_t *re
 	struct bf_err unused;
 	bool *blank;
 
-	if (!bf_run_can(b->run, BF_CAP_HASH) || !b->run->session.proto->ops->loader->hash_units ||
-	    n < 2 || n > UNITS_MAX || unit > UNIT_MAX || r->size % unit)
+	if (!bf_can_hash_units(b->run) || n < 2 || n > UNITS_MAX || unit > UNIT_MAX ||
+	    r->size % unit)
 		return NULL;
 	erased = malloc(unit);
 	got = calloc(n, HASH);
@@ -465,7 +465,7 @@ static enum bf_rc without_firmware(const struct backup *b, struct bf_err *err)
 		return BF_OK; /* there is none */
 	if (run->journal.torn && b->archive.n)
 		return BF_OK; /* what an interrupted run left of it is saved; only going on completes it */
-	if (bf_run_can(run, BF_CAP_DUAL_BANK)) {
+	if (bf_model_old_is_safe(&run->model)) {
 		bf_say(run, BF_EV_NOTICE,
 		       "the firmware cannot be read; the old one stays in its "
 		       "bank");
@@ -478,25 +478,14 @@ static enum bf_rc without_firmware(const struct backup *b, struct bf_err *err)
 }
 
 /* What was read stays in memory: the comparison after the update is with this, never with a file. */
-static enum bf_rc back_up(struct backup *b, struct bf_err *err)
+static enum bf_rc keep_it(struct backup *b, struct bf_err *err)
 {
 	struct bf_run *run = b->run;
 	bool job = run->job->kind == BF_JOB_BACKUP;
 	struct bf_archive all = { 0 };
 	struct bf_backup *saved = NULL;
-	enum bf_rc rc;
+	enum bf_rc rc = write_archive(b, &all, err);
 
-	if (!b->in_memory && look_for_place(run, err))
-		return bf_while(err, "looking for a place for the backup");
-	if (save_all(b, err))
-		return err->rc;
-	if (!b->archive.n && job)
-		return bf_fail(err, BF_E_UNSUPPORTED, "nothing of this pack can be read");
-	if (!b->firmware && !job && !b->data_only && without_firmware(b, err))
-		return err->rc;
-	if (!b->archive.n)
-		return BF_OK;
-	rc = write_archive(b, &all, err);
 	if (rc)
 		bf_while(err, "writing the backup '%s'", b->path);
 	else
@@ -509,6 +498,22 @@ static enum bf_rc back_up(struct backup *b, struct bf_err *err)
 		bf_emit(run,
 			(struct bf_event){ .kind = BF_EV_FILE, .file = { "backup", b->path } });
 	return BF_OK;
+}
+
+static enum bf_rc back_up(struct backup *b, struct bf_err *err)
+{
+	struct bf_run *run = b->run;
+	bool job = run->job->kind == BF_JOB_BACKUP;
+
+	if (!b->in_memory && look_for_place(run, err))
+		return bf_while(err, "looking for a place for the backup");
+	if (save_all(b, err))
+		return err->rc;
+	if (!b->archive.n && job)
+		return bf_fail(err, BF_E_UNSUPPORTED, "nothing of this pack can be read");
+	if (!b->firmware && !job && !b->data_only && without_firmware(b, err))
+		return err->rc;
+	return b->archive.n ? keep_it(b, err) : BF_OK;
 }
 
 /* Nothing is written without one; what is the pack's own is read all the same, as far as it can be. */
@@ -586,7 +591,7 @@ enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
 	bf_time start = bf_now(run->clock);
 	enum bf_rc rc;
 
-	if (!bf_run_can(run, BF_CAP_READ) || !run->session.proto->ops->loader->read) {
+	if (!bf_can_read(run)) {
 		if (run->job->kind == BF_JOB_BACKUP)
 			return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot read back");
 		if (run->job->allow[BF_ALLOW_NO_BACKUP])

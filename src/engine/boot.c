@@ -8,7 +8,6 @@
 #include "verify.h"
 
 /* ==== proof ==== */
-
 /* What runs after the restart, by the pack's own word. Upload acknowledgements prove nothing. */
 
 static const char *reason_text(unsigned reason)
@@ -104,9 +103,7 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-/* ==== mark, restart, confirm ==== */
-
-/* Starting the new firmware, and making it stay. */
+/* ==== starting the new firmware, and making it stay ==== */
 
 #define RESTART_DEFAULT BF_SEC(30)
 #define RESTART_LIMIT   BF_SEC(600)
@@ -123,15 +120,6 @@ static bool still_pending(const struct bf_ident *now)
 	return other && (other->flags & BF_SLOT_PENDING);
 }
 
-/* The mark was taken, and then the pack restarted by itself, for want of power: what was to be marked runs. */
-static bool has_started(const struct bf_run *run, const struct bf_ident *now)
-{
-	const struct bf_slot *active = bf_slot_active(now, NULL);
-
-	return active && run->wanted.digest_len && active->digest_len == run->wanted.digest_len &&
-	       memcmp(active->digest, run->wanted.digest, active->digest_len) == 0;
-}
-
 /* Looked at before the mark is asked for again: a pack that has swapped its slots would mark the old firmware. */
 static enum bf_rc look_for_mark(struct bf_run *run, void *ctx, bool *ret_marked, struct bf_err *err)
 {
@@ -144,7 +132,8 @@ static enum bf_rc look_for_mark(struct bf_run *run, void *ctx, bool *ret_marked,
 	rc = run->session.proto->ops->boot->state(run->session.proto, &now, err);
 	if (rc)
 		return rc;
-	if (has_started(run, &now))
+	/* The mark was taken, and then the pack restarted by itself, for want of power: what was to be marked runs. */
+	if (bf_wanted_in(run, bf_slot_active(&now, NULL)))
 		bf_model_started_early(&run->model);
 	*ret_marked = run->model.started_early || still_pending(&now);
 	return BF_OK;
@@ -210,7 +199,7 @@ static uint32_t swapped_bytes(const struct bf_run *run)
 	const struct bf_region *region;
 	unsigned slot;
 
-	if (!bf_run_can(run, BF_CAP_DUAL_BANK))
+	if (!bf_model_old_is_safe(&run->model))
 		return 0;
 	if (run->wanted.image)
 		return (uint32_t)bf_image_size(run->wanted.image);
@@ -409,9 +398,7 @@ enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-/* ==== self-test ==== */
-
-/* The rules that new firmware must pass before it may stay. */
+/* ==== the rules that new firmware must pass before it may stay ==== */
 
 #define PINGS      8
 #define MORE_PINGS 40        /* when the first look is bad */
@@ -671,15 +658,13 @@ static bool has_answers(const struct bf_run *run)
  * of; what MCUboot starts there is on trial. */
 static bool may_go_back_itself(const struct bf_run *run)
 {
-	if (run->session.ident.caps_later) /* nobody has said that it cannot */
-		return true;
-	static const enum bf_cap caps[] = { BF_CAP_DUAL_BANK, BF_CAP_TRIAL, BF_CAP_REVERT,
-					    BF_CAP_MCUBOOT };
+	const struct bf_survives *s = &run->model.survives;
 
-	for (size_t i = 0; i < BF_COUNT(caps); i++) {
-		if (bf_run_can(run, caps[i]))
-			return true;
-	}
+	if (s->image == BF_KNOWN_YES || s->reverts == BF_KNOWN_YES)
+		return true;
+	if (bf_run_can(run, BF_CAP_REVERT) || bf_run_can(run, BF_CAP_MCUBOOT) ||
+	    run->session.ident.caps_later) /* nobody has said that it cannot */
+		return true;
 	return run->session.ident.n_slots > 1 ||
 	       (bf_run_can(run, BF_CAP_SINK) && run->wanted.image &&
 		bf_image_meta(run->wanted.image)->mcuboot);

@@ -244,7 +244,6 @@ void bf_judge_steady(const struct bf_profile *profile, const struct bf_measure *
 }
 
 /* ==== before writing ==== */
-
 /* The pack's conditions before writing: two readings, every limit decided and shown, then one answer. */
 
 enum bf_rc bf_conditions_open(struct bf_run *run, struct bf_transport **transport,
@@ -422,7 +421,6 @@ enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
 }
 
 /* ==== while writing ==== */
-
 /*
  * The pack's conditions while flash is written. Outside the limits writing pauses between two pieces, with
  * the session kept alive, until they are inside again, the user stops, or the profile's patience is over.
@@ -452,7 +450,7 @@ static void tell(struct bf_run *run, const struct bf_check *check, enum bf_verdi
 		return;
 	bf_say(run, BF_EV_WARNING, "%s is '%s', allowed is '%s': %s", check->name, check->got,
 	       check->limit,
-	       bf_run_can(run, BF_CAP_DUAL_BANK)
+	       bf_model_old_is_safe(&run->model)
 		       ? "writing pauses and goes on by itself once it is inside again"
 		       : "writing goes on, half-written firmware would be worse");
 }
@@ -625,7 +623,7 @@ enum bf_rc bf_conditions_watch(struct bf_run *run, struct bf_err *err)
 	if (!bf_watch_due(run))
 		return BF_OK;
 	run->conditions.watched = bf_now(run->clock);
-	if (look(&w) == OUTSIDE && bf_run_can(run, BF_CAP_DUAL_BANK)) {
+	if (look(&w) == OUTSIDE && bf_model_old_is_safe(&run->model)) {
 		/* Whatever ends the pause early, the next piece is preceded by a reading. */
 		enum bf_rc rc = timed_pause(&w, err);
 

@@ -14,7 +14,6 @@ static bool is_silence(enum bf_rc rc)
 }
 
 /* ==== after power-on ==== */
-
 /*
  * A pack that does not boot has a loader that listens for a moment after power-on. The asking begins before
  * that, at a spacing that puts many requests into the first tenth of a second, and what is heard meanwhile
@@ -205,7 +204,6 @@ static enum bf_rc rescue_find(struct bf_run *run, const struct bf_proto_ops *onl
 }
 
 /* ==== while it runs ==== */
-
 /*
  * Which bootloader answers. Listening comes first; then one question of each protocol, the least harmful
  * first, at the line settings that the profile names; on a stream then the other usual settings. What was

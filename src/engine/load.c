@@ -8,9 +8,7 @@
 
 #include "phases.h"
 
-/* ==== to be written ==== */
-
-/* Files in: profile, keys, images. All of it is done before an interface is opened. */
+/* ==== profile, keys, images ==== */
 
 enum bf_rc bf_ph_profile(struct bf_run *run, struct bf_err *err)
 {
@@ -124,6 +122,14 @@ void bf_wanted_place(struct bf_run *run, bool known, uint32_t addr, unsigned alt
 	run->wanted.place_alt = alt;
 }
 
+bool bf_wanted_in(const struct bf_run *run, const struct bf_slot *slot)
+{
+	const struct bf_wanted *w = &run->wanted;
+
+	return slot && w->digest_len && slot->digest_len == w->digest_len &&
+	       memcmp(slot->digest, w->digest, w->digest_len) == 0;
+}
+
 void bf_given_done(struct bf_run *run)
 {
 	bf_image_free(run->wanted.image);
@@ -221,9 +227,7 @@ enum bf_rc bf_ph_load_all(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-/* ==== verify of a profile ==== */
-
-/* verify of a profile: what is wrong with it, and what a flash with it would send. */
+/* ==== verify of a profile: what is wrong, and what a flash with it would send ==== */
 
 static bool is_profile(const char *path)
 {

@@ -36,5 +36,7 @@ void bf_wanted_told(struct bf_run *run, const struct bf_version *version, const 
 void bf_wanted_place(struct bf_run *run, bool known, uint32_t addr, unsigned alt);
 /* Version and digest from the image. */
 void bf_run_target(struct bf_run *run);
+/* By the digest that the pack tells of it. */
+bool bf_wanted_in(const struct bf_run *run, const struct bf_slot *slot);
 void bf_given_done(struct bf_run *run);
 bool bf_job_checks_profiles(const struct bf_job *job);

@@ -62,7 +62,6 @@ static struct bf_survives survives_by(const struct bf_ident *ident)
 		.image = dual                        ? BF_KNOWN_YES
 			 : ident->caps & BF_CAP_SINK ? BF_KNOWN_NOT
 						     : BF_KNOWN_NO,
-		.service = dual && !ident->in_bootloader ? BF_KNOWN_YES : BF_KNOWN_NO,
 		.reverts = ident->caps & BF_CAP_TRIAL ? BF_KNOWN_YES : BF_KNOWN_NOT,
 	};
 }
@@ -293,32 +292,55 @@ bool bf_model_may_write_back(const struct bf_model *m)
 	return false;
 }
 
-const char *bf_model_wrong(const struct bf_model *m)
+/* Who answers, and what is said to run. */
+static const char *wrong_of_running(const struct bf_model *m)
 {
-	bool heard = m->runs != BF_RUNS_UNKNOWN;
+	bool heard = m->runs != BF_RUNS_UNKNOWN, running = m->app == BF_APP_RUNNING;
+	const struct {
+		bool wrong;
+		const char *what;
+	} rows[] = {
+		{ heard && m->talking != BF_TALKING_APP,
+		  "firmware is said to run that nobody heard" },
+		{ heard && !running, "an application is heard that does not run" },
+		{ m->talking == BF_TALKING_LOADER && running,
+		  "application and bootloader run both" },
+		{ m->talking == BF_TALKING_APP && !running,
+		  "the application answers and does not run" },
+		{ m->talking == BF_TALKING_SOMEBODY && running,
+		  "an application runs that nobody recognised" },
+		{ m->link_gone && m->talking != BF_TALKING_NOBODY,
+		  "somebody answers over a link that is gone" },
+		{ m->runs == BF_RUNS_UNTOLD && m->stage < BF_STAGE_WRITTEN,
+		  "half an image is said to run" },
+	};
 
-	if (heard && m->talking != BF_TALKING_APP)
-		return "firmware is said to run that nobody heard";
-	if (heard && m->app != BF_APP_RUNNING)
-		return "an application is heard that does not run";
-	if (m->talking == BF_TALKING_LOADER && m->app == BF_APP_RUNNING)
-		return "application and bootloader run both";
-	if (m->talking == BF_TALKING_APP && m->app != BF_APP_RUNNING)
-		return "the application answers and does not run";
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		if (rows[i].wrong)
+			return rows[i].what;
+	}
+	return NULL;
+}
+
+/* What is in the place that is written. */
+static const char *wrong_of_contents(const struct bf_model *m)
+{
+	bool all_there = m->holds == BF_HOLDS_NEW || m->holds == BF_HOLDS_BAD;
+
 	if (m->verified && m->holds != BF_HOLDS_NEW)
 		return "contents are verified that are not there";
-	if (m->stage >= BF_STAGE_WRITTEN && !m->went_back && m->holds != BF_HOLDS_NEW &&
-	    m->holds != BF_HOLDS_BAD && bf_model_one_place(m))
+	if (m->stage >= BF_STAGE_WRITTEN && !m->went_back && !all_there && bf_model_one_place(m))
 		return "written, and not there";
-	if (m->runs == BF_RUNS_UNTOLD && m->stage < BF_STAGE_WRITTEN)
-		return "half an image is said to run";
-	if (m->talking == BF_TALKING_SOMEBODY && m->app == BF_APP_RUNNING)
-		return "an application runs that nobody recognised";
-	if (m->link_gone && m->talking != BF_TALKING_NOBODY)
-		return "somebody answers over a link that is gone";
 	if (m->stage == BF_STAGE_NONE && m->holds != BF_HOLDS_OLD && m->holds != BF_HOLDS_NEW)
 		return "changed before anything was sent";
 	return NULL;
+}
+
+const char *bf_model_wrong(const struct bf_model *m)
+{
+	const char *wrong = wrong_of_running(m);
+
+	return wrong ? wrong : wrong_of_contents(m);
 }
 
 /* ---- how it ends ---- */

@@ -50,7 +50,6 @@ enum bf_known { BF_KNOWN_NOT, BF_KNOWN_NO, BF_KNOWN_YES, BF_KNOWN_COUNT };
 /* What survives a failure now, as the device or a profile says. */
 struct bf_survives {
 	enum bf_known image;   /* the old image, in a place of its own */
-	enum bf_known service; /* the application keeps running while data moves */
 	enum bf_known reverts; /* the device goes back to the old image unasked */
 };
 
@@ -138,9 +137,14 @@ void bf_model_data(struct bf_model *m, enum bf_data data);
 
 /* ---- questions ---- */
 
+/* The old image has a place of its own, which is not written. */
+static inline bool bf_model_old_is_safe(const struct bf_model *m)
+{
+	return m->survives.image == BF_KNOWN_YES;
+}
 static inline bool bf_model_one_place(const struct bf_model *m)
 {
-	return m->survives.image != BF_KNOWN_YES;
+	return !bf_model_old_is_safe(m);
 }
 /* Firmware that is there, or may be, and that writing would destroy. */
 bool bf_model_app_may_be_lost(const struct bf_model *m);

@@ -9,7 +9,6 @@
 #include "report.h"
 
 /* ==== the tables ==== */
-
 /*
  * The order of work of the five jobs. docs/SEQUENCE.md draws, for each row of a flash, what the pack runs
  * if the run dies there and what the next run does first.
@@ -210,7 +209,6 @@ const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n)
 }
 
 /* ==== one table ==== */
-
 /*
  * Runs a table of phases. A failure undoes what was begun, latest first; leaving happens always, latest
  * first. While undoing and leaving, a cancellation waits: a way back is walked to its end.
@@ -336,6 +334,13 @@ static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_
 	return BF_OK;
 }
 
+/* What was last heard may be out of date. */
+static bool wants_last_look(const struct bf_run *run, const struct bf_err *err)
+{
+	return run->model.stage != BF_STAGE_NONE &&
+	       (run->model.runs == BF_RUNS_UNKNOWN || bf_met_of(err) == BF_MET_LOST);
+}
+
 enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t n,
 			 struct bf_err *err)
 {
@@ -350,8 +355,7 @@ enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t
 		if (begun[i] && rows[i].undo)
 			rows[i].undo(run, err);
 	}
-	if (rc && run->model.stage != BF_STAGE_NONE &&
-	    (run->model.runs == BF_RUNS_UNKNOWN || bf_met_of(err) == BF_MET_LOST))
+	if (rc && wants_last_look(run, err))
 		bf_last_look(run);
 	for (size_t i = n; i-- > 0;) {
 		if (begun[i] && rows[i].leave)
@@ -361,9 +365,7 @@ enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t
 	return rc ? err->rc : BF_OK;
 }
 
-/* ==== one job ==== */
-
-/* A job from its beginning to its end. */
+/* ==== a job from its beginning to its end ==== */
 
 static void done(struct bf_run *run)
 {

@@ -223,7 +223,7 @@ static enum bf_rc find_header(struct bf_run *run, const struct bf_segment *seg,
 		const struct bf_region *r = &run->session.ident.regions[i];
 
 		if (!may_write(r) || !(r->access & BF_ACCESS_READ) || !fits_alt(run, seg, r) ||
-		    !bf_run_can(run, BF_CAP_READ) || !run->session.proto->ops->loader->read)
+		    !bf_can_read(run))
 			continue;
 		any = true;
 		if (look_in(&f, r, err))
@@ -377,6 +377,15 @@ static enum bf_rc check_place(const struct bf_segment *seg, const struct bf_plac
 	return BF_OK;
 }
 
+static enum bf_rc place_one(struct bf_run *run, const struct bf_segment *seg, struct bf_place *ret,
+			    struct bf_err *err)
+{
+	bool mcuboot = bf_image_meta(run->wanted.image)->mcuboot;
+
+	return mcuboot ? place_mcuboot(run, seg, ret, err)
+		       : by_address(run, seg, seg->addr, ret, err);
+}
+
 enum bf_rc bf_place_segments(struct bf_run *run, const struct bf_segment *segs, size_t n,
 			     struct bf_place *ret, struct bf_err *err)
 {
@@ -393,17 +402,13 @@ enum bf_rc bf_place_segments(struct bf_run *run, const struct bf_segment *segs, 
 		*p = (struct bf_place){ .region = named };
 		if (named)
 			p->addr = named->addr + (segs[i].addr - segs[0].addr);
-		else if (mcuboot ? place_mcuboot(run, &segs[i], p, err)
-				 : by_address(run, &segs[i], segs[i].addr, p, err))
+		else if (place_one(run, &segs[i], p, err))
 			return err->rc;
-		if (check_place(&segs[i], p, err))
-			return err->rc;
-		if (mcuboot && check_container(run, p, err))
+		if (check_place(&segs[i], p, err) || (mcuboot && check_container(run, p, err)))
 			return err->rc;
 	}
 	if (mcuboot)
 		bf_wanted_place(run, true, ret[0].addr, ret[0].region->alt);
-
 	return BF_OK;
 }
 

@@ -50,7 +50,6 @@ const uint8_t *bf_todo_join(struct bf_todo *todo, const struct bf_segment *segs,
 }
 
 /* ==== a device with addresses ==== */
-
 /*
  * The plan for a device with addresses. Each segment has its place, and each place its erase units, which
  * are the pack's own sectors: nothing outside those that hold a byte of the image is ever erased.
@@ -199,9 +198,14 @@ static enum bf_rc compare_contents(struct segment_plan *p, struct bf_err *err)
 	return BF_OK;
 }
 
+/* Reading takes as long as writing: only where a part of the image is likely to be there. */
+static bool may_be_there(const struct bf_run *run)
+{
+	return run->journal.resumed || run->todo.compares || run->wanted.own;
+}
+
 static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 {
-	const struct bf_proto_ops *ops = p->run->session.proto->ops;
 	enum bf_rc rc = BF_OK;
 
 	if (p->run->job->dry_run)
@@ -209,11 +213,9 @@ static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 	/* Contents alone do not start such a pack: the end of its download, or its check, was missing. */
 	if (!bf_run_can(p->run, BF_CAP_ANY_ORDER) && !p->run->model.found_app)
 		return BF_OK;
-	if (bf_run_can(p->run, BF_CAP_HASH) && ops->loader->hash_units && !p->exact)
+	if (bf_can_hash_units(p->run) && !p->exact)
 		rc = compare_hashes(p, err);
-	else if (bf_run_can(p->run, BF_CAP_READ) && ops->loader->read &&
-		 (p->run->journal.resumed || p->run->todo.compares || p->run->wanted.own) &&
-		 p->region->access & BF_ACCESS_READ)
+	else if (bf_can_read(p->run) && p->region->access & BF_ACCESS_READ && may_be_there(p->run))
 		rc = compare_contents(p, err);
 	/* What lies in the first unit before the image is not known: it goes with it. */
 	if (!rc && p->n && p->units[0].start < p->addr)
@@ -578,8 +580,6 @@ enum bf_rc bf_todo_memory(struct bf_run *run, struct bf_err *err)
 
 /* ==== the phase ==== */
 
-/* What must be where, what is there already, and where the new firmware becomes valid. */
-
 bool bf_when_writing(const struct bf_run *run)
 {
 	return run->todo.n > 0;
@@ -606,12 +606,6 @@ bool bf_when_confirming(const struct bf_run *run)
 	return !run->todo.already_confirmed;
 }
 
-static bool slot_holds(const struct bf_run *run, const struct bf_slot *slot)
-{
-	return slot && run->wanted.digest_len && slot->digest_len == run->wanted.digest_len &&
-	       memcmp(slot->digest, run->wanted.digest, slot->digest_len) == 0;
-}
-
 static bool is_confirmed(const struct bf_run *run, const struct bf_slot *active)
 {
 	return !(active->flags & BF_SLOT_TRIAL) || !bf_run_can(run, BF_CAP_CONFIRM);
@@ -624,7 +618,7 @@ bool bf_when_changing(const struct bf_run *run)
 
 	if (run->journal.proven_later)
 		return false;
-	return !slot_holds(run, active) || run->session.ident.in_bootloader ||
+	return !bf_wanted_in(run, active) || run->session.ident.in_bootloader ||
 	       !is_confirmed(run, active);
 }
 
@@ -644,14 +638,14 @@ static void look_at_slots(struct bf_run *run)
 		bf_model_runs_already(&run->model, false, run->journal.verified_before);
 		return;
 	}
-	if (slot_holds(run, active) && !run->session.ident.in_bootloader) {
+	if (bf_wanted_in(run, active) && !run->session.ident.in_bootloader) {
 		todo->already_running = true;
 		todo->already_confirmed = is_confirmed(run, active);
 		/* Where it is not confirmed an interrupted run started it: what follows is that run's end. */
 		bf_model_runs_already(&run->model, todo->already_confirmed, BF_VERIFIED_DIGEST);
 		return;
 	}
-	todo->already_written = slot_holds(run, other) && (other->flags & BF_SLOT_BOOTABLE);
+	todo->already_written = bf_wanted_in(run, other) && (other->flags & BF_SLOT_BOOTABLE);
 }
 
 /* A device without addresses takes one stream, and puts it in place once. */
@@ -751,17 +745,11 @@ static bool plans_dry(struct bf_run *run)
 	return place;
 }
 
-enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
+static enum bf_rc list_items(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_todo *todo = &run->todo;
 
-	if (run->job->dry_run && !plans_dry(run))
-		return BF_OK;
-	if (run->usb_later && !run->job->dry_run && bf_check_usb(run, err))
-		return err->rc;
 	todo->bytes = bf_image_size(run->wanted.image);
-	set_whole(run);
-	look_at_slots(run);
 	if (todo->already_running || todo->already_written) {
 		todo->skipped = todo->bytes;
 	} else if (bf_run_can(run, BF_CAP_SINK)) {
@@ -772,7 +760,20 @@ enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
 	}
 	if (!todo->n && !todo->already_running)
 		todo->already_written = true;
-	bf_sum_skipped(run, todo->skipped);
+	return BF_OK;
+}
+
+enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
+{
+	if (run->job->dry_run && !plans_dry(run))
+		return BF_OK;
+	if (run->usb_later && !run->job->dry_run && bf_check_usb(run, err))
+		return err->rc;
+	set_whole(run);
+	look_at_slots(run);
+	if (list_items(run, err))
+		return err->rc;
+	bf_sum_skipped(run, run->todo.skipped);
 	show(run);
 	return BF_OK;
 }

@@ -10,7 +10,6 @@
 #include "preflight.h"
 
 /* ==== does it fit ==== */
-
 /* Does the image fit this pack: hardware, kind of image, size, way back, proof, dependencies. */
 
 /* The name of a product or a class; a revision such as "R3" or USB numbers alone name no hardware, and the product
@@ -257,7 +256,7 @@ bool bf_app_may_be_lost(const struct bf_run *run)
 static enum bf_rc check_way_back(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("way-back", BF_ALLOW_SINGLE_BANK);
-	bool two = bf_run_can(run, BF_CAP_DUAL_BANK);
+	bool two = bf_model_old_is_safe(&run->model);
 	bool backup = bf_run_can(run, BF_CAP_READ) && !run->job->allow[BF_ALLOW_NO_BACKUP];
 	bool empty = !bf_app_may_be_lost(run);
 
@@ -342,25 +341,31 @@ static bool hides_build(const struct bf_run *run)
 	return bf_version_cmp(&mine, &old) == 0;
 }
 
+static bool tells_what_runs(const struct bf_run *run)
+{
+	const struct bf_ident *ident = &run->session.ident;
+	const struct bf_slot *slot = bf_slot_active(ident, NULL);
+
+	if (slot && (slot->has_version || slot->digest_len))
+		return true;
+	return (ident->has_version || ident->version_text[0]) && !hides_build(run);
+}
+
 static enum bf_rc check_proof(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("proof", BF_ALLOW_NO_PROOF);
-	const struct bf_slot *slot = bf_slot_active(&run->session.ident, NULL);
-	bool tells = (slot && (slot->has_version || slot->digest_len)) ||
-		     ((run->session.ident.has_version || run->session.ident.version_text[0]) &&
-		      !hides_build(run));
 	bool image_tells = run->wanted.has_version || run->wanted.digest_len;
 	/* A dead pack cannot tell now, and a bootloader need not; once its firmware runs it is asked again. */
-	bool later = run->model.talking != BF_TALKING_APP;
+	bool pack_tells = tells_what_runs(run) || run->model.talking != BF_TALKING_APP;
 
 	snprintf(check.limit, sizeof(check.limit), "version or digest of what runs");
 	snprintf(check.got, sizeof(check.got), "%s",
-		 !image_tells     ? "the image has no version"
-		 : tells || later ? "told by the pack"
-				  : "not told by the pack");
-	if (bf_check_decide(run, &check, image_tells && (tells || later), BF_E_UNSUPPORTED, err))
+		 !image_tells ? "the image has no version"
+		 : pack_tells ? "told by the pack"
+			      : "not told by the pack");
+	if (bf_check_decide(run, &check, image_tells && pack_tells, BF_E_UNSUPPORTED, err))
 		return err->rc;
-	if (!image_tells || !(tells || later))
+	if (!image_tells || !pack_tells)
 		bf_model_no_proof(&run->model);
 	return BF_OK;
 }
@@ -392,7 +397,6 @@ enum bf_rc bf_ph_compatible(struct bf_run *run, struct bf_err *err)
 }
 
 /* ==== counter and version ==== */
-
 /* Security counter and version: refused before anything is changed, and foretold when a step is final. */
 
 /* What the pack told and nobody can compare may be higher than the image's. */

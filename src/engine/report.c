@@ -9,7 +9,6 @@
 #include "run.h"
 
 /* ==== causes and commands ==== */
-
 /*
  * What a failure leaves unsaid: likely causes, from what the line's own figures show first and from
  * experience after that, and always a next command. What the place of the failure said stays first.
@@ -204,9 +203,7 @@ void bf_advise(struct bf_run *run, struct bf_err *err)
 		rows[err->rc].next(run, err);
 }
 
-/* ==== figures ==== */
-
-/* Where the time went. */
+/* ==== where the time went ==== */
 
 static void subtract(struct bf_wire_stats *now, const struct bf_wire_stats *first)
 {
@@ -301,7 +298,6 @@ void bf_summary_show(struct bf_run *run)
 }
 
 /* ==== the end ==== */
-
 /* How the run ended, in the words of the promise: the pack's state first, the cause beside it. */
 
 #define NAME 80

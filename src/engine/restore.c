@@ -9,7 +9,6 @@
 #include "phases.h"
 
 /* ==== firmware ==== */
-
 /*
  * An archive back into the pack that it came from. It is read once, into memory; what was checked is what is
  * written. Firmware in it becomes an image because a trusted key signed it, or because the archive is sealed
@@ -145,7 +144,6 @@ enum bf_rc bf_ph_restore_match(struct bf_run *run, struct bf_err *err)
 }
 
 /* ==== configuration and calibration ==== */
-
 /*
  * The archive's configuration and calibration against what the pack holds: a region has its home where one of
  * the same kind, address and size is. What is the same already is not touched, so a run that was cut is ended
@@ -195,8 +193,7 @@ static enum bf_rc same_by_hash(const struct data *d, bool *ret_same)
 	struct bf_err unused;
 	enum bf_rc rc;
 
-	if (!bf_run_can(d->run, BF_CAP_HASH) || !d->run->session.proto->ops->loader->hash_units ||
-	    !n || n > UNITS_MAX || d->region->size % unit)
+	if (!bf_can_hash_units(d->run) || !n || n > UNITS_MAX || d->region->size % unit)
 		return BF_E_UNSUPPORTED;
 	got = calloc(n, sizeof(*got));
 	if (!got)
@@ -338,8 +335,7 @@ size_t bf_data_count(const struct bf_backup *b)
 
 bool bf_data_comparable(const struct bf_run *run)
 {
-	return bf_run_can(run, BF_CAP_READ) && run->session.proto->ops->loader->read &&
-	       !bf_run_can(run, BF_CAP_SINK);
+	return bf_can_read(run) && !bf_run_can(run, BF_CAP_SINK);
 }
 
 enum bf_rc bf_data_look(struct bf_run *run, const struct bf_backup *b, struct bf_data_look *ret,

@@ -5,7 +5,6 @@
 #include "phases.h"
 
 /* ==== configuration and calibration ==== */
-
 /*
  * Configuration and calibration stay as they were across an update. What new firmware wiped or replaced at its
  * start goes back from the backup before it is confirmed, proven by reading it again; the firmware then starts
@@ -23,7 +22,7 @@ static const struct bf_backup *reference(const struct bf_run *run)
 /* Where the memory is told by the loader alone, looking took the firmware down. */
 static enum bf_rc return_to_firmware(struct bf_run *run, struct bf_err *err)
 {
-	if (bf_run_can(run, BF_CAP_DUAL_BANK))
+	if (bf_model_old_is_safe(&run->model))
 		return BF_OK;
 	if (bf_run_ask(run, err))
 		return err->rc;
@@ -223,7 +222,6 @@ static void keep_in_loader(struct bf_run *run)
 }
 
 /* ==== firmware ==== */
-
 /*
  * Rollback after a failed start. A pack with two slots is told to revert and restarted; one on a test boot reverts
  * by a restart alone; one with a single slot gets its backup written back.

@@ -8,9 +8,7 @@
 
 #include "run.h"
 
-/* ==== what the user may learn ==== */
-
-/* What the user may learn while a job runs, at a pace that a person or a log can follow. */
+/* ==== what the user may learn, at a pace that a person or a log can follow ==== */
 
 #define PROGRESS_GAP BF_MS(100)
 #define ALIVE_GAP    BF_MS(900) /* never more than a second without a sign of life */
@@ -411,9 +409,7 @@ void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *
 	command_of(&job, job.kind, job.restore_from, err);
 }
 
-/* ==== safety checks ==== */
-
-/* One safety check: decided, shown, and where the user allowed it by name, recorded. */
+/* ==== one safety check: decided, shown, recorded ==== */
 
 struct bf_check bf_check(const char *name, int allow)
 {
@@ -463,9 +459,7 @@ enum bf_rc bf_check_decide(struct bf_run *run, struct bf_check *check, bool ok, 
 	return err->rc;
 }
 
-/* ==== what a wire can carry ==== */
-
-/* How many payload bytes a second a wire can carry: what a measured rate is compared with. */
+/* ==== what a wire can carry: payload bytes a second ==== */
 
 /* Bits on the wire for one data frame without stuffing bits, ISO 11898-1:
  * classic, 11-bit identifier: 47 + 64; FD with bit rate switch: about 30 at the nominal rate, and

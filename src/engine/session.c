@@ -12,7 +12,6 @@
 #include "phases.h"
 
 /* ==== erase units ==== */
-
 /*
  * Erase units. Nobody else divides an address by a unit: flash has sectors of several sizes, and a unit
  * is what contains the byte.
@@ -105,7 +104,6 @@ void bf_regions_limit(struct bf_run *run, struct bf_ident *ident)
 }
 
 /* ==== serial numbers ==== */
-
 /*
  * Whose backup is it? A serial number identifies a pack only where it is one: production lines flash packs before
  * it is programmed, and many bootloaders ship one number for all.
@@ -290,9 +288,17 @@ void bf_session_now(struct bf_run *run, const struct bf_ident *now)
 	run->session.now = *now;
 }
 
-/* ==== slots, versions, identity ==== */
+bool bf_can_read(const struct bf_run *run)
+{
+	return bf_run_can(run, BF_CAP_READ) && run->session.proto->ops->loader->read;
+}
 
-/* Who answers, what it runs, what it can do. */
+bool bf_can_hash_units(const struct bf_run *run)
+{
+	return bf_run_can(run, BF_CAP_HASH) && run->session.proto->ops->loader->hash_units;
+}
+
+/* ==== who answers, what it runs, what it can do ==== */
 
 static const struct bf_slot *slot_with(const struct bf_ident *ident, bool active,
 				       unsigned *ret_slot)
@@ -389,19 +395,15 @@ static bool same_version_as_before(const struct bf_run *run, const struct bf_ide
 static enum bf_match match(const struct bf_run *run, const struct bf_ident *ident)
 {
 	const struct bf_slot *active = bf_slot_active(ident, NULL);
+	bool tells_digest = active && active->digest_len;
 
-	if (run->wanted.digest_len && active && active->digest_len)
-		return active->digest_len == run->wanted.digest_len &&
-				       memcmp(active->digest, run->wanted.digest,
-					      active->digest_len) == 0
-			       ? BF_MATCH_YES
-			       : BF_MATCH_NO;
+	if (tells_digest && run->wanted.digest_len)
+		return bf_wanted_in(run, active) ? BF_MATCH_YES : BF_MATCH_NO;
 	/* Written over itself: only what was verified in the only place can be running. */
 	if (bf_version_proves(run, ident))
 		return BF_MATCH_YES;
-	if (active && active->digest_len)
-		return BF_MATCH_NO;
-	if (ident->has_version && run->wanted.has_version && !ident->version_short)
+	if (tells_digest ||
+	    (ident->has_version && run->wanted.has_version && !ident->version_short))
 		return BF_MATCH_NO;
 	return same_version_as_before(run, ident) ? BF_MATCH_NO : BF_MATCH_UNTOLD;
 }
@@ -492,8 +494,6 @@ enum bf_rc bf_run_ready(struct bf_run *run, struct bf_err *err)
 
 /* ==== entering ==== */
 
-/* Who answers the pack's challenge, and entering the state in which it can be written. */
-
 #define ENTRIES 2 /* more, into a loader that was left again before it had told its memory */
 
 enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
@@ -529,7 +529,7 @@ static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
 /* What is told of the memory while firmware runs can be written while firmware runs. */
 static bool writes_beside(const struct bf_run *run)
 {
-	return run->session.ident.n_regions && bf_run_can(run, BF_CAP_DUAL_BANK);
+	return run->session.ident.n_regions && bf_model_old_is_safe(&run->model);
 }
 
 enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)

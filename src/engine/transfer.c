@@ -5,7 +5,6 @@
 #include "phases.h"
 
 /* ==== reading and hashing ==== */
-
 /*
  * Reading and hashing of the pack's memory. Neither changes anything; what fails is asked again in smaller
  * steps.
@@ -150,9 +149,7 @@ enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint3
 		       err);
 }
 
-/* ==== erasing ==== */
-
-/* Erasing: in steps, so that progress can be told; never repeated without looking first. */
+/* ==== erasing: in steps, so that progress can be told ==== */
 
 #define STEP 65536u /* bytes at once, in whole units */
 
@@ -236,7 +233,6 @@ enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err)
 }
 
 /* ==== the pace ==== */
-
 /*
  * What the device's flash costs against what the wire carries meanwhile, learned from what each piece took.
  * A device with two buffers writes one piece while the next comes in, so a step takes the longer of
@@ -306,7 +302,6 @@ struct bf_pace bf_pace_now(const struct bf_pacer *p)
 }
 
 /* ==== one item ==== */
-
 /*
  * Moves one item: pieces in flight up to the device's window, what comes next by what the device says,
  * failures by the class of the request. A piece borrows the image's bytes, so the next one is ready the
@@ -665,9 +660,7 @@ enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t
 		       err);
 }
 
-/* ==== the phase ==== */
-
-/* The phase that erases and writes. Everything before it is reversible by doing nothing. */
+/* ==== the phase that erases and writes ==== */
 
 static enum bf_rc move_one(struct bf_run *run, size_t i, uint64_t *done, struct bf_err *err)
 {

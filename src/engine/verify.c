@@ -62,8 +62,7 @@ static enum bf_rc by_memory(struct bf_run *run, int64_t moved, const struct bf_r
 			rc = by_hash(run, &segments[i], addr, err);
 		if (rc == BF_E_NAK) /* promised and not kept: another way may do */
 			rc = BF_E_UNSUPPORTED;
-		if (rc == BF_E_UNSUPPORTED && region && bf_run_can(run, BF_CAP_READ) &&
-		    run->session.proto->ops->loader->read) {
+		if (rc == BF_E_UNSUPPORTED && region && bf_can_read(run)) {
 			*ret_how = BF_VERIFIED_READ;
 			rc = by_reading(run, region, &segments[i], addr, err);
 		}
@@ -128,8 +127,7 @@ void bf_verify_stream(struct bf_run *run)
 	struct bf_err none;
 
 	bf_err_init(&none);
-	if (!seg || run->model.verified || !bf_run_can(run, BF_CAP_SINK) ||
-	    !bf_run_can(run, BF_CAP_READ) || !run->session.proto->ops->loader->read ||
+	if (!seg || run->model.verified || !bf_run_can(run, BF_CAP_SINK) || !bf_can_read(run) ||
 	    bf_place_stream(run, seg, &home, &none) || !home ||
 	    run->session.proto->ops->connect(run->session.proto, BF_ENTRY_READ, &none) ||
 	    by_reading(run, home, seg, home->addr, &none))
@@ -181,8 +179,22 @@ static bool by_digest(const struct bf_run *run, bool *ret_same)
 
 	if (!active || !active->digest_len || active->digest_len != run->wanted.digest_len)
 		return false;
-	*ret_same = memcmp(active->digest, run->wanted.digest, active->digest_len) == 0;
+	*ret_same = bf_wanted_in(run, active);
 	return true;
+}
+
+/* Of a device without addresses. The setting that is written need not be the one that runs. */
+static enum bf_rc running_stream(struct bf_run *run, const struct bf_segment *seg,
+				 const struct bf_region **ret, struct bf_err *err)
+{
+	if (bf_place_stream(run, seg, ret, err))
+		return err->rc;
+	if (run->session.ident.n_regions > 1)
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "this pack has %zu alternate settings, and does not say "
+			       "which of them runs",
+			       run->session.ident.n_regions);
+	return BF_OK;
 }
 
 /* Where the running image lies, as the image's own addresses would have it: in the active slot, or where this
@@ -203,14 +215,8 @@ static enum bf_rc find_running(struct bf_run *run, int64_t *ret_moved,
 	if (bf_slot_active(&run->session.ident, &slot))
 		region = bf_region_of_slot(&run->session.ident, slot);
 	if (!region && bf_run_can(run, BF_CAP_SINK)) {
-		if (bf_place_stream(run, &segments[0], &region, err))
+		if (running_stream(run, &segments[0], &region, err))
 			return err->rc;
-		/* The one that is written need not be the one that runs. */
-		if (run->session.ident.n_regions > 1)
-			return bf_fail(err, BF_E_UNSUPPORTED,
-				       "this pack has %zu alternate settings, and does not say "
-				       "which of them runs",
-				       run->session.ident.n_regions);
 		*ret_stream = region;
 	}
 	if (region)

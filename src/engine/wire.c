@@ -17,7 +17,6 @@
 #include "phases.h"
 
 /* ==== diagnosis ==== */
-
 /* probe --doctor: what stands in the way on this computer. Each driver knows its own kind of interface. */
 
 struct doctor {
@@ -74,7 +73,6 @@ enum bf_rc bf_ph_doctor(struct bf_run *run, struct bf_err *err)
 }
 
 /* ==== the lock ==== */
-
 /*
  * One run at a time for an interface. The lock is flock(2) on a file in the runtime folder, so
  * that it goes with the process; the text in the file only names the holder to people.
@@ -271,7 +269,6 @@ void bf_ph_unlock(struct bf_run *run)
 }
 
 /* ==== opening and closing ==== */
-
 /* The wire: opened with the profile's settings, described to the user, closed with its figures shown. */
 
 static void describe_stream(struct bf_run *run, char *dst, size_t cap)
@@ -449,7 +446,6 @@ enum bf_rc bf_ph_candidates(struct bf_run *run, struct bf_err *err)
 }
 
 /* ==== test messages ==== */
-
 /* Small exchanges in a row: how many are lost, how long an answer takes, and whether that is more than before. */
 
 #define SIGMAS    3.0 /* one good line in a thousand is called worse than it was */
@@ -571,7 +567,6 @@ static void show_linktest(struct bf_run *run, const struct bf_linktest *t)
 }
 
 /* ==== the rate ==== */
-
 /* The fastest rate that works: agreed by going up the ladder and testing, left again at the end. */
 
 #define PINGS  16 /* in a row, none lost that was not lost before: then a rate is trusted */

@@ -530,9 +530,9 @@ static const struct {
 						  BF_CAP_RESUME | BF_CAP_ANY_ORDER },
 	[PACK_SINGLE] = { &single_ops, BF_CAP_READ | BF_CAP_ERASE | BF_CAP_ANY_ORDER },
 	[PACK_SINK] = { &sink_ops, BF_CAP_SINK },
-	[PACK_STEERED] = { &steered_ops, BF_CAP_SINK | BF_CAP_STEERED | BF_CAP_TRIAL |
-						 BF_CAP_CONFIRM | BF_CAP_REVERT | BF_CAP_DUAL_BANK |
-						 BF_CAP_MCUBOOT | BF_CAP_RESUME },
+	[PACK_STEERED] = { &steered_ops, BF_CAP_SINK | BF_CAP_TRIAL | BF_CAP_CONFIRM |
+						 BF_CAP_REVERT | BF_CAP_DUAL_BANK | BF_CAP_MCUBOOT |
+						 BF_CAP_RESUME },
 };
 
 static enum bf_rc p_open(const struct bf_proto_env *env, struct bf_proto **ret, struct bf_err *err)

@@ -356,6 +356,7 @@ static void a_cause_that_is_no_longer_told_is_not_over(void **state)
 	run->clock = run->time.outer = clock;
 	run->time.deadline = BF_NEVER;
 	run->session.ident.caps = BF_CAP_DUAL_BANK;
+	run->model.survives.image = BF_KNOWN_YES;
 	bf_clock_hold(clock);
 	assert_true(bf_clock_until(clock, BF_SEC(10)));
 	assert_int_equal(bf_conditions_watch(run, &err), BF_OK);
