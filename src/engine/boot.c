@@ -278,6 +278,11 @@ enum bf_rc bf_run_restart(struct bf_run *run, struct bf_err *err)
 		       err);
 }
 
+void bf_boot_owes_restart(struct bf_run *run, bool owes)
+{
+	run->boot.owes_restart = owes;
+}
+
 enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
 {
 	enum bf_rc rc;

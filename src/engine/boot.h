@@ -10,10 +10,12 @@ struct bf_run;
 struct bf_boot {
 	bool silent;              /* after the restart it could not be asked; only with no_proof */
 	uint64_t proven_reopened; /* forgotten sessions, when the new firmware was proven to run */
+	bool owes_restart; /* once confirmed: configuration was put back while it ran on trial */
 };
 
 /* The old firmware is back unasked: why, as far as restarts tell. */
 void bf_name_loop(const struct bf_run *run, struct bf_err *err);
+void bf_boot_owes_restart(struct bf_run *run, bool owes);
 /* One rule decided, shown and recorded. */
 enum bf_rc bf_self_test_decide(struct bf_run *run, struct bf_check *check, bool ok,
 			       struct bf_err *err);

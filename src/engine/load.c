@@ -122,6 +122,11 @@ void bf_wanted_place(struct bf_run *run, bool known, uint32_t addr, unsigned alt
 	run->wanted.place_alt = alt;
 }
 
+void bf_wanted_usb_later(struct bf_run *run, bool later)
+{
+	run->wanted.usb_later = later;
+}
+
 bool bf_wanted_in(const struct bf_run *run, const struct bf_slot *slot)
 {
 	const struct bf_wanted *w = &run->wanted;

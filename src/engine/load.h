@@ -25,6 +25,7 @@ struct bf_wanted {
 	bool has_place;
 	uint32_t place_addr;
 	unsigned place_alt;
+	bool usb_later; /* its USB numbers are not the application's: the bootloader is asked */
 };
 
 /* In place of the image before; version and digest are what it says of itself. */
@@ -36,6 +37,7 @@ void bf_wanted_told(struct bf_run *run, const struct bf_version *version, const 
 void bf_wanted_place(struct bf_run *run, bool known, uint32_t addr, unsigned alt);
 /* Version and digest from the image. */
 void bf_run_target(struct bf_run *run);
+void bf_wanted_usb_later(struct bf_run *run, bool later);
 /* By the digest that the pack tells of it. */
 bool bf_wanted_in(const struct bf_run *run, const struct bf_slot *slot);
 void bf_given_done(struct bf_run *run);

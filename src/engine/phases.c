@@ -269,18 +269,18 @@ static void guard_computer(struct bf_run *run)
 	struct bf_power power;
 	char why_not[160];
 
-	if (run->guarded || run->job->kind == BF_JOB_BACKUP || run->clock != run->time.outer ||
+	if (run->host.guarded || run->job->kind == BF_JOB_BACKUP || run->clock != run->time.outer ||
 	    !run->ports->stay_awake)
 		return;
-	run->guarded = true;
+	run->host.guarded = true;
 	run->ports->power(&power);
 	if (power.on_battery && power.percent >= 0 && power.percent < BATTERY_LOW)
 		bf_say(run, BF_EV_WARNING,
 		       "This computer runs on its battery, which is at %d %%: connect its charger.",
 		       power.percent);
-	run->awake = run->ports->stay_awake("writing firmware into a battery pack", why_not,
-					    sizeof(why_not));
-	if (!run->awake && *why_not)
+	run->host.awake = run->ports->stay_awake("writing firmware into a battery pack", why_not,
+						 sizeof(why_not));
+	if (!run->host.awake && *why_not)
 		bf_say(run, BF_EV_NOTICE, "Nothing keeps this computer from going to sleep (%s).",
 		       why_not);
 }
@@ -369,8 +369,8 @@ enum bf_rc bf_phases_run(struct bf_run *run, const struct bf_phase *rows, size_t
 
 static void done(struct bf_run *run)
 {
-	if (run->awake)
-		run->ports->may_sleep(run->awake);
+	if (run->host.awake)
+		run->ports->may_sleep(run->host.awake);
 	bf_todo_done(&run->todo);
 	bf_given_done(run);
 	bf_session_done(run);

@@ -767,7 +767,7 @@ enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
 {
 	if (run->job->dry_run && !plans_dry(run))
 		return BF_OK;
-	if (run->usb_later && !run->job->dry_run && bf_check_usb(run, err))
+	if (run->wanted.usb_later && !run->job->dry_run && bf_check_usb(run, err))
 		return err->rc;
 	set_whole(run);
 	look_at_slots(run);

@@ -149,8 +149,8 @@ enum bf_rc bf_check_usb(struct bf_run *run, struct bf_err *err)
 	fits = numbers_fit(file, device.vid, device.pid) || profile_fits(&run->given.profile, file);
 	snprintf(check.got, sizeof(check.got), "%04x:%04x", device.vid, device.pid);
 	snprintf(check.limit, sizeof(check.limit), "%04x:%04x", file.vid, file.pid);
-	run->usb_later = !fits && !run->usb_later && decides_later(run);
-	if (!run->usb_later)
+	bf_wanted_usb_later(run, !fits && !run->wanted.usb_later && decides_later(run));
+	if (!run->wanted.usb_later)
 		return bf_check_decide(run, &check, fits, BF_E_INCOMPATIBLE, err);
 	snprintf(check.got, sizeof(check.got), "%04x:%04x; its bootloader is asked next",
 		 device.vid, device.pid);

@@ -129,8 +129,8 @@ static enum bf_rc keep(struct bf_run *run, const struct bf_backup *r, struct bf_
 	if (put_back(run, r, &l, err))
 		return err->rc;
 	/* A restart would end a trial: that one waits until the firmware is confirmed. */
-	run->owes_restart = on_trial(run);
-	return run->owes_restart ? BF_OK : start_again(run, r, err);
+	bf_boot_owes_restart(run, on_trial(run));
+	return run->boot.owes_restart ? BF_OK : start_again(run, r, err);
 }
 
 /* A run that found the new firmware started already has read nothing itself. */
@@ -161,7 +161,7 @@ enum bf_rc bf_ph_keep(struct bf_run *run, struct bf_err *err)
 
 bool bf_when_settling(const struct bf_run *run)
 {
-	return run->owes_restart;
+	return run->boot.owes_restart;
 }
 
 enum bf_rc bf_ph_settle(struct bf_run *run, struct bf_err *err)

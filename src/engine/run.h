@@ -61,25 +61,26 @@ struct bf_told {
 	struct bf_summary sum;
 };
 
+/* The computer that bmsflash runs on. writer: phases.c */
+struct bf_host {
+	bool guarded;           /* it was told to stay awake, as far as it can be */
+	struct bf_awake *awake; /* NULL: it may sleep */
+};
+
 struct bf_run {
 	/* writer: phases.c */
 	const struct bf_job *job;
 	const struct bf_ports *ports;
 	const struct bf_log *log;
 	const struct bf_events *events;
-	bool dry_ended;         /* a dry run came to the first phase that writes */
-	bool guarded;           /* the computer was told to stay awake, as far as it can be */
-	struct bf_awake *awake; /* NULL: it may sleep */
+	bool dry_ended; /* a dry run came to the first phase that writes */
 	/* writer: run.c */
 	struct bf_clock *clock; /* the wire's once there is one */
-	/* writer: preflight.c */
-	bool usb_later; /* the file's USB numbers are not the application's: the bootloader is asked */
-	/* writer: rollback.c */
-	bool owes_restart; /* once confirmed: configuration was put back while it ran on trial */
 	/* writer: record.c */
 	size_t record_lines; /* verify --record: whole ones */
 
 	/* Each of these names its writer. */
+	struct bf_host host;
 	struct bf_run_time time;
 	struct bf_given given;
 	struct bf_wanted wanted;

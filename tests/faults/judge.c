@@ -35,6 +35,7 @@ static void judge_words(struct court *c)
 {
 	const struct bf_outcome *out = &c->world.out;
 	const struct bf_err *err = &out->err;
+	bool told = err->next[0] || err->todo[0]; /* a command, or a step in prose */
 
 	if (!out->sentence[0])
 		judge_wrong(c, "no last line");
@@ -43,11 +44,11 @@ static void judge_words(struct court *c)
 	if (out->rc == BF_E_INTERNAL || out->rc == BF_E_USAGE)
 		judge_wrong(c, "ended as '%s': %s", bf_rc_info(out->rc)->name, err->cause);
 	/* Who stopped the run needs not be told why it stopped. */
-	if (!err->cause[0] || !err->next[0] || !(err->n_likely || out->rc == BF_E_INTERRUPTED))
+	if (!err->cause[0] || !told || !(err->n_likely || out->rc == BF_E_INTERRUPTED))
 		judge_wrong(c, "'%s' without %s: %s", bf_rc_info(out->rc)->name,
-			    !err->cause[0]  ? "a cause"
-			    : !err->next[0] ? "a next step"
-					    : "a likely cause",
+			    !err->cause[0] ? "a cause"
+			    : !told        ? "a next step"
+					   : "a likely cause",
 			    err->cause);
 }
 

@@ -209,7 +209,7 @@ static void numbers_of_a_file_fit_the_application_or_its_bootloader(void **state
 	init(&f, true);
 	load_with_suffix(&f, 0x0483, 0xDF11);
 	assert_int_equal(bf_check_usb(&f.run, &f.err), BF_OK);
-	assert_true(f.run.usb_later); /* asked again in the bootloader */
+	assert_true(f.run.wanted.usb_later); /* asked again in the bootloader */
 	usb_device.pid = 0xDF11;
 	f.run.session.now.in_bootloader = true;
 	expect(&f, bf_check_usb(&f.run, &f.err), BF_OK, "usb-id=unknown usb-id=pass");
