@@ -6,6 +6,7 @@
 #include "sim/inverter.h"
 #include "sim/smp/smp.h"
 #include "sim/uds/uds_model.h"
+#include "sim/xmodem/unit.h"
 
 static bf_time sooner(bf_time a, bf_time b)
 {
@@ -142,6 +143,8 @@ void bf_bus_node_run(struct bf_bus_node *n, bf_time now)
 
 static const struct bf_bytes_ops *bytes_ops(const struct bf_sim_opts *opts)
 {
+	if (opts->protocol == BF_SIM_XMODEM)
+		return &bf_unit_bytes;
 	return opts->protocol == BF_SIM_SMP ? &bf_smp_bytes : NULL;
 }
 

@@ -57,6 +57,8 @@ static const struct choice models[] = {
 	{ "recovery", BF_SIM_SMP_RECOVERY },
 	{ "app", BF_SIM_SMP_APP },
 	{ "both", BF_SIM_SMP_BOTH },
+	{ "jk", BF_SIM_JK },
+	{ "jk202", BF_SIM_JK202 },
 	{ NULL, 0 },
 };
 static const struct choice duplexes[] = { { "half", 0 }, { "full", 1 }, { NULL, 0 } };
@@ -82,6 +84,11 @@ static const struct choice swaps[] = {
 	{ "ram", BF_SIM_SWAP_RAM },
 	{ "single", BF_SIM_SWAP_SINGLE },
 	{ "unknown", BF_SIM_SWAP_UNKNOWN },
+	{ NULL, 0 },
+};
+static const struct choice aftercuts[] = {
+	{ "dead", BF_SIM_AFTERCUT_DEAD },
+	{ "loader", BF_SIM_AFTERCUT_LOADER },
 	{ NULL, 0 },
 };
 static const struct choice pendings[] = {
@@ -145,8 +152,8 @@ static const struct choice habits[] = {
 	{ NULL, 0 },
 };
 static const struct choice protocols[] = {
-	{ "uds", BF_SIM_UDS }, { "dfu", BF_SIM_DFU }, { "dfuse", BF_SIM_DFUSE },
-	{ "smp", BF_SIM_SMP }, { NULL, 0 },
+	{ "uds", BF_SIM_UDS }, { "dfu", BF_SIM_DFU },       { "dfuse", BF_SIM_DFUSE },
+	{ "smp", BF_SIM_SMP }, { "xmodem", BF_SIM_XMODEM }, { NULL, 0 },
 };
 static const struct choice pass_fail[] = { { "pass", 0 }, { "fail", 1 }, { NULL, 0 } };
 static const struct choice crashes[] = {
@@ -229,11 +236,11 @@ static const struct choice quirks[] = {
 static const struct row rows[] = {
 	{ { "model", "ours|standard|hostile|zhidou|nxp|vw|volvo|tesla|geehy|kline|"
 	    "stm32app|tinyusb|dapboot|zephyr|zephyr-next|mcuboot|maple|"
-	    "cherryusb|st-rom|stm32f4|gd32|opencm3|recovery|app|both",
+	    "cherryusb|st-rom|stm32f4|gd32|opencm3|recovery|app|both|jk|jk202",
 	    "whose habits the device has; from stm32app on it decides what is spoken: USB devices, then SMP in the "
-	    "bootloader (recovery), in the firmware or in both" },
+	    "bootloader (recovery), in the firmware or in both, then units that makers ship" },
 	  CHOICE, FIELD(model), 0, 0, models },
-	{ { "protocol", "uds|dfu|dfuse|smp", "what the loader speaks" },
+	{ { "protocol", "uds|dfu|dfuse|smp|xmodem", "what the loader speaks" },
 	  CHOICE, FIELD(protocol), 0, 0, protocols },
 	{ { "link", "can|canfd|rs485|usb", "the wire" }, CHOICE, FIELD(link), 0, 0, links },
 	{ { "rate", "N", "default rate of the line, bit/s" }, NUMBER, FIELD(rate), 1200, 10e6, NULL },
@@ -313,6 +320,12 @@ static const struct row rows[] = {
 	{ { "smp", "direct|small|noise|noparams|noinfo|noboot|noconfirm|nosha|noslots",
 	    "SMP: how the server was built; may be given again" },
 	  BITS, FIELD(smp), 0, 0, smp_builds },
+	{ { "aftercut", "dead|loader",
+	    "JK: a unit that lost its power in an update starts half an image, or is in its bootloader again" },
+	  CHOICE, FIELD(aftercut), 0, 0, aftercuts },
+	{ { "deaf", "MS", "JK: hears nothing for so long after an answer; by itself 20 to 380 ms, by seed" },
+	  NUMBER, FIELD(deaf_ms), 0, 60000, NULL },
+	{ { "alarms", "N", "JK: the word of alarms" }, NUMBER, FIELD(alarms), 0, 4294967295.0, NULL },
 	{ { "turnaround", "US", "time before an answer, us" },
 	  NUMBER, FIELD(turnaround_us), 0, 1e6, NULL },
 	{ { "flash", "real|instant", "flash times" }, CHOICE, FIELD(flash_instant), 0, 0, flash_speed },
@@ -367,6 +380,7 @@ void bf_sim_opts_default(struct bf_sim_opts *ret)
 		.seed = 1,
 		.turnaround_us = 1000,
 		.block = BF_SIM_BLOCK_MODEL,
+		.deaf_ms = BF_SIM_DEAF_MODEL,
 	};
 }
 
@@ -516,6 +530,28 @@ static bool is_smp_model(enum bf_sim_model model)
 	return model == BF_SIM_SMP_RECOVERY || model == BF_SIM_SMP_APP || model == BF_SIM_SMP_BOTH;
 }
 
+static bool is_unit(enum bf_sim_model model)
+{
+	return model == BF_SIM_JK || model == BF_SIM_JK202;
+}
+
+bool bf_sim_opts_mark_stays(const struct bf_sim_opts *opts)
+{
+	return opts->aftercut ? opts->aftercut == BF_SIM_AFTERCUT_LOADER : opts->model == BF_SIM_JK;
+}
+
+/* What makes a unit of that maker's out of the pack that nobody asked for. */
+static void default_unit(struct bf_sim_opts *opts)
+{
+	struct bf_sim_opts plain;
+
+	bf_sim_opts_default(&plain);
+	if (strcmp(opts->version, plain.version) == 0)
+		snprintf(opts->version, sizeof(opts->version), "15.41");
+	if (strcmp(opts->class_name, plain.class_name) == 0)
+		snprintf(opts->class_name, sizeof(opts->class_name), "JK_PB2A16S20P");
+}
+
 enum bf_sim_app bf_sim_opts_app(const struct bf_sim_opts *opts)
 {
 	return opts->app ? opts->app : BF_SIM_APP_NONE;
@@ -585,8 +621,16 @@ enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct 
 		opts->model = BF_SIM_SMP_BOTH;
 	if (opts->swap == BF_SIM_SWAP_SINGLE)
 		opts->quirks |= BF_QUIRK_SINGLEBANK;
-	/* DFU is a protocol of USB alone, SMP one of serial lines. */
-	if (opts->protocol == BF_SIM_SMP)
+	if (is_unit(opts->model))
+		opts->protocol = BF_SIM_XMODEM;
+	else if (opts->protocol == BF_SIM_XMODEM)
+		opts->model = BF_SIM_JK;
+	if (opts->protocol == BF_SIM_XMODEM) {
+		opts->quirks |= BF_QUIRK_SINGLEBANK;
+		default_unit(opts);
+	}
+	/* DFU is a protocol of USB alone, SMP and XMODEM are those of serial lines. */
+	if (opts->protocol == BF_SIM_SMP || opts->protocol == BF_SIM_XMODEM)
 		opts->link = BF_SIM_RS485;
 	else if (opts->protocol != BF_SIM_UDS)
 		opts->link = BF_SIM_USB;

@@ -8,7 +8,7 @@
 #include "bmsflash/err.h"
 
 enum bf_sim_link { BF_SIM_CAN, BF_SIM_CANFD, BF_SIM_RS485, BF_SIM_USB };
-enum bf_sim_protocol { BF_SIM_UDS, BF_SIM_DFU, BF_SIM_DFUSE, BF_SIM_SMP };
+enum bf_sim_protocol { BF_SIM_UDS, BF_SIM_DFU, BF_SIM_DFUSE, BF_SIM_SMP, BF_SIM_XMODEM };
 enum bf_sim_wipe {
 	BF_SIM_WIPE_NEVER,
 	BF_SIM_WIPE_BLANK,    /* new firmware erases the configuration at its first start */
@@ -46,6 +46,9 @@ enum bf_sim_model {
 	BF_SIM_SMP_RECOVERY, /* MCUboot's serial recovery */
 	BF_SIM_SMP_APP,      /* the firmware */
 	BF_SIM_SMP_BOTH,
+	/* xmodem: units as makers ship them */
+	BF_SIM_JK,
+	BF_SIM_JK202, /* ... with an older bootloader */
 };
 #define BF_SIM_DFU_FIRST BF_SIM_STM32APP
 #define BF_SIM_DFU_COUNT (BF_SIM_OPENCM3 - BF_SIM_DFU_FIRST + 1)
@@ -92,6 +95,8 @@ enum bf_sim_swap {
 	BF_SIM_SWAP_SINGLE,    /* one slot */
 	BF_SIM_SWAP_UNKNOWN,   /* moves, and does not say so */
 };
+/* JK: what a unit does that lost its power in an update. */
+enum bf_sim_aftercut { BF_SIM_AFTERCUT_MODEL, BF_SIM_AFTERCUT_DEAD, BF_SIM_AFTERCUT_LOADER };
 enum bf_sim_pending { BF_SIM_PENDING_NONE, BF_SIM_PENDING_TEST, BF_SIM_PENDING_PERM };
 enum bf_sim_smp { /* bits: builds of the SMP server that can less or do it otherwise */
 		  BF_SMP_DIRECT = 1, /* recovery: image numbers name slots */
@@ -168,6 +173,7 @@ struct bf_sim_change {
 };
 #define BF_SIM_CHANGES     16
 #define BF_SIM_BLOCK_MODEL 0xFFFFu
+#define BF_SIM_DEAF_MODEL  0xFFFFu
 
 struct bf_sim_opts {
 	enum bf_sim_model model;
@@ -225,6 +231,9 @@ struct bf_sim_opts {
 	unsigned smp;    /* bits of enum bf_sim_smp */
 	bool smp_raw;    /* packets without console framing */
 	uint16_t smp_buffers, smp_buffer_size; /* 0: the model's */
+	enum bf_sim_aftercut aftercut;
+	uint16_t deaf_ms; /* after each answer; BF_SIM_DEAF_MODEL: the model's */
+	uint32_t alarms;
 	bool has_trust;
 	uint8_t trust[32]; /* one more Ed25519 key that the pack's loader trusts */
 };
@@ -244,6 +253,8 @@ bool bf_sim_model_is_dfu(enum bf_sim_model model);
 enum bf_sim_app bf_sim_opts_app(const struct bf_sim_opts *opts);
 /* The bootloader, or the firmware, speaks SMP. */
 bool bf_sim_opts_smp(const struct bf_sim_opts *opts, bool firmware);
+/* JK: the mark that leads into the bootloader survives a loss of power. */
+bool bf_sim_opts_mark_stays(const struct bf_sim_opts *opts);
 /* Serial recovery is entered at the pack's start number `starts`, counted from 0. */
 bool bf_sim_opts_held(const struct bf_sim_opts *opts, unsigned starts);
 

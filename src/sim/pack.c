@@ -9,6 +9,7 @@
 #include "sim/builtin.h"
 #include "sim/dfu/dfu_device.h"
 #include "sim/uuid.h"
+#include "sim/xmodem/unit.h"
 
 #define BOOT_US        BF_MS(120) /* clocks, RAM check, driver set-up of the firmware */
 #define CRASH_AFTER_US BF_MS(400)
@@ -82,13 +83,16 @@ static void fill_regions(struct bf_pack *p)
 
 static enum bf_rc make_as_factory(struct bf_pack *p, struct bf_err *err)
 {
-	enum bf_rc rc = put_builtin(p, BF_ADDR_SLOT0, p->opts.version, err);
+	bool unit = p->opts.protocol == BF_SIM_XMODEM;
+	enum bf_rc rc = unit ? BF_OK : put_builtin(p, BF_ADDR_SLOT0, p->opts.version, err);
 
-	if (!rc)
+	if (!rc && !unit)
 		rc = put_builtin(p, BF_ADDR_SLOT1, p->opts.slot1, err);
 	fill_regions(p);
 	if (bf_pack_is_plain(p) && !bf_flash_blank(&p->flash, BF_ADDR_SLOT0, BF_FLASH_WORD))
 		bf_flash_preload(&p->flash, BF_ADDR_VALID, bf_valid_mark, sizeof(bf_valid_mark));
+	if (unit)
+		bf_unit_preload(p);
 	if (p->opts.link == BF_SIM_USB)
 		bf_dfu_device_preload(p);
 	if (!rc && bf_pack_images(p) > 1)
@@ -192,7 +196,7 @@ void bf_pack_power(struct bf_pack *pack, bool on, bf_time now)
 	pack->flash.dead = false;
 	pack->power_at = BF_NEVER;
 	pack->starts_since_power = 0;
-	pack->stay_in_loader = false;
+	pack->stay_in_loader = pack->armed = false;
 	start(pack, BF_PACK_BY_POWER, now);
 }
 
@@ -262,6 +266,10 @@ static void start_firmware(struct bf_pack *p, bf_time now)
 /* A restart that was asked for needs no second chance: whoever asked knows how to ask for the loader. */
 static void become_ready(struct bf_pack *p)
 {
+	if (p->hung) { /* only power or a reset gets it out of there */
+		p->ready_at = BF_NEVER;
+		return;
+	}
 	if (!p->runs) {
 		p->mode = BF_PACK_LOADER;
 		return;

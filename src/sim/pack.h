@@ -190,6 +190,7 @@ struct bf_pack_kept {
 	bool locked_out;         /* too many wrong keys */
 	bool loader_touched;     /* somebody erased or wrote where the pack's own loader is */
 	uint32_t loader_crc;     /* of what it was before */
+	bool torn;               /* an update was begun that nobody ended (units of makers) */
 };
 struct bf_pack_kept *bf_pack_kept(struct bf_pack *pack);
 

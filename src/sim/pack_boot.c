@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
+#include "sim/xmodem/unit.h"
 
 /* The wish cannot be granted: forget it, or every start would look at it again. MCUboot also takes the image away. */
 static void drop_wish(struct bf_pack *p, unsigned image)
@@ -232,7 +233,11 @@ void bf_pack_boot(struct bf_pack *pack)
 		!single && pack->opts.swap != BF_SIM_SWAP_XIP && pack->opts.swap != BF_SIM_SWAP_RAM;
 	const struct bf_mimage *m;
 
-	pack->runs = pack->trial = false;
+	pack->runs = pack->trial = pack->hung = false;
+	if (pack->opts.protocol == BF_SIM_XMODEM) {
+		bf_unit_boot(pack);
+		return;
+	}
 	if (bf_pack_is_plain(pack)) {
 		boot_by_mark(pack);
 		return;

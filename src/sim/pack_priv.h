@@ -43,6 +43,8 @@ struct bf_pack {
 	bool runs, trial, confirmed_now;
 	unsigned active; /* the slot that runs: 1 only where images are not swapped */
 	bool fresh;      /* as the factory made it, never started */
+	bool armed;      /* a unit's firmware has asked for its bootloader; lost with the power */
+	bool hung;       /* what was started is no firmware */
 	bool raw;        /* what runs was started by its vector table alone */
 	const struct bf_pack_watch *watch;
 	bool rewritten; /* one bank: other firmware was written since the last start */

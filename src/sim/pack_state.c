@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state file: 8 bytes "BMSPACK1", u32 counter, 10 bytes fingerprint, u8 flags (1: locked out, 2: the loader
- * was touched, and the u32 CRC-32 that it had before follows); then for every page that is not erased u16 number
+ * The state file: 8 bytes "BMSPACK1", u32 counter, 10 bytes fingerprint, u8 flags (1: locked out, 4: an update
+ * was not ended, 2: the loader was touched, and the u32 CRC-32 that it had before follows); then for every page that is not erased u16 number
  * and its bytes; then u16 FFFF and u32 CRC-32 of all before. LE.
  */
 #include "sim/pack_priv.h"
@@ -38,7 +38,8 @@ enum bf_rc bf_pack_save(const struct bf_pack *pack, struct bf_err *err)
 	bf_out_bytes(&o, MAGIC, 8);
 	bf_out_le32(&o, pack->kept.counter);
 	bf_out_bytes(&o, pack->kept.fingerprint, sizeof(pack->kept.fingerprint));
-	bf_out_u8(&o, (uint8_t)(pack->kept.locked_out | pack->kept.loader_touched << 1));
+	bf_out_u8(&o, (uint8_t)(pack->kept.locked_out | pack->kept.loader_touched << 1 |
+				pack->kept.torn << 2));
 	if (pack->kept.loader_touched)
 		bf_out_le32(&o, pack->kept.loader_crc);
 	for (uint16_t i = 0; i < PAGES; i++) {
@@ -74,6 +75,7 @@ static bool read_state(struct bf_pack *p, const uint8_t *buf, size_t len)
 	flags = bf_cur_u8(&c);
 	p->kept.locked_out = flags & 1;
 	p->kept.loader_touched = flags & 2;
+	p->kept.torn = flags & 4;
 	if (p->kept.loader_touched)
 		p->kept.loader_crc = bf_cur_le32(&c);
 	while ((page = bf_cur_le16(&c)) != LAST) {
