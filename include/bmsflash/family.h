@@ -65,14 +65,14 @@ enum bf_cap {
 	BF_CAP_RATES = 1 << 11,       /* can change the line's rate */
 	BF_CAP_CHECK = 1 << 12,       /* checks what was written by itself */
 	BF_CAP_SINK = 1 << 13,        /* image sink: begin / put / finish, no addresses */
-	BF_CAP_DUAL_BANK = 1 << 15,   /* the running firmware stays intact while writing */
-	BF_CAP_MCUBOOT = 1 << 16,     /* slots hold MCUboot images */
-	BF_CAP_COMPRESS = 1 << 17,    /* takes compressed pieces */
-	BF_CAP_RESUME = 1 << 18,      /* a broken transfer can go on from what is in flash */
-	BF_CAP_ERASE_AHEAD = 1 << 19, /* erases each unit that it is about to write by itself */
+	BF_CAP_DUAL_BANK = 1 << 14,   /* the running firmware stays intact while writing */
+	BF_CAP_MCUBOOT = 1 << 15,     /* slots hold MCUboot images */
+	BF_CAP_COMPRESS = 1 << 16,    /* takes compressed pieces */
+	BF_CAP_RESUME = 1 << 17,      /* a broken transfer can go on from what is in flash */
+	BF_CAP_ERASE_AHEAD = 1 << 18, /* erases each unit that it is about to write by itself */
 	/* Erases and downloads of a segment may come in parts and in any order. Without it: one erase, and one
 	 * download from the first byte up. */
-	BF_CAP_ANY_ORDER = 1 << 20,
+	BF_CAP_ANY_ORDER = 1 << 19,
 };
 
 /* Who answers. A family that cannot tell leaves "unknown". */

@@ -44,6 +44,8 @@ enum bf_rc bf_file_new(const char *path, const void *p, size_t len, struct bf_er
 enum bf_rc bf_file_may_replace(const char *path, struct bf_err *err);
 /* Appends one line with O_APPEND in a single write and fsyncs. */
 enum bf_rc bf_file_append(const char *path, const void *p, size_t len, struct bf_err *err);
+/* Makes text from outside part of a file's name: what is neither letter, digit nor one of `also` becomes "_". */
+void bf_file_name(char *name, const char *also);
 /* A path by a format; one that does not fit is refused, never cut. */
 enum bf_rc bf_path(char dst[PATH_MAX], struct bf_err *err, const char *fmt, ...) BF_PRINTF(3, 4);
 /* First thing in main: a standard descriptor that is missing is taken by /dev/null, so that no text goes where a wire

@@ -42,6 +42,7 @@ enum bf_region_kind {
 	BF_REGION_OTHER,
 	BF_REGION_KIND_COUNT
 };
+const char *bf_region_kind_name(enum bf_region_kind kind); /* "slot", as in a profile */
 
 enum bf_access { BF_ACCESS_READ = 1, BF_ACCESS_ERASE = 2, BF_ACCESS_WRITE = 4 };
 

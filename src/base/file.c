@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bmsflash/file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -421,6 +422,14 @@ void bf_std_descriptors(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
+}
+
+void bf_file_name(char *name, const char *also)
+{
+	for (; *name; name++) {
+		if (!isalnum((unsigned char)*name) && !strchr(also, *name))
+			*name = '_';
+	}
 }
 
 enum bf_rc bf_path(char dst[PATH_MAX], struct bf_err *err, const char *fmt, ...)

@@ -53,7 +53,6 @@ void bf_out_json_log(void *ctx, enum bf_log_level level, const char *line);
 /* Words for enumerators, shared by text and JSON; tables with tests. */
 const char *bf_event_name(enum bf_event_kind kind);
 const char *bf_activity_name(enum bf_activity activity);
-const char *bf_region_kind_name(enum bf_region_kind kind);
 /* Names of the bits that are set, by index: for capabilities and slot flags. */
 const char *bf_cap_name(unsigned bit);
 const char *bf_slot_flag_name(unsigned bit);

@@ -39,24 +39,12 @@ const char *bf_activity_name(enum bf_activity activity)
 	return names[activity];
 }
 
-const char *bf_region_kind_name(enum bf_region_kind kind)
-{
-	static const char *const names[] = {
-		[BF_REGION_SLOT] = "slot",     [BF_REGION_APP] = "app",
-		[BF_REGION_CONFIG] = "config", [BF_REGION_CALIBRATION] = "calibration",
-		[BF_REGION_BOOT] = "boot",     [BF_REGION_OTHER] = "other",
-	};
-	static_assert(BF_COUNT(names) == BF_REGION_KIND_COUNT, "a name for every kind");
-
-	return names[kind];
-}
-
 const char *bf_cap_name(unsigned bit)
 {
 	static const char *const names[] = {
-		"read",    "hash",  "erase",     "trial",    "confirm", "revert",      "counter",
-		"measure", "auth",  "self-test", "balance",  "rates",   "check",       "sink",
-		"steered", "banks", "mcuboot",   "compress", "resume",  "erase-ahead", "any-order",
+		"read",    "hash",    "erase",     "trial",   "confirm",     "revert",    "counter",
+		"measure", "auth",    "self-test", "balance", "rates",       "check",     "sink",
+		"banks",   "mcuboot", "compress",  "resume",  "erase-ahead", "any-order",
 	};
 
 	return bit < BF_COUNT(names) ? names[bit] : NULL;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads what can be read into one archive, the manifest first. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -129,17 +128,6 @@ static enum bf_rc fetch_region(struct backup *b, const struct bf_region *r, uint
 	return BF_OK;
 }
 
-static const char *kind_name(enum bf_region_kind kind)
-{
-	static const char *const names[] = {
-		[BF_REGION_SLOT] = "slot",     [BF_REGION_APP] = "app",
-		[BF_REGION_CONFIG] = "config", [BF_REGION_CALIBRATION] = "calibration",
-		[BF_REGION_BOOT] = "boot",     [BF_REGION_OTHER] = "other",
-	};
-
-	return names[kind];
-}
-
 static const struct bf_slot *slot_of(const struct bf_ident *ident, const struct bf_region *r)
 {
 	return r->kind == BF_REGION_SLOT && r->slot < ident->n_slots ? &ident->slots[r->slot]
@@ -182,7 +170,7 @@ static void describe_region(struct backup *b, const struct bf_region *r, const c
 	bf_sha256(sha, data, len);
 	bf_json_set_str(j, "name", r->name);
 	bf_json_set_str(j, "file", file);
-	bf_json_set_str(j, "kind", kind_name(r->kind));
+	bf_json_set_str(j, "kind", bf_region_kind_name(r->kind));
 	bf_json_set_int(j, "slot", r->slot);
 	bf_json_set_int(j, "alt", r->alt);
 	bf_json_set_int(j, "addr", r->addr);
@@ -213,10 +201,7 @@ static void member_name(const struct backup *b, const struct bf_region *r, char 
 	char name[32];
 
 	snprintf(name, sizeof(name), "%s", r->name[0] ? r->name : "region");
-	for (char *p = name; *p; p++) {
-		if (!isalnum((unsigned char)*p) && *p != '-')
-			*p = '_';
-	}
+	bf_file_name(name, "-");
 	snprintf(dst, 48, "regions/%s.bin", name);
 	if (bf_archive_find(&b->archive, dst))
 		snprintf(dst, 48, "regions/%s-%zu.bin", name, b->archive.n);
@@ -330,10 +315,7 @@ static void put_together(struct backup *b, struct bf_archive *all, int64_t wall)
 static void name_of_pack(const struct bf_run *run, char dst[48])
 {
 	snprintf(dst, 48, "%s", run->session.ident.serial[0] ? run->session.ident.serial : "pack");
-	for (char *p = dst; *p; p++) {
-		if (!isalnum((unsigned char)*p) && *p != '-')
-			*p = '_';
-	}
+	bf_file_name(dst, "-");
 }
 
 /* A name of its own for every archive: what another run has written stays. */

@@ -7,6 +7,38 @@
 
 #include "phases.h"
 
+#define CANDIDATES 32
+
+/* A question that can reset, erase or confuse a stranger is for the user or the profile to ask. */
+static bool is_risky(const struct bf_proto_ops *ops, const struct bf_proto_ops *only)
+{
+	return ops->probe_risk && ops != only;
+}
+
+/* Those of this wire, in the order of the risk that they declare. */
+static size_t candidates(const struct bf_run *run, const struct bf_proto_ops *only,
+			 const struct bf_proto_ops *ret[CANDIDATES])
+{
+	size_t n = 0;
+
+	if (only == &bf_proto_joined_ops) {
+		ret[0] = only;
+		return 1;
+	}
+	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p && n < CANDIDATES;
+	     p++) {
+		size_t at = n;
+
+		if (!((*p)->wires & run->wire.transport->ops->wire) || (only && *p != only))
+			continue;
+		for (; at && ret[at - 1]->probe_rank > (*p)->probe_rank; at--)
+			ret[at] = ret[at - 1];
+		ret[at] = *p;
+		n++;
+	}
+	return n;
+}
+
 /* Silence lets the search go on; anything else is about the wire, and ends it. */
 static bool is_silence(enum bf_rc rc)
 {
@@ -115,23 +147,17 @@ static enum bf_rc ask_once(struct catcher *c, const struct bf_proto_ops *ops, st
 
 static enum bf_rc ask_round(struct catcher *c, struct bf_err *err)
 {
-	struct bf_run *run = c->run;
+	const struct bf_proto_ops *rows[CANDIDATES];
+	size_t n = candidates(c->run, c->only, rows);
 	bool any = false;
 
-	/* A pack that joins two families is no row of the table. */
-	if (c->only == &bf_proto_joined_ops) {
-		enum bf_rc rc = ask_once(c, c->only, err);
-
-		return rc && is_silence(rc) ? BF_E_NODEV : rc;
-	}
-	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p; p++) {
+	for (size_t i = 0; i < n; i++) {
 		enum bf_rc rc;
 
-		if (!((*p)->wires & run->wire.transport->ops->wire) || (c->only && *p != c->only) ||
-		    ((*p)->probe_risk && *p != c->only))
+		if (is_risky(rows[i], c->only))
 			continue;
 		any = true;
-		rc = ask_once(c, *p, err);
+		rc = ask_once(c, rows[i], err);
 		if (!rc || !is_silence(rc))
 			return rc;
 	}
@@ -214,7 +240,6 @@ static enum bf_rc rescue_find(struct bf_run *run, const struct bf_proto_ops *onl
 #define ASK_FIRST  BF_MS(600) /* at the settings of the profile: a busy pack may be slow */
 #define ASK_SWEEP  BF_MS(150) /* at each of the others */
 #define RETRY_WAIT BF_MS(250)
-#define CANDIDATES 32
 #define COME_BACK  BF_SEC(10) /* from the loader to firmware that was not touched */
 
 struct tried {
@@ -277,36 +302,6 @@ static enum bf_rc choose(const struct bf_run *run, const struct bf_proto_ops **r
 	bf_fail(err, BF_E_USAGE, "there is no protocol '%s'", name);
 	bf_do(err, "choose one of: %s", names);
 	return err->rc;
-}
-
-/* A question that can reset, erase or confuse a stranger is for the user or the profile to ask. */
-static bool is_risky(const struct bf_proto_ops *ops, const struct bf_proto_ops *only)
-{
-	return ops->probe_risk && ops != only;
-}
-
-/* Those of this wire, in the order of the risk that they declare. */
-static size_t candidates(const struct bf_run *run, const struct bf_proto_ops *only,
-			 const struct bf_proto_ops *ret[CANDIDATES])
-{
-	size_t n = 0;
-
-	if (only == &bf_proto_joined_ops) {
-		ret[0] = only;
-		return 1;
-	}
-	for (const struct bf_proto_ops *const *p = run->ports->protos(); *p && n < CANDIDATES;
-	     p++) {
-		size_t at = n;
-
-		if (!((*p)->wires & run->wire.transport->ops->wire) || (only && *p != only))
-			continue;
-		for (; at && ret[at - 1]->probe_rank > (*p)->probe_rank; at--)
-			ret[at] = ret[at - 1];
-		ret[at] = *p;
-		n++;
-	}
-	return n;
 }
 
 static void say_not_asked(struct bf_run *run, const struct bf_proto_ops *only)

@@ -5,7 +5,6 @@
  * the pack cannot tell any more: where the backup is, and what the cells were before it all began. For that
  * it must be whole: its last member, "check", is the SHA-256 of everything before it.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,10 +59,7 @@ static enum bf_rc old_path(const struct bf_run *run, char dst[PATH_MAX], struct 
 
 	snprintf(name, sizeof(name), "%s",
 		 run->session.ident.serial[0] ? run->session.ident.serial : run->job->iface);
-	for (char *p = name; *p; p++) {
-		if (!isalnum((unsigned char)*p) && *p != '-')
-			*p = '_';
-	}
+	bf_file_name(name, "-");
 	return bf_path(dst, err, "%s/journal/%s.json", run->job->data_folder, name);
 }
 

@@ -293,12 +293,19 @@ static enum bf_rc recover(struct bf_run *run, const struct bf_call *c, enum bf_m
 	return rc;
 }
 
-enum bf_rc bf_call(struct bf_run *run, const struct bf_call *c, struct bf_err *err)
+/* As what a repeat is counted. */
+static enum bf_retry_class class_of(const struct bf_run *run, enum bf_ask ask)
 {
-	static const enum bf_retry_class counted_as[BF_ASK_COUNT] = {
+	static const enum bf_retry_class classes[BF_ASK_COUNT] = {
 		[BF_ASK_ERASE] = BF_RETRY_DESTRUCTIVE,
 		[BF_ASK_ONCE] = BF_RETRY_APPEND_ONLY,
 	};
+
+	return ask == BF_ASK_TRANSFER ? run->session.proto->ops->loader->piece_class : classes[ask];
+}
+
+enum bf_rc bf_call(struct bf_run *run, const struct bf_call *c, struct bf_err *err)
+{
 	struct trouble t = { 0 };
 
 	for (;;) {
@@ -318,9 +325,7 @@ enum bf_rc bf_call(struct bf_run *run, const struct bf_call *c, struct bf_err *e
 		bf_err_init(err);
 		if (done)
 			return BF_OK;
-		bf_session_repeated(run, c->ask == BF_ASK_TRANSFER
-						 ? run->session.proto->ops->loader->piece_class
-						 : counted_as[c->ask]);
+		bf_session_repeated(run, class_of(run, c->ask));
 		rc = bf_run_stop(run, err);
 		if (rc)
 			return rc;

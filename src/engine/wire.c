@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The interface: diagnosed, locked, opened, tested, its rate agreed on, closed. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -122,10 +121,7 @@ static enum bf_rc lock_path(const struct bf_run *run, char dst[PATH_MAX], struct
 		return err->rc;
 	bf_sha256(sha, name, strlen(name));
 	bf_hex(hash, sizeof(hash), sha, 8);
-	for (char *p = name; *p; p++) {
-		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '.')
-			*p = '_';
-	}
+	bf_file_name(name, "-.");
 	return bf_path(dst, err, "%s/bmsflash-%.100s-%s.lock", run->job->runtime_folder, name,
 		       hash);
 }

@@ -84,6 +84,15 @@ static const struct bf_choice region_kinds[] = {
 	{ NULL },
 };
 
+const char *bf_region_kind_name(enum bf_region_kind kind)
+{
+	for (const struct bf_choice *c = region_kinds; c->name; c++) {
+		if (c->value == (int)kind)
+			return c->name;
+	}
+	return "other";
+}
+
 static const struct bf_choice functionals[] = {
 	{ "session", BF_FUNCTIONAL_SESSION },
 	{ "tester-present", BF_FUNCTIONAL_PRESENT },
