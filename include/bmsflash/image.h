@@ -25,7 +25,9 @@ enum bf_format {
 	BF_FORMAT_ELF,
 	BF_FORMAT_DFU, /* DFU 1.1 suffix around something */
 	BF_FORMAT_DFUSE,
-	BF_FORMAT_VBF, /* Volvo and Ford: header in text, blocks with addresses */
+	BF_FORMAT_VBF,     /* Volvo and Ford: header in text, blocks with addresses */
+	BF_FORMAT_JK,      /* raw binary with the header of JK (Jikong); names no place */
+	BF_FORMAT_VANMOOF, /* raw binary with the header of VanMoof; its place is part of the format */
 	BF_FORMAT_COUNT
 };
 const char *bf_format_name(enum bf_format format);
@@ -68,7 +70,9 @@ struct bf_meta {
 	struct bf_version version;
 	uint32_t counter;
 	uint8_t vid[16], cid[16];
-	char hw[48]; /* minisign: hw=NAME */
+	char hw[48];            /* minisign: hw=NAME; or of a maker's header */
+	bool major_is_hardware; /* a pack that runs another major version is another hardware */
+	bool wants_newer;       /* the maker lets nobody write the version that runs */
 	struct bf_dependency deps[BF_MAX_DEPS];
 	size_t n_deps;
 	uint8_t digest[64]; /* mcuboot: the digest TLV; else SHA-256 over the segments' bytes */
@@ -92,6 +96,10 @@ struct bf_meta {
 	uint16_t container_usb_vid, container_usb_pid; /* FFFF: any */
 };
 
+#define BF_VANMOOF_MODEL "VM13-147"
+/* Names of one hardware, as makers write them: '-' and '_' do not count. */
+bool bf_hw_same(const char *a, const char *b);
+
 /* USB numbers that the ROM loader of every chip of a kind, or an example, shows: they name no pack. */
 bool bf_usb_is_anybodys(uint16_t vid, uint16_t pid);
 
@@ -107,6 +115,8 @@ struct bf_claim_opts {
 	bool has_addr;
 	uint32_t addr;        /* --addr, for raw binaries and MCUboot images */
 	const char *sig_path; /* NULL: FILE.minisig */
+	const char
+		*container_key; /* file with the key of an encrypted container; NULL or "": none */
 	struct bf_clock *
 		clock; /* real: waits for a pipe's bytes, up to the deadline; NULL: pipes are refused */
 	bf_time deadline;

@@ -21,6 +21,7 @@ const char *bf_format_name(enum bf_format format)
 		[BF_FORMAT_IHEX] = "Intel HEX",  [BF_FORMAT_SREC] = "S-record",
 		[BF_FORMAT_ELF] = "ELF",         [BF_FORMAT_DFU] = "DFU",
 		[BF_FORMAT_DFUSE] = "DfuSe",     [BF_FORMAT_VBF] = "VBF",
+		[BF_FORMAT_JK] = "JK image",     [BF_FORMAT_VANMOOF] = "VanMoof image",
 	};
 	static_assert(BF_COUNT(names) == BF_FORMAT_COUNT, "a name for every format");
 
@@ -122,6 +123,10 @@ static enum bf_format recognise(const struct bf_claim *claim)
 		return BF_FORMAT_ELF;
 	if (bf_vbf_is(claim->file, claim->len))
 		return BF_FORMAT_VBF;
+	if (bf_vanmoof_is(claim->file, claim->len))
+		return BF_FORMAT_VANMOOF;
+	if (bf_jk_is(claim->file, claim->len))
+		return BF_FORMAT_JK;
 	switch (first_record(claim)) {
 	case ':':
 		return BF_FORMAT_IHEX;
@@ -131,6 +136,42 @@ static enum bf_format recognise(const struct bf_claim *claim)
 		break;
 	}
 	return BF_FORMAT_RAW;
+}
+
+static enum bf_rc refuse_closed(const struct bf_claim *claim, struct bf_err *err)
+{
+	bf_fail(err, BF_E_IMAGE,
+		"'%s' looks like an encrypted container; the key of its maker is not part of "
+		"bmsflash",
+		claim->path);
+	bf_likely(err, "name a file with the key in a profile: container-key-file in [image]");
+	bf_likely(err, "or give the image from inside it, with its own signature");
+	return err->rc;
+}
+
+/* From here on the image inside counts: it is what is signed. */
+static enum bf_rc open_container(struct bf_claim *claim, const struct bf_claim_opts *opts,
+				 struct bf_err *err)
+{
+	uint8_t *image = NULL;
+	size_t len = 0;
+	bool has_key = opts->container_key && opts->container_key[0];
+
+	if (claim->meta.format != BF_FORMAT_RAW || !bf_container_is_named(claim->path))
+		return BF_OK;
+	if (!has_key)
+		return refuse_closed(claim, err);
+	if (bf_container_open(claim->file, claim->len, claim->path, opts->container_key,
+			      opts->clock ? bf_wall(opts->clock) : 0, &image, &len, err))
+		return err->rc;
+	free(claim->file);
+	claim->file = copy_bytes(image, len);
+	claim->len = len;
+	free(image);
+	claim->meta.format = recognise(claim);
+	if (claim->meta.format != BF_FORMAT_JK)
+		return bf_fail(err, BF_E_IMAGE, "'%s': no JK firmware is inside", claim->path);
+	return BF_OK;
 }
 
 static enum bf_rc refuse_raw(const struct bf_claim *claim, struct bf_err *err)
@@ -177,6 +218,24 @@ static enum bf_rc parse_raw(const struct bf_claim *claim, const struct bf_claim_
 	return BF_OK;
 }
 
+static enum bf_rc parse_maker(struct bf_claim *claim, const struct bf_claim_opts *opts,
+			      struct bf_runs *runs, struct bf_err *err)
+{
+	uint32_t addr = opts->has_addr ? opts->addr : 0;
+
+	if (claim->meta.format == BF_FORMAT_VANMOOF) {
+		addr = bf_vanmoof_base();
+		if (bf_vanmoof_parse(claim->file, claim->len, claim->path, &claim->meta, err))
+			return err->rc;
+	} else {
+		bf_jk_describe(claim->file, &claim->meta);
+	}
+	if (check_end(claim, addr, claim->len, err))
+		return err->rc;
+	add_whole(claim, addr, runs);
+	return BF_OK;
+}
+
 static enum bf_rc parse_format(struct bf_claim *claim, const struct bf_claim_opts *opts,
 			       struct bf_runs *runs, struct bf_err *err)
 {
@@ -198,6 +257,9 @@ static enum bf_rc parse_format(struct bf_claim *claim, const struct bf_claim_opt
 		return bf_dfu_parse(claim, opts->has_addr ? opts->addr : 0, runs, err);
 	case BF_FORMAT_DFUSE:
 		return bf_dfuse_parse(claim, runs, err);
+	case BF_FORMAT_JK:
+	case BF_FORMAT_VANMOOF:
+		return parse_maker(claim, opts, runs, err);
 	case BF_FORMAT_COUNT:
 		break;
 	}
@@ -207,7 +269,7 @@ static enum bf_rc parse_format(struct bf_claim *claim, const struct bf_claim_opt
 /* Formats whose records carry an address. */
 static const bool says_addr[BF_FORMAT_COUNT] = {
 	[BF_FORMAT_IHEX] = true, [BF_FORMAT_SREC] = true,  [BF_FORMAT_ELF] = true,
-	[BF_FORMAT_VBF] = true,  [BF_FORMAT_DFUSE] = true,
+	[BF_FORMAT_VBF] = true,  [BF_FORMAT_DFUSE] = true, [BF_FORMAT_VANMOOF] = true,
 };
 
 static void digest_segments(struct bf_claim *claim)
@@ -304,7 +366,9 @@ static enum bf_rc parse(struct bf_claim *claim, const struct bf_claim_opts *opts
 	}
 	claim->meta.format = recognise(claim);
 	claim->meta.has_addr = opts->has_addr;
-	rc = parse_format(claim, opts, &runs, err);
+	rc = open_container(claim, opts, err);
+	if (!rc)
+		rc = parse_format(claim, opts, &runs, err);
 	if (!rc)
 		rc = bf_claim_settle(claim, &runs, err);
 	bf_runs_done(&runs);

@@ -91,6 +91,26 @@ enum bf_rc bf_dfu_parse(struct bf_claim *claim, uint32_t addr, struct bf_runs *r
 			struct bf_err *err);
 enum bf_rc bf_dfuse_parse(struct bf_claim *claim, struct bf_runs *runs, struct bf_err *err);
 
+/* ---- makers' headers and containers ---- */
+
+bool bf_jk_is(const uint8_t *p, size_t len);
+/* Of what bf_jk_is() has found to be one. */
+void bf_jk_describe(const uint8_t *p, struct bf_meta *ret);
+bool bf_vanmoof_is(const uint8_t *p, size_t len);
+enum bf_rc bf_vanmoof_parse(const uint8_t *p, size_t len, const char *name, struct bf_meta *ret,
+			    struct bf_err *err);
+uint32_t bf_vanmoof_base(void);
+
+#define BF_CONTAINER_MAX ((size_t)1 << 20) /* bytes that come out of one */
+bool bf_container_is_named(const char *path);
+/* *ret is freed by the caller. now_us: wall time; 0: not known, and no time limit is checked. */
+enum bf_rc bf_container_open(const uint8_t *file, size_t len, const char *name,
+			     const char *key_path, int64_t now_us, uint8_t **ret, size_t *ret_len,
+			     struct bf_err *err);
+/* The same behind the cipher. */
+enum bf_rc bf_container_unpack(const uint8_t *plain, size_t len, const char *name, int64_t now_us,
+			       uint8_t **ret, size_t *ret_len, struct bf_err *err);
+
 /* A region of a backup: its bytes as they were, whatever they are; describes an MCUboot image in it. */
 struct bf_claim *bf_claim_region(const uint8_t *data, size_t len, const char *name, uint32_t addr,
 				 uint32_t alt);

@@ -224,6 +224,15 @@ static bool made_up(const struct bf_minisig *sig)
 	return begins((struct span){ c.p + at, c.len - at }, "file:");
 }
 
+/* What an image says itself is signed as well. */
+static bool contradicts(const struct bf_meta *own, const struct bf_meta *told)
+{
+	if (own->format != BF_FORMAT_JK && own->format != BF_FORMAT_VANMOOF)
+		return false;
+	return (own->has_version && bf_version_cmp(&own->version, &told->version) != 0) ||
+	       (own->has_hw && !bf_hw_same(own->hw, told->hw));
+}
+
 enum bf_rc bf_minisig_comment(const struct bf_minisig *sig, const char *name, struct bf_meta *meta,
 			      struct bf_err *err)
 {
@@ -241,6 +250,10 @@ enum bf_rc bf_minisig_comment(const struct bf_minisig *sig, const char *name, st
 		if (take_word(sig->comment + at, end - at, name, &seen, &told, err))
 			return err->rc;
 	}
+	if (contradicts(meta, &told))
+		return bf_fail(err, BF_E_IMAGE,
+			       "'%s' says another version or hardware than the header of the image",
+			       name);
 	*meta = told;
 	return BF_OK;
 }
