@@ -96,14 +96,17 @@ struct bf_quantity_map {
 	bool is_signed;
 	uint8_t count; /* elements; 0: as many as the answer holds */
 	double scale, add;
-	bool required; /* unknown counts as outside limits */
+	bool required;       /* unknown counts as outside limits */
+	bool zero_is_absent; /* elements of value 0 are not there */
 };
 
-struct bf_limits {                           /* pack conditions and self-test rules */
-	double soc_min, soc_max;             /* percent */
-	double temp_above, temp_below;       /* degrees C */
-	double current_max;                  /* A, absolute */
-	double cell_spread_max;              /* V */
+struct bf_limits {                     /* pack conditions and self-test rules */
+	double soc_min, soc_max;       /* percent */
+	double temp_above, temp_below; /* degrees C */
+	double current_max;            /* A, absolute */
+	double cell_spread_max;        /* V */
+	double cell_min, cell_max;     /* V, each cell; cell_max 0: not looked at */
+	double cell_sum; /* V between the sum of the cells and the pack; 0: not looked at */
 	double steady_pack, steady_cell;     /* V, between two readings */
 	double self_cell_percent;            /* deviation of each cell after the update */
 	double self_temp_min, self_temp_max; /* plausible sensor range */
@@ -274,7 +277,8 @@ struct bf_profile {
 	char sha256[65]; /* of the file's bytes, hex; "": built in */
 	char name[48];
 	char description[160];
-	char protocol[16]; /* "": found by probing */
+	char protocol[16];       /* "": found by probing */
+	char container_key[256]; /* file with the key of the maker's image containers; "": none */
 
 	/* A pack whose application and bootloader are of different families. "": no such role. */
 	char application[16], loader[16];

@@ -188,6 +188,41 @@ static void judge_spread(const struct bf_profile *p, const struct bf_measure *m,
 		     high + 1);
 }
 
+/* Cells that no chemistry has, or that do not make up the pack: the pack measures badly, or something is loose. */
+static void judge_cells(const struct bf_profile *p, const struct bf_measure *m,
+			struct bf_findings *ret)
+{
+	const struct bf_limits *lim = &p->limits;
+	struct bf_finding *row;
+	double sum = 0;
+	size_t bad = 0;
+	bool ok = true;
+
+	for (size_t i = 0; i < m->n_cells; i++) {
+		sum += m->cell_v[i];
+		if (ok && !(at_least(m->cell_v[i], lim->cell_min) &&
+			    at_most(m->cell_v[i], lim->cell_max))) {
+			ok = false;
+			bad = i;
+		}
+	}
+	if (m->n_cells && lim->cell_max > 0) {
+		row = add(ret, "cell-voltage", BF_ALLOW_CELL_SPREAD, ok);
+		GOT(row, "%.3f V (cell %zu)", m->cell_v[bad], bad + 1);
+		LIMIT(row, "%g to %g V", lim->cell_min, lim->cell_max);
+		if (!ok)
+			MEND(row, "look at cell %zu and its sense wire", bad + 1);
+	}
+	if (m->n_cells && m->has_pack && lim->cell_sum > 0) {
+		row = add(ret, "cell-sum", BF_ALLOW_CELL_SPREAD,
+			  at_most(fabs(sum - m->pack_v), lim->cell_sum));
+		GOT(row, "cells %.2f V, pack %.2f V", sum, m->pack_v);
+		LIMIT(row, "%g V apart at most", lim->cell_sum);
+		if (!row->ok)
+			MEND(row, "look at the sense wires: the cells do not add up to the pack");
+	}
+}
+
 void bf_judge_now(const struct bf_profile *profile, const struct bf_measure *m,
 		  struct bf_findings *ret)
 {
@@ -195,6 +230,7 @@ void bf_judge_now(const struct bf_profile *profile, const struct bf_measure *m,
 	judge_temperatures(profile, m, ret);
 	judge_current(profile, m, ret);
 	judge_spread(profile, m, ret);
+	judge_cells(profile, m, ret);
 }
 
 #define SETTLE "let the pack rest until its voltages settle"

@@ -40,7 +40,7 @@ struct bf_finding {
 	char mend[160]; /* what would bring it inside; empty when ok */
 };
 
-#define BF_FINDINGS_MAX 8
+#define BF_FINDINGS_MAX 10
 struct bf_findings {
 	struct bf_finding rows[BF_FINDINGS_MAX];
 	size_t n;

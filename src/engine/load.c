@@ -148,8 +148,10 @@ static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image
 	struct bf_claim *claim = NULL;
 	struct bf_image *image = NULL;
 	const struct bf_claim_opts none = { 0 };
+	struct bf_claim_opts opts = run->job->claim_opts ? *run->job->claim_opts : none;
 
-	if (bf_claim_load(path, run->job->claim_opts ? run->job->claim_opts : &none, &claim, err))
+	opts.container_key = run->profile.container_key;
+	if (bf_claim_load(path, &opts, &claim, err))
 		return bf_while(err, "reading the image '%s'", path);
 	if (bf_image_verify(claim, run->given.ring, &image, err))
 		return bf_while(err, "verifying the image '%s'", path);

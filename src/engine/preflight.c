@@ -23,7 +23,7 @@ static bool same_class_name(const struct bf_ident *ident, const char *hw)
 {
 	uint8_t cid[16];
 
-	if (strcmp(hw, ident->model) == 0)
+	if (ident->model[0] && bf_hw_same(hw, ident->model))
 		return true;
 	if (!ident->has_vid || !ident->has_cid)
 		return false;
@@ -167,6 +167,26 @@ static bool numbers_prove(const struct bf_run *run)
 	       !bf_usb_is_anybodys(meta->usb_vid, meta->usb_pid);
 }
 
+/* Makers who number their hardware by the major version of its firmware. */
+static enum bf_rc check_major(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_meta *meta = bf_image_meta(run->image);
+	const struct bf_ident *ident = &run->ident;
+	struct bf_check check = bf_check("major-version", -1);
+
+	if (!meta->major_is_hardware || !meta->has_version || !ident->has_version || run->own_image)
+		return BF_OK;
+	snprintf(check.got, sizeof(check.got), "%u", ident->version.major);
+	snprintf(check.limit, sizeof(check.limit), "%u, as the image", meta->version.major);
+	if (!bf_check_decide(run, &check, meta->version.major == ident->version.major,
+			     BF_E_INCOMPATIBLE, err))
+		return BF_OK;
+	bf_likely(err, "the pack's board is of another generation than the one that the image is "
+		       "made for");
+	bf_next(err, "find the image of version %u for '%s'", ident->version.major, ident->model);
+	return err->rc;
+}
+
 static enum bf_rc check_named(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
@@ -179,6 +199,8 @@ static enum bf_rc check_named(struct bf_run *run, struct bf_err *err)
 		rc = check_uuid(run, "class", meta->cid, ident->has_cid, ident->cid, err);
 	if (!rc && meta->has_hw)
 		rc = check_hw_name(run, meta->hw, err);
+	if (!rc)
+		rc = check_major(run, err);
 	return rc ? rc : bf_check_usb(run, err);
 }
 
@@ -461,6 +483,8 @@ static enum bf_rc check_version(struct bf_run *run, const struct bf_meta *meta, 
 	const struct bf_ident *ident = &run->session.ident;
 	struct bf_check check = bf_check("version", BF_ALLOW_DOWNGRADE);
 	char text[BF_VERSION_TEXT];
+	bool newer = meta->wants_newer && !run->proven_later;
+	int by;
 
 	/* Going back is what a restore is for. */
 	if (run->wanted.own)
@@ -476,12 +500,12 @@ static enum bf_rc check_version(struct bf_run *run, const struct bf_meta *meta, 
 			 ident->version_text);
 		return not_comparable(run, &check, err);
 	}
-	snprintf(check.limit, sizeof(check.limit), "at least %s",
+	snprintf(check.limit, sizeof(check.limit), "%s %s", newer ? "above" : "at least",
 		 bf_version_text(&ident->version, text));
 	if (!meta->has_version)
 		return not_comparable(run, &check, err);
-	return bf_check_decide(run, &check, bf_version_cmp(&meta->version, &ident->version) >= 0,
-			       BF_E_ROLLBACK, err);
+	by = bf_version_cmp(&meta->version, &ident->version);
+	return bf_check_decide(run, &check, newer ? by > 0 : by >= 0, BF_E_ROLLBACK, err);
 }
 
 enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err)

@@ -19,10 +19,17 @@ static double element(const struct bf_quantity_map *map, const uint8_t *p)
 	return value * map->scale + map->add;
 }
 
+static bool is_absent(const struct bf_quantity_map *map, const uint8_t *p)
+{
+	struct bf_cur c = bf_cur(p, map->width);
+
+	return map->zero_is_absent && bf_cur_be(&c, map->width) == 0;
+}
+
 size_t bf_quantity_read(const struct bf_quantity_map *map, const uint8_t *record, size_t len,
 			double *ret, size_t cap)
 {
-	size_t there;
+	size_t there, n = 0;
 
 	if (map->width == 0 || map->width > 4 || len < map->offset)
 		return 0;
@@ -31,9 +38,13 @@ size_t bf_quantity_read(const struct bf_quantity_map *map, const uint8_t *record
 		there = map->count;
 	if (there > cap)
 		there = cap;
-	for (size_t i = 0; i < there; i++)
-		ret[i] = element(map, record + map->offset + i * map->width);
-	return there;
+	for (size_t i = 0; i < there; i++) {
+		const uint8_t *p = record + map->offset + i * map->width;
+
+		if (!is_absent(map, p))
+			ret[n++] = element(map, p);
+	}
+	return n;
 }
 
 void bf_measure_put(struct bf_measure *m, const struct bf_quantity_map *q, const uint8_t *record,

@@ -222,6 +222,34 @@ static void another_number_of_cells_is_not_compared(void **state)
 		assert_string_not_equal(f.rows[i].check.name, "cell-voltages-steady");
 }
 
+/* Off unless the profile asks for them. */
+static void cells_must_be_plausible_where_the_profile_says_so(void **state)
+{
+	struct bf_measure m = good();
+	struct bf_findings f = { 0 };
+	struct bf_profile p;
+
+	(void)state;
+	bf_profile_default(&p);
+	bf_judge_now(&p, &m, &f);
+	for (size_t i = 0; i < f.n; i++)
+		assert_string_not_equal(f.rows[i].check.name, "cell-voltage");
+	p.limits.cell_min = 1;
+	p.limits.cell_max = 5.5;
+	p.limits.cell_sum = 1;
+	f.n = 0;
+	bf_judge_now(&p, &m, &f);
+	assert_true(find(&f, "cell-voltage")->ok && find(&f, "cell-sum")->ok);
+	m.cell_v[6] = 0.9;
+	m.pack_v = 54.0;
+	f.n = 0;
+	bf_judge_now(&p, &m, &f);
+	assert_false(find(&f, "cell-voltage")->ok);
+	assert_string_equal(find(&f, "cell-voltage")->check.got, "0.900 V (cell 7)");
+	assert_false(find(&f, "cell-sum")->ok);
+	assert_int_equal(find(&f, "cell-sum")->check.allow, BF_ALLOW_CELL_SPREAD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +258,7 @@ int main(void)
 		cmocka_unit_test(limits_are_named_with_their_units),
 		cmocka_unit_test(what_is_unknown_is_said_and_passes_unless_required),
 		cmocka_unit_test(another_number_of_cells_is_not_compared),
+		cmocka_unit_test(cells_must_be_plausible_where_the_profile_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
