@@ -150,7 +150,7 @@ static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image
 	const struct bf_claim_opts none = { 0 };
 	struct bf_claim_opts opts = run->job->claim_opts ? *run->job->claim_opts : none;
 
-	opts.container_key = run->profile.container_key;
+	opts.container_key = run->given.profile.container_key;
 	if (bf_claim_load(path, &opts, &claim, err))
 		return bf_while(err, "reading the image '%s'", path);
 	if (bf_image_verify(claim, run->given.ring, &image, err))

@@ -170,11 +170,12 @@ static bool numbers_prove(const struct bf_run *run)
 /* Makers who number their hardware by the major version of its firmware. */
 static enum bf_rc check_major(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_meta *meta = bf_image_meta(run->image);
-	const struct bf_ident *ident = &run->ident;
+	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
+	const struct bf_ident *ident = &run->session.ident;
 	struct bf_check check = bf_check("major-version", -1);
 
-	if (!meta->major_is_hardware || !meta->has_version || !ident->has_version || run->own_image)
+	if (!meta->major_is_hardware || !meta->has_version || !ident->has_version ||
+	    run->wanted.own)
 		return BF_OK;
 	snprintf(check.got, sizeof(check.got), "%u", ident->version.major);
 	snprintf(check.limit, sizeof(check.limit), "%u, as the image", meta->version.major);
@@ -483,7 +484,7 @@ static enum bf_rc check_version(struct bf_run *run, const struct bf_meta *meta, 
 	const struct bf_ident *ident = &run->session.ident;
 	struct bf_check check = bf_check("version", BF_ALLOW_DOWNGRADE);
 	char text[BF_VERSION_TEXT];
-	bool newer = meta->wants_newer && !run->proven_later;
+	bool newer = meta->wants_newer && !run->journal.proven_later;
 	int by;
 
 	/* Going back is what a restore is for. */
