@@ -14,7 +14,7 @@
 #define BF_FLASH_SIZE  0x00154000u
 #define BF_FLASH_PAGE  2048u
 #define BF_FLASH_WORD  8u
-#define BF_FLASH_GRAIN 1024u /* smallest sector of any part */
+#define BF_FLASH_GRAIN 128u /* smallest sector of any part */
 
 struct bf_flash {
 	uint8_t *mem;

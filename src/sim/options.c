@@ -59,6 +59,7 @@ static const struct choice models[] = {
 	{ "both", BF_SIM_SMP_BOTH },
 	{ "jk", BF_SIM_JK },
 	{ "jk202", BF_SIM_JK202 },
+	{ "vanmoof", BF_SIM_VANMOOF },
 	{ NULL, 0 },
 };
 static const struct choice duplexes[] = { { "half", 0 }, { "full", 1 }, { NULL, 0 } };
@@ -236,7 +237,7 @@ static const struct choice quirks[] = {
 static const struct row rows[] = {
 	{ { "model", "ours|standard|hostile|zhidou|nxp|vw|volvo|tesla|geehy|kline|"
 	    "stm32app|tinyusb|dapboot|zephyr|zephyr-next|mcuboot|maple|"
-	    "cherryusb|st-rom|stm32f4|gd32|opencm3|recovery|app|both|jk|jk202",
+	    "cherryusb|st-rom|stm32f4|gd32|opencm3|recovery|app|both|jk|jk202|vanmoof",
 	    "whose habits the device has; from stm32app on it decides what is spoken: USB devices, then SMP in the "
 	    "bootloader (recovery), in the firmware or in both, then units that makers ship" },
 	  CHOICE, FIELD(model), 0, 0, models },
@@ -532,7 +533,7 @@ static bool is_smp_model(enum bf_sim_model model)
 
 static bool is_unit(enum bf_sim_model model)
 {
-	return model == BF_SIM_JK || model == BF_SIM_JK202;
+	return model == BF_SIM_JK || model == BF_SIM_JK202 || model == BF_SIM_VANMOOF;
 }
 
 bool bf_sim_opts_mark_stays(const struct bf_sim_opts *opts)
@@ -543,13 +544,19 @@ bool bf_sim_opts_mark_stays(const struct bf_sim_opts *opts)
 /* What makes a unit of that maker's out of the pack that nobody asked for. */
 static void default_unit(struct bf_sim_opts *opts)
 {
+	bool jk = opts->model != BF_SIM_VANMOOF;
 	struct bf_sim_opts plain;
 
 	bf_sim_opts_default(&plain);
 	if (strcmp(opts->version, plain.version) == 0)
-		snprintf(opts->version, sizeof(opts->version), "15.41");
+		snprintf(opts->version, sizeof(opts->version), jk ? "15.41" : "1.17");
 	if (strcmp(opts->class_name, plain.class_name) == 0)
-		snprintf(opts->class_name, sizeof(opts->class_name), "JK_PB2A16S20P");
+		snprintf(opts->class_name, sizeof(opts->class_name),
+			 jk ? "JK_PB2A16S20P" : "VM13-147");
+	if (jk)
+		return;
+	opts->rate = opts->rate ? opts->rate : 9600;
+	opts->window_ms = opts->window_ms ? opts->window_ms : 50;
 }
 
 enum bf_sim_app bf_sim_opts_app(const struct bf_sim_opts *opts)

@@ -49,6 +49,7 @@ enum bf_sim_model {
 	/* xmodem: units as makers ship them */
 	BF_SIM_JK,
 	BF_SIM_JK202, /* ... with an older bootloader */
+	BF_SIM_VANMOOF,
 };
 #define BF_SIM_DFU_FIRST BF_SIM_STM32APP
 #define BF_SIM_DFU_COUNT (BF_SIM_OPENCM3 - BF_SIM_DFU_FIRST + 1)

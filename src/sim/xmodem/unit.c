@@ -96,7 +96,7 @@ static void *unit_open(struct bf_pack *pack, struct bf_bytes_port *port)
 
 	if (!u)
 		abort();
-	u->ops = &bf_jk_unit;
+	u->ops = bf_unit_is_jk(pack) ? &bf_jk_unit : &bf_vanmoof_unit;
 	u->pack = pack;
 	u->port = port;
 	u->modbus_port = (struct bf_bytes_port){ .send = modbus_sends };

@@ -22,3 +22,17 @@ void bf_unit_boot(struct bf_pack *pack);
 void bf_jk_image(const char *version, const char *model, uint8_t dst[BF_JK_IMAGE]);
 /* Of whatever lies there. False: damaged. *ret_known: it says so itself, else nobody can tell. */
 bool bf_jk_image_whole(const uint8_t *p, size_t len, bool *ret_known);
+
+#define BF_VANMOOF_IMAGE 24640u /* bytes */
+
+/* As the maker's: a header with version, length and CRC-32 before the code. "1.17" is version 0x0117. */
+void bf_vanmoof_image(const char *version, uint8_t dst[BF_VANMOOF_IMAGE]);
+uint32_t bf_vanmoof_version(const char *text);
+
+enum bf_vanmoof_check { /* as its register 0x81 has them */
+			BF_VANMOOF_GOOD,
+			BF_VANMOOF_BAD,
+			BF_VANMOOF_NONE,
+};
+/* Of a bank of that size. */
+enum bf_vanmoof_check bf_vanmoof_check(const uint8_t *p, size_t max);

@@ -23,9 +23,31 @@ static void jk_preload(struct bf_pack *p)
 	free(image);
 }
 
+static void vanmoof_preload(struct bf_pack *p)
+{
+	uint8_t *image = malloc(BF_VANMOOF_IMAGE);
+	uint8_t page[VM_PAGE];
+
+	if (!image)
+		abort();
+	memset(page, 0xFF, sizeof(page));
+	for (uint32_t at = VM_APP; at < VM_SHADOW + VM_BANK; at += VM_PAGE)
+		bf_flash_preload(&p->flash, at, page, sizeof(page));
+	page[0] = VM_FLAG_NORMAL;
+	bf_flash_preload(&p->flash, VM_FLAG, page, sizeof(page));
+	if (strcmp(p->opts.version, "none") != 0) {
+		bf_vanmoof_image(p->opts.version, image);
+		bf_flash_preload(&p->flash, VM_APP, image, BF_VANMOOF_IMAGE);
+	}
+	free(image);
+}
+
 void bf_unit_preload(struct bf_pack *pack)
 {
-	jk_preload(pack);
+	if (bf_unit_is_jk(pack))
+		jk_preload(pack);
+	else
+		vanmoof_preload(pack);
 }
 
 static void read_version(const uint8_t *app, struct bf_mimage *ret)
@@ -54,7 +76,72 @@ static void jk_boot(struct bf_pack *p)
 	read_version(app, &p->running);
 }
 
+static bool vm_good(const struct bf_pack *p, uint32_t bank)
+{
+	return bf_vanmoof_check(bf_flash_at(&p->flash, bank), VM_BANK) == BF_VANMOOF_GOOD;
+}
+
+static bool set_flag(struct bf_pack *p, uint8_t flag)
+{
+	uint8_t word[BF_FLASH_WORD];
+
+	memset(word, 0xFF, sizeof(word));
+	word[0] = flag;
+	return bf_flash_erase_sector(&p->flash, VM_FLAG, VM_PAGE, VM_ERASE_US) &&
+	       bf_flash_write(&p->flash, VM_FLAG, word, sizeof(word));
+}
+
+/* False: power went. The flag stays until all is copied. */
+static bool install_shadow(struct bf_pack *p)
+{
+	uint32_t len = bf_get_le32(bf_flash_at(&p->flash, VM_SHADOW + 12));
+
+	for (uint32_t at = 0; at < len; at += VM_PAGE) {
+		const uint8_t *src = bf_flash_at(&p->flash, VM_SHADOW + at);
+
+		if (!bf_flash_erase_sector(&p->flash, VM_APP + at, VM_PAGE, VM_ERASE_US) ||
+		    !bf_flash_write(&p->flash, VM_APP + at, src, VM_PAGE))
+			return false;
+	}
+	return true;
+}
+
+static bool wipe(struct bf_pack *p)
+{
+	for (uint32_t at = VM_APP; at < VM_SHADOW + VM_BANK; at += VM_PAGE)
+		if (!bf_flash_erase_sector(&p->flash, at, VM_PAGE, VM_ERASE_US))
+			return false;
+	return set_flag(p, VM_FLAG_NORMAL);
+}
+
+static void vanmoof_boot(struct bf_pack *p)
+{
+	uint8_t flag = *bf_flash_at(&p->flash, VM_FLAG);
+	bool install = flag == VM_FLAG_INSTALL || !vm_good(p, VM_APP);
+
+	p->hung = p->kept.torn; /* its bootloader is gone */
+	if (p->hung)
+		return;
+	if (flag == VM_FLAG_WIPE && !wipe(p))
+		return;
+	if (flag != VM_FLAG_WIPE && install && vm_good(p, VM_SHADOW) && !install_shadow(p))
+		return;
+	if (flag != VM_FLAG_NORMAL && flag != VM_FLAG_WIPE && !set_flag(p, VM_FLAG_NORMAL))
+		return;
+	if (!vm_good(p, VM_APP))
+		return;
+	flag = (uint8_t)bf_get_le32(bf_flash_at(&p->flash, VM_APP + 4));
+	p->running = (struct bf_mimage){
+		.major = *bf_flash_at(&p->flash, VM_APP + 5),
+		.minor = (uint8_t)((flag >> 4) * 10 + (flag & 15)),
+	};
+	p->runs = true;
+}
+
 void bf_unit_boot(struct bf_pack *pack)
 {
-	jk_boot(pack);
+	if (bf_unit_is_jk(pack))
+		jk_boot(pack);
+	else
+		vanmoof_boot(pack);
 }

@@ -14,6 +14,16 @@
 #define JK_PAGE     1024u
 #define JK_ERASE_US BF_MS(20)
 
+/* VanMoof: STM32L072, pages of 128 bytes. */
+#define VM_APP      0x08005000u
+#define VM_SHADOW   0x0801A800u
+#define VM_BANK     0x15800u
+#define VM_FLAG     0x08080000u /* EEPROM: a byte that says what to start */
+#define VM_PAGE     128u
+#define VM_ERASE_US BF_MS(3)
+
+enum { VM_FLAG_NORMAL = 0x55, VM_FLAG_INSTALL = 0xCC, VM_FLAG_SEEN = 0x33, VM_FLAG_WIPE = 0x5A };
+
 static inline bool bf_unit_is_jk(const struct bf_pack *pack)
 {
 	return pack->opts.model == BF_SIM_JK || pack->opts.model == BF_SIM_JK202;
@@ -31,7 +41,7 @@ struct bf_unit_ops {
 	void (*run)(struct bf_unit *u, bf_time now);
 };
 
-extern const struct bf_unit_ops bf_jk_unit;
+extern const struct bf_unit_ops bf_jk_unit, bf_vanmoof_unit;
 
 #define UNIT_BLOCK 132u
 
@@ -58,6 +68,13 @@ struct bf_unit {
 	uint8_t expect;
 	uint32_t offset;
 	bool taken, ended;
+
+	/* VanMoof: bytes staged since the count was reset; its bootloader's parser */
+	uint32_t staged;
+	bool output_off, held_page;
+	unsigned stage, who;
+	uint8_t command;
+	uint8_t first_page[VM_PAGE];
 };
 
 /* Adds to what is said next, not before `at`. */
