@@ -73,6 +73,9 @@ enum bf_cap {
 	/* Erases and downloads of a segment may come in parts and in any order. Without it: one erase, and one
 	 * download from the first byte up. */
 	BF_CAP_ANY_ORDER = 1 << 19,
+	/* With BF_CAP_DUAL_BANK: the old firmware stays while writing, and its restart into the new one gives it up
+	 * (overwritten, or the higher version wins). */
+	BF_CAP_ONE_WAY = 1 << 20,
 };
 
 /* Who answers. A family that cannot tell leaves "unknown". */

@@ -99,3 +99,12 @@ struct bf_hdlc_opts {
 };
 enum bf_rc bf_hdlc_open(struct bf_transport *stream, const struct bf_hdlc_opts *opts,
 			struct bf_link **ret, struct bf_err *err);
+
+/* SMP packets on a serial line, as lines of text with a CRC or as they are (raw). A message is a whole packet, header
+ * included. Log text and noise between packets are skipped. */
+struct bf_smp_serial_opts {
+	bool raw;
+	size_t max_msg; /* 0: 4096; packets have up to 65535 bytes */
+};
+enum bf_rc bf_smp_serial_open(struct bf_transport *stream, const struct bf_smp_serial_opts *opts,
+			      struct bf_link **ret, struct bf_err *err);

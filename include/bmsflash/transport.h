@@ -68,6 +68,7 @@ struct bf_line_report {
 	char latency_command[128]; /* sets it to 1 ms; empty: nothing to set */
 	bool echo;                 /* own bytes are heard back (known after the first exchange) */
 	bool modem_lines;          /* false on a pty */
+	bool full_duplex;          /* known to carry both directions at once (USB) */
 };
 
 /* Lines of a serial port that this computer drives. */

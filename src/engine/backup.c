@@ -29,6 +29,7 @@ struct backup {
 	bool data_only; /* configuration and calibration */
 	bool in_memory; /* no archive is written */
 	char path[PATH_MAX];
+	bool told_only; /* nothing can be read: what the pack tells of its slots */
 };
 
 #define UNIT_MAX  ((size_t)1 << 20)
@@ -278,6 +279,38 @@ static void time_text(int64_t wall_us, bool compact, char *dst, size_t cap)
 		strftime(dst, cap, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+static struct bf_json *slots_told(const struct bf_ident *ident)
+{
+	static const struct {
+		unsigned flag;
+		const char *name;
+	} flags[] = {
+		{ BF_SLOT_ACTIVE, "active" },   { BF_SLOT_CONFIRMED, "confirmed" },
+		{ BF_SLOT_PENDING, "pending" }, { BF_SLOT_BOOTABLE, "bootable" },
+		{ BF_SLOT_TRIAL, "trial" },
+	};
+	struct bf_json *all = bf_json_array();
+
+	for (size_t i = 0; i < ident->n_slots; i++) {
+		const struct bf_slot *slot = &ident->slots[i];
+		const struct bf_region *r = bf_region_of_slot(ident, (unsigned)i);
+		struct bf_json *j = bf_json_object();
+		char text[BF_VERSION_TEXT];
+
+		bf_json_set_int(j, "slot", (int64_t)i);
+		if (slot->has_version)
+			bf_json_set_str(j, "version", bf_version_text(&slot->version, text));
+		if (slot->digest_len)
+			bf_json_set_hex(j, "digest", slot->digest, slot->digest_len);
+		if (r)
+			bf_json_set_int(j, "size", r->size);
+		for (size_t f = 0; f < BF_COUNT(flags); f++)
+			bf_json_set_bool(j, flags[f].name, slot->flags & flags[f].flag);
+		bf_json_add(all, j);
+	}
+	return all;
+}
+
 /* Manifest first: whoever lists the archive meets it before the data. */
 static void put_together(struct backup *b, struct bf_archive *all, int64_t wall)
 {
@@ -294,6 +327,8 @@ static void put_together(struct backup *b, struct bf_archive *all, int64_t wall)
 	bf_json_set_str(j, "tool", run->job->tool_version);
 	bf_json_set(j, "identity", identity(&run->session.ident));
 	bf_json_set(j, "regions", bf_steal(&b->regions));
+	if (b->told_only)
+		bf_json_set(j, "slots", slots_told(&run->session.ident));
 	text = bf_json_line(j);
 	bf_archive_add(all, "manifest.json", (uint8_t *)text, strlen(text));
 	bf_err_init(&why);
@@ -567,6 +602,24 @@ static enum bf_rc decide(struct backup *b, struct bf_err *err)
 	return run->archives.saved ? BF_OK : back_up(b, err);
 }
 
+/* No way back, and the versions and digests of what it held. */
+static enum bf_rc archive_told(struct backup *b, struct bf_err *err)
+{
+	struct bf_run *run = b->run;
+	enum bf_rc rc;
+
+	if (!run->session.ident.n_slots)
+		return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot read back");
+	bf_say(run, BF_EV_WARNING,
+	       "The contents of this pack cannot be read: the archive holds the versions and "
+	       "digests that it reports, and nothing can be restored from it.");
+	b->told_only = true;
+	b->regions = bf_json_array();
+	rc = look_for_place(run, err) ? err->rc : keep_it(b, err);
+	bf_json_free(b->regions);
+	return rc;
+}
+
 enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
 {
 	struct backup b = { .run = run };
@@ -575,7 +628,7 @@ enum bf_rc bf_ph_backup(struct bf_run *run, struct bf_err *err)
 
 	if (!bf_can_read(run)) {
 		if (run->job->kind == BF_JOB_BACKUP)
-			return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot read back");
+			return archive_told(&b, err);
 		if (run->job->allow[BF_ALLOW_NO_BACKUP])
 			return without_backup(&b, err);
 		bf_say(run, BF_EV_NOTICE, "no backup: this bootloader cannot read back");

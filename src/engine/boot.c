@@ -157,6 +157,13 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 	if (!run->session.proto->ops->boot->activate ||
 	    !(trial || bf_run_can(run, BF_CAP_DUAL_BANK)))
 		return BF_OK;
+	if (trial && run->session.ident.in_bootloader && !bf_run_can(run, BF_CAP_CONFIRM))
+		bf_say(run, BF_EV_WARNING,
+		       "This bootloader starts the image for a test boot and cannot confirm it: "
+		       "unless the "
+		       "firmware confirms itself, or answers here and is confirmed, the pack "
+		       "reverts at "
+		       "the next restart after this one.");
 	/* Before the call: its answer may get lost after it has taken effect. */
 	bf_model_marked(&run->model, true);
 	bf_journal_write(run);
@@ -342,12 +349,18 @@ static enum bf_rc look_for_confirmation(struct bf_run *run, void *ctx, bool *ret
 	return BF_OK;
 }
 
+/* A bootloader that was found cannot confirm, and the application that it started may. */
+static bool takes_confirmation(const struct bf_run *run)
+{
+	return (bf_run_can(run, BF_CAP_CONFIRM) || (run->session.now.caps & BF_CAP_CONFIRM)) &&
+	       run->session.proto->ops->boot->confirm;
+}
+
 static bool needs_confirmation(const struct bf_run *run)
 {
 	const struct bf_slot *active = bf_slot_active(&run->session.now, NULL);
 
-	if (run->boot.silent || !bf_run_can(run, BF_CAP_CONFIRM) ||
-	    !run->session.proto->ops->boot->confirm)
+	if (run->boot.silent || !takes_confirmation(run))
 		return false;
 	return !active || (active->flags & BF_SLOT_TRIAL) || !(active->flags & BF_SLOT_CONFIRMED);
 }
@@ -682,7 +695,7 @@ static enum bf_rc watch_it_stay(struct bf_run *run, struct bf_err *err)
 	bf_time until = bf_in(run->clock, STAY);
 	struct bf_check check = bf_check("stays-running", -1);
 
-	if (bf_run_can(run, BF_CAP_CONFIRM) || run->model.no_proof || !may_go_back_itself(run))
+	if (takes_confirmation(run) || run->model.no_proof || !may_go_back_itself(run))
 		return BF_OK;
 	if (bf_run_pause(run, STAY, err))
 		return err->rc;

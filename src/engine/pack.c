@@ -63,6 +63,7 @@ static struct bf_survives survives_by(const struct bf_ident *ident)
 			 : ident->caps & BF_CAP_SINK ? BF_KNOWN_NOT
 						     : BF_KNOWN_NO,
 		.reverts = ident->caps & BF_CAP_TRIAL ? BF_KNOWN_YES : BF_KNOWN_NOT,
+		.until_start = ident->caps & BF_CAP_ONE_WAY,
 	};
 }
 
@@ -227,6 +228,8 @@ void bf_model_started_early(struct bf_model *m)
 void bf_model_starting(struct bf_model *m)
 {
 	m->stage = BF_STAGE_STARTED;
+	if (m->survives.until_start)
+		m->survives.image = BF_KNOWN_NOT;
 }
 
 void bf_model_confirmed(struct bf_model *m)

@@ -51,6 +51,7 @@ enum bf_known { BF_KNOWN_NOT, BF_KNOWN_NO, BF_KNOWN_YES, BF_KNOWN_COUNT };
 struct bf_survives {
 	enum bf_known image;   /* the old image, in a place of its own */
 	enum bf_known reverts; /* the device goes back to the old image unasked */
+	bool until_start;      /* the old image: only until the restart into the new one */
 };
 
 /* Update stage: what a failure at this point means. */

@@ -19,16 +19,19 @@ static bool tells_name(const struct bf_ident *ident)
 	return ident->has_cid || (ident->model[0] && !ident->is_anybodys);
 }
 
+static bool same_class(const uint8_t vid[16], const char *name, const uint8_t cid[16])
+{
+	uint8_t made[16];
+
+	bf_uuid_class(vid, name, made);
+	return memcmp(made, cid, sizeof(made)) == 0;
+}
+
 static bool same_class_name(const struct bf_ident *ident, const char *hw)
 {
-	uint8_t cid[16];
-
 	if (ident->model[0] && bf_hw_same(hw, ident->model))
 		return true;
-	if (!ident->has_vid || !ident->has_cid)
-		return false;
-	bf_uuid_class(ident->vid, hw, cid);
-	return memcmp(cid, ident->cid, sizeof(cid)) == 0;
+	return ident->has_vid && ident->has_cid && same_class(ident->vid, hw, ident->cid);
 }
 
 /* Nobody can say whether image and pack belong together: that is for a person to look up. */
@@ -188,15 +191,38 @@ static enum bf_rc check_major(struct bf_run *run, struct bf_err *err)
 	return err->rc;
 }
 
+/* A pack that tells a name and no identifiers: the class of the image is made of its vendor and such a name. Another
+ * name says nothing: boards have more than one. */
+static bool is_class_of_name(const struct bf_run *run, const struct bf_meta *meta)
+{
+	const struct bf_ident *ident = &run->session.ident;
+
+	return !ident->has_vid && !ident->has_cid && meta->has_vid && meta->has_cid &&
+	       tells_name(ident) && same_class(meta->vid, ident->model, meta->cid);
+}
+
+static enum bf_rc check_class_name(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_check check = bf_check("class", -1);
+
+	snprintf(check.got, sizeof(check.got), "%s", run->session.ident.model);
+	snprintf(check.limit, sizeof(check.limit), "%s, of the image's vendor",
+		 run->session.ident.model);
+	return bf_check_decide(run, &check, true, BF_E_INCOMPATIBLE, err);
+}
+
 static enum bf_rc check_named(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 	const struct bf_ident *ident = &run->session.ident;
+	bool by_name = is_class_of_name(run, meta);
 	enum bf_rc rc = BF_OK;
 
-	if (meta->has_vid)
+	if (by_name)
+		rc = check_class_name(run, err);
+	if (!rc && !by_name && meta->has_vid)
 		rc = check_uuid(run, "vendor", meta->vid, ident->has_vid, ident->vid, err);
-	if (!rc && meta->has_cid)
+	if (!rc && !by_name && meta->has_cid)
 		rc = check_uuid(run, "class", meta->cid, ident->has_cid, ident->cid, err);
 	if (!rc && meta->has_hw)
 		rc = check_hw_name(run, meta->hw, err);
@@ -279,9 +305,10 @@ bool bf_app_may_be_lost(const struct bf_run *run)
 static enum bf_rc check_way_back(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_check check = bf_check("way-back", BF_ALLOW_SINGLE_BANK);
-	bool two = bf_model_old_is_safe(&run->model);
+	bool one_way = bf_run_can(run, BF_CAP_ONE_WAY);
+	bool two = bf_model_old_is_safe(&run->model) && !one_way;
 	bool backup = bf_run_can(run, BF_CAP_READ) && !run->job->allow[BF_ALLOW_NO_BACKUP];
-	bool empty = !bf_app_may_be_lost(run);
+	bool empty = one_way ? run->model.app == BF_APP_ABSENT : !bf_app_may_be_lost(run);
 
 	snprintf(check.limit, sizeof(check.limit), "a second bank or a backup");
 	snprintf(check.got, sizeof(check.got), "%s",
@@ -289,6 +316,7 @@ static enum bf_rc check_way_back(struct bf_run *run, struct bf_err *err)
 		 : backup                 ? "a backup is made first"
 		 : run->job->restore_from ? "the archive that is restored"
 		 : empty                  ? "no firmware that could start"
+		 : one_way                ? "its restart gives up the old firmware"
 					  : "one bank, no backup");
 	return bf_check_decide(run, &check,
 			       two || backup || empty || run->job->restore_from != NULL,
@@ -561,8 +589,9 @@ enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err)
 		return err->rc;
 	if (!old || !(old->flags & BF_SLOT_BOOTABLE))
 		return no_previous(run, "the other bank holds none that can start",
-				   "the pack was not updated yet, or an update was begun and "
-				   "not finished",
+				   "the pack was not updated yet, an update was begun and not "
+				   "finished, or the old firmware is below the pack's security "
+				   "counter since the new one was confirmed",
 				   err);
 	bf_wanted_told(run, old->has_version ? &old->version : NULL, old->digest, old->digest_len);
 	return BF_OK;

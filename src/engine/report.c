@@ -504,6 +504,12 @@ static void say_success(const struct bf_run *run, struct bf_outcome *out)
 	case BF_JOB_BACKUP:
 		if (run->dry_ended)
 			snprintf(s, cap, "Dry run: nothing was read or written.");
+		else if (!bf_run_can(run, BF_CAP_READ))
+			snprintf(s, cap,
+				 "Versions and digests written to '%s'; the contents of this pack "
+				 "cannot be "
+				 "read, and nothing can be restored from it.",
+				 run->archives.path);
 		else
 			snprintf(s, cap, "Backup written to '%s'; nothing was changed in the pack.",
 				 run->archives.path);

@@ -184,6 +184,7 @@ static void stream_report(struct bf_transport *t, struct bf_line_report *ret)
 		.latency_timer_ms = -1,
 		.echo = s->echo_heard,
 		.modem_lines = s->node.modem != NULL,
+		.full_duplex = s->node.line.full_duplex,
 	};
 }
 

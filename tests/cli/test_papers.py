@@ -13,7 +13,8 @@ import common
 TABLE = json.loads(subprocess.run([os.environ["BMSFLASH_GEN_CLI"], "json"], check=True,
                                   stdout=subprocess.PIPE).stdout)
 PAGES = ("man/bmsflash.1.scd.in", "man/bmsflash-sim.1.scd.in", "man/bmsflash-json.5.scd",
-         "man/bmsflash-profile.5.scd.in", "man/bmsflash-uds.7.scd", "man/bmsflash-dfu.7.scd")
+         "man/bmsflash-profile.5.scd.in", "man/bmsflash-uds.7.scd", "man/bmsflash-dfu.7.scd",
+         "man/bmsflash-smp.7.scd")
 TEXTS = PAGES + ("README.md", "HACKING.md", "docs/SEQUENCE.md", "docs/BENCHMARKS.md")
 
 
