@@ -211,16 +211,6 @@ static void keep_of_old(struct bf_run *run)
 		lost(run, &why);
 }
 
-static void keep_in_loader(struct bf_run *run)
-{
-	const struct bf_backup *r = reference(run);
-	struct bf_err why;
-
-	bf_err_init(&why);
-	if (r && bf_data_put_back(run, r, &why))
-		lost(run, &why);
-}
-
 /* ==== firmware ==== */
 /*
  * Rollback after a failed start. A pack with two slots is told to revert and restarted; one on a test boot reverts
@@ -308,7 +298,7 @@ static bool is_blocked(const struct bf_run *run, const struct bf_meta *old)
 	       counter < run->session.now.counter;
 }
 
-static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
+static enum bf_rc take_backup(struct bf_run *run, struct bf_err *err)
 {
 	if (bf_restore_image(run, run->archives.saved, err))
 		return err->rc;
@@ -320,14 +310,46 @@ static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 			       run->session.now.counter);
 	}
 	bf_model_target_is_old(&run->model);
-	if (bf_run_enter(run, err) || bf_plan_again(run, err))
-		return err->rc;
-	if (run->todo.n && bf_ph_write(run, err))
-		return err->rc;
-	if (bf_ph_verify(run, err))
-		return err->rc;
-	keep_in_loader(run);
-	return bf_run_restart(run, err);
+	return BF_OK;
+}
+
+/* What cannot be put back is told, and does not keep the firmware from starting. */
+static enum bf_rc keep_in_loader(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_backup *r = reference(run);
+
+	if (r && bf_data_put_back(run, r, err))
+		lost(run, err);
+	bf_err_init(err);
+	return BF_OK;
+}
+
+/* The way back of a pack with one place. It is walked from the first row to the last, or until one fails. */
+static const struct bf_phase back_rows[] = {
+	{ "taking the old firmware from its backup", take_backup },
+	{ "entering the bootloader again", bf_run_enter },
+	{ "comparing with the old firmware", bf_plan_again },
+	{ "writing the old firmware", bf_ph_write, .when = bf_when_writing, .moves = true },
+	{ "verifying the old firmware", bf_ph_verify },
+	{ "restoring configuration and calibration", keep_in_loader },
+	{ "restarting the pack", bf_run_restart },
+};
+
+static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
+{
+	/* The job does not get further on this way. */
+	double percent = run->told.mark.base + run->told.mark.weight;
+
+	for (size_t i = 0; i < BF_COUNT(back_rows); i++) {
+		const struct bf_phase *row = &back_rows[i];
+
+		if (row->when && !row->when(run))
+			continue;
+		bf_progress_begin(run, row->name, row->moves, percent, 0);
+		if (row->run(run, err))
+			return bf_while(err, "%s", row->name);
+	}
+	return BF_OK;
 }
 
 /* By now the old firmware is the target, where the backup tells its version or digest. */
