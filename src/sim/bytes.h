@@ -12,6 +12,10 @@ struct bf_bytes_port {
 	void (*send)(struct bf_bytes_port *port, const uint8_t *p, size_t len, bf_time now);
 	/* Taken when the pack has said all. */
 	void (*set_rate)(struct bf_bytes_port *port, uint32_t rate, bf_time now);
+	/* At once: rate (0: each that is heard, until one is chosen) and enum bf_parity of the pack's end. */
+	void (*set_line)(struct bf_bytes_port *port, uint32_t rate, unsigned parity, bf_time now);
+	/* Of the bytes that are being handed over. */
+	uint32_t (*heard_rate)(struct bf_bytes_port *port);
 };
 
 struct bf_bytes_ops {

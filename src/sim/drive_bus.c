@@ -97,6 +97,9 @@ static void at_tester(struct sim_bus *b, const struct flight *fl)
 {
 	if (fl->rate != b->rate) {
 		b->t.stats.line_errors++;
+		/* A ROM's controller sends again what nobody acknowledged, until somebody is at its rate. */
+		if (b->node.rom && bf_pack_in_rom(b->pack))
+			put_on_line(b, &fl->frame, fl->rate, false, fl->due);
 		return;
 	}
 	b->heard++;

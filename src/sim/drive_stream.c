@@ -117,10 +117,10 @@ static void stream_discard(struct bf_transport *t)
 }
 
 /* A second stop bit is idle time to the pack. */
-static bool differs(const struct bf_pack *pack, const struct bf_line *line)
+static void set_frames(struct bf_uart *u, const struct bf_line *line)
 {
-	return line->parity != bf_pack_opts(pack)->parity ||
-	       (line->data_bits && line->data_bits != 8);
+	u->tester_parity = line->parity;
+	u->tester_bits_differ = line->data_bits && line->data_bits != 8;
 }
 
 static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *line,
@@ -131,7 +131,7 @@ static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *
 	if (!line->baud)
 		return bf_fail(err, BF_E_USAGE, "a line rate of 0 baud");
 	s->node.line.tester_rate = line->baud;
-	s->node.line.tester_frames_differ = differs(s->pack, line);
+	set_frames(&s->node.line, line);
 	return BF_OK;
 }
 
@@ -242,7 +242,7 @@ enum bf_rc bf_sim_stream_open(const struct bf_sim_open *o, struct bf_transport *
 	bf_wiring_init(&s->node);
 	s->node.modem_on = BF_MODEM_RTS | BF_MODEM_DTR;
 	s->node.line.tester_rate = o->env->line.baud ? o->env->line.baud : rate;
-	s->node.line.tester_frames_differ = differs(s->pack, &o->env->line);
+	set_frames(&s->node.line, &o->env->line);
 	s->source = (struct bf_vsource){ source_next, source_run };
 	bf_vclock_attach(s->t.clock, &s->source);
 	*ret = &s->t;

@@ -3,15 +3,19 @@
 
 #include <string.h>
 
-#define ERASED 0xFF
-
 void bf_flash_init(struct bf_flash *f)
 {
 	/* STM32G4-class data sheet figures: page erase 22 ms, double word 82 us. */
 	*f = (struct bf_flash){ .mem = malloc(BF_FLASH_SIZE), .erase_us = 22000, .program_us = 82 };
 	if (!f->mem)
 		abort();
-	memset(f->mem, ERASED, BF_FLASH_SIZE);
+	bf_flash_reads_erased(f, 0xFF);
+}
+
+void bf_flash_reads_erased(struct bf_flash *f, uint8_t value)
+{
+	f->erased = value;
+	memset(f->mem, value, BF_FLASH_SIZE);
 }
 
 void bf_flash_done(struct bf_flash *f)
@@ -40,7 +44,7 @@ bool bf_flash_blank(const struct bf_flash *f, uint32_t addr, size_t len)
 {
 	const uint8_t *p = cell(f, addr);
 
-	return !len || (p[0] == ERASED && memcmp(p, p + 1, len - 1) == 0);
+	return !len || (p[0] == f->erased && memcmp(p, p + 1, len - 1) == 0);
 }
 
 /* True when power goes in the middle of the operation that begins now. */
@@ -66,18 +70,20 @@ static bool end(struct bf_flash *f)
  * gone already: odd or even ones, by turns. */
 static void tear_sector(struct bf_flash *f, uint8_t *sector, size_t size)
 {
+	uint8_t gone = f->ops % 2 ? 0x55 : 0xAA;
+
 	for (size_t i = 0; i < size; i++)
-		sector[i] |= f->ops % 2 ? 0x55 : 0xAA;
+		sector[i] = (uint8_t)((sector[i] & ~gone) | (f->erased & gone));
 }
 
 /* What an interrupted program leaves, by turns: nothing, half the bytes, or some bits everywhere. */
-static void tear_word(struct bf_flash *f, uint8_t *dst, const uint8_t *word)
+static void tear_word(struct bf_flash *f, uint8_t *dst, const uint8_t *word, size_t size)
 {
-	for (size_t i = 0; i < BF_FLASH_WORD; i++) {
-		if (f->ops % 3 == 1 && i < BF_FLASH_WORD / 2)
+	for (size_t i = 0; i < size; i++) {
+		if (f->ops % 3 == 1 && i < size / 2)
 			dst[i] = word[i];
 		if (f->ops % 3 == 2)
-			dst[i] = word[i] | 0x55;
+			dst[i] = f->erased ? word[i] | 0x55 : word[i] & 0xAA;
 	}
 }
 
@@ -110,7 +116,7 @@ bool bf_flash_erase_sector(struct bf_flash *f, uint32_t addr, uint32_t size, bf_
 		tear_sector(f, cell(f, addr), size);
 		return false;
 	}
-	memset(cell(f, addr), ERASED, size);
+	memset(cell(f, addr), f->erased, size);
 	return end(f);
 }
 
@@ -120,29 +126,42 @@ bool bf_flash_erase(struct bf_flash *f, uint32_t page_addr)
 	       bf_flash_erase_sector(f, page_addr, BF_FLASH_PAGE, f->erase_us);
 }
 
-static bool all_erased(const uint8_t *p, size_t len)
+static bool all_erased(const struct bf_flash *f, const uint8_t *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (p[i] != ERASED)
+		if (p[i] != f->erased)
 			return false;
 	return true;
 }
 
-bool bf_flash_program(struct bf_flash *f, uint32_t addr, const uint8_t word[BF_FLASH_WORD])
+bool bf_flash_program_unit(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t unit,
+			   enum bf_program how, bf_time us)
 {
-	if (f->dead || addr % BF_FLASH_WORD || !bf_flash_inside(addr, BF_FLASH_WORD))
+	uint8_t result[BF_FLASH_WORD];
+	bool blank;
+
+	if (f->dead || unit > sizeof(result) || addr % unit || !bf_flash_inside(addr, unit))
 		return false;
-	if (all_erased(word, BF_FLASH_WORD))
-		return bf_flash_blank(f, addr, BF_FLASH_WORD);
-	if (!bf_flash_blank(f, addr, BF_FLASH_WORD))
+	blank = bf_flash_blank(f, addr, unit);
+	if (!blank && how == BF_PROGRAM_REFUSES)
 		return false;
-	touch(f, addr, BF_FLASH_WORD, BF_TOUCH_WRITTEN);
-	if (begin(f, f->program_us)) {
-		tear_word(f, cell(f, addr), word);
+	if (all_erased(f, p, unit)) /* nothing changes */
+		return true;
+	for (size_t i = 0; i < unit; i++)
+		result[i] = blank ? p[i] : (uint8_t)(p[i] & cell(f, addr)[i]);
+	touch(f, addr, unit, BF_TOUCH_WRITTEN);
+	if (begin(f, us)) {
+		tear_word(f, cell(f, addr), result, unit);
 		return false;
 	}
-	memcpy(cell(f, addr), word, BF_FLASH_WORD);
+	memcpy(cell(f, addr), result, unit);
 	return end(f);
+}
+
+bool bf_flash_program(struct bf_flash *f, uint32_t addr, const uint8_t word[BF_FLASH_WORD])
+{
+	return bf_flash_program_unit(f, addr, word, BF_FLASH_WORD, BF_PROGRAM_REFUSES,
+				     f->program_us);
 }
 
 bool bf_flash_write(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t len)
@@ -151,7 +170,7 @@ bool bf_flash_write(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t 
 		uint8_t word[BF_FLASH_WORD];
 		size_t n = len - i < BF_FLASH_WORD ? len - i : BF_FLASH_WORD;
 
-		memset(word, ERASED, sizeof(word));
+		memset(word, f->erased, sizeof(word));
 		memcpy(word, p + i, n);
 		if (!bf_flash_program(f, addr + (uint32_t)i, word))
 			return false;

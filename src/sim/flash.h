@@ -18,6 +18,7 @@
 
 struct bf_flash {
 	uint8_t *mem;
+	uint8_t erased;     /* what an erased byte reads: FF, on some parts 00 */
 	uint64_t ops;       /* operations begun since this object was made; the first is number 1 */
 	uint64_t cut_at;    /* power goes in the middle of this operation; 0: never */
 	uint64_t cut_after; /* power goes when this operation is complete; 0: never */
@@ -47,6 +48,18 @@ bool bf_flash_erase_sector(struct bf_flash *f, uint32_t addr, uint32_t size, bf_
 bool bf_flash_program(struct bf_flash *f, uint32_t addr, const uint8_t word[BF_FLASH_WORD]);
 /* Any number of double words, stopping at the first that fails. */
 bool bf_flash_write(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t len);
+
+/* What a part does with cells that are not erased. */
+enum bf_program {
+	BF_PROGRAM_REFUSES, /* the unit stays as it is, and the hardware says so */
+	BF_PROGRAM_CLEARS,  /* bits go from 1 to 0 wherever they are */
+};
+
+/* A part with another unit, which is 2, 4 or 8 bytes: one operation, which takes so long. */
+bool bf_flash_program_unit(struct bf_flash *f, uint32_t addr, const uint8_t *p, size_t unit,
+			   enum bf_program how, bf_time us);
+/* Erased cells of this part read so; everything is erased. */
+void bf_flash_reads_erased(struct bf_flash *f, uint8_t value);
 
 /* As a programmer in the factory does it: no time, no operation number. */
 void bf_flash_preload(struct bf_flash *f, uint32_t addr, const void *p, size_t len);

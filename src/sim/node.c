@@ -18,13 +18,22 @@ static bool listens(const struct bf_pack *pack)
 	return bf_pack_mode(pack) >= BF_PACK_LOADER;
 }
 
+/* Beside the ROM of a chip, UDS is the application's, where it speaks it at all. */
+static bool bus_hears_uds(const struct bf_bus_node *n)
+{
+	if (!n->rom)
+		return listens(n->pack);
+	return bf_pack_mode(n->pack) == BF_PACK_APP &&
+	       bf_sim_opts_app(bf_pack_opts(n->pack)) == BF_SIM_APP_UDS;
+}
+
 /* ---- bus ---- */
 
 static bf_time bus_send_frame(struct bf_isotp_port *port, const struct bf_frame *f, bf_time now)
 {
 	struct bf_bus_node *n = BF_CONTAINER_OF(port, struct bf_bus_node, lower);
 
-	return listens(n->pack) ? n->send(n, f, now) : now;
+	return bus_hears_uds(n) ? n->send(n, f, now) : now;
 }
 
 static void bus_message(struct bf_isotp_port *port, const uint8_t *msg, size_t len, bool functional,
@@ -47,6 +56,19 @@ static void bus_set_rate(struct bf_server_port *port, uint32_t rate, bf_time now
 {
 	(void)now;
 	BF_CONTAINER_OF(port, struct bf_bus_node, port)->rate = rate;
+}
+
+static bf_time rom_send(struct bf_rom_bus *bus, const struct bf_frame *f, bf_time now)
+{
+	struct bf_bus_node *n = BF_CONTAINER_OF(bus, struct bf_bus_node, rom_bus);
+
+	return n->send(n, f, now);
+}
+
+static void rom_set_rate(struct bf_rom_bus *bus, uint32_t rate, bf_time now)
+{
+	(void)now;
+	BF_CONTAINER_OF(bus, struct bf_bus_node, rom_bus)->rate = rate;
 }
 
 static uint32_t id_or(uint32_t id, uint32_t other)
@@ -93,17 +115,23 @@ void bf_bus_node_init(struct bf_bus_node *n, struct bf_pack *pack, uint32_t rate
 		n->isotp.hostile = &n->hostile;
 	}
 	n->uds = bf_server_new(pack, &n->port);
+	n->rom_bus = (struct bf_rom_bus){ rom_send, rom_set_rate };
+	if (bf_rom_chip(bf_pack_opts(pack)))
+		n->rom = bf_rom_can_new(pack, &n->rom_bus);
 }
 
 void bf_bus_node_done(struct bf_bus_node *n)
 {
+	n->rom = bf_rom_free(n->rom);
 	n->uds = bf_server_free(n->uds);
 }
 
 void bf_bus_node_frame(struct bf_bus_node *n, const struct bf_frame *f, bf_time now)
 {
 	set_ids(n);
-	if (listens(n->pack))
+	if (n->rom)
+		bf_rom_can_frame(n->rom, f, now);
+	if (bus_hears_uds(n))
 		bf_isotp_server_frame(&n->isotp, f, now);
 	else
 		bf_isotp_server_reset(&n->isotp);
@@ -111,8 +139,10 @@ void bf_bus_node_frame(struct bf_bus_node *n, const struct bf_frame *f, bf_time 
 
 bf_time bf_bus_node_next(const struct bf_bus_node *n)
 {
-	return sooner(n->broadcast_at,
-		      sooner(bf_server_next(n->uds), bf_isotp_server_next(&n->isotp)));
+	bf_time at = n->rom ? bf_rom_can_next(n->rom) : BF_NEVER;
+
+	at = sooner(at, n->broadcast_at);
+	return sooner(at, sooner(bf_server_next(n->uds), bf_isotp_server_next(&n->isotp)));
 }
 
 /* The firmware talks to inverters, the loader does not. */
@@ -135,6 +165,8 @@ void bf_bus_node_run(struct bf_bus_node *n, bf_time now)
 	if (n->broadcast_at <= now)
 		broadcast(n, now);
 	set_ids(n);
+	if (n->rom)
+		bf_rom_can_run(n->rom, now);
 	bf_isotp_server_run(&n->isotp, now);
 	bf_server_run(n->uds, now);
 }
@@ -145,6 +177,8 @@ static const struct bf_bytes_ops *bytes_ops(const struct bf_sim_opts *opts)
 {
 	if (opts->protocol == BF_SIM_XMODEM)
 		return &bf_unit_bytes;
+	if (bf_rom_chip(opts))
+		return &bf_rom_bytes;
 	return opts->protocol == BF_SIM_SMP ? &bf_smp_bytes : NULL;
 }
 
@@ -222,6 +256,19 @@ static void stream_bytes_rate(struct bf_bytes_port *port, uint32_t rate, bf_time
 	bf_uart_pack_rate(&BF_CONTAINER_OF(port, struct bf_stream_node, bytes_port)->line, rate);
 }
 
+static void stream_bytes_line(struct bf_bytes_port *port, uint32_t rate, unsigned parity,
+			      bf_time now)
+{
+	(void)now;
+	bf_uart_pack_line(&BF_CONTAINER_OF(port, struct bf_stream_node, bytes_port)->line, rate,
+			  parity);
+}
+
+static uint32_t stream_heard_rate(struct bf_bytes_port *port)
+{
+	return BF_CONTAINER_OF(port, struct bf_stream_node, bytes_port)->line.heard_rate;
+}
+
 void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_t rate)
 {
 	const struct bf_sim_opts *opts = bf_pack_opts(pack);
@@ -230,13 +277,15 @@ void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_
 	n->pack = pack;
 	bf_uart_init(&n->line, rate, opts->seed);
 	n->line.full_duplex = opts->full_duplex;
+	n->line.pack_parity = n->line.tester_parity = opts->parity;
 	n->line.at_pack = stream_at_pack;
 	n->line.at_tester = stream_at_tester;
 	n->line.sent = stream_sent;
 	n->port = (struct bf_server_port){ false, rate, stream_send_message, stream_set_rate };
 	n->upper = (struct bf_framing_port){ stream_message };
 	bf_framing_init(&n->framing, &n->upper);
-	n->bytes_port = (struct bf_bytes_port){ stream_send_bytes, stream_bytes_rate };
+	n->bytes_port = (struct bf_bytes_port){ stream_send_bytes, stream_bytes_rate,
+						stream_bytes_line, stream_heard_rate };
 	n->bytes = bytes_ops(opts);
 	if (n->bytes)
 		n->server = n->bytes->open(pack, &n->bytes_port);

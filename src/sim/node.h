@@ -8,6 +8,7 @@
 #include "sim/bytes.h"
 #include "sim/framing.h"
 #include "sim/isotp.h"
+#include "sim/stm32/rom.h"
 #include "sim/uart.h"
 #include "sim/uds/uds.h"
 
@@ -15,6 +16,8 @@ struct bf_bus_node {
 	struct bf_pack *pack; /* borrowed */
 	struct bf_server *uds;
 	struct bf_server_port port;
+	struct bf_rom *rom; /* of a chip that has one */
+	struct bf_rom_bus rom_bus;
 	struct bf_isotp_server isotp;
 	struct bf_rng hostile;
 	struct bf_isotp_port lower;

@@ -60,6 +60,18 @@ static const struct choice models[] = {
 	{ "jk", BF_SIM_JK },
 	{ "jk202", BF_SIM_JK202 },
 	{ "vanmoof", BF_SIM_VANMOOF },
+	{ "f103", BF_SIM_F103 },
+	{ "f407", BF_SIM_F407 },
+	{ "l476", BF_SIM_L476 },
+	{ "g0b1", BF_SIM_G0B1 },
+	{ "l0", BF_SIM_L0 },
+	{ "at32", BF_SIM_AT32 },
+	{ NULL, 0 },
+};
+static const struct choice boot_pins[] = {
+	{ "low", BF_SIM_BOOT0_LOW },
+	{ "hand", BF_SIM_BOOT0_HAND },
+	{ "high", BF_SIM_BOOT0_HIGH },
 	{ NULL, 0 },
 };
 static const struct choice duplexes[] = { { "half", 0 }, { "full", 1 }, { NULL, 0 } };
@@ -154,7 +166,8 @@ static const struct choice habits[] = {
 };
 static const struct choice protocols[] = {
 	{ "uds", BF_SIM_UDS }, { "dfu", BF_SIM_DFU },       { "dfuse", BF_SIM_DFUSE },
-	{ "smp", BF_SIM_SMP }, { "xmodem", BF_SIM_XMODEM }, { NULL, 0 },
+	{ "smp", BF_SIM_SMP }, { "xmodem", BF_SIM_XMODEM }, { "stm32", BF_SIM_STM32 },
+	{ NULL, 0 },
 };
 static const struct choice pass_fail[] = { { "pass", 0 }, { "fail", 1 }, { NULL, 0 } };
 static const struct choice crashes[] = {
@@ -228,6 +241,8 @@ static const struct choice quirks[] = {
 	{ "quietreset", BF_QUIRK_QUIETRESET },
 	{ "no3e", BF_QUIRK_NO3E },
 	{ "anyorder", BF_QUIRK_ANYORDER },
+	{ "loseack", BF_QUIRK_LOSEACK },
+	{ "strayzero", BF_QUIRK_STRAYZERO },
 	{ NULL, 0 },
 };
 
@@ -237,11 +252,12 @@ static const struct choice quirks[] = {
 static const struct row rows[] = {
 	{ { "model", "ours|standard|hostile|zhidou|nxp|vw|volvo|tesla|geehy|kline|"
 	    "stm32app|tinyusb|dapboot|zephyr|zephyr-next|mcuboot|maple|"
-	    "cherryusb|st-rom|stm32f4|gd32|opencm3|recovery|app|both|jk|jk202|vanmoof",
+	    "cherryusb|st-rom|stm32f4|gd32|opencm3|recovery|app|both|jk|jk202|vanmoof|f103|f407|l476|g0b1|l0|at32",
 	    "whose habits the device has; from stm32app on it decides what is spoken: USB devices, then SMP in the "
-	    "bootloader (recovery), in the firmware or in both, then units that makers ship" },
+	    "bootloader (recovery), in the firmware or in both, then units that makers ship, then chips whose ROM "
+	    "speaks stm32, as gd32 does with protocol=stm32" },
 	  CHOICE, FIELD(model), 0, 0, models },
-	{ { "protocol", "uds|dfu|dfuse|smp|xmodem", "what the loader speaks" },
+	{ { "protocol", "uds|dfu|dfuse|smp|xmodem|stm32", "what the loader speaks" },
 	  CHOICE, FIELD(protocol), 0, 0, protocols },
 	{ { "link", "can|canfd|rs485|usb", "the wire" }, CHOICE, FIELD(link), 0, 0, links },
 	{ { "rate", "N", "default rate of the line, bit/s" }, NUMBER, FIELD(rate), 1200, 10e6, NULL },
@@ -277,7 +293,8 @@ static const struct row rows[] = {
 	  CHOICE, FIELD(wipe), 0, 0, wipes },
 	{ { "seed", "N", "noise, seeds, chance" }, NUMBER, FIELD(seed), 0, 9e15, NULL },
 	{ { "quirk", "nrc24|nohash|noread|singlebank|slow|busy|nocompress|fixedconfig|mute|nrc37|nrc72|"
-	    "noreset|s3strict|flip|nojump|jump|onedid|canread|anyorder|forever|quietreset|no3e", "a bad habit; may be given again" },
+	    "noreset|s3strict|flip|nojump|jump|onedid|canread|anyorder|forever|quietreset|no3e|"
+	    "loseack|strayzero", "a bad habit; may be given again" },
 	  BITS, FIELD(quirks), 0, 0, quirks },
 	{ { "habit", "nodownload|dfu11|shortdesc|protocol0|shortstring|size0|sizeffff|size32|stays|manifests|"
 	    "stalldetach|detach0|deaf|noruntime|noproduct|noserial|hidden|stuck|jumps|endless|protected",
@@ -327,6 +344,17 @@ static const struct row rows[] = {
 	{ { "deaf", "MS", "JK: hears nothing for so long after an answer; by itself 20 to 380 ms, by seed" },
 	  NUMBER, FIELD(deaf_ms), 0, 60000, NULL },
 	{ { "alarms", "N", "JK: the word of alarms" }, NUMBER, FIELD(alarms), 0, 4294967295.0, NULL },
+	{ { "boot0", "low|hand|high",
+	    "STM32: the pin that makes it start from ROM: low, held by hand whenever power comes, or at every reset" },
+	  CHOICE, FIELD(boot0), 0, 0, boot_pins },
+	{ { "rdp", "0|1|2", "STM32: level of the readout protection" }, NUMBER, FIELD(rdp), 0, 2, NULL },
+	{ { "wrp", "N", "STM32: so many first pages are write-protected, which nothing tells" },
+	  NUMBER, FIELD(wrp), 0, 2048, NULL },
+	{ { "blank", "0|1", "STM32: a new chip, nothing in its flash" }, CHOICE, FIELD(blank), 0, 0, off_on },
+	{ { "nack", "N", "STM32: every Nth field or frame is refused" },
+	  NUMBER, FIELD(nack), 0, 1e9, NULL },
+	{ { "losebyte", "N", "STM32: every Nth byte or frame is not heard" },
+	  NUMBER, FIELD(losebyte), 0, 1e9, NULL },
 	{ { "turnaround", "US", "time before an answer, us" },
 	  NUMBER, FIELD(turnaround_us), 0, 1e6, NULL },
 	{ { "flash", "real|instant", "flash times" }, CHOICE, FIELD(flash_instant), 0, 0, flash_speed },
@@ -559,9 +587,16 @@ static void default_unit(struct bf_sim_opts *opts)
 	opts->window_ms = opts->window_ms ? opts->window_ms : 50;
 }
 
+static bool is_chip(enum bf_sim_model model)
+{
+	return model >= BF_SIM_F103 && model <= BF_SIM_AT32;
+}
+
 enum bf_sim_app bf_sim_opts_app(const struct bf_sim_opts *opts)
 {
-	return opts->app ? opts->app : BF_SIM_APP_NONE;
+	if (opts->app)
+		return opts->app;
+	return opts->protocol == BF_SIM_STM32 ? BF_SIM_APP_UDS : BF_SIM_APP_NONE;
 }
 
 bool bf_sim_opts_smp(const struct bf_sim_opts *opts, bool firmware)
@@ -579,6 +614,32 @@ bool bf_sim_opts_held(const struct bf_sim_opts *opts, unsigned starts)
 		entry = opts->model == BF_SIM_SMP_RECOVERY ? BF_SIM_ENTRY_ONCE : BF_SIM_ENTRY_NEVER;
 	return bf_sim_opts_smp(opts, false) &&
 	       (entry == BF_SIM_ENTRY_ALWAYS || (entry == BF_SIM_ENTRY_ONCE && !starts));
+}
+
+enum bf_sim_boot0 bf_sim_opts_boot0(const struct bf_sim_opts *opts)
+{
+	if (opts->boot0)
+		return opts->boot0;
+	return opts->lines ? BF_SIM_BOOT0_LOW : BF_SIM_BOOT0_HAND;
+}
+
+/* The name gd32 is a USB device's, too. */
+static enum bf_rc settle_chip(struct bf_sim_opts *o, struct bf_err *err)
+{
+	if (is_chip(o->model))
+		o->protocol = BF_SIM_STM32;
+	else if (o->model == BF_SIM_GD32)
+		o->model = BF_SIM_ROM_GD32;
+	else if (o->model == BF_SIM_OURS)
+		o->model = BF_SIM_F103;
+	else
+		return bf_fail(err, BF_E_USAGE,
+			       "protocol=stm32 of the virtual pack wants one of the models "
+			       "f103, f407, l476, g0b1, l0, gd32, at32");
+	if (o->link == BF_SIM_USB)
+		return bf_fail(err, BF_E_USAGE,
+			       "over USB the ROM of an STM32 speaks DfuSe: model=st-rom");
+	return BF_OK;
 }
 
 static enum bf_rc parse_item(char *item, struct bf_sim_opts *o, struct bf_err *err)
@@ -615,6 +676,8 @@ enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct 
 	for (char *item = strtok_r(copy, ",", &save); item && !rc;
 	     item = strtok_r(NULL, ",", &save))
 		rc = parse_item(item, opts, err);
+	if (!rc && (opts->protocol == BF_SIM_STM32 || is_chip(opts->model)))
+		return settle_chip(opts, err);
 	if (bf_sim_model_is_dfu(opts->model) && opts->protocol == BF_SIM_UDS)
 		opts->protocol = BF_SIM_DFU;
 	/* A K-line is slow, and no other wire. */

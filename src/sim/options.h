@@ -8,7 +8,14 @@
 #include "bmsflash/err.h"
 
 enum bf_sim_link { BF_SIM_CAN, BF_SIM_CANFD, BF_SIM_RS485, BF_SIM_USB };
-enum bf_sim_protocol { BF_SIM_UDS, BF_SIM_DFU, BF_SIM_DFUSE, BF_SIM_SMP, BF_SIM_XMODEM };
+enum bf_sim_protocol {
+	BF_SIM_UDS,
+	BF_SIM_DFU,
+	BF_SIM_DFUSE,
+	BF_SIM_SMP,
+	BF_SIM_XMODEM,
+	BF_SIM_STM32
+};
 enum bf_sim_wipe {
 	BF_SIM_WIPE_NEVER,
 	BF_SIM_WIPE_BLANK,    /* new firmware erases the configuration at its first start */
@@ -50,6 +57,14 @@ enum bf_sim_model {
 	BF_SIM_JK,
 	BF_SIM_JK202, /* ... with an older bootloader */
 	BF_SIM_VANMOOF,
+	/* stm32: chips with their bootloader in ROM, see rom_chips.c */
+	BF_SIM_F103,
+	BF_SIM_F407,
+	BF_SIM_L476,
+	BF_SIM_G0B1,
+	BF_SIM_L0,
+	BF_SIM_ROM_GD32,
+	BF_SIM_AT32,
 };
 #define BF_SIM_DFU_FIRST BF_SIM_STM32APP
 #define BF_SIM_DFU_COUNT (BF_SIM_OPENCM3 - BF_SIM_DFU_FIRST + 1)
@@ -111,6 +126,13 @@ enum bf_sim_smp { /* bits: builds of the SMP server that can less or do it other
 			  0x80, /* the firmware does not go on with an upload that broke off */
 		  BF_SMP_NOSLOTS = 0x100, /* no slot information */
 };
+/* The pin of a chip that makes it start from ROM. */
+enum bf_sim_boot0 {
+	BF_SIM_BOOT0_MODEL,
+	BF_SIM_BOOT0_LOW, /* only modem lines, a request to the application or an empty flash lead there */
+	BF_SIM_BOOT0_HAND, /* held whenever power comes, and let go */
+	BF_SIM_BOOT0_HIGH, /* a jumper: at every reset */
+};
 
 /* What a USB device does beside what its model does. */
 enum bf_sim_habit {
@@ -162,6 +184,8 @@ enum bf_sim_quirk {
 	BF_QUIRK_FOREVER = 0x80000,     /* an erase is never finished: response pending for ever */
 	BF_QUIRK_QUIETRESET = 0x100000, /* restarts without an answer */
 	BF_QUIRK_NO3E = 0x200000,       /* TesterPresent is refused with NRC 11 */
+	BF_QUIRK_LOSEACK = 0x400000,    /* stm32: the acknowledge of the first erase gets lost */
+	BF_QUIRK_STRAYZERO = 0x800000,  /* stm32: 00 before the first acknowledge */
 	BF_QUIRK_ANYORDER =
 		0x40000, /* erase and download at any place where the model wants the base */
 };
@@ -235,6 +259,12 @@ struct bf_sim_opts {
 	enum bf_sim_aftercut aftercut;
 	uint16_t deaf_ms; /* after each answer; BF_SIM_DEAF_MODEL: the model's */
 	uint32_t alarms;
+	enum bf_sim_boot0 boot0;
+	uint8_t rdp;       /* stm32: level of the readout protection */
+	uint16_t wrp;      /* ... so many first pages are write-protected */
+	uint32_t nack;     /* ... every so manieth field or frame is refused; 0: none */
+	uint32_t losebyte; /* ... and every so manieth byte or frame not heard */
+	bool blank;        /* ... nothing is in the flash of a new chip */
 	bool has_trust;
 	uint8_t trust[32]; /* one more Ed25519 key that the pack's loader trusts */
 };
@@ -258,6 +288,8 @@ bool bf_sim_opts_smp(const struct bf_sim_opts *opts, bool firmware);
 bool bf_sim_opts_mark_stays(const struct bf_sim_opts *opts);
 /* Serial recovery is entered at the pack's start number `starts`, counted from 0. */
 bool bf_sim_opts_held(const struct bf_sim_opts *opts, unsigned starts);
+
+enum bf_sim_boot0 bf_sim_opts_boot0(const struct bf_sim_opts *opts);
 
 /* A row of the table of keys, for help texts and tests; NULL after the last. */
 struct bf_sim_key {

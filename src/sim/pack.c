@@ -8,9 +8,11 @@
 #include "bmsflash/rng.h"
 #include "sim/builtin.h"
 #include "sim/dfu/dfu_device.h"
+#include "sim/stm32/rom.h"
 #include "sim/uuid.h"
 #include "sim/xmodem/unit.h"
 
+#define ROM_US         BF_MS(5)
 #define BOOT_US        BF_MS(120) /* clocks, RAM check, driver set-up of the firmware */
 #define CRASH_AFTER_US BF_MS(400)
 #define WATCHDOG_US    BF_MS(1000)
@@ -84,11 +86,17 @@ static void fill_regions(struct bf_pack *p)
 static enum bf_rc make_as_factory(struct bf_pack *p, struct bf_err *err)
 {
 	bool unit = p->opts.protocol == BF_SIM_XMODEM;
-	enum bf_rc rc = unit ? BF_OK : put_builtin(p, BF_ADDR_SLOT0, p->opts.version, err);
+	enum bf_rc rc = BF_OK;
 
-	if (!rc && !unit)
-		rc = put_builtin(p, BF_ADDR_SLOT1, p->opts.slot1, err);
-	fill_regions(p);
+	if (!p->opts.blank) {
+		if (!unit)
+			rc = put_builtin(p, BF_ADDR_SLOT0, p->opts.version, err);
+		if (!rc && !unit)
+			rc = put_builtin(p, BF_ADDR_SLOT1, p->opts.slot1, err);
+		fill_regions(p);
+	}
+	if (bf_rom_chip(&p->opts))
+		bf_rom_preload(p);
 	if (bf_pack_is_plain(p) && !bf_flash_blank(&p->flash, BF_ADDR_SLOT0, BF_FLASH_WORD))
 		bf_flash_preload(&p->flash, BF_ADDR_VALID, bf_valid_mark, sizeof(bf_valid_mark));
 	if (unit)
@@ -118,6 +126,10 @@ enum bf_rc bf_pack_new(const struct bf_sim_opts *opts, struct bf_pack **ret, str
 		p->opts.window_ms = bf_plain_window_ms(opts);
 	p->lock_fd = -1;
 	bf_flash_init(&p->flash);
+	if (bf_rom_chip(opts)) {
+		p->opts.quirks |= BF_QUIRK_SINGLEBANK;
+		bf_flash_reads_erased(&p->flash, bf_rom_erased(bf_rom_chip(opts)));
+	}
 	p->banks =
 		(struct bf_banks){ &p->flash, { BF_ADDR_SLOT0, BF_ADDR_SLOT1 }, BF_PACK_SLOT_SIZE };
 	p->second = (struct bf_banks){ &p->flash,
@@ -175,8 +187,10 @@ static void start(struct bf_pack *p, enum bf_pack_reason reason, bf_time now)
 	p->confirmed_now = p->raw = false;
 	p->busy_until = now;
 	bf_pack_boot(p);
-	p->ready_at =
-		now + BOOT_US + bf_pack_check_us(p, p->active, 0) + bf_flash_take_time(&p->flash);
+	p->by_pin = false;
+	p->go_to = 0;
+	p->ready_at = now + (p->in_rom ? ROM_US : BOOT_US + bf_pack_check_us(p, p->active, 0)) +
+		      bf_flash_take_time(&p->flash);
 	if (p->flash.dead)
 		bf_pack_die(p, p->ready_at);
 }
@@ -198,6 +212,23 @@ void bf_pack_power(struct bf_pack *pack, bool on, bf_time now)
 	pack->starts_since_power = 0;
 	pack->stay_in_loader = pack->armed = false;
 	start(pack, BF_PACK_BY_POWER, now);
+}
+
+bool bf_pack_in_rom(const struct bf_pack *pack)
+{
+	return pack->in_rom;
+}
+
+void bf_pack_release_reset(struct bf_pack *pack, bf_time now)
+{
+	pack->by_pin = true;
+	bf_pack_power(pack, true, now);
+}
+
+void bf_pack_jump(struct bf_pack *pack, uint32_t addr, bf_time now)
+{
+	bf_pack_restart(pack, BF_PACK_BY_REQUEST, now);
+	pack->go_to = addr;
 }
 
 void bf_pack_plug_in(struct bf_pack *pack, bf_time now)

@@ -60,6 +60,11 @@ uint64_t bf_pack_ops(const struct bf_pack *pack); /* flash operations begun so f
 void bf_pack_restart(struct bf_pack *pack, enum bf_pack_reason reason, bf_time now);
 /* As above, but stay in the loader (one bank: a programming session; USB: DETACH). */
 void bf_pack_restart_to_loader(struct bf_pack *pack, bf_time now);
+/* A chip with a bootloader in ROM: started from there; its reset pin let go, which is no power-on; the
+ * ROM jumps to an address, whatever its boot pin says. */
+bool bf_pack_in_rom(const struct bf_pack *pack);
+void bf_pack_release_reset(struct bf_pack *pack, bf_time now);
+void bf_pack_jump(struct bf_pack *pack, uint32_t addr, bf_time now);
 bf_time bf_pack_next(const struct bf_pack *pack);
 void bf_pack_run(struct bf_pack *pack, bf_time now);
 enum bf_pack_mode bf_pack_mode(const struct bf_pack *pack);
@@ -120,6 +125,15 @@ void bf_pack_preload(struct bf_pack *pack, uint32_t addr, const void *p, size_t 
 /* addr on a double word; a short last double word is filled up with FF. */
 enum bf_pack_work bf_pack_write(struct bf_pack *pack, uint32_t addr, const uint8_t *p, size_t len,
 				bf_time now, bf_time *ret_done);
+/* As a part with other units writes: addr and len on a unit; us: for each. */
+struct bf_pack_program {
+	uint8_t unit;
+	enum bf_program how;
+	bf_time us;
+};
+enum bf_pack_work bf_pack_program(struct bf_pack *pack, uint32_t addr, const uint8_t *p, size_t len,
+				  const struct bf_pack_program *how, bf_time now,
+				  bf_time *ret_done);
 /* Borrowed view, NULL when outside. */
 const uint8_t *bf_pack_view(const struct bf_pack *pack, uint32_t addr, size_t len);
 /* When everything that was queued is finished; never before now. */

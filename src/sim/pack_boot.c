@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
+#include "sim/stm32/rom.h"
 #include "sim/xmodem/unit.h"
 
 /* The wish cannot be granted: forget it, or every start would look at it again. MCUboot also takes the image away. */
@@ -171,14 +172,14 @@ bool bf_pack_image_good(struct bf_pack *pack)
 }
 
 /* The demonstration firmware carries its name, "bms-16s demo application 1.5.0". */
-static void read_version(const struct bf_pack *p, struct bf_mimage *ret)
+static void read_version(const struct bf_pack *p, uint32_t addr, size_t size, struct bf_mimage *ret)
 {
 	static const char name[] = "demo application ";
-	const char *at = (const char *)bf_flash_at(&p->flash, BF_ADDR_SLOT0);
+	const char *at = (const char *)bf_flash_at(&p->flash, addr);
 	unsigned v[3] = { 0 };
 	char text[24];
 
-	at = memmem(at, bf_plain_size(&p->opts), name, sizeof(name) - 1);
+	at = memmem(at, size, name, sizeof(name) - 1);
 	if (at) {
 		snprintf(text, sizeof(text), "%.20s", at + sizeof(name) - 1);
 		sscanf(text, "%3u.%3u.%3u", &v[0], &v[1], &v[2]);
@@ -196,10 +197,49 @@ static void boot_by_mark(struct bf_pack *p)
 		return;
 	p->running = *m;
 	if (!m->present)
-		read_version(p, &p->running);
+		read_version(p, BF_ADDR_SLOT0, bf_plain_size(&p->opts), &p->running);
 	p->runs = true;
 	wipe_configuration(p, p->rewritten);
 	p->rewritten = false;
+}
+
+/* ---- chips whose ROM has a loader ---- */
+
+/* Whoever is jumped to by his vectors alone. */
+static void boot_raw(struct bf_pack *p, uint32_t addr)
+{
+	const struct bf_mimage *m = bf_pack_image(p, 0);
+
+	if (!bf_rom_vectors_at(p, addr))
+		return; /* no code: it hangs until the next reset */
+	p->running = *m;
+	if (!m->present || addr < BF_ADDR_SLOT0)
+		read_version(p, addr,
+			     bf_rom_flash_size(bf_rom_chip(&p->opts)) - (addr - BF_FLASH_BASE),
+			     &p->running);
+	p->runs = true;
+}
+
+/* True: it is decided what runs. */
+static bool boot_chip(struct bf_pack *p)
+{
+	bool own_code = bf_pack_loader_whole(p) && !p->opts.blank;
+	uint32_t at = p->go_to ? p->go_to : BF_ADDR_BOOT;
+
+	if (p->reason == BF_PACK_BY_POWER && !p->by_pin)
+		p->was_empty = bf_rom_finds_empty(p);
+	p->in_rom = bf_rom_starts(p);
+	p->stay_in_loader = false; /* the firmware's wish is no wish of the boot code's */
+	if (p->in_rom)
+		return true;
+	if (at == BF_ADDR_BOOT && own_code) {
+		/* The boot code starts firmware without an image header, too. */
+		if (bf_pack_image(p, 0)->present || !bf_rom_vectors_at(p, BF_ADDR_SLOT0))
+			return false;
+		at = BF_ADDR_SLOT0;
+	}
+	boot_raw(p, at);
+	return true;
 }
 
 /* ---- both ---- */
@@ -242,6 +282,8 @@ void bf_pack_boot(struct bf_pack *pack)
 		boot_by_mark(pack);
 		return;
 	}
+	if (bf_rom_chip(&pack->opts) && boot_chip(pack))
+		return;
 	if (swaps)
 		swap_banks(pack);
 	if (pack->flash.dead || !bf_pack_loader_whole(pack))

@@ -155,6 +155,24 @@ enum bf_pack_work bf_pack_write(struct bf_pack *pack, uint32_t addr, const uint8
 	return bf_pack_worked(pack, bf_flash_write(&pack->flash, addr, p, len), now, ret_done);
 }
 
+enum bf_pack_work bf_pack_program(struct bf_pack *pack, uint32_t addr, const uint8_t *p, size_t len,
+				  const struct bf_pack_program *how, bf_time now, bf_time *ret_done)
+{
+	bf_time us = pack->opts.flash_instant
+			     ? 0
+			     : how->us * (pack->opts.quirks & BF_QUIRK_SLOW ? 4 : 1);
+	bool ok = true;
+
+	mark_loader(pack, addr);
+	pack->rewritten = pack->rewritten || addr - BF_ADDR_SLOT0 < BF_PACK_SLOT_SIZE;
+	/* What one unit refuses does not keep the others from being written. */
+	for (size_t i = 0; i < len && !pack->flash.dead; i += how->unit)
+		ok = bf_flash_program_unit(&pack->flash, addr + (uint32_t)i, p + i, how->unit,
+					   how->how, us) &&
+		     ok;
+	return bf_pack_worked(pack, ok, now, ret_done);
+}
+
 const uint8_t *bf_pack_view(const struct bf_pack *pack, uint32_t addr, size_t len)
 {
 	return bf_flash_inside(addr, len) ? bf_flash_at(&pack->flash, addr) : NULL;

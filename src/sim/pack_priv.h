@@ -49,6 +49,11 @@ struct bf_pack {
 	const struct bf_pack_watch *watch;
 	bool rewritten; /* one bank: other firmware was written since the last start */
 	struct bf_mimage running;
+	/* Of a chip with a bootloader in ROM. */
+	bool in_rom;
+	bool by_pin;    /* it starts because its reset pin was let go */
+	bool was_empty; /* its flash, when power came */
+	uint32_t go_to; /* the ROM jumps there; 0: it does not */
 	unsigned starts, starts_since_power;
 	uint64_t messages, replies;
 

@@ -151,6 +151,7 @@ enum bf_rc bf_sim_serve_pty(const struct bf_serve *s, const char *link, bool any
 	rate = rate ? rate : 115200;
 	bf_stream_node_init(&y->node, s->pack, rate);
 	y->node.heard = y->node.echo = to_tester;
+	y->node.line.any_frames = true;
 	y->serve = s;
 	y->any_rate = any_rate;
 	y->master = y->slave = -1;

@@ -32,7 +32,7 @@ static void modem(struct bf_stream_node *n, unsigned on, bf_time now)
 	if (n->held && !held) {
 		bf_pack_power(n->pack, false, now);
 	} else if (held && !n->held) {
-		bf_pack_power(n->pack, true, now);
+		bf_pack_release_reset(n->pack, now);
 		if (boot_pin(lines, on))
 			bf_pack_restart_to_loader(n->pack, now);
 	}

@@ -244,6 +244,7 @@ enum bf_rc truth_after_power(const char *options, struct truth_guard *guard, str
 	if (rc)
 		return rc;
 	opts.cut_op = opts.cut_after = opts.cut_msg = opts.cut_reply = 0;
+	opts.boot0 = BF_SIM_BOOT0_LOW; /* nobody holds the pin any more */
 	rc = bf_pack_new(&opts, &pack, err);
 	if (rc)
 		return rc;

@@ -115,17 +115,16 @@ static void set_coding(struct bf_usb_serial *s, const uint8_t *p)
 {
 	static const char parities[] = "NOEMS";
 	static const char *const stops[] = { "1", "1.5", "2" };
-	static const uint8_t wire[] = {
-		[BF_PARITY_NONE] = 0, [BF_PARITY_ODD] = 1, [BF_PARITY_EVEN] = 2
-	};
+	static const uint8_t parity[] = { BF_PARITY_NONE, BF_PARITY_ODD, BF_PARITY_EVEN };
 	uint32_t rate = bf_get_le32(p);
 
 	memcpy(s->coding, p, CODING_SIZE);
 	if (rate)
 		s->node.line.tester_rate = rate;
 	/* A second stop bit is idle time to whoever hears it. */
-	s->node.line.tester_frames_differ =
-		p[6] != 8 || p[5] != wire[bf_pack_opts(s->pack)->parity];
+	s->node.line.tester_bits_differ = p[6] != 8 || p[5] >= BF_COUNT(parity);
+	if (p[5] < BF_COUNT(parity))
+		s->node.line.tester_parity = parity[p[5]];
 	tell(s, "line %u %u%c%s", (unsigned)rate, p[6], p[5] < 5 ? parities[p[5]] : '?',
 	     p[4] < 3 ? stops[p[4]] : "?");
 }
