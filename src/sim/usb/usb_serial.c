@@ -504,6 +504,9 @@ struct bf_usb_serial *bf_usb_serial_new(struct bf_pack *pack,
 	s->coding[6] = 8;
 	bf_stream_node_init(&s->node, pack, rate);
 	s->node.heard = s->node.echo = to_host;
+	/* The pack's own chip: there is no wire between them. */
+	if (bf_pack_opts(pack)->replug != BF_SIM_REPLUG_NEVER)
+		s->node.line.full_duplex = true;
 	bf_wiring_init(&s->node);
 	follow_pack(s, now);
 	return s;

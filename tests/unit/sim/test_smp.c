@@ -678,6 +678,147 @@ static void two_images_are_swapped_in_one_start(void **state)
 	smp_close(&h);
 }
 
+/* ---- images made here, by a key that the pack is told to trust ---- */
+
+static const uint8_t seed[32] = { 7 };
+
+#define TRUST_LEN 80
+
+static const char *trusting(char dst[TRUST_LEN + 256], const char *keys)
+{
+	uint8_t pk[32];
+	char hex[65];
+
+	bf_ed25519_public(pk, seed);
+	snprintf(dst, TRUST_LEN + 256, "%s,trust=%s", keys, bf_hex(hex, sizeof(hex), pk, 32));
+	return dst;
+}
+
+/* `size` bytes of code, version 2.minor.0; needs: the lowest minor version of the other image, -1: none. */
+static size_t make_image(uint8_t *p, size_t size, uint8_t minor, unsigned other, int needs)
+{
+	static const uint8_t spki[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+					0x2b, 0x65, 0x70, 0x03, 0x21, 0x00 };
+	struct bf_out o = bf_out(p, 0x80000);
+	size_t prot = 4 + 8 + (needs >= 0 ? 16u : 0);
+	uint8_t key[44], keyhash[32], digest[32], sig[64];
+	size_t covered;
+
+	bf_out_le32(&o, 0x96F3B83D);
+	bf_out_le32(&o, 0);
+	bf_out_le16(&o, 32);
+	bf_out_le16(&o, (uint16_t)prot);
+	bf_out_le32(&o, (uint32_t)size);
+	bf_out_le32(&o, 0);
+	bf_out_u8(&o, 2);
+	bf_out_u8(&o, minor);
+	bf_out_le16(&o, 0);
+	bf_out_le32(&o, 0);
+	bf_out_le32(&o, 0);
+	for (size_t i = 0; i < size; i++)
+		bf_out_u8(&o, (uint8_t)(i * 7 + minor));
+	bf_out_le16(&o, 0x6908);
+	bf_out_le16(&o, (uint16_t)prot);
+	bf_out_le16(&o, 0x50);
+	bf_out_le16(&o, 4);
+	bf_out_le32(&o, 9); /* security counter */
+	if (needs >= 0) {
+		bf_out_le16(&o, 0x40);
+		bf_out_le16(&o, 12);
+		bf_out_le32(&o, other);
+		bf_out_u8(&o, 2);
+		bf_out_u8(&o, (uint8_t)needs);
+		bf_out_le16(&o, 0);
+		bf_out_le32(&o, 0);
+	}
+	covered = o.len;
+	memcpy(key, spki, sizeof(spki));
+	bf_ed25519_public(key + 12, seed);
+	bf_sha256(keyhash, key, sizeof(key));
+	bf_sha256(digest, p, covered);
+	bf_ed25519_sign(sig, digest, sizeof(digest), seed);
+	bf_out_le16(&o, 0x6907);
+	bf_out_le16(&o, 4 + 36 + 36 + 68);
+	bf_out_le16(&o, 0x10);
+	bf_out_le16(&o, 32);
+	bf_out_bytes(&o, digest, 32);
+	bf_out_le16(&o, 0x01);
+	bf_out_le16(&o, 32);
+	bf_out_bytes(&o, keyhash, 32);
+	bf_out_le16(&o, 0x24);
+	bf_out_le16(&o, 64);
+	bf_out_bytes(&o, sig, 64);
+	assert_false(o.failed);
+	return o.len;
+}
+
+static void give_all(struct smp_host *h, const uint8_t *p, size_t len, int image)
+{
+	for (size_t at = 0; at < len;) {
+		size_t n = len - at < 992 ? len - at : 992;
+
+		assert_int_equal(
+			smp_give(h, p + at, n, (uint32_t)at, (uint32_t)len, at ? -1 : image, NULL),
+			at + n);
+		at += n;
+	}
+}
+
+static void mark_image(struct smp_host *h, const uint8_t *p)
+{
+	char hex[65];
+	uint8_t digest[32];
+
+	bf_sha256(digest, p, 32u + bf_get_le32(p + 12) + bf_get_le16(p + 10));
+	smp_mark(h, bf_hex(hex, sizeof(hex), digest, 32), false);
+}
+
+static void a_file_that_fits_the_slot_and_no_more_is_taken_and_never_started(void **state)
+{
+	char keys[TRUST_LEN + 256];
+	uint8_t *p = malloc(0x80000);
+	struct smp_host h;
+	size_t len;
+
+	(void)state;
+	for (int fits = 0; fits < 2; fits++) {
+		smp_open(&h, trusting(keys, RECOVERY ",smp=direct,rate=3000000,bufsize=2048"));
+		len = make_image(p, 0x7D800 - 32 - 12 - 4 - 140 + (fits ? 0 : 8), 1, 0, -1);
+		assert_int_equal(len, 0x7D800 + (fits ? 0 : 8));
+		give_all(&h, p, len, 2);
+		assert_string_equal(listed(&h), fits ? "1.3.0 active confirmed, 2.1.0"
+						     : "1.3.0 active confirmed");
+		smp_close(&h);
+	}
+	free(p);
+}
+
+static void images_that_need_each_other_are_installed_together_or_not_at_all(void **state)
+{
+	static const char *const both = "2.2.0 active, 1.3.0 confirmed, "
+					"2.2.0 active, 1.3.0 confirmed";
+	char keys[TRUST_LEN + 256];
+	uint8_t *a = malloc(0x80000), *b = malloc(0x80000);
+	size_t a_len = make_image(a, 5000, 2, 1, 2), b_len = make_image(b, 6000, 2, 0, 2);
+	struct smp_host h;
+
+	(void)state;
+	smp_open(&h, trusting(keys, APP ",image1=1.3.0,bufsize=2048"));
+	give_all(&h, a, a_len, 0);
+	give_all(&h, b, b_len, 1);
+	mark_image(&h, a);
+	smp_restart(&h); /* one of them alone: refused */
+	assert_string_equal(listed(&h), "1.3.0 active confirmed, 2.2.0, "
+					"1.3.0 active confirmed, 2.2.0");
+	mark_image(&h, a);
+	mark_image(&h, b);
+	smp_restart(&h);
+	assert_string_equal(listed(&h), both);
+	smp_close(&h);
+	free(a);
+	free(b);
+}
+
 /* ---- power, and what else is on the line ---- */
 
 static void power_that_goes_anywhere_leaves_firmware_that_starts(void **state)
@@ -774,6 +915,8 @@ int main(void)
 		cmocka_unit_test(overwriting_has_no_way_back),
 		cmocka_unit_test(the_higher_version_runs_where_it_is),
 		cmocka_unit_test(two_images_are_swapped_in_one_start),
+		cmocka_unit_test(a_file_that_fits_the_slot_and_no_more_is_taken_and_never_started),
+		cmocka_unit_test(images_that_need_each_other_are_installed_together_or_not_at_all),
 		cmocka_unit_test(power_that_goes_anywhere_leaves_firmware_that_starts),
 		cmocka_unit_test(the_firmware_answers_modbus_beside_smp),
 	};

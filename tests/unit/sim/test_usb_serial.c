@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The pack behind a USB serial port, over the USB/IP protocol as a kernel speaks it. */
-#include "../unit.h"
+#include "smp_host.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "bmsflash/bytes.h"
 #include "sim/usb/usb_serial.h"
 #include "sim/usb/usbip.h"
 
@@ -318,6 +317,34 @@ static void a_port_of_the_packs_own_leaves_at_a_restart_and_comes_back_as_anothe
 	assert_int_equal(bf_get_le16(b.out + 48 + 10), 0x0005);
 }
 
+/* {"boot_mode": 1}, to a pack whose firmware and bootloader speak SMP through its own chip. */
+static void a_reset_over_smp_brings_the_port_back_as_another_device(void **arg)
+{
+	static const uint8_t reset[] = { 2,   0,   0,   12,  0,   0,   1,   5,   0xA1, 0x69,
+					 'b', 'o', 'o', 't', '_', 'm', 'o', 'd', 'e',  1 };
+	static const uint8_t get[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 };
+	char wire[200];
+	size_t len = smp_frame(wire, reset, sizeof(reset), 93, "\n");
+	uint8_t rx[200];
+	PLUGGED b;
+
+	(void)arg;
+	plug_in(&b, "model=both,replug=other");
+	assert_int_equal(b.gadget.ops->out(b.gadget.dev, 2, (const uint8_t *)wire, len, b.now),
+			 len);
+	pass_time(&b, BF_MS(100));
+	assert_in_range(b.gadget.ops->in(b.gadget.dev, 2, rx, sizeof(rx), b.now), 20, 40);
+	assert_true(b.gadget.ops->present(b.gadget.dev));
+	pass_time(&b, BF_MS(250));
+	assert_false(b.gadget.ops->present(b.gadget.dev));
+	pass_time(&b, BF_SEC(2));
+	assert_true(b.gadget.ops->present(b.gadget.dev));
+	assert_int_equal(bf_pack_mode(b.pack), BF_PACK_LOADER);
+	b.n_out = 0;
+	submit(&b, true, 0, get, NULL, 18);
+	assert_int_equal(bf_get_le16(b.out + 48 + 10), 0x0005);
+}
+
 static void a_port_of_the_packs_own_lets_go_of_its_reset_line(void **arg)
 {
 	PLUGGED b;
@@ -371,6 +398,7 @@ int main(void)
 		cmocka_unit_test(a_long_break_enters_the_loader_and_a_short_one_does_not),
 		cmocka_unit_test(
 			a_port_of_the_packs_own_leaves_at_a_restart_and_comes_back_as_another),
+		cmocka_unit_test(a_reset_over_smp_brings_the_port_back_as_another_device),
 		cmocka_unit_test(a_port_of_the_packs_own_lets_go_of_its_reset_line),
 		cmocka_unit_test(an_adapter_of_its_own_stays_while_the_pack_restarts),
 		cmocka_unit_test(a_transfer_of_an_endpoint_that_is_not_there_is_refused),
