@@ -73,6 +73,8 @@ const struct bf_json *bf_backup_identity(const struct bf_backup *b); /* never NU
 size_t bf_backup_rows(const struct bf_backup *b);
 const struct bf_backup_row *bf_backup_row(const struct bf_backup *b, size_t i);
 const struct bf_backup_row *bf_backup_firmware(const struct bf_backup *b); /* or NULL */
+/* Its firmware is more than erased flash: there is something to go back to. */
+bool bf_backup_has_firmware(const struct bf_backup *b);
 /* Sealed on this computer by this user, or read by this run: its manifest is believed. */
 bool bf_backup_trusted(const struct bf_backup *b);
 /* The user accepts an archive that nobody vouches for (--allow foreign-archive). */

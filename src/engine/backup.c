@@ -510,7 +510,8 @@ static enum bf_rc keep_it(struct backup *b, struct bf_err *err)
 	bf_archive_done(&all);
 	if (rc)
 		return rc;
-	bf_archive_saved(run, saved, b->path, !b->in_memory && (b->firmware || job));
+	bf_archive_saved(run, saved, b->path,
+			 !b->in_memory && (bf_backup_has_firmware(saved) || job));
 	if (!b->in_memory)
 		bf_emit(run,
 			(struct bf_event){ .kind = BF_EV_FILE, .file = { "backup", b->path } });

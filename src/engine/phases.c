@@ -241,6 +241,7 @@ static enum bf_rc run_one(struct bf_run *run, const struct bf_phase *row, struct
 		bf_clock_limit(run->clock, run->time.deadline, run->time.deadline + TIMEOUT_GRACE);
 	if (row->hold)
 		bf_run_hold(run);
+	bf_err_init(err);
 	rc = row->run(run, err);
 	/* Not every callee fills the record when it is only passing a cancellation on. */
 	if (rc && !err->rc)

@@ -457,6 +457,9 @@ static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_o
 			bf_do(err, "run the same command again: it goes on from here");
 		bf_next_command(run, run->job->kind, run->job->restore_from, err);
 	}
+	/* A pack without firmware is not left with advice alone. */
+	if (end->state == BF_STATE_RECOVERY && !err->next[0])
+		recovery_command(run, err);
 	if (err->rc == BF_E_RESTORED && !err->next[0])
 		bf_next_command(run, BF_JOB_PROBE, NULL, err);
 	out->rc = err->rc;

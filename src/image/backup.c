@@ -197,6 +197,13 @@ const struct bf_backup_row *bf_backup_firmware(const struct bf_backup *b)
 	return b->firmware;
 }
 
+bool bf_backup_has_firmware(const struct bf_backup *b)
+{
+	const struct bf_backup_row *row = b->firmware;
+
+	return row && row->len > 1 && memcmp(row->bytes, row->bytes + 1, row->len - 1) != 0;
+}
+
 bool bf_backup_trusted(const struct bf_backup *b)
 {
 	return b->sealed || b->own;

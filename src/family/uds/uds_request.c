@@ -346,6 +346,8 @@ enum bf_rc bf_uds_finish(struct uds *u, const struct uds_ask *ask, enum bf_rc se
 			rc = bf_uds_collect(u, ask, ret, err);
 		if (!rc) {
 			note_length(u, ask, true);
+			if (err->rc) /* of an attempt that was repeated: success leaves nothing behind */
+				bf_err_init(err);
 			return BF_OK;
 		}
 		/* Flash that could not be programmed is given one more chance. */
