@@ -252,6 +252,8 @@ struct bf_outcome {
 	enum bf_rc rc; /* BF_OK or the code whose row gives the exit status */
 	enum bf_state state;
 	char sentence[640]; /* the last line */
+	bool unchecked;     /* new firmware runs, and nothing but its version showed that */
+	bool was_there;     /* ... and ran before */
 	struct bf_err err;  /* filled when rc != BF_OK */
 };
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "facts.h"
 #include "spec.h"
 
 /* ---- help.c ---- */
@@ -30,19 +31,32 @@ struct bf_out_text {
 	bool colour;
 	bool quiet;
 	int64_t verbose;
-	bool line_open;       /* a progress line without its newline stands on the terminal */
+	unsigned width; /* columns; 0: what the terminal says now */
+	bool wraps;     /* results go to a terminal: long texts are broken at blanks */
+	bool utf8;
+	const char *home;                 /* shown as ~; may be NULL */
+	const struct bf_opts *opts;       /* for commands that are printed; may be NULL */
+	const struct bf_folders *folders; /* may be NULL */
+
+	struct bf_facts facts;
+	bool line_open; /* a live line without its newline stands on the terminal */
+	bool begun;     /* a line of the result was printed */
+	unsigned shown; /* bits of enum bf_activity and BF_SHOWN_*: steps that have their line */
 	int64_t last_line_us; /* plain progress: time and percent of the last line */
 	int last_percent;
-	bool measured; /* conditions were shown */
+	bool measured; /* details: conditions were shown */
 };
 
 struct bf_out_json {
 	FILE *to;
+	struct bf_facts facts;
 	int64_t last_us; /* time of the last event, 0: none yet */
 };
 
 void bf_out_text_event(void *ctx, const struct bf_event *ev);
 void bf_out_text_outcome(struct bf_out_text *out, const struct bf_outcome *outcome);
+/* The user asked to stop (again): what happens next, at once. */
+void bf_out_text_stopping(struct bf_out_text *out, const struct bf_clock *clock);
 void bf_out_text_log(void *ctx, enum bf_log_level level, const char *line);
 
 void bf_out_json_event(void *ctx, const struct bf_event *ev);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* From argv to an exit status: parse, run the job, render. */
-#include "cli.h"
 
 #include <pwd.h>
 #include <signal.h>
@@ -10,8 +9,12 @@
 #include <sys/prctl.h>
 
 #include "bmsflash/file.h"
+#include "screen.h"
+#include "terminal.h"
 
 struct program {
+	struct bf_terminal terminal;
+	bool asked, virtual_time;
 	struct bf_opts opts;
 	struct bf_folders folders;
 	struct bf_out_text text;
@@ -39,14 +42,6 @@ static int stop_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Understands carriage return, erasing and colours. */
-static bool is_terminal(int fd)
-{
-	const char *term = getenv("TERM");
-
-	return isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
-}
-
 static enum bf_progress_style progress_style(const char *word)
 {
 	if (strcmp(word, "tty") == 0)
@@ -55,29 +50,42 @@ static enum bf_progress_style progress_style(const char *word)
 		return BF_PROGRESS_PLAIN;
 	if (strcmp(word, "none") == 0)
 		return BF_PROGRESS_NONE;
-	return is_terminal(STDERR_FILENO) ? BF_PROGRESS_TTY : BF_PROGRESS_PLAIN;
+	return bf_terminal_is(STDERR_FILENO) ? BF_PROGRESS_TTY : BF_PROGRESS_PLAIN;
+}
+
+static bool wants_colour(const char *word)
+{
+	const char *no_colour = getenv("NO_COLOR");
+
+	if (strcmp(word, "auto") != 0)
+		return strcmp(word, "always") == 0;
+	return bf_terminal_is(STDERR_FILENO) && bf_terminal_is(STDOUT_FILENO) &&
+	       !(no_colour && *no_colour);
 }
 
 static void start_output(struct program *p, bool json)
 {
-	const char *no_colour = getenv("NO_COLOR");
-	bool colour = is_terminal(STDERR_FILENO) && is_terminal(STDOUT_FILENO) &&
-		      !(no_colour && *no_colour);
+	const struct bf_opts *o = &p->opts;
 
 	p->json.to = stdout;
 	p->text = (struct bf_out_text){
 		.results = stdout,
 		.notes = stderr,
-		.progress = progress_style(p->opts.progress ? p->opts.progress : "auto"),
-		.colour = colour,
-		.quiet = p->opts.quiet > 0,
-		.verbose = p->opts.verbose,
+		.progress = progress_style(o->progress ? o->progress : "auto"),
+		.colour = wants_colour(o->color ? o->color : "auto"),
+		.quiet = o->quiet > 0,
+		.verbose = o->verbose,
+		.wraps = bf_terminal_is(STDOUT_FILENO),
+		.utf8 = bf_terminal_utf8(),
+		.home = getenv("HOME"),
+		.opts = o,
+		.folders = &p->folders,
 	};
 	p->events = (struct bf_events){ json ? bf_out_json_event : bf_out_text_event,
 					json ? (void *)&p->json : (void *)&p->text };
 	p->log = (struct bf_log){ json ? bf_out_json_log : bf_out_text_log,
 				  json ? (void *)&p->json : (void *)&p->text,
-				  p->opts.verbose > 1 ? BF_LOG_DEBUG : BF_LOG_WARN };
+				  o->verbose > 1 ? BF_LOG_DEBUG : BF_LOG_WARN };
 }
 
 static const char *user_name(void)
@@ -85,6 +93,34 @@ static const char *user_name(void)
 	const struct passwd *pw = getpwuid(getuid());
 
 	return pw ? pw->pw_name : "unknown";
+}
+
+/* Only where the pack cannot go back: the answer is the user's. */
+static enum bf_answer agree(void *ctx)
+{
+	struct program *p = ctx;
+	enum bf_answer answer;
+
+	if (!p->text.facts.has_plan || !p->text.facts.plan.counter_will_rise)
+		return BF_ANSWER_YES;
+	if (!p->asked) {
+		p->asked = true;
+		bf_screen_warn_of_no_return(&p->text);
+		bf_text_close_line(&p->text);
+		bf_terminal_ask(&p->terminal, "Go on?");
+	}
+	answer = bf_terminal_answer(&p->terminal, p->virtual_time);
+	if (answer != BF_ANSWER_PENDING)
+		bf_terminal_quiet(&p->terminal);
+	return answer;
+}
+
+static void stopping(void *ctx, const struct bf_clock *clock)
+{
+	struct program *p = ctx;
+
+	if (!p->opts.json)
+		bf_out_text_stopping(&p->text, clock);
 }
 
 static void run(struct program *p, struct bf_clock *clock)
@@ -105,7 +141,17 @@ static void run(struct program *p, struct bf_clock *clock)
 	job.data_folder = p->folders.data;
 	job.runtime_folder = p->folders.runtime;
 	job.user = user_name();
+	p->virtual_time = vclock != NULL;
+	if (!o->yes && !o->json && !o->dry_run && bf_terminal_asks()) {
+		job.agree = agree;
+		job.agree_ctx = p;
+	}
+	clock->asked = stopping;
+	clock->asked_ctx = p;
+	if (p->text.progress == BF_PROGRESS_TTY && !o->json)
+		bf_terminal_quiet(&p->terminal);
 	bf_job_run(&job, vclock ? vclock : clock, &p->log, &p->events, &p->outcome);
+	bf_terminal_restore(&p->terminal);
 }
 
 /* A result that nobody could read is not a success. */

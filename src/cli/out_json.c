@@ -396,7 +396,10 @@ void bf_out_json_event(void *ctx, const struct bf_event *ev)
 	struct bf_out_json *out = ctx;
 	BF_AUTO(bf_json) *j = head(bf_event_name(ev->kind), ev->wall_us);
 
+	bf_facts_take(&out->facts, ev);
 	put_rows[ev->kind](j, ev);
+	if (ev->kind == BF_EV_PROGRESS)
+		bf_json_set_real(j, "percent", out->facts.percent);
 	out->last_us = ev->wall_us;
 	emit(out, j);
 }

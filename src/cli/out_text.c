@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events and the outcome for people: results on standard output, everything else on standard error. */
-#include "cli.h"
+#include "screen.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -9,9 +9,7 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/text.h"
 
-enum paint { PAINT_PLAIN, PAINT_GOOD, PAINT_WARN, PAINT_BAD };
-
-static const char *paint(const struct bf_out_text *o, enum paint p)
+const char *bf_paint(const struct bf_out_text *o, enum bf_paint p)
 {
 	static const char *const codes[] = { "\033[0m", "\033[32m", "\033[33m", "\033[31m" };
 
@@ -19,7 +17,7 @@ static const char *paint(const struct bf_out_text *o, enum paint p)
 }
 
 /* A progress line on a terminal is erased before anything else is said. */
-static void close_line(struct bf_out_text *o)
+void bf_text_close_line(struct bf_out_text *o)
 {
 	if (o->line_open)
 		fputs("\r\033[K", o->notes);
@@ -29,8 +27,8 @@ static void close_line(struct bf_out_text *o)
 /* One of our own codes at p: its length. */
 static size_t code_len(const struct bf_out_text *o, const char *p)
 {
-	for (int i = PAINT_PLAIN; *p == '\033' && o->colour && i <= PAINT_BAD; i++) {
-		const char *code = paint(o, (enum paint)i);
+	for (int i = BF_PAINT_PLAIN; *p == '\033' && o->colour && i <= BF_PAINT_BAD; i++) {
+		const char *code = bf_paint(o, (enum bf_paint)i);
 
 		if (strncmp(p, code, strlen(code)) == 0)
 			return strlen(code);
@@ -64,15 +62,13 @@ static void put(const struct bf_out_text *o, FILE *to, const char *fmt, va_list 
 	}
 }
 
-static void note(struct bf_out_text *o, const char *fmt, ...) BF_PRINTF(2, 3);
-
-static void note(struct bf_out_text *o, const char *fmt, ...)
+void bf_text_note(struct bf_out_text *o, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (o->quiet)
 		return;
-	close_line(o);
+	bf_text_close_line(o);
 	va_start(ap, fmt);
 	put(o, o->notes, fmt, ap);
 	va_end(ap);
@@ -80,13 +76,11 @@ static void note(struct bf_out_text *o, const char *fmt, ...)
 	fflush(o->notes);
 }
 
-static void result(struct bf_out_text *o, const char *fmt, ...) BF_PRINTF(2, 3);
-
-static void result(struct bf_out_text *o, const char *fmt, ...)
+void bf_text_result(struct bf_out_text *o, const char *fmt, ...)
 {
 	va_list ap;
 
-	close_line(o);
+	bf_text_close_line(o);
 	fflush(o->notes);
 	va_start(ap, fmt);
 	put(o, o->results, fmt, ap);
@@ -112,18 +106,18 @@ static void say_image(struct bf_out_text *o, const struct bf_event *ev)
 		bf_version_text(&m->version, v);
 	if (m->has_counter)
 		snprintf(counter, sizeof(counter), ", security counter %u", m->counter);
-	result(o, "%s: %s, version %s%s, %s, signed by %s%s", ev->image.path,
-	       bf_format_name(m->format), v, counter,
-	       bf_text_size(size, sizeof(size), ev->image.size), ev->image.key,
-	       m->legacy ? " (legacy form of minisign)" : "");
+	bf_text_result(o, "%s: %s, version %s%s, %s, signed by %s%s", ev->image.path,
+		       bf_format_name(m->format), v, counter,
+		       bf_text_size(size, sizeof(size), ev->image.size), ev->image.key,
+		       m->legacy ? " (legacy form of minisign)" : "");
 }
 
 static void say_interface(struct bf_out_text *o, const struct bf_event *ev)
 {
 	bool detail = ev->iface.detail && *ev->iface.detail;
 
-	note(o, "%s: opened%s%s", ev->iface.name, detail ? ", " : "",
-	     detail ? ev->iface.detail : "");
+	bf_text_note(o, "%s: opened%s%s", ev->iface.name, detail ? ", " : "",
+		     detail ? ev->iface.detail : "");
 }
 
 static void say_candidate(struct bf_out_text *o, const struct bf_event *ev)
@@ -131,25 +125,25 @@ static void say_candidate(struct bf_out_text *o, const struct bf_event *ev)
 	const struct bf_candidate *c = ev->candidate;
 
 	if (c->usable)
-		result(o, "%-24s %s", c->address, c->what);
+		bf_text_result(o, "%-24s %s", c->address, c->what);
 	else
-		result(o, "%-24s %s (not usable: %s)", c->address, c->what, c->why);
+		bf_text_result(o, "%-24s %s (not usable: %s)", c->address, c->what, c->why);
 }
 
 static void say_request(struct bf_out_text *o, const struct bf_event *ev)
 {
-	result(o, "%s", ev->text);
+	bf_text_result(o, "%s", ev->text);
 }
 
 static void say_note(struct bf_out_text *o, const struct bf_event *ev)
 {
-	note(o, "%s", ev->text);
+	bf_text_note(o, "%s", ev->text);
 }
 
 static void say_tried(struct bf_out_text *o, const struct bf_event *ev)
 {
 	if (o->verbose)
-		note(o, "tried %s", ev->text);
+		bf_text_note(o, "tried %s", ev->text);
 }
 
 static void say_warning(struct bf_out_text *o, const struct bf_event *ev)
@@ -157,14 +151,15 @@ static void say_warning(struct bf_out_text *o, const struct bf_event *ev)
 	bool quiet = o->quiet;
 
 	o->quiet = false;
-	note(o, "%swarning:%s %s", paint(o, PAINT_WARN), paint(o, PAINT_PLAIN), ev->text);
+	bf_text_note(o, "%swarning:%s %s", bf_paint(o, BF_PAINT_WARN), bf_paint(o, BF_PAINT_PLAIN),
+		     ev->text);
 	o->quiet = quiet;
 }
 
 static void field(struct bf_out_text *o, const char *name, const char *value)
 {
 	if (value && *value)
-		result(o, "  %-18s %s", name, value);
+		bf_text_result(o, "  %-18s %s", name, value);
 }
 
 static void names_of_bits(char *dst, size_t cap, unsigned set, const char *(*name)(unsigned))
@@ -196,8 +191,8 @@ static void say_device(struct bf_out_text *o, const struct bf_event *ev)
 	const struct bf_ident *id = ev->ident;
 	char v[BF_VERSION_TEXT], line[512];
 
-	result(o, "%s %s, serial %s", id->manufacturer[0] ? id->manufacturer : "pack", id->model,
-	       id->serial[0] ? id->serial : "unknown");
+	bf_text_result(o, "%s %s, serial %s", id->manufacturer[0] ? id->manufacturer : "pack",
+		       id->model, id->serial[0] ? id->serial : "unknown");
 	field(o, "protocol", id->protocol);
 	field(o, "loader", id->loader);
 	field(o, "hardware", id->hw_rev);
@@ -258,24 +253,25 @@ static void say_measure(struct bf_out_text *o, const struct bf_event *ev)
 	}
 	if (n >= 2)
 		line[n - 2] = '\0';
-	result(o, "  %-18s %s", "pack", line[0] ? line : "tells nothing about its condition");
+	bf_text_result(o, "  %-18s %s", "pack",
+		       line[0] ? line : "tells nothing about its condition");
 }
 
 static void say_check(struct bf_out_text *o, const struct bf_event *ev)
 {
 	const struct bf_check *c = ev->check;
-	static const enum paint paints[] = {
-		[BF_VERDICT_PASS] = PAINT_GOOD,
-		[BF_VERDICT_FAIL] = PAINT_BAD,
-		[BF_VERDICT_ALLOWED] = PAINT_WARN,
-		[BF_VERDICT_UNKNOWN] = PAINT_WARN,
+	static const enum bf_paint paints[] = {
+		[BF_VERDICT_PASS] = BF_PAINT_GOOD,
+		[BF_VERDICT_FAIL] = BF_PAINT_BAD,
+		[BF_VERDICT_ALLOWED] = BF_PAINT_WARN,
+		[BF_VERDICT_UNKNOWN] = BF_PAINT_WARN,
 	};
 
 	if (c->verdict == BF_VERDICT_PASS && !o->verbose)
 		return;
-	note(o, "  %s%-8s%s %s: %s%s%s%s", paint(o, paints[c->verdict]),
-	     bf_verdict_name(c->verdict), paint(o, PAINT_PLAIN), c->name, c->got,
-	     c->limit[0] ? " (limit " : "", c->limit, c->limit[0] ? ")" : "");
+	bf_text_note(o, "  %s%-8s%s %s: %s%s%s%s", bf_paint(o, paints[c->verdict]),
+		     bf_verdict_name(c->verdict), bf_paint(o, BF_PAINT_PLAIN), c->name, c->got,
+		     c->limit[0] ? " (limit " : "", c->limit, c->limit[0] ? ")" : "");
 }
 
 static void say_plan(struct bf_out_text *o, const struct bf_event *ev)
@@ -291,107 +287,56 @@ static void say_plan(struct bf_out_text *o, const struct bf_event *ev)
 		snprintf(skip, sizeof(skip), ", %s already there",
 			 bf_text_size(text, sizeof(text), p->skip_bytes));
 	}
-	note(o, "plan: %s -> %s, %s%s%s%s%s%s", p->from_version ? p->from_version : "unknown",
-	     p->to_version ? p->to_version : "unknown", bf_text_size(size, sizeof(size), p->bytes),
-	     slot, skip, p->backup ? ", after a backup" : "", p->trial ? ", started on trial" : "",
-	     p->confirm ? ", confirmed after the self-test" : "");
+	bf_text_note(o, "plan: %s -> %s, %s%s%s%s%s%s",
+		     p->from_version ? p->from_version : "unknown",
+		     p->to_version ? p->to_version : "unknown",
+		     bf_text_size(size, sizeof(size), p->bytes), slot, skip,
+		     p->backup ? ", after a backup" : "", p->trial ? ", started on trial" : "",
+		     p->confirm ? ", confirmed after the self-test" : "");
 	if (p->counter_will_rise)
-		note(o,
-		     "note: after confirming, the security counter rises from %u to %u and the old "
-		     "version can never run again",
-		     p->counter_from, p->counter_to);
+		bf_text_note(o,
+			     "note: after confirming, the security counter rises from %u to %u and "
+			     "the old "
+			     "version can never run again",
+			     p->counter_from, p->counter_to);
 }
 
 static void say_phase(struct bf_out_text *o, const struct bf_event *ev)
 {
-	note(o, "[%u/%u] %s", ev->phase.index, ev->phase.count, ev->phase.name);
+	bf_text_note(o, "[%u/%u] %s", ev->phase.index, ev->phase.count, ev->phase.name);
 }
 
-static void progress_text(char *dst, size_t cap, const struct bf_progress *p)
+static void say_live(struct bf_out_text *o, const struct bf_event *ev)
 {
-	char rate[32], done[32], total[32], eta[32] = "", share[32] = "";
-
-	if (p->wire_share >= 0 && p->rate > 0)
-		snprintf(share, sizeof(share), ", %.0f %% of the wire", p->wire_share * 100);
-	if (p->eta >= 0) {
-		char t[24];
-
-		snprintf(eta, sizeof(eta), ", %s left", bf_text_time(t, sizeof(t), p->eta));
-	}
-	snprintf(dst, cap, "%3.0f %%  %s %s of %s, %s%s%s", p->percent, p->phase,
-		 bf_text_size(done, sizeof(done), p->done),
-		 bf_text_size(total, sizeof(total), p->total),
-		 bf_text_rate(rate, sizeof(rate), p->rate), share, eta);
-}
-
-#define PLAIN_STEP_PERCENT 10
-
-static void say_progress(struct bf_out_text *o, const struct bf_event *ev)
-{
-	char line[256];
-	int percent = (int)ev->progress->percent;
-
-	if (o->quiet || o->progress == BF_PROGRESS_NONE)
-		return;
-	progress_text(line, sizeof(line), ev->progress);
-	if (o->progress == BF_PROGRESS_TTY) {
-		fprintf(o->notes, "\r%s\033[K", line);
-		fflush(o->notes);
-		o->line_open = true;
-		return;
-	}
-	if (percent / PLAIN_STEP_PERCENT == o->last_percent / PLAIN_STEP_PERCENT &&
-	    ev->wall_us - o->last_line_us < BF_SEC(1))
-		return;
-	o->last_percent = percent;
-	o->last_line_us = ev->wall_us;
-	note(o, "%s", line);
-}
-
-/* A little below the second after which silence looks like a hang. */
-#define ALIVE_GAP BF_MS(850)
-
-static void say_alive(struct bf_out_text *o, const struct bf_event *ev)
-{
-	if (o->quiet || o->progress == BF_PROGRESS_NONE)
-		return;
-	if (o->progress == BF_PROGRESS_TTY) {
-		fprintf(o->notes, "\r%s\033[K", ev->text);
-		fflush(o->notes);
-		o->line_open = true;
-		return;
-	}
-	if (ev->wall_us - o->last_line_us < ALIVE_GAP)
-		return;
-	o->last_line_us = ev->wall_us;
-	note(o, "%s", ev->text);
+	(void)ev;
+	bf_screen_live(o);
 }
 
 static void say_retry(struct bf_out_text *o, const struct bf_event *ev)
 {
 	if (o->verbose)
-		note(o, "again: %s", ev->text);
+		bf_text_note(o, "again: %s", ev->text);
 }
 
 static void say_file(struct bf_out_text *o, const struct bf_event *ev)
 {
-	result(o, "%s: %s", ev->file.what, ev->file.path);
+	bf_text_result(o, "%s: %s", ev->file.what, ev->file.path);
 }
 
 static void say_region(struct bf_out_text *o, const struct bf_event *ev)
 {
 	char size[32];
 
-	result(o, "  %-18s 0x%08x, %s: %s", ev->region.name, ev->region.addr,
-	       bf_text_size(size, sizeof(size), ev->region.size), ev->region.result);
+	bf_text_result(o, "  %-18s 0x%08x, %s: %s", ev->region.name, ev->region.addr,
+		       bf_text_size(size, sizeof(size), ev->region.size), ev->region.result);
 }
 
 static void say_self_test(struct bf_out_text *o, const struct bf_event *ev)
 {
 	const struct bf_check *c = ev->check;
 
-	note(o, "  self-test %s: %s%s%s%s%s", c->name, bf_verdict_name(c->verdict),
-	     c->got[0] ? ", " : "", c->got, c->limit[0] ? ", limit " : "", c->limit);
+	bf_text_note(o, "  self-test %s: %s%s%s%s%s", c->name, bf_verdict_name(c->verdict),
+		     c->got[0] ? ", " : "", c->got, c->limit[0] ? ", limit " : "", c->limit);
 }
 
 static void say_summary(struct bf_out_text *o, const struct bf_event *ev)
@@ -399,33 +344,34 @@ static void say_summary(struct bf_out_text *o, const struct bf_event *ev)
 	const struct bf_summary *s = ev->summary;
 	char line[400], size[32];
 
-	note(o, "time: %s", bf_text_times(line, sizeof(line), s));
+	bf_text_note(o, "time: %s", bf_text_times(line, sizeof(line), s));
 	if (s->line.sent)
-		note(o, "line: %s", bf_text_line(line, sizeof(line), s));
+		bf_text_note(o, "line: %s", bf_text_line(line, sizeof(line), s));
 	if (s->regions_restored)
-		note(o, "configuration: %u region%s put back, %s", s->regions_restored,
-		     s->regions_restored == 1 ? "" : "s",
-		     bf_text_size(size, sizeof(size), s->bytes_restored));
+		bf_text_note(o, "configuration: %u region%s put back, %s", s->regions_restored,
+			     s->regions_restored == 1 ? "" : "s",
+			     bf_text_size(size, sizeof(size), s->bytes_restored));
 	if (s->bytes_sent || s->bytes_skipped)
-		note(o, "data: %s", bf_text_moved(line, sizeof(line), s));
+		bf_text_note(o, "data: %s", bf_text_moved(line, sizeof(line), s));
 }
 
 static void say_finding(struct bf_out_text *o, const struct bf_event *ev)
 {
-	static const enum paint paints[] = {
-		[BF_SEVERITY_OK] = PAINT_GOOD,
-		[BF_SEVERITY_NOTE] = PAINT_PLAIN,
-		[BF_SEVERITY_WARNING] = PAINT_WARN,
-		[BF_SEVERITY_PROBLEM] = PAINT_BAD,
+	static const enum bf_paint paints[] = {
+		[BF_SEVERITY_OK] = BF_PAINT_GOOD,
+		[BF_SEVERITY_NOTE] = BF_PAINT_PLAIN,
+		[BF_SEVERITY_WARNING] = BF_PAINT_WARN,
+		[BF_SEVERITY_PROBLEM] = BF_PAINT_BAD,
 	};
 	const struct bf_diag_finding *f = ev->finding;
 
 	if (o->quiet && f->severity < BF_SEVERITY_WARNING)
 		return;
-	result(o, "%s%-8s%s %s: %s", paint(o, paints[f->severity]), bf_severity_name(f->severity),
-	       paint(o, PAINT_PLAIN), f->subject, f->text);
+	bf_text_result(o, "%s%-8s%s %s: %s", bf_paint(o, paints[f->severity]),
+		       bf_severity_name(f->severity), bf_paint(o, BF_PAINT_PLAIN), f->subject,
+		       f->text);
 	if (f->mend[0])
-		result(o, "         to mend it: %s", f->mend);
+		bf_text_result(o, "         to mend it: %s", f->mend);
 }
 
 static say_fn *const say_rows[] = {
@@ -434,7 +380,7 @@ static say_fn *const say_rows[] = {
 	[BF_EV_TRIED] = say_tried,         [BF_EV_DEVICE] = say_device,
 	[BF_EV_MEASURE] = say_measure,     [BF_EV_CHECK] = say_check,
 	[BF_EV_PLAN] = say_plan,           [BF_EV_PHASE] = say_phase,
-	[BF_EV_PROGRESS] = say_progress,   [BF_EV_ALIVE] = say_alive,
+	[BF_EV_PROGRESS] = say_live,       [BF_EV_ALIVE] = say_live,
 	[BF_EV_NOTICE] = say_note,         [BF_EV_WARNING] = say_warning,
 	[BF_EV_RETRY] = say_retry,         [BF_EV_FILE] = say_file,
 	[BF_EV_REGION] = say_region,       [BF_EV_SELF_TEST] = say_self_test,
@@ -443,19 +389,30 @@ static say_fn *const say_rows[] = {
 };
 static_assert(BF_COUNT(say_rows) == BF_EV_KIND_COUNT, "every event can be said");
 
-void bf_out_text_event(void *ctx, const struct bf_event *ev)
+void bf_details_event(struct bf_out_text *o, const struct bf_event *ev)
 {
-	say_rows[ev->kind](ctx, ev);
+	say_rows[ev->kind](o, ev);
 }
 
-static void say_error(struct bf_out_text *o, const struct bf_err *err)
+void bf_out_text_event(void *ctx, const struct bf_event *ev)
 {
-	close_line(o);
+	struct bf_out_text *o = ctx;
+
+	bf_facts_take(&o->facts, ev);
+	if (o->verbose)
+		bf_details_event(o, ev);
+	else
+		bf_screen_event(o, ev);
+}
+
+void bf_details_error(struct bf_out_text *o, const struct bf_err *err)
+{
+	bf_text_close_line(o);
 	if (err->pattern)
-		fprintf(o->notes, "%s%s%s\n", paint(o, PAINT_BAD),
-			bf_pattern_info(err->pattern)->title, paint(o, PAINT_PLAIN));
-	fprintf(o->notes, "%sbmsflash: %s:%s %s\n", paint(o, PAINT_BAD), bf_rc_info(err->rc)->name,
-		paint(o, PAINT_PLAIN), err->cause);
+		fprintf(o->notes, "%s%s%s\n", bf_paint(o, BF_PAINT_BAD),
+			bf_pattern_info(err->pattern)->title, bf_paint(o, BF_PAINT_PLAIN));
+	fprintf(o->notes, "%sbmsflash: %s:%s %s\n", bf_paint(o, BF_PAINT_BAD),
+		bf_rc_info(err->rc)->name, bf_paint(o, BF_PAINT_PLAIN), err->cause);
 	for (unsigned i = 0; i < err->n_trail; i++)
 		fprintf(o->notes, "  while %s\n", err->trail[i]);
 	if (err->dev_refused)
@@ -464,21 +421,23 @@ static void say_error(struct bf_out_text *o, const struct bf_err *err)
 	for (unsigned i = 0; i < err->n_likely; i++)
 		fprintf(o->notes, "  %s %s\n",
 			i ? "             " : "likely cause:", err->likely[i]);
-	if (err->todo[0])
-		fprintf(o->notes, "  do: %s\n", err->todo);
-	if (err->next[0])
-		fprintf(o->notes, "  next: %s\n", err->next);
 	fflush(o->notes);
 }
 
 void bf_out_text_outcome(struct bf_out_text *o, const struct bf_outcome *outcome)
 {
-	enum paint p = outcome->rc ? PAINT_BAD : PAINT_GOOD;
+	FILE *results = o->results;
 
-	if (outcome->rc)
-		say_error(o, &outcome->err);
-	if (outcome->sentence[0])
-		result(o, "%s%s%s", paint(o, p), outcome->sentence, paint(o, PAINT_PLAIN));
+	bf_text_close_line(o);
+	/* Nothing began that could have a result. */
+	if (outcome->rc == BF_E_USAGE)
+		o->results = o->notes;
+	if (outcome->rc && o->verbose)
+		bf_details_error(o, &outcome->err);
+	if (outcome->rc && !o->verbose)
+		bf_screen_catch_up(o);
+	bf_verdict_show(o, outcome);
+	o->results = results;
 }
 
 void bf_out_text_log(void *ctx, enum bf_log_level level, const char *line)
@@ -490,6 +449,6 @@ void bf_out_text_log(void *ctx, enum bf_log_level level, const char *line)
 	};
 	struct bf_out_text *o = ctx;
 
-	close_line(o);
+	bf_text_close_line(o);
 	fprintf(o->notes, "%s: %s\n", names[level], line);
 }

@@ -12,6 +12,8 @@ static const char *const protocol_names[] = {
 
 static const char *const progress_names[] = { "auto", "tty", "plain", "none", NULL };
 
+static const char *const color_names[] = { "auto", "always", "never", NULL };
+
 static const struct bf_command commands[] = {
 	{ BF_JOB_PROBE, "probe", "[--if IFACE]",
 	  "say what is connected, what it runs and what it can do; changes nothing", false, 0, 0,
@@ -77,6 +79,11 @@ static const struct bf_opt options[] = {
 	  BF_OPT_ALLOW, SLOT(allow), .complete = BF_COMPLETE_CHOICES, .commands = WRITES },
 	{ 0, "dry-run", NULL, "do every check, write nothing", BF_OPT_FLAG, SLOT(dry_run),
 	  .commands = WRITES },
+	{ 'y', "yes", NULL, "answer yes where a pack cannot go back", BF_OPT_FLAG, SLOT(yes),
+	  .commands = WRITES },
+	{ 0, "color", "WHEN", "auto, always or never; NO_COLOR is respected", BF_OPT_CHOICE,
+	  SLOT(color), .choices = color_names, .complete = BF_COMPLETE_CHOICES,
+	  .commands = BF_CMD_ALL },
 	{ 0, "json", NULL, "NDJSON on standard output, see bmsflash-json(5)", BF_OPT_FLAG,
 	  SLOT(json), .commands = BF_CMD_ALL },
 	{ 0, "progress", "WHEN", "auto, tty, plain or none", BF_OPT_CHOICE, SLOT(progress),
@@ -91,7 +98,7 @@ static const struct bf_opt options[] = {
 	{ 'q', "quiet", NULL, "say only results, warnings and errors", BF_OPT_COUNTED, SLOT(quiet),
 	  .commands = BF_CMD_ALL },
 	{ 'h', "help", NULL, "show this help", BF_OPT_FLAG, SLOT(help), .commands = BF_CMD_ALL },
-	{ 0, "version", NULL, "show the version", BF_OPT_FLAG, SLOT(version),
+	{ 'V', "version", NULL, "show the version", BF_OPT_FLAG, SLOT(version),
 	  .commands = BF_CMD_ALL },
 };
 

@@ -25,9 +25,9 @@ struct bf_opts {
 	int64_t addr; /* -1: not given */
 	int64_t baud, bitrate, dbitrate;
 	bf_time timeout, wait;
-	bool json, dry_run, rescue, doctor;
+	bool json, dry_run, rescue, doctor, yes;
 	int64_t verbose, quiet;
-	const char *progress;
+	const char *progress, *color;
 	const char *trace, *record, *expect_serial;
 	bool allow[BF_ALLOW_COUNT];
 };

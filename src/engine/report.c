@@ -487,6 +487,8 @@ static void say_flash(const struct bf_run *run, struct bf_outcome *out)
 			 new_name(run, "Old firmware", name));
 	} else {
 		out->state = BF_STATE_NEW_PROVEN;
+		out->was_there = run->todo.already_confirmed;
+		out->unchecked = !out->was_there && !run->model.verified;
 		snprintf(s, cap, "%s is proven running%s.", new_name(run, "New firmware", name),
 			 run->todo.already_confirmed ? "; it was there already"
 			 : run->model.verified       ? ""

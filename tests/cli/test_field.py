@@ -81,7 +81,7 @@ class Patterns(common.Case):
     def check(self, run, status, pattern, title):
         self.expect(run, status)
         self.assertEqual(run.result["error"].get("pattern"), pattern)
-        text = self.run_it("flash", *self.words)
+        text = self.run_it("flash", "-v", *self.words)
         self.assertIn(title + "\n", text.err)
 
     def test_a_wrong_key_is_authentication_rejected(self):
@@ -206,7 +206,7 @@ class Port(common.Case):
         self.assertIn(word, text)
 
     def test_a_second_run_on_a_port_names_the_first(self):
-        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200")
+        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200", "-v")
         self.wait_for(first, "backing up")
         run = self.run_json("probe", "--if", self.port)
         self.expect(run, 11)
@@ -218,7 +218,7 @@ class Port(common.Case):
         self.expect(self.run_json("probe", "--if", self.port), 0)
 
     def test_the_lock_goes_with_the_process_however_it_ends(self):
-        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200")
+        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200", "-v")
         self.wait_for(first, "backing up")
         first.kill()
         first.wait()
@@ -227,7 +227,7 @@ class Port(common.Case):
     def test_another_name_of_the_port_meets_the_same_lock(self):
         link = self.path("port")
         os.symlink(self.port, link)
-        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200")
+        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200", "-v")
         self.wait_for(first, "backing up")
         run = self.run_json("probe", "--if", link)
         self.expect(run, 11)

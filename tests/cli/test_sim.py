@@ -159,7 +159,7 @@ class Jobs(common.Case):
         self.assertGreater(line["answer_mean_s"], 0)
         line = self.flash(V15, pack="sim:link=rs485,echo=1").of("summary")[0]["line"]
         self.assertTrue(line["echo"])
-        self.assertRegex(self.run_it("flash", "--if", "sim", "--key", common.KEY, V15).err,
+        self.assertRegex(self.run_it("flash", "-v", "--if", "sim", "--key", common.KEY, V15).err,
                          r"line: 1000000 bit/s, 16 test messages, none lost, answers take \d")
 
     def test_a_backup_of_one_bank_reads_what_is_not_blank(self):

@@ -26,7 +26,7 @@ class Usage(common.Case):
         run = self.run_it("probe", "--iff", "can0")
         self.expect(run, 2)
         self.assertIn("did you mean '--if'", run.err)
-        self.assertIn("next: bmsflash", run.err)
+        self.assertIn("Next       bmsflash", run.err)
 
     def test_a_bad_command_line_still_ends_in_a_json_result(self):
         run = self.run_json("flash")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit.h"
 
-#include "cli.h"
+#include "screen.h"
 
 struct fixture {
 	struct bf_out_text out;
@@ -32,15 +32,30 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void progress_at(struct fixture *f, double percent, int64_t wall_us)
+static void begin(struct fixture *f)
 {
-	struct bf_progress p = { .phase = "write",
-				 .done = 100,
-				 .total = 200,
+	struct bf_event start = { .kind = BF_EV_START, .job = BF_JOB_FLASH };
+	struct bf_plan plan = {
+		.to_version = "1.5.0", .bytes = 100000, .confirm = true, .rate = 500000
+	};
+	struct bf_event planned = { .kind = BF_EV_PLAN, .plan = &plan };
+	struct bf_event phase = { .kind = BF_EV_PHASE,
+				  .phase = { "writing", 1, 2, BF_ACT_WRITE, 0 } };
+
+	bf_out_text_event(&f->out, &start);
+	bf_out_text_event(&f->out, &planned);
+	bf_out_text_event(&f->out, &phase);
+	fflush(f->out.notes);
+}
+
+static void progress_at(struct fixture *f, unsigned done, int64_t wall_us)
+{
+	struct bf_progress p = { .phase = "writing",
+				 .done = done,
+				 .total = 100,
 				 .rate = 1000,
 				 .wire_share = -1,
-				 .eta = -1,
-				 .percent = percent };
+				 .eta = BF_SEC(3) };
 	struct bf_event ev = { .kind = BF_EV_PROGRESS, .wall_us = wall_us, .progress = &p };
 
 	bf_out_text_event(&f->out, &ev);
@@ -56,35 +71,107 @@ static size_t lines(const char *s)
 	return n;
 }
 
-static void plain_progress_has_no_carriage_return_and_comes_by_step_or_second(void **state)
+static void plain_progress_is_a_line_for_each_ten_percent_without_carriage_return(void **state)
 {
 	struct fixture *f = *state;
 
-	progress_at(f, 1, 1000);
-	progress_at(f, 2, 2000);
-	progress_at(f, 3, 3000);
-	assert_int_equal(lines(f->notes), 0);
-	progress_at(f, 11, 4000);
-	assert_int_equal(lines(f->notes), 1);
-	progress_at(f, 12, 1100000);
-	assert_int_equal(lines(f->notes), 2);
+	begin(f);
+	for (unsigned done = 0; done <= 100; done++)
+		progress_at(f, done, 1000 * done + 1);
+	assert_true(lines(f->notes) >= 2 && lines(f->notes) <= 10);
+	assert_non_null(strstr(f->notes, "Writing 20 %\n"));
 	assert_null(strchr(f->notes, '\r'));
 	assert_null(strchr(f->notes, '\033'));
 	assert_int_equal(f->results_len, 0);
 }
 
-static void a_terminal_line_is_erased_before_something_else_is_said(void **state)
+static void a_live_line_is_erased_before_something_else_is_said(void **state)
 {
 	struct fixture *f = *state;
-	struct bf_event ev = { .kind = BF_EV_NOTICE, .text = "hello" };
+	struct bf_event ev = { .kind = BF_EV_WARNING, .text = "hello" };
 
 	f->out.progress = BF_PROGRESS_TTY;
+	begin(f);
 	progress_at(f, 1, 0);
 	assert_true(f->out.line_open);
 	bf_out_text_event(&f->out, &ev);
 	fflush(f->out.notes);
-	assert_non_null(strstr(f->notes, "\r\033[Khello\n"));
+	assert_non_null(strstr(f->notes, "\r\033[KWARNING    hello\n"));
 	assert_false(f->out.line_open);
+}
+
+static void the_percent_never_falls_and_a_finished_write_is_not_the_end(void **state)
+{
+	struct fixture *f = *state;
+	double before;
+
+	begin(f);
+	progress_at(f, 90, 1);
+	before = f->out.facts.percent;
+	progress_at(f, 10, 2);
+	assert_true(f->out.facts.percent >= before);
+	progress_at(f, 100, 3);
+	assert_true(f->out.facts.percent > before && f->out.facts.percent < 90);
+}
+
+static void a_bar_fits_the_width_and_keeps_its_figures(void **state)
+{
+	static const char *const tails[] = { "192 of 331 kB    8 s left", "192 of 331 kB  8 s",
+					     "8 s", NULL };
+	char line[512];
+
+	(void)state;
+	bf_bar(line, sizeof(line), 80, false, "Writing", 58, tails);
+	assert_string_equal(
+		line,
+		"Writing    [#################>.............]  58 %  192 of 331 kB    8 s left");
+	bf_bar(line, sizeof(line), 40, false, "Writing", 58, tails);
+	assert_string_equal(line, "Writing [#####>....] 58 % 8 s");
+	for (unsigned width = 40; width <= 200; width++) {
+		bf_bar(line, sizeof(line), width, width & 1, "Restarting", 100, tails);
+		assert_true(bf_text_columns(line) < width);
+		assert_non_null(strstr(line, "100 %"));
+	}
+}
+
+static void every_exit_code_has_its_word(void **state)
+{
+	struct bf_facts facts = { .job = BF_JOB_FLASH };
+	static const struct {
+		enum bf_rc rc;
+		enum bf_state state;
+		const char *word;
+		enum bf_paint paint;
+	} rows[] = {
+		{ BF_OK, BF_STATE_NEW_PROVEN, "DONE", BF_PAINT_GOOD },
+		{ BF_E_INTERNAL, BF_STATE_OLD, "FAILED", BF_PAINT_BAD },
+		{ BF_E_USAGE, BF_STATE_UNTOUCHED, "NOT DONE", BF_PAINT_WARN },
+		{ BF_E_NODEV, BF_STATE_UNTOUCHED, "NO ANSWER", BF_PAINT_WARN },
+		{ BF_E_LINK, BF_STATE_OLD, "NOT DONE", BF_PAINT_WARN },
+		{ BF_E_LINK, BF_STATE_UNKNOWN, "UNKNOWN", BF_PAINT_WARN },
+		{ BF_E_SIGNATURE, BF_STATE_UNTOUCHED, "REFUSED", BF_PAINT_WARN },
+		{ BF_E_MISMATCH, BF_STATE_OLD, "DIFFERENT", BF_PAINT_WARN },
+		{ BF_E_RESTORED, BF_STATE_OLD, "WENT BACK", BF_PAINT_WARN },
+		{ BF_E_RECOVERY, BF_STATE_RECOVERY, "RECOVERY", BF_PAINT_BAD },
+		{ BF_E_NOT_RECORDED, BF_STATE_NEW_PROVEN, "DONE", BF_PAINT_GOOD },
+		{ BF_E_UNPROVEN, BF_STATE_UNPROVEN, "UNPROVEN", BF_PAINT_WARN },
+		{ BF_E_INTERRUPTED, BF_STATE_OLD, "NOT DONE", BF_PAINT_WARN },
+		{ BF_E_INTERRUPTED, BF_STATE_UNKNOWN, "UNKNOWN", BF_PAINT_WARN },
+		{ BF_E_INTERRUPTED, BF_STATE_RECOVERY, "RECOVERY", BF_PAINT_BAD },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct bf_outcome o = { .rc = rows[i].rc, .state = rows[i].state };
+
+		assert_string_equal(bf_verdict_word(&o, &facts), rows[i].word);
+		assert_int_equal(bf_verdict_paint(rows[i].word), rows[i].paint);
+	}
+	for (int rc = 0; rc < BF_RC_COUNT; rc++) {
+		struct bf_outcome o = { .rc = (enum bf_rc)rc };
+
+		assert_non_null(bf_verdict_word(&o, &facts));
+	}
 }
 
 static void names_from_outside_cannot_steer_the_terminal(void **state)
@@ -95,6 +182,7 @@ static void names_from_outside_cannot_steer_the_terminal(void **state)
 	struct bf_event warning = { .kind = BF_EV_WARNING, .text = "\xE2\x80\xAE gnp\r" };
 
 	f->out.colour = true;
+	f->out.verbose = 1;
 	bf_out_text_event(&f->out, &file);
 	bf_out_text_event(&f->out, &warning);
 	fflush(f->out.results);
@@ -113,6 +201,7 @@ static void a_pack_without_slots_has_no_slot_in_the_plan(void **state)
 	struct bf_plan plan = { .to_version = "1.5.0", .bytes = 1000 };
 	struct bf_event ev = { .kind = BF_EV_PLAN, .plan = &plan };
 
+	f->out.verbose = 1;
 	bf_out_text_event(&f->out, &ev);
 	fflush(f->out.notes);
 	assert_null(strstr(f->notes, "slot"));
@@ -132,7 +221,9 @@ static void a_failure_says_cause_trail_answer_likely_causes_and_next(void **stat
 	bf_while(&o.err, "erasing slot 1");
 	bf_likely(&o.err, "the contactors are closed");
 	bf_likely(&o.err, "the charger is on");
-	bf_next(&o.err, "open the contactors, then run it again");
+	bf_do(&o.err, "open the contactors");
+	bf_next(&o.err, "bmsflash probe --if 'a b'");
+	f->out.verbose = 1;
 	bf_out_text_outcome(&f->out, &o);
 	fflush(f->out.notes);
 	fflush(f->out.results);
@@ -140,9 +231,10 @@ static void a_failure_says_cause_trail_answer_likely_causes_and_next(void **stat
 				      "  while erasing slot 1\n"
 				      "  the pack answered: conditionsNotCorrect (0x22)\n"
 				      "  likely cause: the contactors are closed\n"
-				      "                the charger is on\n"
-				      "  next: open the contactors, then run it again\n");
-	assert_string_equal(f->results, "old firmware 1.3.0 still runs\n");
+				      "                the charger is on\n");
+	assert_string_equal(f->results, "REFUSED    The pack refused to erase.\n"
+					"Do         Open the contactors.\n"
+					"Next       bmsflash probe --if 'a b'\n");
 }
 
 static void quiet_keeps_warnings_and_results(void **state)
@@ -156,7 +248,7 @@ static void quiet_keeps_warnings_and_results(void **state)
 	bf_out_text_event(&f->out, &warning);
 	progress_at(f, 50, 0);
 	fflush(f->out.notes);
-	assert_string_equal(f->notes, "warning: b\n");
+	assert_string_equal(f->notes, "WARNING    b\n");
 }
 
 static void figures_are_written_for_people(void **state)
@@ -180,8 +272,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_OUT(names_from_outside_cannot_steer_the_terminal),
 		WITH_OUT(a_pack_without_slots_has_no_slot_in_the_plan),
-		WITH_OUT(plain_progress_has_no_carriage_return_and_comes_by_step_or_second),
-		WITH_OUT(a_terminal_line_is_erased_before_something_else_is_said),
+		WITH_OUT(plain_progress_is_a_line_for_each_ten_percent_without_carriage_return),
+		WITH_OUT(a_live_line_is_erased_before_something_else_is_said),
+		WITH_OUT(the_percent_never_falls_and_a_finished_write_is_not_the_end),
+		cmocka_unit_test(a_bar_fits_the_width_and_keeps_its_figures),
+		cmocka_unit_test(every_exit_code_has_its_word),
 		WITH_OUT(a_failure_says_cause_trail_answer_likely_causes_and_next),
 		WITH_OUT(quiet_keeps_warnings_and_results),
 		cmocka_unit_test(figures_are_written_for_people),

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: MIT */
+/* How a run ended, for people: one word that gives the class, what happened, what state the pack is in, what to do. */
+#include <assert.h>
+#include <ctype.h>
+#include <string.h>
+
+#include "screen.h"
+
+/* ---- the word ---- */
+
+static const char *probe_word(const struct bf_facts *f);
+
+static const char *const words[BF_RC_COUNT] = {
+	[BF_OK] = "DONE",
+	[BF_E_INTERNAL] = "FAILED",
+	[BF_E_USAGE] = "NOT DONE",
+	[BF_E_IFACE] = "NOT DONE",
+	[BF_E_BUSY] = "NOT DONE",
+	[BF_E_NODEV] = "NO ANSWER",
+	[BF_E_TIMEOUT] = "NOT DONE",
+	[BF_E_LINK] = "NOT DONE",
+	[BF_E_GONE] = "NOT DONE",
+	[BF_E_IMAGE] = "REFUSED",
+	[BF_E_FILE] = "REFUSED",
+	[BF_E_SIGNATURE] = "REFUSED",
+	[BF_E_INCOMPATIBLE] = "REFUSED",
+	[BF_E_ROLLBACK] = "REFUSED",
+	[BF_E_PREFLIGHT] = "NOT DONE",
+	[BF_E_AUTH] = "NOT DONE",
+	[BF_E_NAK] = "REFUSED",
+	[BF_E_RESTART] = "NOT DONE",
+	[BF_E_UNSUPPORTED] = "REFUSED",
+	[BF_E_MISMATCH] = "DIFFERENT",
+	[BF_E_RESTORED] = "WENT BACK",
+	[BF_E_RECOVERY] = "RECOVERY",
+	[BF_E_NOT_RECORDED] = "DONE",
+	[BF_E_UNPROVEN] = "UNPROVEN",
+	[BF_E_INTERRUPTED] = "NOT DONE",
+};
+
+static bool ends_by_state(enum bf_rc rc)
+{
+	return strcmp(bf_rc_info(rc)->exit_name, "link") == 0 || rc == BF_E_INTERRUPTED;
+}
+
+const char *bf_verdict_word(const struct bf_outcome *outcome, const struct bf_facts *f)
+{
+	if (outcome->rc == BF_OK && f->job == BF_JOB_PROBE && f->has_pack)
+		return probe_word(f);
+	if (ends_by_state(outcome->rc) && outcome->state == BF_STATE_UNKNOWN)
+		return "UNKNOWN";
+	if (outcome->rc == BF_E_INTERRUPTED && outcome->state == BF_STATE_RECOVERY)
+		return "RECOVERY";
+	return words[(unsigned)outcome->rc < BF_RC_COUNT ? outcome->rc : BF_E_INTERNAL];
+}
+
+enum bf_paint bf_verdict_paint(const char *word)
+{
+	static const char *const good[] = { "DONE", "READY" };
+	static const char *const bad[] = { "FAILED", "BROKEN", "RECOVERY" };
+
+	for (size_t i = 0; i < BF_COUNT(good); i++) {
+		if (strcmp(word, good[i]) == 0)
+			return BF_PAINT_GOOD;
+	}
+	for (size_t i = 0; i < BF_COUNT(bad); i++) {
+		if (strcmp(word, bad[i]) == 0)
+			return BF_PAINT_BAD;
+	}
+	return BF_PAINT_WARN;
+}
+
+/* ---- conditions and other checks in plain words ---- */
+
+struct wording {
+	const char *check;
+	const char *sentence; /* %g what was read, %l the limit */
+	const char *step;     /* what to do, or NULL */
+};
+
+static const struct wording wordings[] = {
+	{ "state-of-charge", "Charge is %g; %l are wanted to update.", NULL },
+	{ "temperature-lowest", "The pack is at %g; %l is wanted.", "warm it up" },
+	{ "temperature-highest", "The pack is at %g; %l is wanted.", "let it cool down" },
+	{ "current", "A current of %g flows; %l is wanted.", "disconnect charger and load" },
+	{ "cell-spread", "The cells differ by %g; %l is wanted.", "balance the pack" },
+	{ "pack-voltage-steady", "The pack voltage %g; %l is wanted.",
+	  "disconnect charger and load" },
+	{ "cell-voltages-steady", "A cell voltage moves: %g; %l is wanted.",
+	  "disconnect charger and load" },
+	{ "format", "This pack takes %l images; the file is %g.", NULL },
+	{ "size", "The file has %g; the pack takes %l.", NULL },
+	{ "version", "The file has version %g; the pack runs a newer one (%l).", NULL },
+};
+
+static const struct wording *wording_of(const char *check)
+{
+	for (size_t i = 0; i < BF_COUNT(wordings); i++) {
+		if (strcmp(wordings[i].check, check) == 0)
+			return &wordings[i];
+	}
+	return NULL;
+}
+
+/* "25.1 degrees C (sensor 1)" -> "25.1 C" */
+static void shorten(char *dst, size_t cap, const char *src)
+{
+	const char *degrees = strstr(src, "degrees ");
+	char *bracket;
+
+	if (degrees)
+		snprintf(dst, cap, "%.*s%s", (int)(degrees - src), src, degrees + 8);
+	else
+		snprintf(dst, cap, "%s", src);
+	bracket = strstr(dst, " (");
+	if (bracket)
+		*bracket = '\0';
+}
+
+static void expand(char *dst, size_t cap, const char *form, const char *got, const char *limit)
+{
+	size_t n = 0;
+
+	for (; *form && n + 1 < cap; form++) {
+		const char *text = NULL;
+
+		if (form[0] == '%' && (form[1] == 'g' || form[1] == 'l'))
+			text = form[1] == 'g' ? got : limit;
+		if (text) {
+			n += (size_t)snprintf(dst + n, cap - n, "%s", text);
+			form++;
+			if (n >= cap)
+				n = cap - 1;
+		} else {
+			dst[n++] = *form;
+		}
+	}
+	dst[n] = '\0';
+}
+
+static void say_check(const struct bf_check *c, char *dst, size_t cap)
+{
+	const struct wording *w = wording_of(c->name);
+	char got[96], limit[96];
+
+	shorten(got, sizeof(got), c->got);
+	shorten(limit, sizeof(limit), c->limit);
+	if (w)
+		expand(dst, cap, w->sentence, got, limit);
+	else
+		snprintf(dst, cap, "%s: %s%s%s.", c->name, c->got, limit[0] ? "; wanted: " : "",
+			 limit);
+}
+
+static const char *step_of(const struct bf_check *c)
+{
+	const struct wording *w = wording_of(c->name);
+
+	if (strcmp(c->name, "state-of-charge") == 0)
+		return c->allow == BF_ALLOW_HIGH_SOC ? "discharge it" : "charge it";
+	return w ? w->step : NULL;
+}
+
+/* "3 things first: charge 10 % -> 20 to 80 %; ...". One alone is a sentence. */
+static void say_conditions(const struct bf_facts *f, char *dst, size_t cap)
+{
+	size_t n = 0;
+
+	if (f->n_failed == 1) {
+		say_check(&f->failed[0], dst, cap);
+		return;
+	}
+	n = (size_t)snprintf(dst, cap, "%zu things first:", f->n_failed);
+	for (size_t i = 0; i < f->n_failed && n < cap; i++) {
+		const char *step = step_of(&f->failed[i]);
+		char got[96], limit[96];
+
+		shorten(got, sizeof(got), f->failed[i].got);
+		shorten(limit, sizeof(limit), f->failed[i].limit);
+		n += (size_t)snprintf(dst + n, cap - n, "%s %s (%s, wanted %s)", i ? ";" : "",
+				      step ? step : f->failed[i].name, got, limit);
+	}
+	if (n < cap)
+		snprintf(dst + n, cap - n, ".");
+}
+
+/* ---- probe ---- */
+
+struct finding {
+	const char *word;
+	char text[256];
+	const char *comment;
+};
+
+static bool starts_none(const struct bf_ident *id)
+{
+	if (id->bad_firmware[0])
+		return true;
+	if (!id->in_bootloader || !id->n_slots)
+		return false;
+	for (size_t i = 0; i < id->n_slots; i++) {
+		if (id->slots[i].flags & (BF_SLOT_BOOTABLE | BF_SLOT_ACTIVE))
+			return false;
+	}
+	return true;
+}
+
+static bool on_trial(const struct bf_ident *id, const struct bf_slot **ret_other)
+{
+	bool trial = false;
+
+	*ret_other = NULL;
+	for (size_t i = 0; i < id->n_slots; i++) {
+		const struct bf_slot *s = &id->slots[i];
+
+		if (s->flags & BF_SLOT_ACTIVE)
+			trial = s->flags & BF_SLOT_TRIAL ||
+				(id->caps & BF_CAP_CONFIRM && !(s->flags & BF_SLOT_CONFIRMED));
+		else if (s->has_version)
+			*ret_other = s;
+	}
+	return trial && !id->in_bootloader;
+}
+
+static void judge_pack(const struct bf_facts *f, struct finding *ret)
+{
+	const struct bf_ident *id = &f->last;
+	const struct bf_slot *other;
+	char v[BF_VERSION_TEXT], o[BF_VERSION_TEXT];
+	const char *version = bf_facts_version(id, v);
+
+	ret->comment = NULL;
+	if (starts_none(id)) {
+		ret->word = "BROKEN";
+		snprintf(ret->text, sizeof(ret->text), "%s",
+			 id->bad_firmware[0] ? id->bad_firmware
+					     : "The pack has no firmware; its bootloader answers.");
+	} else if (on_trial(id, &other)) {
+		ret->word = "ON TEST";
+		ret->comment = "the same file: finishes the update";
+		snprintf(ret->text, sizeof(ret->text),
+			 "%s runs but is not confirmed; a restart goes back%s%s.",
+			 version ? version : "The new firmware", other ? " to " : "",
+			 other ? bf_version_text(&other->version, o) : "");
+	} else if (id->no_write[0]) {
+		ret->word = "NOT READY";
+		snprintf(ret->text, sizeof(ret->text), "%s", id->no_write);
+	} else if (f->n_failed) {
+		ret->word = "NOT READY";
+		say_conditions(f, ret->text, sizeof(ret->text));
+	} else {
+		ret->word = "READY";
+		snprintf(ret->text, sizeof(ret->text), "This pack can be updated now%s.",
+			 id->in_bootloader             ? "; its bootloader answers"
+			 : id->caps & BF_CAP_DUAL_BANK ? "; it keeps running while it is written"
+						       : "; it does not run while it is written");
+	}
+}
+
+static const char *probe_word(const struct bf_facts *f)
+{
+	struct finding p;
+
+	judge_pack(f, &p);
+	return p.word;
+}
+
+/* ---- the text ---- */
+
+/* As a sentence: a capital and a full stop. */
+static void sentence(char *dst, size_t cap, const char *text)
+{
+	size_t n = (size_t)snprintf(dst, cap, "%s", text);
+
+	if (n >= cap)
+		n = cap - 1;
+	if (islower((unsigned char)dst[0]) && dst[1] && !strchr("-./", dst[1]))
+		dst[0] = (char)toupper((unsigned char)dst[0]);
+	if (n && n + 1 < cap && !strchr(".!?", dst[n - 1]))
+		memcpy(dst + n, ".", 2);
+}
+
+static const char *old_version(const struct bf_facts *f, char dst[BF_VERSION_TEXT])
+{
+	return f->has_pack ? bf_facts_version(&f->first, dst) : NULL;
+}
+
+static bool line_failed(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->err.pattern == BF_PATTERN_TRANSFER ||
+	       (f->writing_seen && strcmp(bf_rc_info(o->rc)->exit_name, "link") == 0);
+}
+
+static bool adapter_gone(const struct bf_err *err)
+{
+	return strstr(err->cause, "disappeared") || strstr(err->cause, "gone") ||
+	       strstr(err->cause, "left the bus");
+}
+
+/* What happened. */
+static void say_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+{
+	const struct bf_err *err = &o->err;
+	char v[BF_VERSION_TEXT];
+
+	if (o->rc == BF_E_PREFLIGHT && f->n_failed)
+		say_conditions(f, dst, cap);
+	else if (o->rc == BF_E_RESTORED && f->n_failed)
+		snprintf(dst, cap, "%s did not pass its test (%s).",
+			 f->to[0] ? f->to : "The new firmware", f->failed[f->n_failed - 1].got);
+	else if (o->rc == BF_E_INCOMPATIBLE && f->n_failed && wording_of(f->failed[0].name))
+		say_check(&f->failed[0], dst, cap);
+	else if (o->rc == BF_E_INCOMPATIBLE && f->n_failed && f->has_pack &&
+		 (strcmp(f->failed[0].name, "class") == 0 ||
+		  strcmp(f->failed[0].name, "vendor") == 0))
+		snprintf(dst, cap, "This file is for other hardware (%s %.8s); the pack is a %s.",
+			 f->failed[0].name, f->failed[0].got,
+			 f->first.model[0] ? f->first.model : "stranger");
+	else if (o->rc == BF_E_ROLLBACK && f->n_failed &&
+		 strcmp(f->failed[0].name, "security-counter") == 0 && f->has_image)
+		snprintf(dst, cap,
+			 "This pack cannot go back below security counter %u (it runs %s); the "
+			 "file has %s.",
+			 f->first.counter, old_version(f, v) ? v : "newer firmware",
+			 f->failed[0].got);
+	else if (o->rc == BF_E_RECOVERY || o->state == BF_STATE_RECOVERY)
+		sentence(dst, cap, o->sentence);
+	else if (adapter_gone(err) && f->writing_seen)
+		snprintf(dst, cap, "The adapter %s was unplugged at %.0f %%.", f->iface,
+			 f->percent);
+	else if (line_failed(o, f) && o->state != BF_STATE_UNKNOWN)
+		snprintf(dst, cap, "The pack stopped answering at %.0f %%: power or cable.",
+			 f->percent);
+	else if (o->rc == BF_E_UNPROVEN || o->state == BF_STATE_UNKNOWN)
+		sentence(dst, cap, o->sentence);
+	else
+		sentence(dst, cap, err->cause);
+}
+
+/* What became of the pack; "" where nothing needs to be said. */
+static void say_state(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+{
+	char v[BF_VERSION_TEXT];
+	const char *old = old_version(f, v);
+	bool changes = f->job == BF_JOB_FLASH || f->job == BF_JOB_ROLLBACK;
+
+	dst[0] = '\0';
+	if (!changes || !f->has_pack || o->rc == BF_E_RECOVERY || o->rc == BF_E_UNPROVEN)
+		return;
+	if (o->rc == BF_E_RESTORED)
+		snprintf(dst, cap, "The pack runs %s again and may be used.",
+			 old ? old : "its old firmware");
+	else if (o->state == BF_STATE_OLD && f->writing_seen && !strstr(o->sentence, "test boot"))
+		snprintf(dst, cap, "Its old firmware%s%s was not touched.", old ? " " : "",
+			 old ? old : "");
+	else if (!f->writing_seen && (o->state == BF_STATE_OLD || o->state == BF_STATE_UNTOUCHED) &&
+		 !strstr(o->sentence, "switch"))
+		snprintf(dst, cap, "Nothing was written.");
+	else if (o->state == BF_STATE_UNKNOWN)
+		sentence(dst, cap, o->err.cause);
+	else
+		sentence(dst, cap, o->sentence);
+}
+
+static void say_well(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+{
+	double s = f->has_summary ? (double)f->summary.total / 1e6 : 0;
+	const char *version = f->to, *name = bf_facts_name(f);
+	char t[32], v[BF_VERSION_TEXT];
+
+	bf_text_seconds(t, sizeof(t), s);
+	if (!*version && bf_facts_version(&f->last, v))
+		version = v;
+	if (o->state == BF_STATE_NEW_PROVEN)
+		snprintf(dst, cap, "Pack %s runs %s, verified by the pack%s (%s).", name, version,
+			 o->was_there   ? "; it was there already"
+			 : o->unchecked ? "; contents not checked"
+					: "",
+			 t);
+	else if (f->job == BF_JOB_ROLLBACK && o->state == BF_STATE_OLD &&
+		 !strstr(o->sentence, "Dry"))
+		snprintf(dst, cap, "Pack %s runs %s again, verified by the pack (%s).", name,
+			 version, t);
+	else if (f->job == BF_JOB_BACKUP && f->backup[0])
+		snprintf(dst, cap, "Backup of %s written; nothing was changed in the pack.", name);
+	else
+		sentence(dst, cap, o->sentence);
+}
+
+void bf_verdict_text(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+{
+	struct finding p;
+
+	if (o->rc == BF_OK && f->job == BF_JOB_PROBE && f->has_pack) {
+		judge_pack(f, &p);
+		snprintf(dst, cap, "%s", p.text);
+	} else if (o->rc == BF_OK || o->rc == BF_E_NOT_RECORDED) {
+		say_well(o, f, dst, cap);
+	} else {
+		say_cause(o, f, dst, cap);
+	}
+}
+
+/* ---- what to do ---- */
+
+static void say_do(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+{
+	const struct bf_err *err = &o->err;
+
+	dst[0] = '\0';
+	if (o->rc == BF_E_PREFLIGHT && f->n_failed) {
+		const char *step = f->n_failed == 1 ? step_of(&f->failed[0]) : "do these";
+		char text[160];
+
+		snprintf(text, sizeof(text),
+			 "%s, then run the same command:", step ? step : "wait");
+		text[0] = (char)toupper((unsigned char)text[0]);
+		snprintf(dst, cap, "%s", text);
+	} else if (adapter_gone(err) && f->writing_seen) {
+		snprintf(dst, cap, "Plug it in again.");
+	} else if (line_failed(o, f) && err->next[0]) {
+		snprintf(dst, cap,
+			 "Check power and cable. The same command goes on at %.0f %%:", f->percent);
+	} else if (o->rc == BF_E_RECOVERY && err->next[0]) {
+		snprintf(dst, cap, "Give it power, then run:");
+	} else if (err->todo[0]) {
+		sentence(dst, cap, err->todo);
+	}
+}
+
+static void show_next(struct bf_out_text *o, const char *command)
+{
+	if (*command)
+		bf_text_result(o, "%-*s%s", BF_LABEL, "Next", command);
+}
+
+static void probe_next(struct bf_out_text *o)
+{
+	const struct bf_facts *f = &o->facts;
+	struct finding p;
+	struct bf_err err;
+
+	judge_pack(f, &p);
+	if (strcmp(p.word, "NOT READY") == 0)
+		return;
+	bf_err_init(&err);
+	bf_command_like(o->opts, BF_JOB_FLASH, "FIRMWARE.bin", p.comment, &err);
+	show_next(o, err.next);
+}
+
+static void list_next(struct bf_out_text *o)
+{
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (o->facts.only[0])
+		bf_next_argv(
+			&err, NULL,
+			(const char *const[]){ "bmsflash", "probe", "--if", o->facts.only, NULL });
+	else
+		bf_next(&err, "bmsflash probe --if sim");
+	show_next(o, err.next);
+}
+
+static void failed(struct bf_out_text *o, const struct bf_outcome *outcome)
+{
+	const struct bf_facts *f = &o->facts;
+	char text[640];
+
+	say_state(outcome, f, text, sizeof(text));
+	if (text[0])
+		bf_screen_line(o, BF_PAINT_PLAIN, "", false, "%s", text);
+	say_do(outcome, f, text, sizeof(text));
+	if (text[0])
+		bf_screen_line(o, BF_PAINT_PLAIN, "Do", false, "%s", text);
+	show_next(o, outcome->err.next);
+	if (!o->verbose)
+		bf_screen_line(o, BF_PAINT_PLAIN, "", false, "(exit %d; details: -v)",
+			       bf_rc_info(outcome->rc)->exit_status);
+}
+
+void bf_verdict_show(struct bf_out_text *o, const struct bf_outcome *outcome)
+{
+	const struct bf_facts *f = &o->facts;
+	const char *word = bf_verdict_word(outcome, f);
+	char text[640];
+
+	if (outcome->rc == BF_OK && o->facts.writing_seen) {
+		o->facts.percent = 100;
+		bf_screen_live(o);
+		bf_text_close_line(o);
+	}
+	if (outcome->rc == BF_OK && f->job == BF_JOB_PROBE && f->has_pack && f->line[0])
+		bf_screen_line(o, BF_PAINT_PLAIN, "Line", false, "%s, %s", f->iface, f->line);
+	if (o->begun && !o->quiet)
+		bf_text_result(o, "%s", "");
+	if (outcome->rc == BF_OK && f->job == BF_JOB_PROBE && !f->has_pack) {
+		if (f->candidates || !o->opts || !o->opts->iface)
+			list_next(o);
+		return;
+	}
+	bf_verdict_text(outcome, f, text, sizeof(text));
+	if (outcome->rc == BF_E_NOT_RECORDED)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " Not recorded: %s.",
+			 outcome->err.cause);
+	bf_screen_line(o, bf_verdict_paint(word), word, false, "%s", text);
+	if (outcome->rc)
+		failed(o, outcome);
+	else if (f->job == BF_JOB_PROBE)
+		probe_next(o);
+}
