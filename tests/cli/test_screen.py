@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What stands on a real terminal: a pseudo-terminal with a terminal emulator behind it keeps the screen, at 40, 80 and
+160 columns. Colours, wrapping, the live line and questions are judged by what a person would see."""
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+import unittest
+
+import common
+
+try:
+    import pyte
+except ImportError:
+    pyte = None
+
+V15 = common.image("app-1.5.0.signed.bin")
+WIDTHS = (40, 80, 160)
+WORDS = ("DONE", "READY", "NOT READY", "ON TEST", "BROKEN", "NO ANSWER", "NOT DONE", "REFUSED", "WENT BACK", "RECOVERY",
+         "UNPROVEN", "UNKNOWN", "DIFFERENT", "FAILED")
+
+
+class Terminal:
+    """A program on a terminal that keeps its screen, and each state that the screen was in."""
+
+    def __init__(self, case, words, columns, lines=60, term="xterm", **env):
+        self.screen = pyte.Screen(columns, lines)
+        self.stream = pyte.ByteStream(self.screen)
+        self.raw, self.live = b"", []
+        pid, self.fd = pty.fork()
+        if pid == 0:
+            os.execve(common.BIN, [common.BIN, *words], dict(case.env, TERM=term, **env))
+        self.pid = pid
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def pump(self, until=None, seconds=60):
+        """Reads until the text is on the screen, or to the end."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if until and until in self.text():
+                return True
+            if not select.select([self.fd], [], [], 0.1)[0]:
+                continue
+            try:
+                data = os.read(self.fd, 65536)
+            except OSError:
+                data = b""
+            if not data:
+                return until is None
+            for piece in data.split(b"\r"):
+                self.stream.feed(b"\r" + piece if piece is not data.split(b"\r")[0] else piece)
+                self.live.append(self.line())
+            self.raw += data
+        return False
+
+    def line(self):
+        return self.screen.display[self.screen.cursor.y].rstrip()
+
+    def lines(self):
+        return [row.rstrip() for row in self.screen.display]
+
+    def text(self):
+        return "\n".join(self.lines())
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def colour(self, word):
+        for y, row in enumerate(self.screen.display):
+            if row.startswith(word):
+                return self.screen.buffer[y][0].fg
+        return None
+
+    def end(self):
+        self.pump()
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(status)
+
+
+@unittest.skipUnless(pyte, "python3-pyte is not installed")
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+class Screen(common.Case):
+    def on(self, columns, *words, **env):
+        # The size is set before anything is drawn: the child waits for it in a shell builtin's place.
+        term = Terminal(self, words, columns, **env)
+        status = term.end()
+        return status, term
+
+    def rows(self, term):
+        return [row for row in term.lines() if row]
+
+    def test_a_good_flash_is_seven_lines_at_every_width(self):
+        for columns in WIDTHS:
+            with self.subTest(columns):
+                status, term = self.on(columns, "flash", "--yes", "--if", "sim", "--key", common.KEY, V15)
+                self.assertEqual(status, 0, term.text())
+                starts = [row.split()[0] for row in self.rows(term) if not row.startswith(" ")]
+                starts = [word for word in starts if word != "WARNING"]
+                self.assertEqual(starts, ["Image", "Pack", "Backup", "Write", "Restart", "Test", "DONE"])
+                self.assertEqual(term.colour("DONE"), "green")
+                self.assertEqual(term.colour("Image"), "default")
+                self.assertEqual(term.colour("WARNING"), "brown")
+                self.assertTrue(all(len(row) <= columns for row in term.lines()))
+                if columns >= 80:
+                    self.assertRegex(term.text(), r"(?m)^Write      43 kB in \d+ s +ok$")
+                    self.assertRegex(term.text(), r"(?m)^DONE       Pack BX16-000001 runs 1.5.0, verified by the "
+                                                  r"pack \(\d+ s\)\.$")
+
+    def test_the_live_line_is_one_line_that_goes_to_a_hundred(self):
+        for columns in WIDTHS:
+            with self.subTest(columns):
+                _, term = self.on(columns, "flash", "--yes", "--if", "sim", "--key", common.KEY, V15)
+                bars = [row for row in term.live if row.startswith(("Writing", "Restarting", "Testing", "Saving"))]
+                self.assertTrue(bars)
+                for bar in bars:
+                    self.assertLess(len(bar), columns)
+                    self.assertIn(" %", bar)
+                percents = [int(bar.split(" %")[0].split()[-1]) for bar in bars]
+                self.assertEqual(percents, sorted(percents))
+                self.assertTrue([row for row in term.live if "100 %" in row])
+                self.assertNotIn(" %  ", term.text().split("DONE")[0].split("Write")[0].split("Pack")[0])
+                self.assertFalse([row for row in term.lines() if row.startswith("Writing")])
+
+    def test_a_restart_shows_its_seconds_and_their_limit(self):
+        _, term = self.on(80, "flash", "--yes", "--if", "sim", "--key", common.KEY, V15)
+        self.assertTrue([row for row in term.live if "Restarting" in row and "s of up to 30 s" in row])
+
+    def test_a_bar_is_drawn_with_blocks_in_a_utf8_locale_alone(self):
+        for locale, cell in (("C.UTF-8", "\u2588"), ("C", "#")):
+            _, term = self.on(80, "flash", "--yes", "--if", "sim", "--key", common.KEY, V15, LC_ALL=locale)
+            self.assertTrue([row for row in term.live if row.startswith("Writing") and cell in row], locale)
+
+    def test_colour_is_asked_for_or_forbidden(self):
+        words = ("probe", "--if", "sim")
+        self.assertEqual(self.on(80, *words)[1].colour("READY"), "green")
+        self.assertEqual(self.on(80, *words, NO_COLOR="1")[1].colour("READY"), "default")
+        self.assertEqual(self.on(80, *words, "--color", "never")[1].colour("READY"), "default")
+        self.assertEqual(self.on(80, *words, "--color", "always", NO_COLOR="1")[1].colour("READY"), "green")
+        self.assertNotIn(b"\033", self.on(80, *words, term="dumb")[1].raw)
+
+    def test_probe_gives_a_verdict_and_the_next_command(self):
+        rows = (("sim", "READY", "green", "it keeps running while it is written"),
+                ("sim:soc=5", "NOT READY", "brown", "Charge is 5.0 %; 20 to 80 % are wanted to update."))
+        for columns in WIDTHS:
+            for iface, word, colour, text in rows:
+                with self.subTest((columns, iface)):
+                    status, term = self.on(columns, "probe", "--if", iface)
+                    self.assertEqual(status, 0)
+                    self.assertEqual(term.colour(word), colour)
+                    self.assertIn(text, " ".join(term.text().split()))
+                    self.assertEqual("Next" in term.text(), word == "READY")
+        self.assertIn("Pack       BMS-16S-R3, hardware R3, serial BX16-000001 (bms.example)", term.text())
+
+    def test_firmware_on_test_is_named_with_what_a_restart_goes_back_to(self):
+        state = self.path("pack.flash")
+        self.run_it("flash", "--if", f"sim:state={state},cutop=100000", "--key", common.KEY, V15, "--timeout", "5s")
+        run = self.run_it("probe", "--if", f"sim:state={state}")
+        self.expect(run, 0)
+        self.assertRegex(run.out, r"(?m)^(READY|ON TEST)  +")
+
+    def test_a_failure_says_what_happened_the_state_and_one_command(self):
+        status, term = self.on(160, "flash", "--yes", "--if", "sim:cutmsg=300", "--key", common.KEY, V15)
+        self.assertEqual(status, 13, term.text())
+        self.assertEqual(term.colour("NOT DONE"), "brown")
+        text = term.text()
+        self.assertRegex(text, r"(?m)^NOT DONE   The pack stopped answering at \d+ %: power or cable\.")
+        self.assertRegex(text, r"(?m)^Do         Check power and cable\. The same command goes on at \d+ %:")
+        command = text.split("Next")[1].split("(exit")[0].replace("\n", "").strip()
+        self.assertIsNone(common.wrong_command(command), command)
+
+    def test_three_conditions_are_three_things_to_do(self):
+        run = self.run_it("flash", "--if", "sim:soc=10,temp=-5,current=12", "--key", common.KEY, V15)
+        self.expect(run, 30)
+        self.assertIn("NOT DONE   3 things first: charge it (10.0 %, wanted 20 to 80 %); warm it up", run.out)
+        self.assertIn("disconnect charger and load", run.out)
+
+    def test_an_update_that_failed_went_back(self):
+        run = self.run_it("flash", "--if", "sim:crash=trial", "--key", common.KEY, V15)
+        self.expect(run, 41)
+        self.assertRegex(run.out, r"(?m)^WENT BACK  ")
+        self.assertIn("The pack runs 1.3.0 again and may be used.", run.out)
+
+    def test_the_question_before_the_point_of_no_return_is_the_user_s(self):
+        for answer, status, word in (("y\n", 0, "DONE"), ("n\n", 50, "NOT DONE"), ("\n", 50, "NOT DONE")):
+            with self.subTest(answer):
+                term = Terminal(self, ("flash", "--if", "sim", "--key", common.KEY, V15), 80)
+                self.assertTrue(term.pump("Go on? [y/N]"), term.text())
+                self.assertIn("WARNING    After this update the pack cannot go back to 1.3.0.", term.text())
+                time.sleep(0)
+                term.type(answer)
+                self.assertEqual(term.end(), status, term.text())
+                self.assertTrue([row for row in term.lines() if row.startswith(word)], term.text())
+
+    def test_quiet_is_one_line(self):
+        run = self.run_it("flash", "-q", "--if", "sim", "--key", common.KEY, V15)
+        self.expect(run, 0)
+        self.assertEqual(len(run.out.splitlines()), 1)
+        self.assertRegex(run.out, "^DONE ")
+
+    def test_without_a_terminal_there_is_a_line_for_each_ten_percent(self):
+        run = self.run_it("flash", "--if", "sim", "--key", common.KEY, V15)
+        self.expect(run, 0)
+        self.assertNotIn("\r", run.out + run.err)
+        self.assertNotIn("\033", run.out + run.err)
+        self.assertRegex(run.err, r"(?m)^Writing \d0 %$")
+        self.assertLessEqual(len(run.out.split()), 90)
+        self.assertLessEqual(len(run.out.splitlines()), 8)
+
+
+@unittest.skipUnless(pyte and common.SIM, "python3-pyte is not installed, or built without the virtual pack")
+@unittest.skipUnless(common.VIRTUAL_UDS and "rs485" in common.TRANSPORTS, "built without serial lines")
+class Live(common.Case):
+    """A virtual pack in real time, behind a port."""
+
+    def serve(self, *keys):
+        pack = subprocess.Popen([common.SIM, "--pty", *keys], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                env=self.env)
+        self.addCleanup(pack.stdout.close)
+        self.addCleanup(pack.wait)
+        self.addCleanup(pack.terminate)
+        return pack.stdout.readline().decode().strip()
+
+    def test_ctrl_c_is_answered_at_once_with_what_happens_next(self):
+        port = self.serve()
+        term = Terminal(self, ("flash", "--yes", "--if", port, "--baud", "115200", "--key", common.KEY, V15), 80)
+        self.assertTrue(term.pump("Writing"), term.text())
+        term.type("noise that is not shown")
+        began = time.monotonic()
+        os.kill(term.pid, signal.SIGINT)
+        self.assertTrue(term.pump("WARNING    Stopping."), term.text())
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(term.end(), 50, term.text())
+        self.assertNotIn("noise", term.text())
+        self.assertTrue([row for row in term.lines() if row.startswith("NOT DONE")], term.text())
+
+    def test_a_pack_that_falls_silent_is_seen_to_be_silent(self):
+        port = self.serve("cutmsg=150", "flash=instant")
+        term = Terminal(self, ("flash", "--yes", "--if", port, "--baud", "115200", "--key", common.KEY, V15), 80)
+        self.assertTrue(term.pump("no answer, ", 100), term.text())
+        os.kill(term.pid, signal.SIGINT)
+        term.end()
+
+
+common.main()
