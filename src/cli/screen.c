@@ -21,6 +21,8 @@ static void wrap(char *dst, size_t cap, const char *text, size_t width)
 		size_t word = strcspn(text, " "), columns;
 		char one[512];
 
+		if (room && word > room) /* a path: cut where the line ends */
+			word = at && at + 2 < room ? room - at - 1 : room;
 		snprintf(one, sizeof(one), "%.*s", (int)(word < 500 ? word : 500), text);
 		columns = bf_text_columns(one);
 		if (at && room && at + 1 + columns > room) {

@@ -418,6 +418,8 @@ static void say_do(const struct bf_outcome *o, const struct bf_facts *f, char *d
 		snprintf(dst, cap, "%s", text);
 	} else if (adapter_gone(err) && f->writing_seen) {
 		snprintf(dst, cap, "Plug it in again.");
+	} else if (o->state == BF_STATE_UNKNOWN) {
+		snprintf(dst, cap, "Check power and cable, then look at the pack:");
 	} else if (line_failed(o, f) && err->next[0]) {
 		snprintf(dst, cap,
 			 "Check power and cable. The same command goes on at %.0f %%:", f->percent);

@@ -53,8 +53,8 @@ class Terminal:
                 data = b""
             if not data:
                 return until is None
-            for piece in data.split(b"\r"):
-                self.stream.feed(b"\r" + piece if piece is not data.split(b"\r")[0] else piece)
+            for n, piece in enumerate(data.split(b"\r")):
+                self.stream.feed(b"\r" + piece if n else piece)
                 self.live.append(self.line())
             self.raw += data
         return False
@@ -88,7 +88,6 @@ class Terminal:
 @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
 class Screen(common.Case):
     def on(self, columns, *words, **env):
-        # The size is set before anything is drawn: the child waits for it in a shell builtin's place.
         term = Terminal(self, words, columns, **env)
         status = term.end()
         return status, term
@@ -166,7 +165,7 @@ class Screen(common.Case):
         self.assertRegex(run.out, r"(?m)^(READY|ON TEST)  +")
 
     def test_a_failure_says_what_happened_the_state_and_one_command(self):
-        status, term = self.on(160, "flash", "--yes", "--if", "sim:cutmsg=300", "--key", common.KEY, V15)
+        status, term = self.on(160, "flash", "--yes", "--if", "sim:cutmsg=90", "--key", common.KEY, V15)
         self.assertEqual(status, 13, term.text())
         self.assertEqual(term.colour("NOT DONE"), "brown")
         text = term.text()
@@ -193,7 +192,6 @@ class Screen(common.Case):
                 term = Terminal(self, ("flash", "--if", "sim", "--key", common.KEY, V15), 80)
                 self.assertTrue(term.pump("Go on? [y/N]"), term.text())
                 self.assertIn("WARNING    After this update the pack cannot go back to 1.3.0.", term.text())
-                time.sleep(0)
                 term.type(answer)
                 self.assertEqual(term.end(), status, term.text())
                 self.assertTrue([row for row in term.lines() if row.startswith(word)], term.text())
@@ -241,7 +239,7 @@ class Live(common.Case):
         self.assertTrue([row for row in term.lines() if row.startswith("NOT DONE")], term.text())
 
     def test_a_pack_that_falls_silent_is_seen_to_be_silent(self):
-        port = self.serve("cutmsg=150", "flash=instant")
+        port = self.serve("cutmsg=100", "flash=instant")
         term = Terminal(self, ("flash", "--yes", "--if", port, "--baud", "115200", "--key", common.KEY, V15), 80)
         self.assertTrue(term.pump("no answer, ", 100), term.text())
         os.kill(term.pid, signal.SIGINT)
