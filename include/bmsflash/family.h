@@ -76,6 +76,8 @@ enum bf_cap {
 	/* With BF_CAP_DUAL_BANK: the old firmware stays while writing, and its restart into the new one gives it up
 	 * (overwritten, or the higher version wins). */
 	BF_CAP_ONE_WAY = 1 << 20,
+	/* Looking for what it holds already costs less than writing it (ops->loader->holds). */
+	BF_CAP_COMPARE = 1 << 21,
 };
 
 /* Who answers. A family that cannot tell leaves "unknown". */
@@ -236,6 +238,7 @@ struct bf_proto_env {
 	struct bf_retry *retry;
 	struct bf_auth *auth;          /* may be NULL */
 	const struct bf_image *driver; /* what the profile's [driver] names; may be NULL */
+	bool unprotect;                /* readout protection may be cleared, and with it all flash */
 	int node;                      /* --node, -1: the profile's */
 	const char *alt;               /* --alt, NULL: the profile's, or found */
 	/* Not 0: recognise asks once and waits so long for the answer. A loader that shows up for a
@@ -309,6 +312,10 @@ struct bf_loader_ops {
 	/* First 8 bytes of SHA-256 of each `unit` bytes of [addr, addr+size). */
 	enum bf_rc (*hash_units)(struct bf_proto *p, uint32_t addr, uint32_t size, uint32_t unit,
 				 uint8_t (*ret)[8], size_t n, struct bf_err *err);
+	/* Does memory hold these bytes? By what costs least: a checksum that the device makes, or reading up to the
+	 * first difference. */
+	enum bf_rc (*holds)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
+			    const uint8_t *want, size_t len, bool *ret, struct bf_err *err);
 	/* The device's own check of what was written (digest, signature, dependencies), over the whole image of
 	 * the target; p->checked says what it was. BF_E_UNSUPPORTED when the device checked nothing. */
 	enum bf_rc (*check)(struct bf_proto *p, const struct bf_target *target, struct bf_err *err);

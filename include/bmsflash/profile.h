@@ -63,6 +63,7 @@ struct bf_region {
 	/* Flash with sectors of several sizes: all of the region, ascending. Empty: erase_unit throughout. */
 	struct bf_sector_run sectors[BF_REGION_RUNS];
 	unsigned n_runs;
+	bool erases_to_zero; /* erased flash reads 00, not FF */
 };
 
 /* Where the pack's conditions are read. */

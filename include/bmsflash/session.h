@@ -31,6 +31,7 @@ enum bf_allow {
 	BF_ALLOW_SELF_TEST,         /* the pack has no self-test that the profile requires */
 	BF_ALLOW_FOREIGN_ARCHIVE,   /* an archive that somebody else made, with unsigned contents */
 	BF_ALLOW_NEW_CONFIGURATION, /* what the new firmware made of it stays */
+	BF_ALLOW_READOUT_UNPROTECT, /* clears readout protection, and with it all of the flash */
 	BF_ALLOW_COUNT
 };
 struct bf_allow_info {

@@ -29,6 +29,9 @@ static const struct bf_allow_info allow_rows[] = {
 							  "to be of this pack" },
 	[BF_ALLOW_NEW_CONFIGURATION] = { "new-configuration", "configuration that the new firmware "
 							      "changes at its start" },
+	[BF_ALLOW_READOUT_UNPROTECT] = { "readout-unprotect",
+					 "clearing a chip's readout protection, which erases all "
+					 "of its flash" },
 };
 static_assert(BF_COUNT(allow_rows) == BF_ALLOW_COUNT, "a row for every permission");
 

@@ -236,7 +236,7 @@ static enum bf_rc save_region(struct backup *b, const struct bf_region *r, struc
 	if (rc)
 		return rc;
 	if (r->kind == BF_REGION_APP)
-		len -= bf_trailing(buf, len, ERASED);
+		len -= bf_trailing(buf, len, r->erases_to_zero ? 0x00 : ERASED);
 	member_name(b, r, file);
 	describe_region(b, r, file, buf, len);
 	bf_archive_add(&b->archive, file, bf_steal(&buf), len);

@@ -162,9 +162,14 @@ static enum bf_rc compare_hashes(struct segment_plan *p, struct bf_err *err)
 	return BF_OK;
 }
 
-static bool is_erased(const uint8_t *p, size_t n)
+static uint8_t erased_byte(const struct segment_plan *p)
 {
-	return !n || (p[0] == ERASED && memcmp(p, p + 1, n - 1) == 0);
+	return p->region->erases_to_zero ? 0x00 : ERASED;
+}
+
+static bool is_erased(const struct segment_plan *p, const uint8_t *bytes, size_t n)
+{
+	return bf_trailing(bytes, n, erased_byte(p)) == n;
 }
 
 static bool holds_already(const struct segment_plan *p, size_t i, const uint8_t *got)
@@ -173,9 +178,9 @@ static bool holds_already(const struct segment_plan *p, size_t i, const uint8_t 
 
 	unit_span(p, i, &from, &to);
 	before = from ? 0 : p->addr - p->units[i].start;
-	return is_erased(got, before) &&
+	return is_erased(p, got, before) &&
 	       memcmp(got + before, p->seg->data + from, to - from) == 0 &&
-	       is_erased(got + before + (to - from), p->units[i].size - before - (to - from));
+	       is_erased(p, got + before + (to - from), p->units[i].size - before - (to - from));
 }
 
 static enum bf_rc compare_contents(struct segment_plan *p, struct bf_err *err)
@@ -198,6 +203,29 @@ static enum bf_rc compare_contents(struct segment_plan *p, struct bf_err *err)
 	return BF_OK;
 }
 
+/* Each unit, as it is once it is erased and written: does the pack hold that? */
+static enum bf_rc compare_units(struct segment_plan *p, struct bf_err *err)
+{
+	BF_AUTO_MEM uint8_t *want = malloc(BF_SECTOR_MAX);
+
+	if (!want)
+		abort();
+	for (size_t i = 0; i < p->n; i++) {
+		struct unit *u = &p->units[i];
+		size_t from, to;
+		bool holds;
+
+		bf_alive(p->run, "comparing with what the pack holds");
+		unit_span(p, i, &from, &to);
+		memset(want, erased_byte(p), u->size);
+		memcpy(want + (from ? 0 : p->addr - u->start), p->seg->data + from, to - from);
+		if (bf_holds(p->run, p->region, u->start, want, u->size, &holds, err))
+			return err->rc;
+		u->differs = !holds;
+	}
+	return BF_OK;
+}
+
 /* Reading takes as long as writing: only where a part of the image is likely to be there. */
 static bool may_be_there(const struct bf_run *run)
 {
@@ -213,7 +241,9 @@ static enum bf_rc compare(struct segment_plan *p, struct bf_err *err)
 	/* Contents alone do not start such a pack: the end of its download, or its check, was missing. */
 	if (!bf_run_can(p->run, BF_CAP_ANY_ORDER) && !p->run->model.found_app)
 		return BF_OK;
-	if (bf_can_hash_units(p->run) && !p->exact)
+	if (bf_can_compare(p->run) && !p->exact && p->region->access & BF_ACCESS_READ)
+		rc = compare_units(p, err);
+	else if (bf_can_hash_units(p->run) && !p->exact)
 		rc = compare_hashes(p, err);
 	else if (bf_can_read(p->run) && p->region->access & BF_ACCESS_READ && may_be_there(p->run))
 		rc = compare_contents(p, err);
@@ -315,7 +345,7 @@ static bool is_blank(const struct segment_plan *p, size_t i)
 	if (!bf_run_can(p->run, BF_CAP_ERASE | BF_CAP_ANY_ORDER) || p->units[i].size < NEAR)
 		return false;
 	unit_span(p, i, &from, &to);
-	return is_erased(p->seg->data + from, to - from);
+	return is_erased(p, p->seg->data + from, to - from);
 }
 
 static void add_blank(struct segment_plan *p, size_t first, size_t last)

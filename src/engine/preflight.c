@@ -351,6 +351,9 @@ static enum bf_rc check_writable(struct bf_run *run, struct bf_err *err)
 	}
 	if (!firmware)
 		return BF_OK;
+	if (ident->no_write[0])
+		return bf_fail(err, BF_E_UNSUPPORTED, "This bootloader takes no firmware: %s.",
+			       ident->no_write);
 	bf_fail(err, BF_E_UNSUPPORTED, "This bootloader does not take downloads.");
 	bf_likely(
 		err,

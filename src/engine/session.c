@@ -235,6 +235,7 @@ enum bf_rc bf_session_open(struct bf_run *run, const struct bf_proto_ops *ops, b
 		.retry = &run->session.retry,
 		.auth = run->session.auth,
 		.driver = run->given.driver,
+		.unprotect = run->job->allow[BF_ALLOW_READOUT_UNPROTECT],
 		.node = run->job->node,
 		.alt = run->job->alt,
 		.hurry = hurry,
@@ -291,6 +292,11 @@ void bf_session_now(struct bf_run *run, const struct bf_ident *now)
 bool bf_can_read(const struct bf_run *run)
 {
 	return bf_run_can(run, BF_CAP_READ) && run->session.proto->ops->loader->read;
+}
+
+bool bf_can_compare(const struct bf_run *run)
+{
+	return bf_run_can(run, BF_CAP_COMPARE) && run->session.proto->ops->loader->holds;
 }
 
 bool bf_can_hash_units(const struct bf_run *run)

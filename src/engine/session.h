@@ -47,6 +47,7 @@ bool bf_version_proves(const struct bf_run *run, const struct bf_ident *ident);
 const char *bf_ident_version(const struct bf_ident *ident, char dst[BF_VERSION_TEXT]);
 /* What the pack promises and its family can ask for. */
 bool bf_can_read(const struct bf_run *run);
+bool bf_can_compare(const struct bf_run *run);
 bool bf_can_hash_units(const struct bf_run *run);
 /* A server that tells nothing of its memory takes what it is given. */
 void bf_region_make(struct bf_run *run, uint32_t addr, size_t len);

@@ -149,6 +149,37 @@ enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint3
 		       err);
 }
 
+struct holding {
+	const struct bf_region *region;
+	uint32_t addr;
+	const uint8_t *want;
+	size_t len;
+	bool *ret;
+};
+
+static enum bf_rc ask_holds(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	const struct holding *h = ctx;
+	enum bf_rc rc = bf_run_stop(run, err);
+
+	return rc ? rc
+		  : run->session.proto->ops->loader->holds(run->session.proto, h->region, h->addr,
+							   h->want, h->len, h->ret, err);
+}
+
+enum bf_rc bf_holds(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+		    const uint8_t *want, size_t len, bool *ret, struct bf_err *err)
+{
+	struct holding h = { region, addr, want, len, ret };
+
+	return bf_call(run,
+		       &(struct bf_call){ .ask = BF_ASK_READ,
+					  .what = "comparing the pack's memory",
+					  .call = ask_holds,
+					  .ctx = &h },
+		       err);
+}
+
 /* ==== erasing: in steps, so that progress can be told ==== */
 
 #define STEP 65536u /* bytes at once, in whole units */

@@ -20,6 +20,9 @@ void bf_transfer_restarted(struct bf_run *run);
 size_t bf_read_step(const struct bf_run *run); /* bytes to ask for at once */
 enum bf_rc bf_hash_units(struct bf_run *run, uint32_t addr, uint32_t size, uint32_t unit,
 			 uint8_t (*ret)[8], size_t n, struct bf_err *err);
+/* Does memory hold these bytes? */
+enum bf_rc bf_holds(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+		    const uint8_t *want, size_t len, bool *ret, struct bf_err *err);
 enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
 			 uint8_t *buf, size_t len, struct bf_err *err);
 /* Whole erase units, some at a time; in_one: by a single request. */

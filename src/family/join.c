@@ -694,6 +694,8 @@ LOADER_CALL(hash, (struct bf_proto *p, uint32_t addr, uint32_t size, uint8_t ret
 		   struct bf_err *err), addr, size, ret, err)
 LOADER_CALL(hash_units, (struct bf_proto *p, uint32_t addr, uint32_t size, uint32_t unit,
 			 uint8_t (*ret)[8], size_t n, struct bf_err *err), addr, size, unit, ret, n, err)
+LOADER_CALL(holds, (struct bf_proto *p, const struct bf_region *region, uint32_t addr, const uint8_t *want,
+		    size_t len, bool *ret, struct bf_err *err), region, addr, want, len, ret, err)
 LOADER_CALL(check, (struct bf_proto *p, const struct bf_target *target, struct bf_err *err), target, err)
 /* clang-format on */
 
@@ -772,6 +774,7 @@ static void fill_tables(struct joined *j)
 	TAKE(&j->loader_ops, loader, extent);
 	TAKE(&j->loader_ops, loader, hash);
 	TAKE(&j->loader_ops, loader, hash_units);
+	TAKE(&j->loader_ops, loader, holds);
 	TAKE(&j->loader_ops, loader, check);
 	j->loader_ops.piece_class = loader->piece_class;
 	j->loader_ops.restart = joined_restart;
