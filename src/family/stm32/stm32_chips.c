@@ -116,8 +116,8 @@ static const struct bf_stm32_chip chips[] = {
 	SIMPLE(0x448, "f07x", "STM32F07x", K(128), pages_2k, 0x1800, 0x4000, EMPTY, IDS_F0),
 
 	SIMPLE(0x412, "f103x4", "STM32F10x low density", K(32), pages_1k, 0x200, 0x2800, BF_STM32_DROPS, IDS_F1),
-	SIMPLE(0x410, "f103", "STM32F10x medium density (or GD32F103, APM32F103, CS32F103)", K(128), pages_1k, 0x200, 0x5000, BF_STM32_DROPS, IDS_F1),
-	SIMPLE(0x414, "f103xe", "STM32F10x high density (or GD32F103, APM32F103)", K(512), pages_2k, 0x200, 0x10000, BF_STM32_DROPS, IDS_F1),
+	SIMPLE(0x410, "f103", "STM32F10x medium density, or a clone", K(128), pages_1k, 0x200, 0x5000, BF_STM32_DROPS, IDS_F1),
+	SIMPLE(0x414, "f103xe", "STM32F10x high density, or a clone", K(512), pages_2k, 0x200, 0x10000, BF_STM32_DROPS, IDS_F1),
 	SIMPLE(0x420, "f100xb", "STM32F100 medium density", K(128), pages_1k, 0x200, 0x2000, BF_STM32_DROPS, IDS_F1),
 	SIMPLE(0x428, "f100xe", "STM32F100 high density", K(512), pages_2k, 0x200, 0x8000, BF_STM32_DROPS, IDS_F1),
 	SIMPLE(0x418, "f107", "STM32F105, F107", K(256), pages_2k, 0x1000, 0x10000, BF_STM32_DROPS, IDS_F1),
@@ -182,7 +182,7 @@ static const struct bf_stm32_chip chips[] = {
 
 	/* Clones that do not tell an identifier of ST's; a profile names them. Of flash sizes the profile knows better. */
 	ROW(0, "gd32vw553", "GD32VW553", M(4), &pages_4k, NULL, NULL, 4, 240, 0, 0, 0, NO_OPTIONS, NO_IDS, NO_EEPROM),
-	ROW(0, "at32f403a", "AT32F403A, AT32F407", M(1), &pages_2k, NULL, NULL, 4, 0, 0, 0x18000, 0, OPTIONS_F1, IDS_F1, NO_EEPROM),
+	ROW(0x7005, "at32f403a", "AT32F403A, AT32F407", M(1), &pages_2k, NULL, NULL, 4, 0, 0, 0x18000, 0, OPTIONS_F1, IDS_F1, NO_EEPROM),
 	ROW(0, "at32f413", "AT32F413, AT32F415", K(256), &pages_2k, NULL, NULL, 4, 0, 0, 0x8000, 0, OPTIONS_F1, IDS_F1, NO_EEPROM),
 	ROW(0, "apm32f103xb", "APM32F103x8, xB", K(128), &pages_1k, NULL, NULL, 4, 0, 0x200, 0x5000, 0, OPTIONS_F1, IDS_F1, NO_EEPROM),
 	ROW(0, "gd32f303xe", "GD32F303, F305, F307", K(512), &pages_2k, NULL, NULL, 4, 0, 0x200, 0x10000, 0, OPTIONS_F1, IDS_F1, NO_EEPROM),

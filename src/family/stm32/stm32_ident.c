@@ -381,6 +381,13 @@ static void tell_regions(const struct bf_stm32 *d, struct bf_ident *id)
 	    access & BF_ACCESS_READ);
 }
 
+static void append_id(char *dst, size_t cap, unsigned pid)
+{
+	size_t at = strlen(dst);
+
+	snprintf(dst + at, cap - at, ", chip 0x%03X", pid);
+}
+
 static void tell_names(const struct bf_stm32 *d, struct bf_ident *id)
 {
 	uint8_t v = d->got.version;
@@ -398,7 +405,7 @@ static void tell_names(const struct bf_stm32 *d, struct bf_ident *id)
 	else
 		snprintf(id->model, sizeof(id->model), "unknown chip");
 	if (d->pid)
-		snprintf(id->bus_id, sizeof(id->bus_id), "chip 0x%03X", d->pid);
+		append_id(id->loader, sizeof(id->loader), d->pid);
 	snprintf(id->serial, sizeof(id->serial), "%s", d->uid);
 }
 

@@ -345,6 +345,27 @@ static bool is_blank(const struct bf_stm32 *d, const uint8_t *p, size_t n)
 	return bf_trailing(p, n, d->erased) == n;
 }
 
+/* Whether an erase that left its page as it was has changed another one: a glimpse of every page, against what was
+ * read of it. False also where a page was not read before. */
+static bool nothing_changed(struct bf_stm32 *d)
+{
+	uint32_t start, size;
+	unsigned page;
+
+	for (uint32_t at = 0; at < d->flash_size; at = start - d->flash_base + size) {
+		uint8_t got[GLIMPSE];
+		struct bf_err none;
+
+		bf_err_init(&none);
+		if (!bf_stm32_sector(d, d->flash_base + at, &start, &size, &page) ||
+		    !d->seen[at / BF_STM32_LINE] ||
+		    bf_stm32_fetch(d, d->flash_base + at, got, sizeof(got), &none) ||
+		    memcmp(got, d->memory + at, sizeof(got)) != 0)
+			return false;
+	}
+	return true;
+}
+
 static enum bf_rc see_blank(struct bf_stm32 *d, uint32_t addr, size_t n, struct bf_err *err)
 {
 	uint8_t got[BF_STM32_BLOCK];
@@ -355,16 +376,29 @@ static enum bf_rc see_blank(struct bf_stm32 *d, uint32_t addr, size_t n, struct 
 			return err->rc;
 		if (is_blank(d, got, part))
 			continue;
-		bf_fail(err, BF_E_NAK, "The flash at 0x%08X was erased and still holds data.",
-			addr + (uint32_t)at);
-		bf_likely(err, "the pages are write-protected (WRP in the option bytes): the ROM "
-			       "loader acknowledges and changes nothing");
-		bf_likely(err,
-			  "another chip than its identifier says, with other sectors: set chip, "
-			  "page or dbank in [stm32] of a profile");
-		return err->rc;
+		return bf_fail(err, BF_E_NAK,
+			       "The flash at 0x%08X was erased and still holds data.",
+			       addr + (uint32_t)at);
 	}
 	return BF_OK;
+}
+
+/* The acknowledge said that it was erased. If nothing has changed, it is protected; else something was, and nobody
+ * knows what. */
+static enum bf_rc not_blank(struct bf_stm32 *d, const struct bf_err *why, struct bf_err *err)
+{
+	if (nothing_changed(d)) {
+		*err = *why;
+		bf_likely(err, "the pages are write-protected (WRP in the option bytes): the ROM "
+			       "loader acknowledges and changes nothing");
+		return err->rc;
+	}
+	bf_fail(err, BF_E_LINK, "%s Other pages may have been erased.", why->cause);
+	bf_likely(err, "another chip than its identifier says, with other sectors: set chip, page "
+		       "or dbank in [stm32] of a profile");
+	if (d->link == &bf_stm32_can)
+		bf_likely(err, "another form of the erase command: can-erase in [stm32]");
+	return err->rc;
 }
 
 /* A wrong table would show at the borders: the page that was erased is not blank to its end, or its neighbour has
@@ -373,11 +407,18 @@ static enum bf_rc see_borders(struct bf_stm32 *d, uint32_t addr, uint32_t size, 
 {
 	uint32_t in = addr - d->flash_base, end = in + size;
 	uint8_t got[GLIMPSE];
+	struct bf_err why;
 
 	if (!bf_stm32_has(d, BF_STM32_READ) || d->protected || size < 2 * GLIMPSE)
 		return BF_OK;
-	if (see_blank(d, addr, GLIMPSE, err) || see_blank(d, addr + size - GLIMPSE, GLIMPSE, err))
+	bf_err_init(&why);
+	if (see_blank(d, addr, GLIMPSE, &why) ||
+	    see_blank(d, addr + size - GLIMPSE, GLIMPSE, &why)) {
+		if (why.rc == BF_E_NAK)
+			return not_blank(d, &why, err);
+		*err = why;
 		return err->rc;
+	}
 	for (unsigned i = 0; i < 2; i++) {
 		uint32_t at = i ? end : in - GLIMPSE;
 
@@ -388,7 +429,7 @@ static enum bf_rc see_borders(struct bf_stm32 *d, uint32_t addr, uint32_t size, 
 		if (memcmp(got, d->memory + at, sizeof(got)) == 0)
 			continue;
 		bf_stm32_forget(d, d->flash_base + at, sizeof(got));
-		return bf_fail(err, BF_E_NAK,
+		return bf_fail(err, BF_E_LINK,
 			       "Erasing 0x%08X to 0x%08X also changed 0x%08X: the chip has other "
 			       "sectors than its identifier says.",
 			       addr, addr + size - 1, d->flash_base + at);
@@ -427,25 +468,28 @@ static enum bf_rc erase_pages(struct bf_stm32 *d, const uint16_t *pages, size_t 
 
 	for (unsigned i = 0; i < TRIES; i++) {
 		bf_err_init(err);
-		bf_stm32_forget(d, addr, size);
 		rc = send_erase(d, pages, n, limit, err);
 		if (rc == BF_E_NAK && !d->protected)
 			continue;
 		if (!bf_stm32_lost(rc))
 			break;
 		if (bf_stm32_recover(d, rc, err) && !d->synced)
-			return err->rc;
+			break;
 		bf_err_init(&why);
 		if (!bf_stm32_has(d, BF_STM32_READ))
-			return rc;
+			break;
 		if (!see_blank(d, addr, size, &why)) {
 			bf_err_init(err);
-			return BF_OK;
+			rc = BF_OK;
+			break;
 		}
 		if (bf_stm32_lost(why.rc))
-			return rc;
+			break;
 	}
-	return rc ? rc : see_borders(d, addr, size, err);
+	if (!rc)
+		rc = see_borders(d, addr, size, err);
+	bf_stm32_forget(d, addr, size);
+	return rc;
 }
 
 /* Erases all of the flash; asked for by name only. The chip resets, and comes back into the loader where BOOT0 is

@@ -94,7 +94,7 @@ static void an_empty_frame_wakes_it(void **state)
 	assert_string_equal(fake_heard(b->bus), "079#\n000#\n");
 	assert_int_equal(b->proto->ops->identify(b->proto, &id, &b->err), BF_OK);
 	assert_string_equal(id.model, "STM32F105, F107");
-	assert_string_equal(id.loader, "ROM loader 2.0 (CAN)");
+	assert_string_equal(id.loader, "ROM loader 2.0 (CAN), chip 0x418");
 	assert_int_equal(id.regions[0].size, 256 * 1024);
 	bench_free(b);
 }
