@@ -11,14 +11,17 @@
 
 #include "bmsflash/bytes.h"
 
-#define TRIES       3u /* of a block that the loader refused as damaged */
-#define GLIMPSE     16u
-#define ERASE_BASE  BF_SEC(2)
-#define ERASE_SMALL BF_MS(250) /* a page of up to 16 K */
-#define ERASE_LARGE BF_SEC(8)  /* 128 K of a slow supply */
-#define ERASE_ALL   BF_SEC(60)
-#define UNPROTECT   BF_SEC(60)
-#define SMALL       16384u
+#define TRIES        3u /* of a block that the loader refused as damaged */
+#define REWRITES     5u /* of a block that did not arrive, each half as long as the one before */
+#define SHORTEST     16u
+#define LONGER_AFTER 16u /* blocks without a loss */
+#define GLIMPSE      16u
+#define ERASE_BASE   BF_SEC(2)
+#define ERASE_SMALL  BF_MS(250) /* a page of up to 16 K */
+#define ERASE_LARGE  BF_SEC(8)  /* 128 K of a slow supply */
+#define ERASE_ALL    BF_SEC(60)
+#define UNPROTECT    BF_SEC(60)
+#define SMALL        16384u
 
 /* ---- what is remembered ---- */
 
@@ -600,14 +603,37 @@ enum bf_rc bf_stm32_begin(struct bf_proto *p, const struct bf_target *target, st
 	return BF_OK;
 }
 
+/* A long message is as weak as all its bytes together: a line that loses some gets shorter ones for a while. */
+static uint32_t write_most(const struct bf_stm32 *d)
+{
+	return d->write.most && d->write.most < d->block ? d->write.most : d->block;
+}
+
+static void write_shorter(struct bf_stm32 *d)
+{
+	uint32_t half = write_most(d) / 2;
+
+	d->write.good = 0;
+	if (half >= SHORTEST && half % d->unit == 0)
+		d->write.most = half;
+}
+
+static void write_longer(struct bf_stm32 *d)
+{
+	if (!d->write.most || ++d->write.good < LONGER_AFTER)
+		return;
+	d->write.good = 0;
+	d->write.most = d->write.most * 2 < d->block ? d->write.most * 2 : 0;
+}
+
 /* Whole units, each of them once: what is missing in front and behind is what erased flash holds. */
 static void fill_block(struct bf_stm32 *d, const struct bf_piece *piece)
 {
 	uint32_t addr = d->write.addr + (uint32_t)piece->offset;
 	uint32_t before = addr % d->unit, len = (uint32_t)piece->len, n;
 
-	if (before + len > d->block)
-		len = d->block - before;
+	if (before + len > write_most(d))
+		len = write_most(d) - before;
 	/* A unit is written once: the next block begins where one does. */
 	if (piece->offset + len < d->write.total && (addr + len) % d->unit < len)
 		len -= (addr + len) % d->unit;
@@ -616,6 +642,7 @@ static void fill_block(struct bf_stm32 *d, const struct bf_piece *piece)
 	d->write.block_len = (n + d->unit - 1) / d->unit * d->unit;
 	memset(d->write.block, d->erased, sizeof(d->write.block));
 	memcpy(d->write.block + before, piece->data, len);
+	d->write.data = piece->data;
 	d->write.at = piece->offset;
 	d->write.len = len;
 }
@@ -674,7 +701,7 @@ static enum bf_rc look_at_block(struct bf_stm32 *d, enum block_state *ret, struc
  */
 static enum bf_rc finish_again(struct bf_stm32 *d, enum bf_rc rc, struct bf_err *err)
 {
-	for (unsigned i = 0; i < TRIES && (bf_stm32_lost(rc) || rc == BF_E_NAK); i++) {
+	for (unsigned i = 0; i < REWRITES && (bf_stm32_lost(rc) || rc == BF_E_NAK); i++) {
 		enum block_state state = BLOCK_OTHER;
 		struct bf_err why;
 
@@ -688,6 +715,10 @@ static enum bf_rc finish_again(struct bf_stm32 *d, enum bf_rc rc, struct bf_err 
 		bf_err_init(err);
 		if (state == BLOCK_WRITTEN)
 			return BF_OK;
+		write_shorter(d);
+		fill_block(d, &(struct bf_piece){ .offset = d->write.at,
+						  .data = d->write.data,
+						  .len = d->write.len });
 		rc = write_block(d, err);
 		if (!rc)
 			rc = d->link->write_finish(d, err);
@@ -711,6 +742,7 @@ enum bf_rc bf_stm32_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf
 	if (rc)
 		return bf_while(err, "writing %zu bytes at 0x%08X", d->write.block_len,
 				d->write.block_addr);
+	write_longer(d);
 	*ret_next = d->write.at + d->write.len;
 	return BF_OK;
 }

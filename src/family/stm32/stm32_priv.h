@@ -120,6 +120,9 @@ struct bf_stm32 {
 		size_t total;
 		size_t at; /* offset of the block that is out, and its length */
 		size_t len;
+		const uint8_t *data; /* of that block, borrowed */
+		uint32_t most;       /* bytes of a block on a line that loses some; 0: d->block */
+		unsigned good;       /* blocks since the last loss */
 		uint32_t block_addr; /* with what was filled up */
 		uint8_t block[BF_STM32_BLOCK + 32];
 		size_t block_len;
