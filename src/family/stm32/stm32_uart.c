@@ -19,6 +19,7 @@
 #define PROBE_WAIT  BF_MS(80)
 #define STRAY_MAX   16u /* zeros before the first acknowledge */
 #define PROBES      12u
+#define FILL_AFTER  3u   /* of them */
 #define FILLER      300u /* bytes that a WRITE or an ERASE may still be waiting for, and some */
 #define TEXT_ANSWER BF_SEC(2)
 #define BITS        11u /* of a byte with parity */
@@ -185,6 +186,26 @@ static uint8_t next_probe(const struct bf_stm32 *d, uint8_t last)
 	return last == 0xA5 ? 0xA7 : 0xA5;
 }
 
+/*
+ * Where the length of a message got lost, the loader took the first byte of the rest for it and may wait for 256
+ * more. All bytes of a message are 0 together, so those that arrived are the lost one: two bytes in turn, whose sums
+ * are never that, end the wait at no place with a check byte that is right.
+ */
+static enum bf_rc fill_up(struct bf_stm32 *d, struct bf_err *err)
+{
+	struct bf_transport *t = d->base.env.transport;
+	uint8_t fill[FILLER], len = d->uart.n_sent ? d->uart.sent[0] : 0;
+	uint8_t a = next_probe(d, 0), b = next_probe(d, a);
+
+	a = a == len ? (uint8_t)(a + 1) : a;
+	while (b == len || (a ^ b) == len || (a ^ b) == 0xFF || a == b)
+		b = (uint8_t)(b + 1);
+	for (size_t i = 0; i < sizeof(fill); i++)
+		fill[i] = i % 2 ? b : a;
+	return t->ops->stream->write(t, fill, sizeof(fill),
+				     bf_stm32_in(d, ANSWER + 2 * wire_time(d, sizeof(fill))), err);
+}
+
 /* Single bytes until the loader refuses one: any two of them are no command. */
 static enum bf_rc probe_for_command(struct bf_stm32 *d, struct bf_err *err)
 {
@@ -201,6 +222,11 @@ static enum bf_rc probe_for_command(struct bf_stm32 *d, struct bf_err *err)
 		}
 		if (ends_refused(err))
 			return err->rc;
+		if (i == FILL_AFTER && d->uart.stage == BF_STM32_AT_DATA) {
+			if (fill_up(d, err))
+				return err->rc;
+			listen_until_quiet(d);
+		}
 	}
 	d->synced = false;
 	return bf_fail(err, BF_E_TIMEOUT, "the bootloader does not answer any more");
