@@ -238,9 +238,9 @@ struct bf_proto_env {
 	struct bf_retry *retry;
 	struct bf_auth *auth;          /* may be NULL */
 	const struct bf_image *driver; /* what the profile's [driver] names; may be NULL */
-	bool unprotect;                /* readout protection may be cleared, and with it all flash */
-	int node;                      /* --node, -1: the profile's */
-	const char *alt;               /* --alt, NULL: the profile's, or found */
+	bool unprotect;  /* readout protection may be cleared, and with it all flash */
+	int node;        /* --node, -1: the profile's */
+	const char *alt; /* --alt, NULL: the profile's, or found */
 	/* Not 0: recognise asks once and waits so long for the answer. A loader that shows up for a
 	 * moment after power-on is asked again and again. */
 	bf_time hurry;
