@@ -177,7 +177,7 @@ static void take_command(struct bf_rom *rom, bf_time now)
 
 	want(rom, COMMAND, 2);
 	rom->command = command;
-	/* Those of I2C are in the list of some, and for I2C alone. */
+	/* None of its own making, whatever the list says. */
 	if ((command ^ rom->buf[1]) != 0xFF || !rom_knows(rom, command) ||
 	    !memchr(done, command, sizeof(done)) || rom_forbidden(rom, command))
 		refuse(rom, now + THINK_US);
