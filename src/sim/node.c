@@ -195,7 +195,9 @@ static void stream_at_pack(struct bf_uart *line, const uint8_t *p, size_t len, b
 
 	if (!listens(n->pack))
 		return;
-	if (n->bytes)
+	if (n->rom && bf_pack_in_rom(n->pack))
+		bf_rom_bytes.bytes(n->rom, p, len, began, now);
+	else if (n->bytes)
 		n->bytes->bytes(n->server, p, len, began, now);
 	if (hears_uds(n))
 		bf_framing_feed(&n->framing, p, len, began, now);
@@ -289,6 +291,8 @@ void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_
 	n->bytes = bytes_ops(opts);
 	if (n->bytes)
 		n->server = n->bytes->open(pack, &n->bytes_port);
+	if (bf_rom_chip(opts) && n->bytes != &bf_rom_bytes)
+		n->rom = bf_rom_bytes.open(pack, &n->bytes_port);
 	if (!n->bytes || bf_sim_opts_app(opts) == BF_SIM_APP_UDS)
 		n->uds = bf_server_new(pack, &n->port);
 }
@@ -297,7 +301,9 @@ void bf_stream_node_done(struct bf_stream_node *n)
 {
 	if (n->bytes)
 		n->bytes->close(n->server);
-	n->server = NULL;
+	if (n->rom)
+		bf_rom_bytes.close(n->rom);
+	n->server = n->rom = NULL;
 	n->uds = n->uds ? bf_server_free(n->uds) : NULL;
 }
 
@@ -307,6 +313,8 @@ bf_time bf_stream_node_next(const struct bf_stream_node *n)
 
 	if (n->bytes)
 		at = sooner(at, n->bytes->next(n->server));
+	if (n->rom)
+		at = sooner(at, bf_rom_bytes.next(n->rom));
 	return n->uds ? sooner(at, bf_server_next(n->uds)) : at;
 }
 
@@ -315,6 +323,8 @@ void bf_stream_node_run(struct bf_stream_node *n, bf_time now)
 	bf_uart_run(&n->line, now);
 	if (n->bytes)
 		n->bytes->run(n->server, now);
+	if (n->rom)
+		bf_rom_bytes.run(n->rom, now);
 	if (n->uds)
 		bf_server_run(n->uds, now);
 }

@@ -37,6 +37,7 @@ struct bf_stream_node {
 	struct bf_pack *pack;             /* borrowed */
 	const struct bf_bytes_ops *bytes; /* NULL: UDS alone */
 	void *server;                     /* of bytes */
+	void *rom; /* of a chip whose ROM takes the line from it; NULL: none */
 	struct bf_bytes_port bytes_port;
 	struct bf_server *uds; /* NULL: nothing here speaks it */
 	struct bf_server_port port;

@@ -620,7 +620,7 @@ enum bf_sim_boot0 bf_sim_opts_boot0(const struct bf_sim_opts *opts)
 {
 	if (opts->boot0)
 		return opts->boot0;
-	return opts->lines ? BF_SIM_BOOT0_LOW : BF_SIM_BOOT0_HAND;
+	return opts->lines || opts->protocol != BF_SIM_STM32 ? BF_SIM_BOOT0_LOW : BF_SIM_BOOT0_HAND;
 }
 
 /* The name gd32 is a USB device's, too. */

@@ -275,7 +275,9 @@ void bf_pack_boot(struct bf_pack *pack)
 
 	pack->runs = pack->trial = pack->hung = false;
 	if (pack->opts.protocol == BF_SIM_XMODEM) {
-		bf_unit_boot(pack);
+		pack->in_rom = bf_rom_chip(&pack->opts) && bf_rom_starts(pack);
+		if (!pack->in_rom)
+			bf_unit_boot(pack);
 		return;
 	}
 	if (bf_pack_is_plain(pack)) {

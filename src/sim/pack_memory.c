@@ -164,6 +164,7 @@ enum bf_pack_work bf_pack_program(struct bf_pack *pack, uint32_t addr, const uin
 	bool ok = true;
 
 	mark_loader(pack, addr);
+	pack->kept.torn = false; /* nothing of a unit's own update is left */
 	pack->rewritten = pack->rewritten || addr - BF_ADDR_SLOT0 < BF_PACK_SLOT_SIZE;
 	/* What one unit refuses does not keep the others from being written. */
 	for (size_t i = 0; i < len && !pack->flash.dead; i += how->unit)

@@ -197,6 +197,9 @@ static const struct bf_rom_chip chips[] = {
 
 const struct bf_rom_chip *bf_rom_chip(const struct bf_sim_opts *opts)
 {
+	/* The chip of a JK unit; its own bootloader lies in the flash. */
+	if (opts->protocol == BF_SIM_XMODEM && opts->model != BF_SIM_VANMOOF)
+		return &chips[0];
 	if (opts->protocol != BF_SIM_STM32)
 		return NULL;
 	for (size_t i = 0; i < BF_COUNT(chips); i++)
@@ -291,7 +294,7 @@ void bf_rom_preload(struct bf_pack *pack)
 	preload_options(pack);
 	if (chip->eeprom_size)
 		bf_flash_preload(&pack->flash, ROM_EEPROM, eeprom, sizeof(eeprom) - 1);
-	if (pack->opts.blank)
+	if (pack->opts.blank || pack->opts.protocol != BF_SIM_STM32)
 		return;
 	bf_put_le32(vectors, ROM_RAM + chip->ram_size);
 	bf_put_le32(vectors + 4, ROM_FLASH + 0x101);

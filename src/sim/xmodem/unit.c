@@ -36,7 +36,8 @@ static void modbus_sends(struct bf_bytes_port *port, const uint8_t *p, size_t le
 
 static void follow_pack(struct bf_unit *u, bf_time now)
 {
-	enum bf_pack_mode mode = bf_pack_mode(u->pack);
+	/* While the chip's ROM has the line, the unit is not there. */
+	enum bf_pack_mode mode = bf_pack_in_rom(u->pack) ? BF_PACK_OFF : bf_pack_mode(u->pack);
 
 	if (mode == u->mode && bf_pack_starts(u->pack) == u->starts)
 		return;

@@ -2,6 +2,8 @@
 /* The ROM bootloader on a serial line. */
 #include "stm32_tester.h"
 
+#include "sim/xmodem/unit.h"
+
 static const struct bf_line none = { .baud = 115200, .parity = BF_PARITY_NONE };
 
 static void the_first_7f_is_acknowledged_the_second_met_with_silence_the_third_refused(void **state)
@@ -626,6 +628,36 @@ static void its_application_goes_to_the_rom_when_it_is_asked(void **state)
 	rom_ask(&r, "7f", "79");
 }
 
+static void a_unit_whose_update_was_cut_is_repaired_through_its_rom(void **state)
+{
+	uint8_t *image = malloc(BF_JK_IMAGE);
+	struct bf_line even = { .baud = 115200, .parity = BF_PARITY_EVEN };
+	struct bf_open_env env = { .line = even };
+	struct bf_err err;
+	OPENED r;
+
+	(void)state;
+	bf_err_init(&err);
+	assert_non_null(image);
+	bf_jk_image("15.42", "JK_PB2A16S20P", image);
+	assert_int_equal(
+		bf_driver_sim.open(&env, "sim:model=jk202,boot0=high,version=none", &r.t, &err),
+		BF_OK);
+	r.pack = bf_sim_pack(r.t);
+	rom_ask(&r, "7f", "79");
+	rom_ask(&r, "02fd", "7901041079");
+	for (uint32_t at = 0; at < BF_JK_IMAGE; at += 256) {
+		size_t n = BF_JK_IMAGE - at < 256 ? BF_JK_IMAGE - at : 256;
+
+		rom_write(&r, 0x08002000 + at, image + at, n, "79");
+	}
+	rom_address(&r, "21de", 0x08000000, "79");
+	rom_wait(&r, BF_SEC(2));
+	assert_int_equal(bf_pack_mode(r.pack), BF_PACK_APP);
+	assert_int_equal(bf_pack_running(r.pack)->minor, 42);
+	free(image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -667,6 +699,7 @@ int main(void)
 		cmocka_unit_test(power_may_go_in_every_operation_and_at_every_message),
 		cmocka_unit_test(its_application_speaks_uds_without_parity_or_nothing),
 		cmocka_unit_test(its_application_goes_to_the_rom_when_it_is_asked),
+		cmocka_unit_test(a_unit_whose_update_was_cut_is_repaired_through_its_rom),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
