@@ -24,6 +24,10 @@
 #define HABITS          "nrc24 nohash noread slow busy"
 #define STRANGE_HABITS  "nrc24 nrc72 slow busy mute s3strict onedid nojump"
 #define NO_HARDWARE     "--allow no-hardware"
+#define NO_PROOF        "--allow no-hardware,no-proof"
+#define ROM_LOADER                                                                        \
+	"[pack]\nprotocol = stm32\n[stm32]\ncan-erase = page\n[region app]\nkind = app\n" \
+	"address = 0x08010000\nsize = 0x10000\n"
 /* Nothing can be read back, and the pack tells no hardware. */
 #define STRANGER "--addr 0x08010000 --allow no-hardware,no-backup,single-bank"
 
@@ -116,6 +120,26 @@ static const struct model rows[] = {
 	  .words = NO_HARDWARE,
 	  .cuts = BY_ALL,
 	  .kills = KILLS_MESSAGES },
+	/* The ROM loader of a chip, which cannot tell what it started. */
+	{ .name = "stm32-uart",
+	  .pack = "protocol=stm32,link=rs485,model=f103",
+	  .profile = ROM_LOADER,
+	  .words = NO_PROOF,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 1200,
+	  .requests = 1200,
+	  .ops = 6000,
+	  .waits = "a ROM loader cannot tell what it started, and the suites want proof" },
+	{ .name = "stm32-can",
+	  .pack = "protocol=stm32,link=can,model=f407",
+	  .profile = ROM_LOADER,
+	  .words = NO_PROOF,
+	  .cuts = BY_MESSAGES,
+	  .messages = 9000,
+	  .requests = 4500,
+	  .ops = 6000,
+	  .waits = "a ROM loader cannot tell what it started, and the suites want proof" },
 	{ .name = "tinyusb",
 	  .pack = "model=tinyusb",
 	  .words = "--allow no-hardware,no-backup,single-bank",
