@@ -22,12 +22,14 @@ struct bf_modbus {
 	uint8_t node;              /* 1 to 247 */
 	bf_time timeout;           /* from the request's end to the whole answer */
 	bf_time gap;               /* silence before a request; 0: 3.5 characters */
-	unsigned attempts;         /* of a request without effect on the pack, in all; 0: 1 */
+	bf_time gap_max; /* doubled after each silence, up to this: some are deaf after an answer; 0: not */
+	bool no_answer;    /* writes are not answered */
+	unsigned attempts; /* of a request without effect on the pack, in all; 0: 1 */
 };
 
 /*
  * BF_E_NAK with the exception's code and name; BF_E_TIMEOUT; BF_E_LINK for an answer that came damaged or from
- * another node. Reads are repeated, writes are not.
+ * another node. Reads are repeated, writes are not. With no_answer a write has gone out, and nothing is known of it.
  */
 enum bf_rc bf_modbus_read(const struct bf_modbus *m, enum bf_modbus_function table, uint16_t first,
 			  uint16_t n, uint16_t *ret, struct bf_err *err);

@@ -68,14 +68,12 @@ struct bf_region {
 
 /* Where the pack's conditions are read. */
 enum bf_telemetry {
-	BF_TELEMETRY_UDS,           /* data identifiers of the boot loader's protocol */
+	BF_TELEMETRY_APPLICATION,   /* what the application answers in its family's own protocol */
 	BF_TELEMETRY_MODBUS,        /* Modbus RTU registers on the same serial line */
 	BF_TELEMETRY_CAN_BROADCAST, /* frames 0x351, 0x355, 0x356 that the pack sends by itself */
 	BF_TELEMETRY_NONE,
 	BF_TELEMETRY_COUNT
 };
-
-enum bf_modbus_table { BF_MODBUS_HOLDING, BF_MODBUS_INPUT };
 
 /* A telemetry value: which data identifier or register, where in it, how it scales. */
 enum bf_quantity_kind {
@@ -369,10 +367,6 @@ struct bf_profile {
 	enum bf_telemetry telemetry;
 	uint32_t watch_s;     /* between two readings while writing */
 	uint32_t pause_max_s; /* longest pause while conditions are outside limits */
-	uint8_t modbus_node;
-	enum bf_modbus_table modbus_table;
-	uint32_t modbus_timeout_ms;
-	bool modbus_low_first; /* numbers of two registers: the low half comes first */
 
 	struct bf_quantity_map quantities[BF_PROFILE_QUANTITIES];
 	size_t n_quantities;

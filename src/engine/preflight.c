@@ -337,6 +337,10 @@ static enum bf_rc check_writable(struct bf_run *run, struct bf_err *err)
 	const struct bf_ident *ident = &run->session.ident;
 	unsigned firmware = 0;
 
+	/* A family that only applications speak. */
+	if (!run->session.proto->ops->loader->begin && ident->no_write[0])
+		return bf_fail(err, BF_E_UNSUPPORTED, "This pack takes no firmware: %s.",
+			       ident->no_write);
 	/* What an application lets nobody write, its bootloader may. A USB device tells of both. */
 	if (!ident->in_bootloader && !run->wire.transport->ops->usb)
 		return BF_OK;

@@ -212,7 +212,7 @@ static enum bf_rc ask_user(void *ctx, const char *sentence, struct bf_err *err)
 	bf_say(run, BF_EV_NOTICE, "at the pack: %s", sentence);
 	if (!job->wait && !job->rescue) {
 		bf_fail(err, BF_E_USAGE, "somebody at the pack is needed for this: %s", sentence);
-		bf_next(err, "run it in a terminal, or give the time for it: --wait 60s");
+		bf_do(err, "run it in a terminal, or give the time for it: --wait 60s");
 		return err->rc;
 	}
 	return bf_fail(err, BF_E_UNSUPPORTED, "waiting for somebody at the pack: %s", sentence);

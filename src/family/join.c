@@ -440,6 +440,7 @@ static enum bf_rc identify_app(struct joined *j, struct bf_ident *ret, struct bf
 	if (!id.n_regions)
 		id.caps = (id.caps & APP_CAPS) | j->loader.ops->loader_caps;
 	id.caps_later = true;
+	id.no_write[0] = '\0';
 	*ret = id;
 	return BF_OK;
 }
@@ -881,7 +882,8 @@ static enum bf_rc family_of(const char *name, const char *key, const struct bf_p
 		return BF_OK;
 	bf_fail(err, BF_E_USAGE,
 		"the profile names '%s' as %s, which is no family of this bmsflash", name, key);
-	bf_next(err, "correct '%s' in [pack] of the profile: man bmsflash-profile", key);
+	bf_do(err, "correct '%s' in [pack] of the profile", key);
+	bf_next(err, "man bmsflash-profile");
 	return err->rc;
 }
 

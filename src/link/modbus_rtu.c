@@ -12,6 +12,7 @@
 
 struct exchange {
 	const struct bf_modbus *m;
+	unsigned repeat; /* 0: the first attempt */
 	uint8_t request[FRAME_MAX], answer[FRAME_MAX];
 	size_t request_len, answer_len, expected;
 };
@@ -40,10 +41,12 @@ static uint16_t crc_of(const uint8_t *p, size_t len)
 }
 
 /* 3.5 characters, 1.75 ms from 19200 Bd on (2.5.1.1). */
-static bf_time gap(const struct bf_modbus *m)
+static bf_time gap(const struct bf_modbus *m, unsigned repeat)
 {
 	struct bf_line_report r = { 0 };
 
+	if (m->gap && repeat && m->gap_max > m->gap)
+		return repeat < 16 && m->gap << repeat < m->gap_max ? m->gap << repeat : m->gap_max;
 	if (m->gap)
 		return m->gap;
 	m->wire->ops->stream->report(m->wire, &r);
@@ -68,18 +71,27 @@ static size_t wanted(const struct exchange *x)
 	return x->answer_len >= 2 && x->answer[1] & EXCEPTION ? EXCEPTION_LEN : x->expected;
 }
 
+static enum bf_rc send(const struct exchange *x, struct bf_err *err)
+{
+	struct bf_transport *wire = x->m->wire;
+	const struct bf_stream_ops *s = wire->ops->stream;
+
+	if (!bf_clock_until(wire->clock, bf_in(wire->clock, gap(x->m, x->repeat))))
+		return bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
+	s->discard(wire);
+	return s->write(wire, x->request, x->request_len, bf_in(wire->clock, x->m->timeout), err);
+}
+
 static enum bf_rc travel(struct exchange *x, struct bf_err *err)
 {
 	struct bf_transport *wire = x->m->wire;
 	const struct bf_stream_ops *s = wire->ops->stream;
-	bf_time deadline = bf_in(wire->clock, x->m->timeout);
+	bf_time deadline;
 	size_t got;
 
-	if (!bf_clock_until(wire->clock, bf_in(wire->clock, gap(x->m))))
-		return bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
-	s->discard(wire);
-	if (s->write(wire, x->request, x->request_len, deadline, err))
+	if (send(x, err))
 		return err->rc;
+	deadline = bf_in(wire->clock, x->m->timeout);
 	for (x->answer_len = 0; x->answer_len < wanted(x); x->answer_len += got) {
 		if (s->read(wire, x->answer + x->answer_len, wanted(x) - x->answer_len, &got,
 			    deadline, err))
@@ -149,6 +161,7 @@ enum bf_rc bf_modbus_read(const struct bf_modbus *m, enum bf_modbus_function tab
 	for (unsigned i = 0;
 	     (rc == BF_E_TIMEOUT || rc == BF_E_LINK) && i < (m->attempts ? m->attempts : 1); i++) {
 		bf_err_init(err);
+		x.repeat = i;
 		rc = once(&x, err);
 		if (!rc && x.answer[2] != 2 * n)
 			rc = damaged(&x, "another number of registers", err);
@@ -158,11 +171,25 @@ enum bf_rc bf_modbus_read(const struct bf_modbus *m, enum bf_modbus_function tab
 	return rc;
 }
 
+/* Whoever takes it may speak something else from then on: nothing is read. */
+static enum bf_rc send_alone(struct exchange *x, struct bf_err *err)
+{
+	struct bf_transport *wire = x->m->wire;
+
+	bf_put_le16(x->request + x->request_len, crc_of(x->request, x->request_len));
+	x->request_len += 2;
+	if (send(x, err))
+		return err->rc;
+	return wire->ops->stream->drain(wire, bf_in(wire->clock, x->m->timeout), err);
+}
+
 /* The answer repeats register and value, or register and count. */
 static enum bf_rc write_out(struct exchange *x, struct bf_err *err)
 {
 	x->expected = WRITTEN_LEN;
 	bf_err_init(err);
+	if (x->m->no_answer)
+		return send_alone(x, err);
 	if (once(x, err))
 		return err->rc;
 	for (size_t i = 2; i < 6; i++) {

@@ -35,16 +35,11 @@ static const struct bf_choice auth_methods[] = {
 };
 
 static const struct bf_choice telemetries[] = {
-	{ "uds", BF_TELEMETRY_UDS },
+	{ "application", BF_TELEMETRY_APPLICATION },
+	{ "uds", BF_TELEMETRY_APPLICATION }, /* its name when there was but one family that tells */
 	{ "modbus", BF_TELEMETRY_MODBUS },
 	{ "can-broadcast", BF_TELEMETRY_CAN_BROADCAST },
 	{ "none", BF_TELEMETRY_NONE },
-	{ NULL },
-};
-
-static const struct bf_choice modbus_tables[] = {
-	{ "holding", BF_MODBUS_HOLDING },
-	{ "input", BF_MODBUS_INPUT },
 	{ NULL },
 };
 
@@ -229,7 +224,7 @@ const struct bf_choice bf_quantity_kinds[] = {
 	{ NULL },
 };
 static_assert(BF_COUNT(bf_quantity_kinds) == BF_Q_KIND_COUNT + 1, "a name for every quantity");
-static_assert(BF_COUNT(telemetries) == BF_TELEMETRY_COUNT + 1, "a name for every source");
+static_assert(BF_COUNT(telemetries) == BF_TELEMETRY_COUNT + 2, "a name for every source");
 static_assert(BF_COUNT(region_kinds) == BF_REGION_KIND_COUNT + 1, "a name for every kind");
 
 #define PROFILE(member)  BF_SCOPE_PROFILE, BF_IN(bf_profile, member)
@@ -629,21 +624,12 @@ static const struct bf_key_row general_rows[] = {
 	{ "limits", "steady-cell", BF_VALUE_REAL, LIMIT(steady_cell), 0, 10, "0.01", NULL,
 	  "how far a cell voltage may move between two readings, in V" },
 
-	{ "telemetry", "source", BF_VALUE_CHOICE, PROFILE(telemetry), 0, 0, "uds", telemetries,
+	{ "telemetry", "source", BF_VALUE_CHOICE, PROFILE(telemetry), 0, 0, "application", telemetries,
 	  "where the pack's conditions are read" },
 	{ "telemetry", "watch-s", NUM, PROFILE(watch_s), 1, 3600, "10", NULL,
 	  "seconds between two readings while flash is written" },
 	{ "telemetry", "pause-max-s", NUM, PROFILE(pause_max_s), 0, 86400, "600", NULL,
 	  "longest pause in seconds while conditions are outside the limits; 0: no pause" },
-
-	{ "modbus", "node", NUM, PROFILE(modbus_node), 1, 247, "1", NULL,
-	  "address of the pack as a Modbus server" },
-	{ "modbus", "table", BF_VALUE_CHOICE, PROFILE(modbus_table), 0, 0, "input", modbus_tables,
-	  "registers that hold the telemetry: function 3 (holding) or 4 (input)" },
-	{ "modbus", "timeout-ms", NUM, PROFILE(modbus_timeout_ms), 10, 60000, "500", NULL,
-	  "how long an answer is waited for" },
-	{ "modbus", "low-first", BF_VALUE_BOOL, PROFILE(modbus_low_first), 0, 0, "no", NULL,
-	  "numbers of two registers come with their low half first" },
 
 	{ "self-test", "required", BF_VALUE_BOOL, PROFILE(self_test_required), 0, 0, "no", NULL,
 	  "a pack without its own self-test routine is not flashed" },

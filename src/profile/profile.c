@@ -407,15 +407,16 @@ static enum bf_rc check_registers(const struct parser *p)
 	for (size_t i = 0; i < p->work.n_quantities; i++) {
 		const struct bf_quantity_map *q = &p->work.quantities[i];
 		unsigned bytes = q->offset + (unsigned)q->count * q->width;
+		bool within = q->width == 1 || (q->offset % 2 == 0 && q->width % 2 == 0);
 
 		if (q->modbus_register < 0)
 			continue;
-		if (q->count && q->offset % 2 == 0 && q->width % 2 == 0 && bytes <= 250)
+		if (q->count && within && bytes <= 250)
 			continue;
 		return bf_fail(
 			p->err, BF_E_USAGE,
-			"profile '%s': [quantity %s] at register %d needs a width of 2 or 4, "
-			"an even offset and a count, 125 registers at most",
+			"profile '%s': [quantity %s] at register %d needs a width of 1, 2 or 4, "
+			"an even offset where it is 2 or 4, and a count, 125 registers at most",
 			p->name, bf_quantity_kinds[q->kind].name, (int)q->modbus_register);
 	}
 	return BF_OK;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 static const struct bf_source_ops *const sources[BF_TELEMETRY_COUNT] = {
-	[BF_TELEMETRY_UDS] = &bf_source_pack,
+	[BF_TELEMETRY_APPLICATION] = &bf_source_pack,
 	[BF_TELEMETRY_MODBUS] = &bf_source_modbus,
 	[BF_TELEMETRY_CAN_BROADCAST] = &bf_source_can,
 };

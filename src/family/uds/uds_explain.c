@@ -120,7 +120,7 @@ static void tell_identify(struct telling *t)
 			tell(t, rows[i].what, "22 %02X %02X", rows[i].did >> 8, rows[i].did & 0xFF);
 	}
 	for (size_t i = 0; i < pf->n_quantities; i++) {
-		if (pf->quantities[i].did && pf->telemetry == BF_TELEMETRY_UDS)
+		if (pf->quantities[i].did && pf->telemetry == BF_TELEMETRY_APPLICATION)
 			tell(t, "condition", "22 %02X %02X", pf->quantities[i].did >> 8,
 			     pf->quantities[i].did & 0xFF);
 	}

@@ -6,6 +6,7 @@
 
 #include "bmsflash/file.h"
 #include "bmsflash/profile.h"
+#include "family/modbus/modbus_profile.h"
 
 static enum bf_rc parse(const char *text, struct bf_profile *p, struct bf_err *err)
 {
@@ -236,12 +237,14 @@ static void quantities_change_go_away_and_come_in_parts(void **state)
 
 static void telemetry_may_come_from_registers(void **state)
 {
+	const struct bf_modbus_profile *registers;
 	struct bf_profile p;
 	struct bf_err err;
 
 	(void)state;
 	bf_profile_default(&p);
-	assert_int_equal(p.telemetry, BF_TELEMETRY_UDS);
+	registers = bf_profile_family(&p, "modbus");
+	assert_int_equal(p.telemetry, BF_TELEMETRY_APPLICATION);
 	assert_int_equal(p.watch_s, 10);
 	assert_int_equal(p.pause_max_s, 600);
 	assert_int_equal(p.quantities[0].modbus_register, -1);
@@ -255,10 +258,10 @@ static void telemetry_may_come_from_registers(void **state)
 	assert_int_equal(p.telemetry, BF_TELEMETRY_MODBUS);
 	assert_int_equal(p.watch_s, 5);
 	assert_int_equal(p.pause_max_s, 60);
-	assert_int_equal(p.modbus_node, 3);
-	assert_int_equal(p.modbus_table, BF_MODBUS_HOLDING);
-	assert_int_equal(p.modbus_timeout_ms, 250);
-	assert_true(p.modbus_low_first);
+	assert_int_equal(registers->node, 3);
+	assert_int_equal(registers->table, BF_MODBUS_HOLDING);
+	assert_int_equal(registers->timeout_ms, 250);
+	assert_true(registers->low_first);
 	/* soc keeps its place without an identifier, current has neither */
 	assert_int_equal(p.n_quantities, 5);
 	assert_int_equal(p.quantities[1].kind, BF_Q_SOC);
@@ -268,13 +271,14 @@ static void telemetry_may_come_from_registers(void **state)
 static void registers_have_sixteen_bits_and_a_count(void **state)
 {
 	(void)state;
-	refused("[quantity soc]\nregister = 5\nwidth = 1\n", "[quantity soc] at register 5");
-	refused("[quantity soc]\nregister = 5\nwidth = 3\n", "width of 2 or 4");
+	refused("[quantity soc]\nregister = 5\nwidth = 3\n", "[quantity soc] at register 5");
+	refused("[quantity soc]\nregister = 5\nwidth = 3\n", "width of 1, 2 or 4");
 	refused("[quantity soc]\nregister = 5\noffset = 1\n", "even offset");
 	refused("[quantity temperature]\nregister = 5\n", "and a count");
 	refused("[quantity cell-voltage]\nregister = 5\ncount = 126\n", "125 registers");
 	refused("[quantity soc]\nregister = 65536\n", "allowed: 0 to 65535, or none");
-	refused("[telemetry]\nsource = bluetooth\n", "allowed: uds, modbus, can-broadcast or none");
+	refused("[telemetry]\nsource = bluetooth\n",
+		"allowed: application, uds, modbus, can-broadcast or none");
 	refused("[modbus]\nnode = 248\n", "allowed: 1 to 247");
 }
 
