@@ -42,6 +42,7 @@ struct joined {
 	uint32_t baud;         /* as the line was found */
 	const struct role *at; /* whose line the wire has; NULL: nobody's */
 	enum talking now;
+	bool started; /* by us: what is read from now on is read from the application */
 	bool has_told;
 	struct bf_ident told; /* by the application */
 	struct bf_entry_log log;
@@ -289,6 +290,9 @@ static enum bf_rc find(struct joined *j, bf_time deadline, struct bf_err *err)
 
 	if (listens)
 		rc = ask(j, &j->loader, ends < deadline ? ends : deadline, err);
+	/* Listening may have taken all of the time. */
+	if (listens)
+		deadline = bf_in(clock_of(j), ASK);
 	if (is_silence(rc) && asks_application(j))
 		rc = ask(j, &j->app, deadline, err);
 	if (is_silence(rc) && there && (!listens || !asks_application(j))) {
@@ -367,30 +371,36 @@ static enum bf_rc enter(struct joined *j, struct bf_err *err)
 	return bf_while(err, "entering the bootloader of '%s'", j->name);
 }
 
+/* Can this be done with the application? Memory is the bootloader's; but firmware that was started to be proven is
+ * not stopped again by a question about it. */
+static bool is_for_app(const struct joined *j, enum bf_entry entry)
+{
+	return entry == BF_ENTRY_LOOK || (entry == BF_ENTRY_READ && j->started);
+}
+
 static enum bf_rc joined_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)
 {
 	struct joined *j = joined_of(p);
+	bool for_app = is_for_app(j, entry);
 	struct role *role = talking_to(j);
-	enum bf_rc rc = role && (entry == BF_ENTRY_LOOK || role == &j->loader)
-				? connect_role(j, role, entry, err)
-				: BF_E_NODEV;
+	enum bf_rc rc = role && (for_app || role == &j->loader) ? connect_role(j, role, entry, err)
+								: BF_E_NODEV;
 
 	/* It may have restarted since, or lost the session. */
 	if (rc && !is_silence(rc))
 		return rc;
-	if (rc && (!role || role == &j->loader || entry == BF_ENTRY_LOOK)) {
+	if (rc && (!role || role == &j->loader || for_app)) {
 		rc = look(j, err);
 		if (rc)
 			return rc;
 		role = talking_to(j);
-		rc = role == &j->loader || entry == BF_ENTRY_LOOK
-			     ? connect_role(j, role, entry, err)
-			     : BF_E_NODEV;
+		rc = role == &j->loader || for_app ? connect_role(j, role, entry, err) : BF_E_NODEV;
 	}
-	if (!rc || !is_silence(rc) || role != &j->app || entry == BF_ENTRY_LOOK)
+	if (!rc || !is_silence(rc) || role != &j->app || for_app)
 		return rc;
 	if (enter(j, err))
 		return err->rc;
+	j->started = false;
 	return connect_role(j, &j->loader, entry, err);
 }
 
@@ -502,7 +512,7 @@ static void joined_default_rate(struct bf_proto *p)
 	j->at = NULL; /* the next question sets the line anew */
 }
 
-/* BF_E_UNSUPPORTED is no sign of life: this bootloader has no question that is not part of its work. */
+/* BF_E_UNSUPPORTED is no sign of life. */
 static enum bf_rc joined_ping(struct bf_proto *p, struct bf_err *err)
 {
 	struct joined *j = joined_of(p);
@@ -562,6 +572,7 @@ static enum bf_rc joined_restart(struct bf_proto *p, struct bf_err *err)
 	if (rc && rc != BF_E_TIMEOUT && rc != BF_E_LINK && rc != BF_E_GONE)
 		return rc;
 	set_now(j, NOBODY);
+	j->started = true;
 	return rc;
 }
 
@@ -659,6 +670,10 @@ static enum bf_rc joined_balance(struct bf_proto *p, bool *ret_ok, struct bf_err
 
 static enum bf_rc loader_ready(struct joined *j, struct bf_err *err)
 {
+	if (j->now == APPLICATION)
+		return bf_fail(err, BF_E_UNSUPPORTED,
+			       "the firmware of '%s' runs, and only its bootloader has the memory",
+			       j->name);
 	if (j->now != LOADER)
 		return bf_fail(err, BF_E_TIMEOUT, "the bootloader of '%s' does not answer",
 			       j->name);
@@ -788,6 +803,9 @@ static void fill_tables(struct joined *j)
 	j->ops.app = &j->app_ops;
 	j->ops.loader = &j->loader_ops;
 	j->ops.boot = &j->boot_ops;
+	/* A question for which one of them has no form is none for the pack. */
+	if (!j->loader.ops->ping)
+		j->ops.ping = NULL;
 	j->ops.refusals = j->loader.ops->refusals;
 	j->ops.loader_caps = j->loader.ops->loader_caps;
 }

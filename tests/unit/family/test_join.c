@@ -519,7 +519,8 @@ static void reading_enters_the_loader_too_and_looking_does_not(void **state)
 	wanted(w, recognise(w), BF_OK);
 	wanted(w, connect_for(w, BF_ENTRY_LOOK), BF_OK);
 	assert_int_equal(w->requests, 0);
-	wanted(w, w->proto->ops->loader->read(w->proto, NULL, 0x42, buf, 4, &w->err), BF_E_TIMEOUT);
+	wanted(w, w->proto->ops->loader->read(w->proto, NULL, 0x42, buf, 4, &w->err),
+	       BF_E_UNSUPPORTED);
 	wanted(w, connect_for(w, BF_ENTRY_READ), BF_OK);
 	wanted(w, w->proto->ops->loader->read(w->proto, NULL, 0x42, buf, 4, &w->err), BF_OK);
 	assert_int_equal(buf[3], 0x42);
@@ -735,6 +736,23 @@ static void the_restart_gives_the_line_back_and_the_application_proves(void **st
 	assert_int_equal(w->wrong_line, 0);
 }
 
+static void firmware_that_was_started_is_not_stopped_again_by_a_question(void **state)
+{
+	WORLD;
+	struct bf_measure m = { 0 };
+
+	(void)state;
+	write_entered(w, (struct as){ 0 });
+	wanted(w, w->proto->ops->loader->restart(w->proto, &w->err), BF_OK);
+	wanted(w, w->proto->ops->await(w->proto, bf_in(w->clock, BF_SEC(30)), &w->err), BF_OK);
+	wanted(w, connect_for(w, BF_ENTRY_READ), BF_OK);
+	wanted(w, w->proto->ops->app->measure(w->proto, &m, &w->err), BF_OK);
+	assert_int_equal(w->requests, 1);
+	/* The old firmware is to be written back. */
+	wanted(w, connect_for(w, BF_ENTRY_WRITE), BF_OK);
+	assert_int_equal(w->requests, 2);
+}
+
 static void a_loader_that_stays_is_reported_and_not_taken_for_the_application(void **state)
 {
 	WORLD;
@@ -898,6 +916,7 @@ int main(void)
 		cmocka_unit_test(pins_of_the_computer_without_gpio_are_no_way_in),
 		cmocka_unit_test(a_signal_ends_the_wait_for_the_loader),
 		cmocka_unit_test(the_restart_gives_the_line_back_and_the_application_proves),
+		cmocka_unit_test(firmware_that_was_started_is_not_stopped_again_by_a_question),
 		cmocka_unit_test(a_loader_that_stays_is_reported_and_not_taken_for_the_application),
 		cmocka_unit_test(firmware_that_never_answers_ends_with_silence),
 		cmocka_unit_test(a_loader_alone_is_not_waited_for),
