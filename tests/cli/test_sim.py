@@ -44,6 +44,15 @@ class Jobs(common.Case):
         self.assertEqual(first["version"], "1.3.0")
         self.assertEqual(first["slots"], self.running()["slots"])
 
+    def test_probe_begins_with_the_whole_line_format_of_the_profile(self):
+        profile = self.path("line.ini")
+        for parity in ("none", "even", "odd"):
+            with open(profile, "w", encoding="utf-8") as f:
+                f.write(f"[rs485]\nparity = {parity}\n")
+            run = self.run_json("probe", "--if", f"sim:link=rs485,parity={parity}", "--profile", profile)
+            self.expect(run, 0)
+            self.assertEqual(run.of("tried"), [])
+
     def test_flash_over_every_link_of_the_virtual_pack(self):
         for link in ("can", "canfd", "rs485"):
             with self.subTest(link):
