@@ -330,8 +330,12 @@ static enum bf_rc ask_all(struct bf_run *run, const struct bf_proto_ops *only, b
 		rc = bf_session_open(run, rows[i], 0, patience, err);
 		if (!rc || !is_silence(rc))
 			return rc;
+		if (tried && rows[i] == &bf_proto_joined_ops && run->given.profile.application[0])
+			add_tried(run, tried, run->given.profile.application);
 		if (tried)
-			add_tried(run, tried, rows[i]->name);
+			add_tried(run, tried,
+				  rows[i] == &bf_proto_joined_ops ? run->given.profile.loader
+								  : rows[i]->name);
 	}
 	return BF_E_NODEV;
 }
