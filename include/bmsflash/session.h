@@ -214,7 +214,9 @@ struct bf_job {
 	const char *auth_key;           /* technician's Ed25519 private key file, NULL: none */
 	const char *archive_out;  /* backup -o; NULL: named by serial and time in the data folder */
 	const char *restore_from; /* rollback --from */
-	const char *data_folder;  /* backups and journals */
+	const char *
+		fallback; /* flash: a second signed image to go back to where nothing can be read; NULL: none */
+	const char *data_folder;    /* backups and journals */
 	const char *runtime_folder; /* locks */
 	const char *record;         /* --record, NULL: none */
 	const char *trace;          /* --trace, NULL: none */

@@ -23,6 +23,7 @@ void bf_opts_job(const struct bf_opts *o, struct bf_claim_opts *claim, struct bf
 		.auth_key = o->auth_key,
 		.archive_out = o->output,
 		.restore_from = o->from,
+		.fallback = o->fallback,
 		.record = o->record,
 		.trace = o->trace,
 		.expect_serial = o->expect_serial,

@@ -21,7 +21,7 @@ struct bf_opts {
 	const char *keys[BF_MAX_KEYS + 1];
 	const char **images; /* NULL-terminated, owned */
 	const char *auth_key;
-	const char *output, *from, *sig;
+	const char *output, *from, *fallback, *sig;
 	int64_t addr; /* -1: not given */
 	int64_t baud, bitrate, dbitrate;
 	bf_time timeout, wait;

@@ -480,6 +480,11 @@ static enum bf_rc without_firmware(const struct backup *b, struct bf_err *err)
 
 	if (b->none || !bf_app_may_be_lost(run))
 		return BF_OK; /* there is none */
+	if (run->wanted.fallback) {
+		bf_say(run, BF_EV_NOTICE, "the firmware cannot be read; the way back is '%s'",
+		       run->job->fallback);
+		return BF_OK;
+	}
 	if (run->journal.torn && b->archive.n)
 		return BF_OK; /* what an interrupted run left of it is saved; only going on completes it */
 	if (bf_model_old_is_safe(&run->model)) {

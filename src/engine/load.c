@@ -97,6 +97,22 @@ void bf_wanted_image(struct bf_run *run, struct bf_image *image)
 	bf_run_target(run);
 }
 
+void bf_wanted_swap(struct bf_run *run)
+{
+	struct bf_image *image = run->wanted.image;
+
+	run->wanted.image = run->wanted.fallback;
+	run->wanted.fallback = image;
+	bf_run_target(run);
+}
+
+void bf_wanted_go_back(struct bf_run *run)
+{
+	bf_todo_done(&run->todo);
+	bf_wanted_swap(run);
+	run->wanted.went_to_fallback = true;
+}
+
 void bf_wanted_own(struct bf_run *run, bool own)
 {
 	run->wanted.own = own;
@@ -138,29 +154,57 @@ bool bf_wanted_in(const struct bf_run *run, const struct bf_slot *slot)
 void bf_given_done(struct bf_run *run)
 {
 	bf_image_free(run->wanted.image);
+	bf_image_free(run->wanted.fallback);
 	bf_image_free(run->given.driver);
 	bf_keyring_free(run->given.ring);
 }
 
-static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image **ret,
+/* A trusted image, or the reason why not. */
+static enum bf_rc read_one(struct bf_run *run, const char *path, struct bf_image **ret,
 			   struct bf_err *err)
 {
 	struct bf_claim *claim = NULL;
-	struct bf_image *image = NULL;
 	const struct bf_claim_opts none = { 0 };
 	struct bf_claim_opts opts = run->job->claim_opts ? *run->job->claim_opts : none;
 
 	opts.container_key = run->given.profile.container_key;
 	if (bf_claim_load(path, &opts, &claim, err))
 		return bf_while(err, "reading the image '%s'", path);
-	if (bf_image_verify(claim, run->given.ring, &image, err))
+	if (bf_image_verify(claim, run->given.ring, ret, err))
 		return bf_while(err, "verifying the image '%s'", path);
+	return BF_OK;
+}
+
+static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image **ret,
+			   struct bf_err *err)
+{
+	struct bf_image *image = NULL;
+
+	if (read_one(run, path, &image, err))
+		return err->rc;
 	if (bf_image_meta(image)->note[0])
 		bf_say(run, BF_EV_NOTICE, "'%s': %s", path, bf_image_meta(image)->note);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_IMAGE,
 					.image = { path, bf_image_key_name(image),
 						   bf_image_meta(image), bf_image_size(image) } });
 	*ret = image;
+	return BF_OK;
+}
+
+/* Another image that the pack goes back to where it has no backup: checked as the first one is. */
+static enum bf_rc load_fallback(struct bf_run *run, struct bf_err *err)
+{
+	char text[BF_VERSION_TEXT];
+	const struct bf_meta *meta;
+
+	if (!run->job->fallback)
+		return BF_OK;
+	if (read_one(run, run->job->fallback, &run->wanted.fallback, err))
+		return err->rc;
+	meta = bf_image_meta(run->wanted.fallback);
+	bf_say(run, BF_EV_NOTICE, "fallback '%s': version %s, signed by %s", run->job->fallback,
+	       meta->has_version ? bf_version_text(&meta->version, text) : "not told",
+	       bf_image_key_name(run->wanted.fallback));
 	return BF_OK;
 }
 
@@ -196,6 +240,8 @@ enum bf_rc bf_ph_load(struct bf_run *run, struct bf_err *err)
 		return bf_fail(err, BF_E_USAGE, "a flash takes one image, not also '%s'", paths[1]);
 	if (load_one(run, paths[0], &run->wanted.image, err) || load_driver(run, err))
 		return err->rc;
+	if (load_fallback(run, err))
+		return bf_while(err, "checking the fallback image");
 	bf_run_target(run);
 	return BF_OK;
 }

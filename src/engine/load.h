@@ -16,6 +16,9 @@ struct bf_given {
 /* The firmware that shall run in the end. writer: load.c */
 struct bf_wanted {
 	struct bf_image *image;
+	struct bf_image
+		*fallback; /* what the pack goes back to where it has no backup; NULL: none */
+	bool went_to_fallback;
 	bool own; /* from a backup of this very pack */
 	bool has_version;
 	struct bf_version version;
@@ -30,6 +33,10 @@ struct bf_wanted {
 
 /* In place of the image before; version and digest are what it says of itself. */
 void bf_wanted_image(struct bf_run *run, struct bf_image *image);
+/* The fallback in place of the image, and once more: the image again. */
+void bf_wanted_swap(struct bf_run *run);
+/* From now on the fallback is what shall run. */
+void bf_wanted_go_back(struct bf_run *run);
 void bf_wanted_own(struct bf_run *run, bool own);
 /* What a bank or an archive says of it; NULL or 0: nothing, what is known stays. */
 void bf_wanted_told(struct bf_run *run, const struct bf_version *version, const uint8_t *digest,

@@ -310,16 +310,19 @@ static enum bf_rc check_way_back(struct bf_run *run, struct bf_err *err)
 	bool backup = bf_run_can(run, BF_CAP_READ) && !run->job->allow[BF_ALLOW_NO_BACKUP];
 	bool empty = one_way ? run->model.app == BF_APP_ABSENT : !bf_app_may_be_lost(run);
 
-	snprintf(check.limit, sizeof(check.limit), "a second bank or a backup");
+	bool second = run->wanted.fallback != NULL;
+
+	snprintf(check.limit, sizeof(check.limit), "a second bank, a backup or a fallback image");
 	snprintf(check.got, sizeof(check.got), "%s",
 		 two                      ? "two banks"
 		 : backup                 ? "a backup is made first"
+		 : second                 ? "the fallback image"
 		 : run->job->restore_from ? "the archive that is restored"
 		 : empty                  ? "no firmware that could start"
 		 : one_way                ? "its restart gives up the old firmware"
 					  : "one bank, no backup");
 	return bf_check_decide(run, &check,
-			       two || backup || empty || run->job->restore_from != NULL,
+			       two || backup || second || empty || run->job->restore_from != NULL,
 			       BF_E_UNSUPPORTED, err);
 }
 
@@ -444,11 +447,37 @@ static void show_dependencies(struct bf_run *run)
 	}
 }
 
+/* What the pack would go back to must fit it as well, and be able to start. */
+static enum bf_rc check_fallback(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_meta *meta;
+	enum bf_rc rc;
+
+	if (!run->wanted.fallback)
+		return BF_OK;
+	bf_wanted_swap(run);
+	rc = check_hardware(run, err);
+	if (!rc)
+		rc = check_kind(run, err);
+	if (!rc)
+		rc = check_size(run, err);
+	meta = bf_image_meta(run->wanted.image);
+	if (!rc && bf_run_can(run, BF_CAP_COUNTER) && meta->has_counter &&
+	    meta->counter < run->session.ident.counter)
+		rc = bf_fail(
+			err, BF_E_ROLLBACK,
+			"the security counter of the fallback image is %u, and the pack is at %u: "
+			"it would not start",
+			meta->counter, run->session.ident.counter);
+	bf_wanted_swap(run);
+	return rc ? bf_while(err, "checking the fallback image '%s'", run->job->fallback) : BF_OK;
+}
+
 enum bf_rc bf_ph_compatible(struct bf_run *run, struct bf_err *err)
 {
 	if (check_writable(run, err) || check_hardware(run, err) || check_kind(run, err) ||
 	    check_size(run, err) || check_place(run, err) || check_proof(run, err) ||
-	    check_way_back(run, err))
+	    check_way_back(run, err) || check_fallback(run, err))
 		return err->rc;
 	show_dependencies(run);
 	return BF_OK;

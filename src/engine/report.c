@@ -303,6 +303,15 @@ void bf_summary_show(struct bf_run *run)
 #define NAME 80
 
 /* "Old firmware 1.3.0", and without a version just the first two words. */
+static const char *new_name(const struct bf_run *run, const char *what, char dst[NAME])
+{
+	char text[BF_VERSION_TEXT];
+
+	snprintf(dst, NAME, "%s%s%s", what, run->wanted.has_version ? " " : "",
+		 run->wanted.has_version ? bf_version_text(&run->wanted.version, text) : "");
+	return dst;
+}
+
 static const char *old_name(const struct bf_run *run, char dst[NAME])
 {
 	char text[BF_VERSION_TEXT];
@@ -311,16 +320,9 @@ static const char *old_name(const struct bf_run *run, char dst[NAME])
 
 	if (!v)
 		v = bf_ident_version(&run->session.ident, text);
+	if (run->wanted.went_to_fallback)
+		return new_name(run, "The fallback", dst);
 	snprintf(dst, NAME, "Old firmware%s%s", v ? " " : "", v ? v : "");
-	return dst;
-}
-
-static const char *new_name(const struct bf_run *run, const char *what, char dst[NAME])
-{
-	char text[BF_VERSION_TEXT];
-
-	snprintf(dst, NAME, "%s%s%s", what, run->wanted.has_version ? " " : "",
-		 run->wanted.has_version ? bf_version_text(&run->wanted.version, text) : "");
 	return dst;
 }
 
@@ -466,7 +468,10 @@ static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_o
 		bf_next_command(run, BF_JOB_PROBE, NULL, err);
 	out->rc = err->rc;
 	out->state = end->state;
-	expand(run, sentences[end->text], out->sentence, sizeof(out->sentence));
+	expand(run,
+	       run->wanted.went_to_fallback && end->text == BF_END_OLD_AGAIN ? "%o is running."
+									     : sentences[end->text],
+	       out->sentence, sizeof(out->sentence));
 }
 
 static void say_flash(const struct bf_run *run, struct bf_outcome *out)

@@ -298,9 +298,17 @@ static bool is_blocked(const struct bf_run *run, const struct bf_meta *old)
 	       counter < run->session.now.counter;
 }
 
+static bool has_backup(const struct bf_run *run)
+{
+	return run->archives.way_back && run->archives.saved;
+}
+
+/* The pack's own firmware where it could be read, else what the user named. */
 static enum bf_rc take_backup(struct bf_run *run, struct bf_err *err)
 {
-	if (bf_restore_image(run, run->archives.saved, err))
+	if (!has_backup(run))
+		bf_wanted_go_back(run);
+	else if (bf_restore_image(run, run->archives.saved, err))
 		return err->rc;
 	if (is_blocked(run, bf_image_meta(run->wanted.image))) {
 		bf_model_old_blocked(&run->model);
@@ -371,10 +379,12 @@ static bool write_back(struct bf_run *run, struct bf_err *err)
 {
 	struct bf_err why;
 
-	if (!run->archives.way_back || !run->archives.saved || run->job->restore_from)
+	if (run->job->restore_from || !(has_backup(run) || run->wanted.fallback))
 		return false;
 	bf_model_going_back(&run->model);
-	bf_say(run, BF_EV_NOTICE, "writing the old firmware back from '%s'", run->archives.path);
+	bf_say(run, BF_EV_NOTICE, "writing %s from '%s'",
+	       has_backup(run) ? "the old firmware back" : "the fallback image",
+	       has_backup(run) ? run->archives.path : run->job->fallback);
 	bf_err_init(&why);
 	if (write_backup(run, &why) || !runs_backup(run, &why)) {
 		bf_say(run, BF_EV_WARNING, "the old firmware could not be written back: %s",

@@ -316,6 +316,7 @@ static void add_what_is_written(struct bf_out *out, const struct bf_job *job, en
 	add_place(out, job->claim_opts);
 	if (job->rescue)
 		bf_shell_word(out, "--rescue");
+	add_option(out, "--fallback", job->fallback);
 	if (job->images && job->images[0])
 		bf_shell_word(out, job->images[0]);
 }

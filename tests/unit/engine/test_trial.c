@@ -351,6 +351,52 @@ static void single_bank_that_reads_back_wrong_is_written_back(void **state)
 	bench_done(&b);
 }
 
+static void without_a_backup_the_pack_goes_back_to_the_fallback(void **state)
+{
+	char fallback[256];
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINK, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	pack_learn(&b.pack, "app-1.4.0.signed.bin");
+	b.job.fallback = data_path(fallback, "app-1.4.0.signed.bin");
+	b.pack.faults[0] = (struct pack_fault){ "finish", 1, BF_E_NAK };
+	bench_run(&b);
+	assert_ended(&b, BF_E_RESTORED, BF_STATE_OLD);
+	assert_string_equal(b.out.sentence, "The fallback 1.4.0 is running.");
+	assert_string_equal(bf_rc_info(b.out.rc)->name, "restored");
+	bench_done(&b);
+}
+
+static void a_fallback_is_checked_before_the_interface_is_opened(void **state)
+{
+	char fallback[256];
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINK, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.job.fallback = data_path(fallback, "app-1.5.0.otherkey.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_E_SIGNATURE, BF_STATE_UNTOUCHED);
+	assert_int_equal(b.events[BF_EV_INTERFACE], 0);
+	assert_int_equal(b.pack.ops, 0);
+	bench_done(&b);
+}
+
+static void a_fallback_for_other_hardware_is_refused(void **state)
+{
+	char fallback[256];
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINK, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.job.fallback = data_path(fallback, "app-1.5.0.othercid.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_E_INCOMPATIBLE, BF_STATE_OLD);
+	assert_int_equal(pack_calls(&b.pack, "begin"), 0);
+	bench_done(&b);
+}
+
 static void a_self_test_that_the_pack_does_not_offer_is_no_failure(void **state)
 {
 	struct bench b;
@@ -408,6 +454,9 @@ int main(void)
 		cmocka_unit_test(nothing_is_asked_of_another_pack_that_answers),
 		cmocka_unit_test(single_bank_gets_its_backup_written_back),
 		cmocka_unit_test(single_bank_that_reads_back_wrong_is_written_back),
+		cmocka_unit_test(without_a_backup_the_pack_goes_back_to_the_fallback),
+		cmocka_unit_test(a_fallback_is_checked_before_the_interface_is_opened),
+		cmocka_unit_test(a_fallback_for_other_hardware_is_refused),
 		cmocka_unit_test(a_self_test_that_the_pack_does_not_offer_is_no_failure),
 		cmocka_unit_test(interrupted_trial_is_taken_up_and_confirmed),
 	};
