@@ -17,10 +17,27 @@ struct bf_folders {
 	char *profiles[4]; /* user's, system's, built-in; NULL-terminated */
 	char *data;        /* backups and journals */
 	char *runtime;     /* locks */
+	char *config;      /* the user's settings, a file; NULL: no place for one */
 };
 /* BF_E_USAGE: the user has no home, and no variable names a folder in its place. */
 enum bf_rc bf_folders_find(struct bf_folders *ret, struct bf_err *err);
 void bf_folders_done(struct bf_folders *folders);
+
+/* ---- defaults.c ---- */
+struct bf_defaults {
+	char *iface, *key, *profile, *color, *progress; /* NULL: not set */
+	bool iface_of_file; /* config.ini names it: not for commands that write */
+};
+/* BF_E_USAGE with file and line. config may be NULL. */
+enum bf_rc bf_defaults_find(const char *config, struct bf_defaults *ret, struct bf_err *err);
+void bf_defaults_done(struct bf_defaults *defaults);
+
+/* ---- contact.c ---- */
+/* The only adapter that can be used; false: there is none, or there are several. */
+bool bf_contact_only(char *dst, size_t cap);
+/* A command line lacks --if: what is connected, and the same command with it. */
+void bf_contact_name(int argc, const char *const *argv, struct bf_err *err);
+void bf_contact_show(FILE *to);
 
 /* ---- out*.c: events and the outcome, as text or NDJSON ---- */
 enum bf_progress_style { BF_PROGRESS_TTY, BF_PROGRESS_PLAIN, BF_PROGRESS_NONE };

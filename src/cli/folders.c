@@ -64,6 +64,7 @@ enum bf_rc bf_folders_find(struct bf_folders *ret, struct bf_err *err)
 	ret->runtime = runtime_folder();
 	ret->data = xdg("XDG_STATE_HOME", ".local/state");
 	if (config) {
+		ret->config = text("%s/config.ini", config);
 		ret->keys[keys++] = text("%s/keys", config);
 		ret->profiles[profiles++] = text("%s/profiles", config);
 	}
@@ -86,4 +87,5 @@ void bf_folders_done(struct bf_folders *folders)
 		free(folders->profiles[i]);
 	free(folders->data);
 	free(folders->runtime);
+	free(folders->config);
 }

@@ -17,6 +17,8 @@ struct program {
 	bool asked, virtual_time;
 	struct bf_opts opts;
 	struct bf_folders folders;
+	struct bf_defaults defaults;
+	char only[BF_ADDRESS_MAX]; /* the one interface that can be used */
 	struct bf_out_text text;
 	struct bf_out_json json;
 	struct bf_log log;
@@ -123,6 +125,17 @@ static void stopping(void *ctx, const struct bf_clock *clock)
 		bf_out_text_stopping(&p->text, clock);
 }
 
+/* probe without --if: the only adapter is what is meant. */
+static void choose_interface(struct program *p)
+{
+	if (p->opts.command != BF_JOB_PROBE || p->opts.iface || p->opts.doctor ||
+	    !bf_contact_only(p->only, sizeof(p->only)))
+		return;
+	p->opts.iface = p->only;
+	if (!p->opts.json && !p->opts.quiet)
+		fprintf(stderr, "One port can be used: %s\n", p->only);
+}
+
 static void run(struct program *p, struct bf_clock *clock)
 {
 	const struct bf_opts *o = &p->opts;
@@ -183,6 +196,8 @@ static int help_or_version(const struct bf_opts *opts)
 		bf_help_command(stdout, bf_spec_command(opts->command));
 	else
 		bf_help_program(stdout);
+	if (opts->bare)
+		bf_contact_show(stdout);
 	return said(0);
 }
 
@@ -200,28 +215,43 @@ int main(int argc, char **argv)
 	BF_AUTO(bf_clock) *clock = bf_clock_real_new(stop_fd);
 	bool json = bf_parse_wants_json(words, argw);
 	struct program p = { 0 };
+	struct bf_err homeless;
+	enum bf_rc no_home;
 	int status;
 
 	/* Nothing that it starts, an auth program or a shell, gets more rights than the user has. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	p.outcome.rc = bf_parse(words, argw, &p.opts, &p.outcome.err);
+	no_home = bf_folders_find(&p.folders, &homeless);
+	p.outcome.rc = bf_defaults_find(p.folders.config, &p.defaults, &p.outcome.err);
+	if (!p.outcome.rc)
+		p.outcome.rc = bf_parse_with(words, argw, &p.defaults, &p.opts, &p.outcome.err);
+	if (p.outcome.rc && p.opts.lacks_iface)
+		bf_contact_name(words, argw, &p.outcome.err);
 	start_output(&p, json);
 	if (p.outcome.rc) {
 		snprintf(p.outcome.sentence, sizeof(p.outcome.sentence), "nothing was done");
-		return render(&p, json, clock);
+		status = render(&p, json, clock);
+		bf_folders_done(&p.folders);
+		bf_defaults_done(&p.defaults);
+		return status;
 	}
 	if (p.opts.help || p.opts.version) {
 		status = help_or_version(&p.opts);
 	} else {
-		p.outcome.rc = bf_folders_find(&p.folders, &p.outcome.err);
-		if (p.outcome.rc)
+		p.outcome.rc = no_home;
+		if (no_home)
+			p.outcome.err = homeless;
+		if (no_home)
 			snprintf(p.outcome.sentence, sizeof(p.outcome.sentence),
 				 "nothing was done");
-		else
+		else {
+			choose_interface(&p);
 			run(&p, clock);
+		}
 		status = render(&p, json, clock);
-		bf_folders_done(&p.folders);
 	}
+	bf_folders_done(&p.folders);
+	bf_defaults_done(&p.defaults);
 	bf_opts_done(&p.opts);
 	close(stop_fd);
 	return status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* argv and the tables make the options. Strict: whole words, ranges, no abbreviations. */
-#include "spec.h"
+#include "cli.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -342,6 +342,10 @@ static enum bf_rc command_word(struct parser *p, const char *word)
 	const struct bf_command *rows = bf_spec_commands(&n);
 	struct nearest near = { NULL, SIZE_MAX };
 
+	if (strcmp(word, "help") == 0) {
+		p->opts->help = true;
+		return BF_OK;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(rows[i].name, word) == 0) {
 			p->opts->command = rows[i].job;
@@ -411,14 +415,38 @@ static enum bf_rc check_words_fit(struct parser *p)
 		return bad(p, "'%s' takes one image, but '%s' was given too", cmd->name,
 			   p->opts->images[cmd->max_images]);
 	if (cmd->needs_iface && !p->opts->iface) {
-		bad(p, "'%s' needs --if: which interface the pack is on", cmd->name);
+		bad(p, "which port is the pack on? '%s' needs --if", cmd->name);
 		bf_next(p->err, "bmsflash probe");
+		p->opts->lacks_iface = true;
 		return BF_E_USAGE;
 	}
 	return BF_OK;
 }
 
+static void fill_in(const struct bf_defaults *d, struct bf_opts *o)
+{
+	bool writes = o->command == BF_JOB_FLASH || o->command == BF_JOB_ROLLBACK;
+
+	/* Files are checked offline unless somebody says otherwise in so many words. */
+	if (!o->iface && !o->doctor && o->command != BF_JOB_VERIFY && !(writes && d->iface_of_file))
+		o->iface = d->iface;
+	if (!o->keys[0] && o->command != BF_JOB_PROBE && o->command != BF_JOB_BACKUP)
+		o->keys[0] = d->key;
+	if (!o->profile)
+		o->profile = d->profile;
+	if (!o->color)
+		o->color = d->color;
+	if (d->progress && strcmp(o->progress, "auto") == 0)
+		o->progress = d->progress;
+}
+
 enum bf_rc bf_parse(int argc, const char *const *argv, struct bf_opts *ret, struct bf_err *err)
+{
+	return bf_parse_with(argc, argv, NULL, ret, err);
+}
+
+enum bf_rc bf_parse_with(int argc, const char *const *argv, const struct bf_defaults *defaults,
+			 struct bf_opts *ret, struct bf_err *err)
 {
 	struct bf_opts opts = { .node = -1, .addr = -1, .progress = "auto" };
 	struct parser p = { .argc = argc, .argv = argv, .opts = &opts, .err = err };
@@ -427,7 +455,12 @@ enum bf_rc bf_parse(int argc, const char *const *argv, struct bf_opts *ret, stru
 	opts.images = calloc((size_t)argc + 1, sizeof(*opts.images));
 	if (!opts.images)
 		abort();
+	opts.bare = argc == 0;
+	opts.help = opts.bare;
 	rc = words(&p);
+	opts.have_command = p.have_command;
+	if (!rc && defaults && p.have_command)
+		fill_in(defaults, &opts);
 	if (!rc && !opts.help && !opts.version) {
 		if (!p.have_command)
 			rc = bad(&p, "which command? probe, backup, verify, flash or rollback");
@@ -437,6 +470,7 @@ enum bf_rc bf_parse(int argc, const char *const *argv, struct bf_opts *ret, stru
 			rc = check_words_fit(&p);
 	}
 	if (rc) {
+		ret->lacks_iface = opts.lacks_iface;
 		bf_opts_done(&opts);
 		return rc;
 	}

@@ -15,6 +15,8 @@ struct bf_opts {
 	enum bf_job_kind command;
 	bool have_command; /* false: only --help or --version was asked for */
 	bool help, version;
+	bool bare;        /* nothing at all was typed */
+	bool lacks_iface; /* with BF_E_USAGE: --if is what is missing */
 	const char *iface, *protocol, *profile;
 	int64_t node; /* -1: not given */
 	const char *alt;
@@ -85,6 +87,10 @@ const struct bf_command *bf_spec_commands(size_t *ret_n);
 const struct bf_command *bf_spec_command(enum bf_job_kind job);
 
 /* argv without the program's name. BF_E_USAGE with what is wrong, where, and what to do. */
+struct bf_defaults;
+/* The same with defaults for what is not given. */
+enum bf_rc bf_parse_with(int argc, const char *const *argv, const struct bf_defaults *defaults,
+			 struct bf_opts *ret, struct bf_err *err);
 enum bf_rc bf_parse(int argc, const char *const *argv, struct bf_opts *ret, struct bf_err *err);
 /* What they ask for; where files are kept and who asks is the caller's to fill in. Borrows from *opts and *claim. */
 void bf_opts_job(const struct bf_opts *opts, struct bf_claim_opts *claim, struct bf_job *ret);

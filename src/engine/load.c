@@ -69,10 +69,12 @@ enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err)
 	/* An archive of this very pack needs no key to go back into it. */
 	if (bf_keyring_count(run->given.ring) || job->restore_from)
 		return BF_OK;
-	bf_fail(err, BF_E_SIGNATURE, "there is no trusted key, so no image can be trusted");
+	bf_fail(err, BF_E_SIGNATURE, "no trusted key is installed on this computer");
 	for (size_t i = 0; folders && folders[i]; i++)
 		bf_likely(err, "no *.pem or *.pub file in '%s'", folders[i]);
-	bf_do(err, "name the maker's public key: --key FILE");
+	bf_do(err, "ask the maker for the public key (*.pub.pem), then name it with --key FILE or "
+		   "install it once:");
+	bf_next(err, "sudo install -D -m644 maker.pub.pem /etc/bmsflash/keys/maker.pub.pem");
 	return err->rc;
 }
 

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Help, version, and command lines that make no sense."""
+import os
+import unittest
+
 import common
 
 
@@ -17,7 +20,50 @@ class Usage(common.Case):
         self.assertIn("--output", run.out)
         self.assertNotIn("--allow", run.out)
 
+    def test_help_fits_79_columns_with_examples_and_exit_codes(self):
+        for words in (("--help",), ("help",), (), ("help", "flash"), ("flash", "-h"), ("help", "probe"), ("verify", "--help")):
+            run = self.run_it(*words)
+            self.expect(run, 0)
+            self.assertLessEqual(max(len(line) for line in run.out.splitlines()), 79, words)
+            if len(words) > 1:
+                self.assertIn("Examples:\n  bmsflash ", run.out)
+                self.assertRegex(run.out, r"(?m)^ +42  needs-recovery")
+        for line in self.run_it("help", "flash").out.split("Examples:\n")[1].splitlines()[:2]:
+            self.assertIsNone(common.wrong_command(line.strip()))
+
+    def test_no_arguments_say_what_is_connected_and_what_to_type(self):
+        run = self.run_it()
+        self.expect(run, 0)
+        self.assertRegex(run.out, r"(?m)^Connected  ")
+        command = run.out.split("Next")[1].strip()
+        self.assertIsNone(common.wrong_command(command), command)
+
+    def config(self, text):
+        os.makedirs(self.path("config/bmsflash"), exist_ok=True)
+        with open(self.path("config/bmsflash/config.ini"), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+    def test_defaults_come_from_the_environment_and_the_config_file(self):
+        image = common.image("app-1.5.0.signed.bin")
+        self.config(f"# mine\nif = sim\nkey = {common.KEY}\n")
+        self.assertTrue(self.run_json("probe").of("device"))
+        self.expect(self.run_json("flash", image), 2)  # an interface of the file is not written to
+        self.expect(self.run_json("flash", "--if", "sim", image), 0)
+        self.env["BMSFLASH_IF"] = "sim"
+        self.expect(self.run_json("flash", image), 0)
+        self.env["BMSFLASH_KEY"] = common.OTHER_KEY
+        self.expect(self.run_json("flash", image), 21)
+
+    def test_a_setting_that_is_none_is_told_with_its_line(self):
+        for name in ("allow", "addr", "iff"):
+            self.config(f"\n{name} = x\n")
+            run = self.run_json("probe")
+            self.expect(run, 2)
+            self.assertIn(f"line 2: unknown setting '{name}'", run.result["error"]["cause"])
+
     def test_version_is_one_line(self):
+        self.assertEqual(self.run_it("-V").out, self.run_it("--version").out)
         run = self.run_it("--version")
         self.expect(run, 0)
         self.assertRegex(run.out, r"^bmsflash \d+\.\d+\.\d+\n$")
