@@ -135,6 +135,10 @@ enum bf_rc bf_claim_parse(const uint8_t *file, size_t len, const char *name, con
 			  struct bf_err *err);
 struct bf_claim *bf_claim_free(struct bf_claim *claim); /* takes NULL, returns NULL */
 BF_DEFINE_CLEANUP(bf_claim, bf_claim_free)
+size_t bf_claim_segments(const struct bf_claim *claim, const struct bf_segment **ret);
+/* The fingerprint of the key that signed it, as it says itself: the first 8 bytes in hex. NULL: it says none. */
+#define BF_SIGNER_TEXT 20
+const char *bf_claim_signer(const struct bf_claim *claim, char dst[BF_SIGNER_TEXT]);
 const struct bf_meta *bf_claim_meta(const struct bf_claim *claim); /* as claimed, for messages */
 
 /* ---- keys ---- */

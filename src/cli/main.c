@@ -136,6 +136,29 @@ static void choose_interface(struct program *p)
 		fprintf(stderr, "One port can be used: %s\n", p->only);
 }
 
+/* verify offline: what the files are. True: there is nothing more to do. */
+static bool explained(struct program *p, const struct bf_claim_opts *claim)
+{
+	const struct bf_opts *o = &p->opts;
+	struct bf_claim_opts opts = *claim;
+	unsigned archives = 0;
+
+	p->text.facts.job = o->command;
+
+	if (o->command != BF_JOB_VERIFY || o->iface || !o->images[0])
+		return false;
+	opts.clock = NULL;
+	p->outcome.rc = bf_explain_files(o->json || o->quiet ? NULL : &p->text, o->images, &opts,
+					 p->folders.data, &archives, &p->outcome.err);
+	if (!p->outcome.rc && o->images[0])
+		return false;
+	snprintf(p->outcome.sentence, sizeof(p->outcome.sentence), "%s",
+		 p->outcome.rc   ? "nothing was changed"
+		 : archives == 1 ? "The archive is sound."
+				 : "Every archive is sound.");
+	return true;
+}
+
 static void run(struct program *p, struct bf_clock *clock)
 {
 	const struct bf_opts *o = &p->opts;
@@ -163,6 +186,8 @@ static void run(struct program *p, struct bf_clock *clock)
 	clock->asked_ctx = p;
 	if (p->text.progress == BF_PROGRESS_TTY && !o->json)
 		bf_terminal_quiet(&p->terminal);
+	if (explained(p, &claim))
+		return;
 	bf_job_run(&job, vclock ? vclock : clock, &p->log, &p->events, &p->outcome);
 	bf_terminal_restore(&p->terminal);
 }

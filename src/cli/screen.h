@@ -49,6 +49,15 @@ void bf_screen_catch_up(struct bf_out_text *o);
 /* Once, before the first request that cannot be taken back. */
 void bf_screen_warn_of_no_return(struct bf_out_text *o);
 
+/* ---- explain.c ---- */
+/*
+ * Shows what each file is (o may be NULL: shows nothing) and checks the archives among them, which leave the list.
+ * BF_E_IMAGE: an archive is broken.
+ */
+enum bf_rc bf_explain_files(struct bf_out_text *o, const char **images,
+			    const struct bf_claim_opts *opts, const char *data_folder,
+			    unsigned *ret_archives, struct bf_err *err);
+
 /* ---- verdict.c ---- */
 /* The first word of the last line, by exit code and state: product.md's table as code. */
 const char *bf_verdict_word(const struct bf_outcome *outcome, const struct bf_facts *facts);

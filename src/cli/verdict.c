@@ -276,7 +276,7 @@ static void sentence(char *dst, size_t cap, const char *text)
 		n = cap - 1;
 	if (islower((unsigned char)dst[0]) && dst[1] && !strchr("-./", dst[1]))
 		dst[0] = (char)toupper((unsigned char)dst[0]);
-	if (n && n + 1 < cap && !strchr(".!?", dst[n - 1]))
+	if (n && n + 1 < cap && !strchr(".!?:", dst[n - 1]))
 		memcpy(dst + n, ".", 2);
 }
 

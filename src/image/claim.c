@@ -43,6 +43,12 @@ struct bf_claim *bf_claim_free(struct bf_claim *claim)
 	return NULL;
 }
 
+size_t bf_claim_segments(const struct bf_claim *claim, const struct bf_segment **ret)
+{
+	*ret = claim->segs;
+	return claim->n_segs;
+}
+
 const struct bf_meta *bf_claim_meta(const struct bf_claim *claim)
 {
 	return &claim->meta;

@@ -87,6 +87,15 @@ static bool signed_by(const struct bf_claim *claim, const struct bf_key *key)
 				 key->pk);
 }
 
+const char *bf_claim_signer(const struct bf_claim *claim, char dst[BF_SIGNER_TEXT])
+{
+	const struct bf_mcuboot *mb = &claim->mcuboot;
+
+	if (!claim->meta.mcuboot || !mb->key_hash || mb->key_hash_len < 8)
+		return NULL;
+	return bf_hex(dst, BF_SIGNER_TEXT, mb->key_hash, 8);
+}
+
 static enum bf_rc refuse_key(const struct bf_claim *claim, const struct bf_keyring *ring,
 			     struct bf_err *err)
 {

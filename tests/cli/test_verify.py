@@ -207,4 +207,41 @@ class Minisign(common.Case):
         self.assertIn("minisig", run.result["error"]["cause"] + str(run.result["error"]["next"]))
 
 
+
+class Explained(common.Case):
+    """What a file is, before anybody is asked whether to trust it."""
+
+    def test_an_image_is_explained_without_a_key(self):
+        run = self.run_it("verify", common.image("app-1.5.0.signed.bin"))
+        self.expect(run, 21)
+        for line in (r"^Format     MCUboot, 4\d kB$", r"^Firmware   1\.5\.0, security counter 5, class [0-9a-f]{32}$",
+                     r"^Digest     3a1439cb", r"^Key        [0-9a-f]{16}$", r"^REFUSED    No trusted key is installed"):
+            self.assertRegex(run.out, "(?m)" + line)
+
+    def test_a_signer_that_is_not_trusted_is_named(self):
+        run = self.run_it("verify", "--key", common.OTHER_KEY, common.image("app-1.5.0.signed.bin"))
+        self.expect(run, 21)
+        key = run.out.split("Key        ")[1].split()[0]
+        self.assertIn(f"signature by key {key}", run.out.split("REFUSED")[1])
+
+    @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+    def test_an_archive_is_sound_or_broken(self):
+        path = self.path("pack.tar")
+        self.expect(self.run_it("backup", "--if", "sim", "-o", path), 0)
+        run = self.run_it("verify", path)
+        self.expect(run, 0)
+        self.assertRegex(run.out, r"(?m)^Backup     of BMS-16S-R3, serial BX16-000001, sealed on this computer$")
+        self.assertRegex(run.out, r"(?m)^DONE       The archive is sound\.$")
+        with open(path, "r+b") as f:
+            data = f.read()
+            at = data.rfind(b"slot0") if data.rfind(b"slot0") > 0 else len(data) // 2
+            f.seek(at + 700)
+            byte = f.read(1)
+            f.seek(at + 700)
+            f.write(bytes([byte[0] ^ 1]))
+        run = self.run_json("verify", path)
+        self.expect(run, 20)
+        self.assertEqual(run.result["exit"], "image")
+
+
 common.main()

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* verify: what a file is and says of itself, before anybody is asked whether to trust it. */
+#include <string.h>
+
+#include "bmsflash/backup.h"
+#include "bmsflash/text.h"
+#include "screen.h"
+
+static bool is_archive(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n > 4 && strcmp(path + n - 4, ".tar") == 0;
+}
+
+static const char *hardware(const struct bf_meta *m, char *dst, size_t cap)
+{
+	if (m->has_hw)
+		return m->hw;
+	if (!m->has_cid)
+		return "hardware not named";
+	snprintf(dst, cap, "class ");
+	bf_hex(dst + 6, cap - 6, m->cid, sizeof(m->cid));
+	return dst;
+}
+
+static void show_image(struct bf_out_text *o, const char *path, const struct bf_claim *claim)
+{
+	const struct bf_meta *m = bf_claim_meta(claim);
+	char v[BF_VERSION_TEXT] = "no version", hw[48], size[32], digest[130], counter[48] = "";
+	char signer[BF_SIGNER_TEXT];
+	const struct bf_segment *segs;
+	size_t n = bf_claim_segments(claim, &segs), all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += segs[i].len;
+	if (m->has_version)
+		bf_version_text(&m->version, v);
+	if (m->has_counter)
+		snprintf(counter, sizeof(counter), ", security counter %u", m->counter);
+	bf_screen_line(o, BF_PAINT_PLAIN, "File", false, "%s", path);
+	bf_screen_line(o, BF_PAINT_PLAIN, "Format", false, "%s, %s", bf_format_name(m->format),
+		       bf_text_kb(size, sizeof(size), all));
+	bf_screen_line(o, BF_PAINT_PLAIN, "Firmware", false, "%s%s, %s", v, counter,
+		       hardware(m, hw, sizeof(hw)));
+	for (size_t i = 0; i < n && !m->mcuboot; i++)
+		bf_screen_line(o, BF_PAINT_PLAIN, i ? "" : "Addresses", false, "0x%08x to 0x%08x",
+			       segs[i].addr, (uint32_t)(segs[i].addr + segs[i].len - 1));
+	if (m->digest_len)
+		bf_screen_line(o, BF_PAINT_PLAIN, "Digest", false, "%s",
+			       bf_hex(digest, sizeof(digest), m->digest, m->digest_len));
+	if (bf_claim_signer(claim, signer))
+		bf_screen_line(o, BF_PAINT_PLAIN, "Key", false, "%s", signer);
+}
+
+static void show_archive(struct bf_out_text *o, const struct bf_backup *b)
+{
+	const struct bf_json *id = bf_backup_identity(b);
+	const char *serial = bf_json_str(id, "serial"), *model = bf_json_str(id, "model");
+	char size[32];
+
+	bf_screen_line(o, BF_PAINT_PLAIN, "File", false, "%s", bf_backup_path(b));
+	bf_screen_line(o, BF_PAINT_PLAIN, "Backup", false, "of %s, serial %s%s",
+		       model ? model : "an unknown model", serial ? serial : "unknown",
+		       bf_backup_trusted(b) ? ", sealed on this computer"
+					    : ", not sealed on this computer");
+	for (size_t i = 0; i < bf_backup_rows(b); i++) {
+		const struct bf_backup_row *r = bf_backup_row(b, i);
+
+		bf_screen_line(o, BF_PAINT_PLAIN, i ? "" : "Holds", false, "%s%s%s, %s at 0x%08x",
+			       r->name, r->version ? " " : "", r->version ? r->version : "",
+			       bf_text_kb(size, sizeof(size), r->len), r->addr);
+	}
+}
+
+static enum bf_rc archive(struct bf_out_text *o, const char *path, const char *data_folder,
+			  struct bf_err *err)
+{
+	BF_AUTO(bf_backup) *b = NULL;
+
+	if (bf_backup_open(path, data_folder, &b, err)) {
+		if (err->rc == BF_E_MISMATCH) /* it is the file that is broken */
+			err->rc = BF_E_IMAGE;
+		return bf_while(err, "checking the archive '%s'", path);
+	}
+	if (o)
+		show_archive(o, b);
+	return BF_OK;
+}
+
+enum bf_rc bf_explain_files(struct bf_out_text *o, const char **images,
+			    const struct bf_claim_opts *opts, const char *data_folder,
+			    unsigned *ret_archives, struct bf_err *err)
+{
+	size_t left = 0;
+
+	*ret_archives = 0;
+	for (size_t i = 0; images[i]; i++) {
+		struct bf_claim *claim = NULL;
+		struct bf_err quiet;
+
+		if (is_archive(images[i])) {
+			if (archive(o, images[i], data_folder, err))
+				return err->rc;
+			++*ret_archives;
+			continue;
+		}
+		bf_err_init(&quiet);
+		/* What comes out of a pipe can be read only once, and whoever verifies needs it. */
+		if (o && strcmp(images[i], "-") != 0 && !opts->clock &&
+		    !bf_claim_load(images[i], opts, &claim, &quiet))
+			show_image(o, images[i], claim);
+		bf_claim_free(claim);
+		images[left++] = images[i];
+	}
+	images[left] = NULL;
+	return BF_OK;
+}
