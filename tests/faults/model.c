@@ -7,6 +7,7 @@
 
 #define HDLC     "[rs485]\nframing = hdlc\n"
 #define ISO14230 "[rs485]\nframing = iso14230\n"
+#define SMP      "[pack]\nprotocol = smp\n[telemetry]\nsource = none\n"
 #define FD       "[can]\nfd = yes\nbit-rate-switch = yes\n"
 /* One bank that is read back in a moment: images of two pages fit. */
 #define SMALL_APP                                                                             \
@@ -30,6 +31,9 @@
 	"address = 0x08010000\nsize = 0x10000\n"
 /* Nothing can be read back, and the pack tells no hardware. */
 #define STRANGER "--addr 0x08010000 --allow no-hardware,no-backup,single-bank"
+
+/* An upload goes over what is there. */
+#define STRANGER_SINK "--allow no-hardware,no-backup,single-bank"
 
 /* Their profiles say where the application lies. */
 #define MAKER "--allow no-hardware,no-backup,single-bank"
@@ -234,6 +238,25 @@ static const struct model rows[] = {
 	  .pack = "model=geehy,link=can",
 	  .maker = "maker-geehy",
 	  .words = MAKER,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES },
+	{ .name = "smp-app",
+	  .pack = "link=rs485,protocol=smp,model=app",
+	  .profile = SMP,
+	  .two_banks = true,
+	  .confirms = true,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 700,
+	  .requests = 110,
+	  .ops = 12000 },
+	/* The firmware answers, too: only that shows what runs. */
+	{ .name = "smp-recovery",
+	  .pack = "link=rs485,protocol=smp,model=both",
+	  .profile = SMP,
+	  .words = STRANGER_SINK,
 	  .no_archive = true,
 	  .cuts = BY_ALL,
 	  .kills = KILLS_MESSAGES },

@@ -144,6 +144,7 @@ static inline struct bf_clock *smp_clock(struct smp *s)
 	return s->proto.env.transport->clock;
 }
 
+extern const struct bf_proto_ops bf_proto_smp_ops;
 extern const struct bf_refusal bf_smp_refusals[];
 
 /* ---- smp_request.c ---- */

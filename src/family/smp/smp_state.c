@@ -171,9 +171,9 @@ static const struct smp_entry *of_other(const struct smp *s, unsigned image)
 /* MCUboot would not start it, and in one slot there would be nothing else to start. */
 enum bf_rc bf_smp_need(struct smp *s, const struct bf_image *image, struct bf_err *err)
 {
-	const struct bf_meta *meta = bf_image_meta(image);
+	const struct bf_meta *meta = image ? bf_image_meta(image) : NULL;
 
-	for (size_t i = 0; i < meta->n_deps; i++) {
+	for (size_t i = 0; meta && i < meta->n_deps; i++) {
 		const struct bf_dependency *d = &meta->deps[i];
 		const struct smp_entry *e = of_other(s, d->image);
 		char want[BF_VERSION_TEXT], have[BF_VERSION_TEXT] = "not in its list";
