@@ -242,10 +242,12 @@ static const struct model rows[] = {
 	  .cuts = BY_ALL,
 	  .kills = KILLS_MESSAGES },
 	{ .name = "smp-app",
-	  .pack = "link=rs485,protocol=smp,model=app",
+	  .pack = "link=rs485,protocol=smp,model=both,entry=never",
 	  .profile = SMP,
+	  .words = "--allow no-hardware,single-bank", /* in recovery, where nothing else starts */
 	  .two_banks = true,
 	  .confirms = true,
+	  .no_self_test = true,
 	  .no_archive = true,
 	  .cuts = BY_ALL,
 	  .kills = KILLS_MESSAGES,

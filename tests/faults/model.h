@@ -21,6 +21,7 @@ struct model {
 	const char *maker;   /* its example profile in data/profiles, NULL: none */
 	const char *words;   /* of every command beside --if, --key and the image; NULL: none */
 	bool two_banks, confirms;
+	bool no_self_test; /* nothing tells that its firmware fails */
 	bool no_archive; /* nothing can be read: a lost application comes back from the image alone */
 	const char *habits; /* of "quirk=", by words, one of which is drawn now and then */
 	unsigned cuts; /* bits of enum by; operations on the flash are the same whatever the wire */

@@ -92,7 +92,7 @@ static void draw_pack(struct bf_rng *r, const struct model *m, struct scenario *
 		add(s->pack, sizeof(s->pack), "auth=1");
 	if (strstr(m->pack, "rs485") && one_in(r, 4))
 		add(s->pack, sizeof(s->pack), "echo=1");
-	s->hopeless = m->confirms && one_in(r, 20);
+	s->hopeless = m->confirms && one_in(r, 20) && !m->no_self_test;
 	s->crashes = m->confirms && !s->hopeless && one_in(r, 20);
 	if (s->hopeless)
 		add(s->pack, sizeof(s->pack), "selftest=fail");
