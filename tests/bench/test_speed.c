@@ -214,6 +214,58 @@ static void reading_back_fills_the_wire(void **state)
 	stack_done(&s);
 }
 
+/*
+ * SMP in console lines, with the device's buffers of 2048 bytes: a packet of 2044 bytes carries 2018 of the image and is
+ * 1 + 3 * 23 + 4 * ceil(2048 / 3) = 2802 bytes on the wire, its answer 35. One at a time that is 2837 bytes and the
+ * turnaround of 1 ms; on a line that carries both directions at once answers cost nothing.
+ */
+#define SMP_DATA      2018.0
+#define SMP_REQUEST   2802.0
+#define SMP_ANSWER    35.0
+#define SMP_TURN      0.001
+#define SMP_IMAGE     331108.0
+#define SMP_LEAST     0.90
+#define BITS_PER_BYTE 10.0
+
+static double smp_rate(const char *duplex, uint32_t rate)
+{
+	struct stack s;
+	char options[128];
+
+	snprintf(options, sizeof(options),
+		 "link=rs485,protocol=smp,model=app,flash=instant,duplex=%s,rate=%u", duplex, rate);
+	stack_init(&s, GW_NEW);
+	s.job.protocol = "smp";
+	s.job.baud = rate;
+	stack_run(&s, options);
+	assert_stack_ended(&s, BF_OK, BF_STATE_NEW_PROVEN);
+	stack_done(&s);
+	return SMP_IMAGE / ((double)moving(&s) / 1e6);
+}
+
+static void smp_fills_what_its_framing_leaves(void **state)
+{
+	static const uint32_t rates[] = { 115200, 1000000 };
+
+	(void)state;
+	if (!bf_proto_by_name("smp"))
+		return;
+	for (size_t i = 0; i < BF_COUNT(rates); i++) {
+		double byte = BITS_PER_BYTE / rates[i];
+		double one = SMP_DATA / ((SMP_REQUEST + SMP_ANSWER) * byte + SMP_TURN);
+		double many = SMP_DATA / (SMP_REQUEST * byte);
+		double half = smp_rate("half", rates[i]), full = smp_rate("full", rates[i]);
+
+		print_message(
+			"# SMP at %u baud: %.0f of %.0f B/s one at a time (%.1f %%), %.0f of %.0f "
+			"four at a time (%.1f %%)\n",
+			rates[i], half, one, 100 * half / one, full, many, 100 * full / many);
+		assert_true(half > SMP_LEAST * one && half <= one * 1.005);
+		assert_true(full > SMP_LEAST * many && full <= many * 1.005);
+		assert_true(full > half);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +281,7 @@ int main(void)
 		cmocka_unit_test(a_digest_made_while_data_comes_leaves_the_signature),
 		cmocka_unit_test(a_digest_made_ahead_does_not_let_a_damaged_image_pass),
 		cmocka_unit_test(reading_back_fills_the_wire),
+		cmocka_unit_test(smp_fills_what_its_framing_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
