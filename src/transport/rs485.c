@@ -376,6 +376,7 @@ static void rs485_report(struct bf_transport *t, struct bf_line_report *ret)
 		.latency_timer_ms = r->latency_timer_ms,
 		.echo = r->echo.own_heard || r->echo.mode == BF_ECHO_PRESENT,
 		.modem_lines = r->tty && bf_tty_has_modem_lines(r->tty->fd),
+		.full_duplex = r->tty && bf_tty_is_acm(r->tty->fd),
 	};
 	if (r->tty && r->latency_timer_ms > 1)
 		bf_tty_latency_command(ret->latency_command, sizeof(ret->latency_command),

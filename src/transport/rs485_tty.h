@@ -83,6 +83,7 @@ bool bf_tty_low_latency(const struct bf_tty *tty, int *ret_timer_ms);
 /* The command that sets the timer of a port ("ttyUSB0", or its path) to 1 ms. Returns dst. */
 char *bf_tty_latency_command(char *dst, size_t cap, const char *port);
 bool bf_tty_has_modem_lines(int fd);
+bool bf_tty_is_acm(int fd);
 /* Makes the direction switch as asked; BF_RS485_AUTO changes nothing. */
 enum bf_rc bf_tty_direction(const struct bf_tty *tty, const struct bf_line *line,
 			    enum bf_rs485_mode *ret, struct bf_err *err);

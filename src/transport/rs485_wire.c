@@ -8,13 +8,26 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#define ACM_MAJOR 166 /* ttyACM, in the kernel's list of devices */
 
 bool bf_tty_has_modem_lines(int fd)
 {
 	int lines;
 
 	return ioctl(fd, TIOCMGET, &lines) == 0;
+}
+
+/* A port of the device's own USB, not a line: its two directions are two endpoints. An adapter with wires behind it may
+ * be one, too, and then has two of them, as UARTs do. */
+bool bf_tty_is_acm(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) == ACM_MAJOR;
 }
 
 void bf_tty_rts(int fd, bool on)
