@@ -20,9 +20,9 @@ class Smp(common.Case):
         return self.run_json(command, "--if", pack, "--protocol", "smp", *words)
 
     def test_it_is_asked_when_it_is_named_alone(self):
-        run = self.run_it("probe", "--if", self.pack("app"))
+        run = self.run_json("probe", "--if", self.pack("app"))
         self.expect(run, 12)
-        self.assertIn("Not asked: smp", run.err)
+        self.assertIn("Not asked: smp", run.out)
 
     def test_the_application_is_flashed_verified_and_rolled_back(self):
         pack = self.pack("app", "slot1=none")
@@ -82,11 +82,10 @@ class Smp(common.Case):
         self.expect(run, 44)
 
     def test_recovery_that_cannot_confirm_says_so(self):
-        run = self.run_it("flash", "--if", self.pack("recovery", "smp=direct"), "--protocol", "smp", "--key", common.KEY,
-                          V15, *WITHOUT)
+        run = self.job("flash", self.pack("recovery", "smp=direct"), "--key", common.KEY, V15, *WITHOUT)
         self.expect(run, 44)
-        self.assertIn("cannot confirm it", run.err)
-        self.assertIn("on its test boot", run.err)
+        self.assertIn("cannot confirm it", run.out)
+        self.assertIn("on its test boot", " ".join(run.result["error"]["likely"]))
 
     def test_recovery_and_firmware_that_answers_end_well(self):
         run = self.job("flash", self.pack("both", "smp=direct"), "--key", common.KEY, V15, *WITHOUT)
