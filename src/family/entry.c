@@ -18,33 +18,50 @@ static enum bf_rc pause_for(const struct bf_proto_env *env, bf_time time, struct
 
 /* ---- lines of the serial port ---- */
 
-static enum bf_rc set_lines(const struct bf_proto_env *env, const struct bf_pin_step *step,
-			    struct bf_err *err)
+/* What stands side by side is set at once: circuits that make reset and boot pin of both lines see no step between. */
+struct moves {
+	unsigned mask, on;
+};
+
+static enum bf_rc move(const struct bf_proto_env *env, struct moves *m, struct bf_err *err)
+{
+	const struct moves now = *m;
+
+	*m = (struct moves){ 0 };
+	return now.mask ? bf_stream_set_modem(env->transport, now.mask, now.on, err) : BF_OK;
+}
+
+static enum bf_rc add_move(const struct bf_proto_env *env, struct moves *m,
+			   const struct bf_pin_step *step, struct bf_err *err)
 {
 	unsigned line = strcmp(step->name, "rts") == 0 ? BF_MODEM_RTS : BF_MODEM_DTR;
 
-	return bf_stream_set_modem(env->transport, line, step->on ? line : 0, err);
+	if (m->mask & line && move(env, m, err))
+		return err->rc;
+	m->mask |= line;
+	m->on |= step->on ? line : 0;
+	return BF_OK;
 }
 
 static enum bf_rc run_lines(const struct bf_proto_env *env, const char *pattern, struct bf_err *err)
 {
+	struct moves moves = { 0 };
 	struct bf_pin_step step;
 	const char *fault;
 	enum bf_rc rc = BF_OK;
 
 	while (!rc && bf_pin_next(&pattern, &step, &fault)) {
-		switch (step.what) {
-		case BF_PIN_SET:
-			rc = set_lines(env, &step, err);
-			break;
-		case BF_PIN_WAIT:
+		if (step.what == BF_PIN_SET)
+			rc = add_move(env, &moves, &step, err);
+		else
+			rc = move(env, &moves, err);
+		if (!rc && step.what == BF_PIN_WAIT)
 			rc = pause_for(env, step.time, err);
-			break;
-		case BF_PIN_BREAK:
+		if (!rc && step.what == BF_PIN_BREAK)
 			rc = bf_stream_send_break(env->transport, step.time, err);
-			break;
-		}
 	}
+	if (!rc)
+		rc = move(env, &moves, err);
 	return rc ? bf_while(err, "moving the lines of '%s'", env->transport->name) : BF_OK;
 }
 

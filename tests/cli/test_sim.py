@@ -44,6 +44,21 @@ class Jobs(common.Case):
         self.assertEqual(first["version"], "1.3.0")
         self.assertEqual(first["slots"], self.running()["slots"])
 
+    @unittest.skipUnless("stm32" in common.PROTOCOLS, "built without STM32")
+    def test_a_pack_of_two_families_is_entered_by_modem_lines_and_left_in_its_firmware(self):
+        profile = self.path("two.ini")
+        with open(profile, "w", encoding="utf-8") as f:
+            f.write("[pack]\napplication = uds\nloader = stm32\n[entry]\nhow = lines, there\n"
+                    "lines = rts=1 dtr=0 wait=50ms rts=0 dtr=1 wait=50ms rts=0 dtr=0\n"
+                    "lines-leave = rts=1 dtr=0 wait=50ms rts=0\n")
+        port = "sim:link=rs485,protocol=stm32,model=f103,boot0=low,lines=cross,state=" + self.path("chip.flash")
+        run = self.run_json("probe", "--if", port, "--profile", profile)
+        self.expect(run, 0)
+        self.assertEqual(run.of("device")[0]["version"], "1.3.0")
+        run = self.run_json("backup", "--if", port, "--profile", profile, "-o", self.path("two.tar"))
+        self.expect(run, 0)
+        self.assertTrue(os.path.getsize(self.path("two.tar")) > 100000)
+
     def test_probe_begins_with_the_whole_line_format_of_the_profile(self):
         profile = self.path("line.ini")
         for parity in ("none", "even", "odd"):
