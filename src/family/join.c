@@ -446,9 +446,11 @@ static enum bf_rc identify_app(struct joined *j, struct bf_ident *ret, struct bf
 	id.in_bootloader = false;
 	j->told = id;
 	j->has_told = true;
-	/* The memory, and what can be done with it, is the bootloader's to tell. */
-	if (!id.n_regions)
-		id.caps = (id.caps & APP_CAPS) | j->loader.ops->loader_caps;
+	/* The memory, and what can be done with it, is the bootloader's to tell: banks that the application would
+	 * write are no place for what the bootloader writes. */
+	id.n_regions = 0;
+	id.n_slots = 0;
+	id.caps = (id.caps & APP_CAPS) | j->loader.ops->loader_caps;
 	id.caps_later = true;
 	id.no_write[0] = '\0';
 	*ret = id;

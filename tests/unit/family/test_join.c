@@ -121,7 +121,9 @@ static enum bf_rc app_identify(struct bf_proto *p, struct bf_ident *ret, struct 
 {
 	if (!app_hears(world_of(p)))
 		return silence(err);
-	*ret = (struct bf_ident){ .caps = BF_CAP_MEASURE | BF_CAP_COUNTER,
+	*ret = (struct bf_ident){ .caps = BF_CAP_MEASURE | BF_CAP_COUNTER | BF_CAP_DUAL_BANK,
+				  .n_slots = 2,
+				  .n_regions = 1,
 				  .has_version = true,
 				  .version = { .major = 15, .minor = 41 } };
 	snprintf(ret->model, sizeof(ret->model), "PACK-16S");
@@ -387,7 +389,9 @@ static void the_application_is_asked_first_and_names_the_pack(void **state)
 	assert_string_equal(w->order, "a");
 	assert_int_equal(id.talks, BF_TALKS_APPLICATION);
 	assert_true(id.caps_later);
+	/* Its banks are no place for what the bootloader writes. */
 	assert_int_equal(id.n_regions, 0);
+	assert_int_equal(id.n_slots, 0);
 	assert_string_equal(id.serial, "SN-7");
 	/* What bootloaders of this family can as a rule; the counter was the application's own. */
 	assert_int_equal(id.caps, BF_CAP_MEASURE | BF_CAP_READ);
