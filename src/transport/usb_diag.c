@@ -58,6 +58,33 @@ static void look_at(const struct bf_diag *d, const struct bf_usb_seen *s)
 			"behind a hub, at %ld Mbit/s: straight into the computer is surer", speed);
 }
 
+/* Bootloaders that are not ours to speak: their own tool does it. */
+static const struct {
+	uint16_t vid, pid;
+	const char *what, *tool;
+} others[] = {
+	{ 0x16C0, 0x0478, "a Teensy in its HalfKay bootloader", "teensy-loader-cli" },
+	{ 0x303A, 0x0002, "an ESP32-S2 in its ROM bootloader", "esptool" },
+	{ 0x303A, 0x0009, "an ESP32-S3 in its ROM bootloader", "esptool" },
+	{ 0x303A, 0x1001, "an ESP32 with its own USB serial port", "esptool" },
+	{ 0x2341, 0x0036, "an Arduino Leonardo in its bootloader", "avrdude" },
+	{ 0x2341, 0x0037, "an Arduino Micro in its bootloader", "avrdude" },
+	{ 0x16C0, 0x05DC, "a USBasp programmer, or a bootloader that is like one", "avrdude" },
+};
+
+static void look_for_others(const struct bf_diag *d, const struct bf_usb_seen *s)
+{
+	char subject[48];
+
+	snprintf(subject, sizeof(subject), "usb@%s", s->path);
+	for (size_t i = 0; i < BF_COUNT(others); i++) {
+		if (s->vid == others[i].vid && s->pid == others[i].pid)
+			bf_find(d, BF_SEVERITY_NOTE, "other-tool", subject, NULL,
+				"%s: bmsflash does not speak it, %s does", others[i].what,
+				others[i].tool);
+	}
+}
+
 static void say_none(const struct bf_diag *d, const char *address)
 {
 	if (!bf_diag_exists(d, "/sys/bus/usb/devices"))
@@ -92,6 +119,8 @@ void bf_usb_diagnose(const struct bf_diag *diag, const char *address)
 	snprintf(sysfs, sizeof(sysfs), "%.400s/sys", diag->root);
 	n = bf_usb_scan(sysfs, seen, BF_USB_SEEN_MAX);
 	for (size_t i = 0; i < n; i++) {
+		if (!address || is_meant(&want, &seen[i]))
+			look_for_others(diag, &seen[i]);
 		if (!is_meant(&want, &seen[i]))
 			continue;
 		found++;

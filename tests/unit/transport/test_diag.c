@@ -432,6 +432,20 @@ static void a_usb_device_of_root_alone_wants_the_rules(void **state)
 	done(&c);
 }
 
+static void a_device_of_another_tool_names_that_tool(void **state)
+{
+	struct computer c;
+
+	(void)state;
+	init(&c);
+	dfu_device(&c);
+	put(&c, "/sys/bus/usb/devices/1-2.4/idVendor", "16c0\n");
+	put(&c, "/sys/bus/usb/devices/1-2.4/idProduct", "0478\n");
+	bf_usb_diagnose(&c.diag, NULL);
+	expect(&c, "other-tool", BF_SEVERITY_NOTE, "teensy-loader-cli", NULL);
+	done(&c);
+}
+
 static void a_usb_device_that_is_held_names_the_holder(void **state)
 {
 	struct computer c;
@@ -482,6 +496,7 @@ int main(void)
 		cmocka_unit_test(bus_off_names_termination_and_the_restart),
 		cmocka_unit_test(an_adapter_without_an_interface_names_its_module),
 		cmocka_unit_test(a_usb_device_of_root_alone_wants_the_rules),
+		cmocka_unit_test(a_device_of_another_tool_names_that_tool),
 		cmocka_unit_test(a_usb_device_that_is_held_names_the_holder),
 		cmocka_unit_test(
 			a_usb_device_that_is_not_there_is_a_problem_only_when_it_was_named),
