@@ -68,7 +68,9 @@ static void jk_boot(struct bf_pack *p)
 		      bf_flash_at(&p->flash, JK_MARK)[1] == 0x5A;
 	bool whole, known;
 
-	if (p->armed || marked || bf_get_le32(app) >> 16 != 0x2000)
+	/* A mass erase takes the maker's own bootloader, too, which is in no file. */
+	p->hung = bf_flash_blank(&p->flash, BF_FLASH_BASE, JK_MARK - BF_FLASH_BASE);
+	if (p->hung || p->armed || marked || bf_get_le32(app) >> 16 != 0x2000)
 		return;
 	whole = bf_jk_image_whole(app, JK_END - JK_APP, &known);
 	p->hung = !whole || (!known && p->kept.torn);

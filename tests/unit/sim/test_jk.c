@@ -2,6 +2,8 @@
 /* The JK unit: registers, deaf times, an update block by block, and what a loss of power leaves. */
 #include "smp_host.h"
 
+#include <unistd.h>
+
 #include "xmodem/unit.h"
 
 #define MODEL "JK_PB2A16S20P"
@@ -421,6 +423,126 @@ static void a_unit_that_was_cut_is_dead_or_in_its_bootloader(void **state)
 	free(image);
 }
 
+/* ---- BOOT0 ---- */
+
+static int rom(struct smp_host *h, const void *p, size_t len, size_t want)
+{
+	h->rx_len = 0;
+	h->t->ops->stream->discard(h->t);
+	smp_put(h, p, len);
+	smp_hear(h, want, BF_SEC(2));
+	return h->rx_len ? h->rx[0] : -1;
+}
+
+static int rom_command(struct smp_host *h, uint8_t command)
+{
+	uint8_t b[2] = { command, (uint8_t)~command };
+
+	return rom(h, b, 2, 1);
+}
+
+static int rom_address(struct smp_host *h, uint8_t command, uint32_t addr)
+{
+	uint8_t b[5];
+
+	if (rom_command(h, command) != 0x79)
+		return -2;
+	bf_put_be32(b, addr);
+	b[4] = b[0] ^ b[1] ^ b[2] ^ b[3];
+	return rom(h, b, 5, 1);
+}
+
+static int rom_write(struct smp_host *h, uint32_t addr, const uint8_t *p, size_t len)
+{
+	uint8_t b[258] = { 255 };
+
+	if (rom_address(h, 0x31, addr) != 0x79)
+		return -3;
+	memset(b + 1, 0xFF, 256);
+	memcpy(b + 1, p, len < 256 ? len : 256);
+	for (size_t i = 0; i < 257; i++)
+		b[257] ^= b[i];
+	return rom(h, b, 258, 1);
+}
+
+static void rom_line(struct smp_host *h, bool rom)
+{
+	const struct bf_line line = { .baud = 115200,
+				      .data_bits = 8,
+				      .parity = rom ? BF_PARITY_EVEN : BF_PARITY_NONE };
+	struct bf_err err;
+
+	assert_int_equal(h->t->ops->stream->set_line(h->t, &line, &err), BF_OK);
+}
+
+/* A unit that is dead, opened up, and written by the ROM of its controller. */
+static void boot0_brings_a_dead_unit_back(void **state)
+{
+	char file[] = "/tmp/jk-state-XXXXXX", address[160];
+	uint8_t b[140], pages[42], *image = image_of("15.42");
+	struct smp_host h;
+
+	(void)state;
+	assert_int_not_equal(mkstemp(file), -1);
+	unlink(file);
+	snprintf(address, sizeof(address), "sim:flash=instant,model=jk202,state=%s", file);
+	smp_open(&h, address);
+	arm(&h);
+	assert_true(send_blocks(&h, image, BF_JK_IMAGE, 50));
+	make_block(b, 51, image, 128);
+	bf_pack_cut_at(bf_sim_pack(h.t), 3);
+	smp_put(&h, b, 132);
+	smp_wait(&h, BF_SEC(1));
+	smp_close(&h);
+	smp_open(&h, address);
+	assert_string_equal(version(&h), "none");
+	smp_close(&h);
+	snprintf(address, sizeof(address), "sim:flash=instant,model=jk202,boot0=hand,state=%s",
+		 file);
+	smp_open(&h, address);
+	rom_line(&h, true);
+	assert_int_equal(rom(&h, "\x7F", 1, 1), 0x79);
+	assert_int_equal(rom_command(&h, 0x43), 0x79);
+	pages[0] = pages[41] = 39; /* 40 pages of 1 KiB from the eighth on */
+	for (uint8_t i = 0; i < 40; i++) {
+		pages[1 + i] = (uint8_t)(8 + i);
+		pages[41] ^= pages[1 + i];
+	}
+	assert_int_equal(rom(&h, pages, 42, 1), 0x79);
+	for (uint32_t at = 0; at < BF_JK_IMAGE; at += 256)
+		assert_int_equal(rom_write(&h, 0x08002000 + at, image + at, BF_JK_IMAGE - at),
+				 0x79);
+	assert_int_equal(rom_address(&h, 0x21, 0x08002000), 0x79);
+	smp_wait(&h, BF_SEC(1));
+	rom_line(&h, false);
+	assert_string_equal(version(&h), "15.42");
+	smp_close(&h);
+	unlink(file);
+	free(image);
+}
+
+static void a_mass_erase_takes_the_bootloader_that_is_in_no_file(void **state)
+{
+	struct smp_host h;
+	struct bf_pack *pack;
+
+	(void)state;
+	smp_open(&h, "sim:flash=instant,model=jk,boot0=hand");
+	pack = bf_sim_pack(h.t);
+	rom_line(&h, true);
+	assert_int_equal(rom(&h, "\x7F", 1, 1), 0x79);
+	assert_int_equal(rom_command(&h, 0x43), 0x79);
+	assert_int_equal(rom(&h, "\xFF\0", 2, 1), 0x79);
+	bf_pack_restart(pack, BF_PACK_BY_REQUEST, bf_now(h.t->clock));
+	smp_wait(&h, BF_SEC(3));
+	rom_line(&h, false);
+	h.rx_len = 0;
+	h.t->ops->stream->discard(h.t);
+	assert_int_equal(smp_hear(&h, 0, BF_SEC(3)), 0);
+	assert_string_equal(version(&h), "none");
+	smp_close(&h);
+}
+
 /* Before the first block is taken the old firmware is whole; a unit that marks a page asks for firmware until it has
  * some. */
 static void power_that_goes_at_any_operation_leaves_a_state_that_can_be_told(void **state)
@@ -468,6 +590,8 @@ int main(void)
 		cmocka_unit_test(nothing_sent_starts_what_was_there),
 		cmocka_unit_test(an_image_of_others_runs_when_its_end_was_heard),
 		cmocka_unit_test(a_unit_that_was_cut_is_dead_or_in_its_bootloader),
+		cmocka_unit_test(a_mass_erase_takes_the_bootloader_that_is_in_no_file),
+		cmocka_unit_test(boot0_brings_a_dead_unit_back),
 		cmocka_unit_test(power_that_goes_at_any_operation_leaves_a_state_that_can_be_told),
 	};
 
