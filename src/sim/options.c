@@ -343,6 +343,8 @@ static const struct row rows[] = {
 	  CHOICE, FIELD(aftercut), 0, 0, aftercuts },
 	{ { "deaf", "MS", "JK: hears nothing for so long after an answer; by itself 20 to 380 ms, by seed" },
 	  NUMBER, FIELD(deaf_ms), 0, 60000, NULL },
+	{ { "crc", "0|1", "JK: a bootloader that asks with C: CRC-16, and blocks of 1024 bytes, too" },
+	  CHOICE, FIELD(xmodem_crc), 0, 0, off_on },
 	{ { "alarms", "N", "JK: the word of alarms" }, NUMBER, FIELD(alarms), 0, 4294967295.0, NULL },
 	{ { "boot0", "low|hand|high",
 	    "STM32: the pin that makes it start from ROM: low, held by hand whenever power comes, or at every reset" },

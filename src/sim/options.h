@@ -259,6 +259,7 @@ struct bf_sim_opts {
 	enum bf_sim_aftercut aftercut;
 	uint16_t deaf_ms; /* after each answer; BF_SIM_DEAF_MODEL: the model's */
 	uint32_t alarms;
+	bool xmodem_crc; /* JK: its bootloader asks for CRC-16 and takes blocks of 1024 bytes, too */
 	enum bf_sim_boot0 boot0;
 	uint8_t rdp;       /* stm32: level of the readout protection */
 	uint16_t wrp;      /* ... so many first pages are write-protected */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
+#include "bmsflash/crc.h"
 #include "sim/xmodem/unit_priv.h"
 
 #define READ_MAX    122u
@@ -16,9 +17,8 @@
 #define ARM_US      BF_MS(480) /* after an answer it hears no update command for so long */
 #define NATIVE      300u
 
-enum { SOH = 0x01, EOT = 0x04, ACK = 0x06, NAK = 0x15, CAN = 0x18 };
+enum { SOH = 0x01, STX = 0x02, EOT = 0x04, ACK = 0x06, NAK = 0x15, CAN = 0x18 };
 
-#define DATA     128u
 #define POLL_US  BF_SEC(1)
 #define THINK_US BF_MS(1)
 
@@ -200,6 +200,34 @@ static void jk_started(struct bf_unit *u, bf_time now)
 	u->poll_at = now + BF_MS(200);
 }
 
+static bool wants_crc(const struct bf_unit *u)
+{
+	return u->pack->opts.xmodem_crc;
+}
+
+/* Bytes of data in the block that has begun. */
+static uint32_t data_len(const struct bf_unit *u)
+{
+	return u->block[0] == STX ? 1024 : 128;
+}
+
+static bool is_whole(const struct bf_unit *u)
+{
+	return u->block_len == 3 + data_len(u) + (wants_crc(u) ? 2 : 1);
+}
+
+static bool sum_is_right(const struct bf_unit *u)
+{
+	const uint8_t *data = u->block + 3, *end = data + data_len(u);
+	uint8_t sum = 0;
+
+	if (wants_crc(u))
+		return bf_crc16(BF_CRC16_XMODEM, data, data_len(u)) == bf_get_be16(end);
+	for (const uint8_t *p = data; p < end; p++)
+		sum = (uint8_t)(sum + *p);
+	return sum == *end;
+}
+
 static void answer(struct bf_unit *u, uint8_t byte, bf_time at)
 {
 	bf_unit_say(u, &byte, 1, at);
@@ -209,10 +237,10 @@ static void answer(struct bf_unit *u, uint8_t byte, bf_time at)
 /* Page by page, as blocks come; no bound. False: there is nothing to answer any more. */
 static bool store(struct bf_unit *u, bf_time now, bf_time *done)
 {
-	uint32_t addr = JK_APP + u->offset;
+	uint32_t addr = JK_APP + u->offset, len = data_len(u);
 	enum bf_pack_work work = BF_PACK_DONE;
 
-	if (addr >= JK_END) { /* a bus fault: it hangs */
+	if (addr + len > JK_END) { /* a bus fault: it hangs */
 		bf_pack_power(u->pack, false, now);
 		return false;
 	}
@@ -220,22 +248,21 @@ static bool store(struct bf_unit *u, bf_time now, bf_time *done)
 	if (u->offset % JK_PAGE == 0)
 		work = bf_pack_erase_sector(u->pack, addr, JK_PAGE, JK_ERASE_US, now, done);
 	if (work != BF_PACK_DIED)
-		work = bf_pack_write(u->pack, addr, u->block + 3, DATA, now, done);
+		work = bf_pack_write(u->pack, addr, u->block + 3, len, now, done);
 	return work != BF_PACK_DIED;
 }
 
 static void take_block(struct bf_unit *u, bf_time now)
 {
-	uint8_t number = u->block[1], sum = 0;
+	uint8_t number = u->block[1];
+	size_t len = u->block_len;
 	bf_time done = now;
 
-	for (size_t i = 0; i < DATA; i++)
-		sum = (uint8_t)(sum + u->block[3 + i]);
 	u->block_len = 0;
 	if (!bf_pack_message(u->pack, now))
 		return;
-	bf_pack_heard(u->pack, u->block, UNIT_BLOCK);
-	if ((number ^ u->block[2]) != 0xFF || sum != u->block[UNIT_BLOCK - 1]) {
+	bf_pack_heard(u->pack, u->block, len);
+	if ((number ^ u->block[2]) != 0xFF || !sum_is_right(u)) {
 		answer(u, NAK, now + THINK_US);
 		return;
 	}
@@ -243,7 +270,7 @@ static void take_block(struct bf_unit *u, bf_time now)
 		if (!store(u, now, &done))
 			return;
 		u->expect++;
-		u->offset += DATA;
+		u->offset += data_len(u);
 		u->taken = true;
 		answer(u, ACK, done + THINK_US);
 	} else if (u->taken && number == (uint8_t)(u->expect - 1)) {
@@ -286,11 +313,11 @@ static void jk_loader_bytes(struct bf_unit *u, const uint8_t *p, size_t len, bf_
 			begin_again(u);
 			continue;
 		}
-		if (!u->block_len && p[i] != SOH)
+		if (!u->block_len && p[i] != SOH && !(p[i] == STX && wants_crc(u)))
 			continue;
 		u->block[u->block_len++] = p[i];
 		u->poll_at = now + POLL_US;
-		if (u->block_len == UNIT_BLOCK)
+		if (is_whole(u))
 			take_block(u, now);
 	}
 }
@@ -303,13 +330,14 @@ static bf_time jk_next(const struct bf_unit *u)
 /* Nothing for a second, or half a block: asks for it. */
 static void jk_run(struct bf_unit *u, bf_time now)
 {
-	static const uint8_t nak = NAK;
+	/* Until a block has come it says which sum it wants. */
+	uint8_t ask = wants_crc(u) && !u->taken ? 'C' : NAK;
 
 	if (u->mode != BF_PACK_LOADER || u->poll_at > now)
 		return;
 	u->block_len = 0;
 	poll_later(u, now);
-	u->port->send(u->port, &nak, 1, now);
+	u->port->send(u->port, &ask, 1, now);
 }
 
 const struct bf_unit_ops bf_jk_unit = {

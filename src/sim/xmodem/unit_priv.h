@@ -43,7 +43,7 @@ struct bf_unit_ops {
 
 extern const struct bf_unit_ops bf_jk_unit, bf_vanmoof_unit;
 
-#define UNIT_BLOCK 132u
+#define UNIT_BLOCK 1029u /* the longest */
 
 struct bf_unit {
 	const struct bf_unit_ops *ops;

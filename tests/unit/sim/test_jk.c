@@ -302,6 +302,53 @@ static void bad_and_repeated_blocks_are_answered_as_xmodem_says(void **state)
 	free(image);
 }
 
+static size_t make_long_block(uint8_t *b, uint8_t number, const uint8_t *p)
+{
+	b[0] = 2;
+	b[1] = number;
+	b[2] = (uint8_t)~number;
+	memcpy(b + 3, p, 1024);
+	bf_put_be16(b + 1027, smp_crc(b + 3, 1024));
+	return 1029;
+}
+
+static void a_bootloader_with_crc_asks_with_c_and_takes_long_blocks(void **state)
+{
+	struct smp_host h;
+	uint8_t b[1100], *image = image_of("15.42");
+	size_t at = 0;
+
+	(void)state;
+	smp_open(&h, "sim:model=jk,crc=1,flash=instant");
+	arm(&h);
+	assert_int_equal(h.rx[h.rx_len - 1], 'C');
+	make_block(b, 1, image, 128); /* with a sum: one byte is missing */
+	h.rx_len = 0;
+	smp_put(&h, b, 132);
+	assert_int_equal(smp_hear(&h, 0, BF_MS(800)), 0);
+	assert_int_equal(smp_hear(&h, 1, BF_MS(400)), 1);
+	assert_int_equal(h.rx[0], 'C');
+	bf_put_be16(b + 131, (uint16_t)(smp_crc(b + 3, 128) ^ 1));
+	assert_int_equal(give(&h, b, 133), 0x15);
+	for (uint8_t n = 1; at < BF_JK_IMAGE; n++) {
+		if (BF_JK_IMAGE - at >= 1024 && n > 8) {
+			make_long_block(b, n, image + at);
+			at += 1024;
+		} else {
+			make_block(b, n, image + at, BF_JK_IMAGE - at);
+			bf_put_be16(b + 131, smp_crc(b + 3, 128));
+			at += 128;
+		}
+		assert_int_equal(give(&h, b, b[0] == 2 ? 1029 : 133), 0x06);
+	}
+	give(&h, (const uint8_t *)"\x04", 1);
+	assert_int_equal(h.rx[0], 0x06);
+	smp_wait(&h, BF_SEC(1));
+	assert_string_equal(version(&h), "15.42");
+	smp_close(&h);
+	free(image);
+}
+
 static void a_poll_is_taken_for_a_block(void **state)
 {
 	uint8_t ask[8] = { 1, 3, 0x14, 0x10, 0, 4 };
@@ -585,6 +632,7 @@ int main(void)
 		cmocka_unit_test(the_update_command_is_not_heard_right_after_an_answer),
 		cmocka_unit_test(an_update_ends_with_the_loader_s_words_and_the_new_version),
 		cmocka_unit_test(bad_and_repeated_blocks_are_answered_as_xmodem_says),
+		cmocka_unit_test(a_bootloader_with_crc_asks_with_c_and_takes_long_blocks),
 		cmocka_unit_test(a_poll_is_taken_for_a_block),
 		cmocka_unit_test(an_end_at_any_length_starts_half_an_image),
 		cmocka_unit_test(nothing_sent_starts_what_was_there),
