@@ -124,7 +124,7 @@ static void what_is_not_exactly_a_frame_gets_no_answer(void **state)
 	smp_put(&h, wire, len);
 	assert_true(smp_hear(&h, 0, BF_MS(500)) > 10);
 	h.rx_len = 0;
-	for (unsigned spoil = 0; spoil < 5; spoil++) {
+	for (unsigned spoil = 0; spoil < 6; spoil++) {
 		size_t n = len;
 
 		memcpy(changed, wire, len);
@@ -132,8 +132,8 @@ static void what_is_not_exactly_a_frame_gets_no_answer(void **state)
 		case 0: /* CR LF */
 			n = smp_frame(changed, list, sizeof(list), 93, "\r\n");
 			break;
-		case 1: /* CRC */
-			changed[8] = changed[8] == 'A' ? 'B' : 'A';
+		case 1:                                               /* CRC */
+			changed[12] = changed[12] == 'B' ? 'C' : 'B'; /* sequence number */
 			break;
 		case 2: /* junk before the marker */
 			changed[0] = '>';
@@ -143,6 +143,11 @@ static void what_is_not_exactly_a_frame_gets_no_answer(void **state)
 		case 3: /* too short for its length */
 			n = len - 5;
 			changed[n++] = '\n';
+			break;
+		case 4: /* too long for its length */
+			n = len - 1;
+			memcpy(changed + n, "AAAA\n", 5);
+			n += 5;
 			break;
 		default: /* a line that goes on without one that began */
 			changed[0] = 0x04;
