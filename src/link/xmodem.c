@@ -263,8 +263,7 @@ static enum bf_rc put(struct bf_xmodem *x, struct bf_err *err)
 	s->discard(x->wire);
 	x->echoed = 0;
 	x->acks = 0;
-	if (s->write(x->wire, x->frame, x->frame_len, bf_in(x->wire->clock, WRITE_WAIT), err) ||
-	    s->drain(x->wire, bf_in(x->wire->clock, WRITE_WAIT), err))
+	if (s->write(x->wire, x->frame, x->frame_len, bf_in(x->wire->clock, WRITE_WAIT), err))
 		return err->rc;
 	x->sends++;
 	x->sent = bf_now(x->wire->clock);
