@@ -407,6 +407,9 @@ static enum bf_rc vanmoof_await(struct bf_proto *p, bf_time deadline, struct bf_
 
 	if (v->restarted && deadline < longest)
 		deadline = longest;
+	/* The old firmware still answers for a moment after it was told. */
+	if (v->restarted && !bf_clock_until(clock, bf_in(clock, POLL)))
+		return bf_fail(err, BF_E_INTERRUPTED, "stopped by the user");
 	for (;;) {
 		bf_err_init(err);
 		rc = running(v, BF_MS(v->set->answer_ms), err);
