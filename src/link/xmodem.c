@@ -437,6 +437,11 @@ static enum bf_rc end_standard(struct bf_xmodem *x, bf_time deadline, struct bf_
 			bf_err_init(err);
 			continue;
 		}
+		/* It has every block, and some go with the end: a port of the pack's own, too. */
+		if (rc == BF_E_GONE) {
+			bf_err_init(err);
+			return BF_OK;
+		}
 		if (rc)
 			return rc;
 		if (heard == HEARD_CANCEL)
