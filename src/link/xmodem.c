@@ -11,6 +11,7 @@
 #define WRITE_WAIT BF_SEC(5)
 #define EARLY_C    BF_SEC(1) /* a 'C' that comes sooner after block 1 was sent before it */
 #define CANCELS    2
+#define END_EACH   BF_SEC(3) /* for an answer to EOT: receivers listen a second whether it was one */
 
 /* ---- the codec ---- */
 
@@ -422,12 +423,11 @@ static enum bf_rc gather(struct bf_xmodem *x, bf_time deadline, struct bf_err *e
 static enum bf_rc end_standard(struct bf_xmodem *x, bf_time deadline, struct bf_err *err)
 {
 	struct bf_clock *clock = x->wire->clock;
-	bf_time each = x->opts.end_wait / (bf_time)(x->opts.sends ? x->opts.sends : 1);
 
 	x->frame[0] = BF_XMODEM_EOT;
 	x->frame_len = 1;
 	for (unsigned i = 0; i < x->opts.sends && bf_now(clock) < deadline; i++) {
-		bf_time until = bf_in(clock, each);
+		bf_time until = bf_in(clock, END_EACH);
 		enum heard heard = HEARD_NOTHING;
 		enum bf_rc rc = put(x, err);
 
