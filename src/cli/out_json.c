@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events and the outcome as NDJSON; the schema is bmsflash-json(5). One function fills each event. */
-#include "cli.h"
+#include "screen.h"
 
 #include <assert.h>
 
@@ -435,6 +435,31 @@ static struct bf_json *error_object(const struct bf_err *err)
 	return j;
 }
 
+/* Enough to file the result away without the events before it. */
+static void put_facts(struct bf_json *j, const struct bf_outcome *outcome, const struct bf_facts *f)
+{
+	char text[640], v[BF_VERSION_TEXT];
+
+	bf_json_set_str(j, "word", bf_verdict_word(outcome, f));
+	bf_verdict_text(outcome, f, text, sizeof(text));
+	text_or_null(j, "text", text);
+	if (f->iface[0])
+		bf_json_set_str(j, "interface", f->iface);
+	if (f->has_pack) {
+		text_or_null(j, "serial", f->first.serial);
+		text_or_null(j, "from_version", bf_facts_version(&f->first, v));
+		text_or_null(j, "version", bf_facts_version(&f->last, v));
+	}
+	if (f->has_image) {
+		bf_json_set_str(j, "image_digest", f->image_digest);
+		bf_json_set_str(j, "key", f->image_key);
+	}
+	text_or_null(j, "backup", f->backup);
+	if (f->has_summary)
+		bf_json_set_real(j, "seconds", (double)f->summary.total / 1e6);
+	bf_json_set_int(j, "warnings", f->warnings);
+}
+
 void bf_out_json_outcome(struct bf_out_json *out, const struct bf_outcome *outcome, int64_t wall_us)
 {
 	BF_AUTO(bf_json) *j = head("result", wall_us);
@@ -444,6 +469,7 @@ void bf_out_json_outcome(struct bf_out_json *out, const struct bf_outcome *outco
 	bf_json_set_int(j, "status", info->exit_status);
 	bf_json_set_str(j, "state", bf_state_name(outcome->state));
 	text_or_null(j, "sentence", outcome->sentence);
+	put_facts(j, outcome, &out->facts);
 	if (outcome->rc)
 		bf_json_set(j, "error", error_object(&outcome->err));
 	emit(out, j);

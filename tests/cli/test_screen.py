@@ -37,7 +37,14 @@ class Terminal:
         if pid == 0:
             os.execve(common.BIN, [common.BIN, *words], dict(case.env, TERM=term, **env))
         self.pid = pid
+        case.addCleanup(self.kill)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def kill(self):
+        """What a failed test leaves behind would hold its port."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
 
     def pump(self, until=None, seconds=60):
         """Reads until the text is on the screen, or to the end."""
@@ -80,6 +87,7 @@ class Terminal:
     def end(self):
         self.pump()
         _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
         os.close(self.fd)
         return os.waitstatus_to_exitcode(status)
 
@@ -195,6 +203,15 @@ class Screen(common.Case):
                 term.type(answer)
                 self.assertEqual(term.end(), status, term.text())
                 self.assertTrue([row for row in term.lines() if row.startswith(word)], term.text())
+
+    def test_the_result_in_json_has_the_word_of_the_screen_and_all_to_file_it(self):
+        result = self.run_json("flash", "--if", "sim", "--key", common.KEY, V15).result
+        self.assertEqual((result["word"], result["serial"], result["from_version"], result["version"], result["key"]),
+                         ("DONE", "BX16-000001", "1.3.0", "1.5.0", "release"))
+        self.assertRegex(result["image_digest"], "^3a1439cb")
+        self.assertTrue(os.path.exists(result["backup"]))
+        percents = [e["percent"] for e in self.run_json("flash", "--if", "sim", "--key", common.KEY, V15).of("progress")]
+        self.assertEqual(percents, sorted(percents))
 
     def test_quiet_is_one_line(self):
         run = self.run_it("flash", "-q", "--if", "sim", "--key", common.KEY, V15)
