@@ -18,6 +18,7 @@ struct program {
 	struct bf_opts opts;
 	struct bf_folders folders;
 	struct bf_defaults defaults;
+	char label[128];           /* --expect-serial - */
 	char only[BF_ADDRESS_MAX]; /* the one interface that can be used */
 	struct bf_out_text text;
 	struct bf_out_json json;
@@ -159,6 +160,23 @@ static bool explained(struct program *p, const struct bf_claim_opts *claim)
 	return true;
 }
 
+/* --expect-serial -: a label that a scanner types; white space around it does not count. */
+static void read_label(struct program *p)
+{
+	size_t n;
+
+	if (!p->opts.expect_serial || strcmp(p->opts.expect_serial, "-") != 0)
+		return;
+	if (!fgets(p->label, sizeof(p->label), stdin))
+		p->label[0] = '\0';
+	n = strspn(p->label, " \t\r\n");
+	memmove(p->label, p->label + n, strlen(p->label + n) + 1);
+	n = strlen(p->label);
+	while (n && strchr(" \t\r\n", p->label[n - 1]))
+		p->label[--n] = '\0';
+	p->opts.expect_serial = p->label;
+}
+
 static void run(struct program *p, struct bf_clock *clock)
 {
 	const struct bf_opts *o = &p->opts;
@@ -271,6 +289,7 @@ int main(int argc, char **argv)
 				 "nothing was done");
 		else {
 			choose_interface(&p);
+			read_label(&p);
 			run(&p, clock);
 		}
 		status = render(&p, json, clock);

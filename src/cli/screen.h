@@ -49,6 +49,10 @@ void bf_screen_catch_up(struct bf_out_text *o);
 /* Once, before the first request that cannot be taken back. */
 void bf_screen_warn_of_no_return(struct bf_out_text *o);
 
+/* ---- backups.c ---- */
+/* The newest backup of the pack with this serial number; false: there is none. */
+bool bf_backups_newest(const struct bf_folders *folders, const char *serial, char *dst, size_t cap);
+
 /* ---- explain.c ---- */
 /*
  * Shows what each file is (o may be NULL: shows nothing) and checks the archives among them, which leave the list.

@@ -464,6 +464,34 @@ static void list_next(struct bf_out_text *o)
 	show_next(o, err.next);
 }
 
+/* A rollback that found nothing to go back to: the newest backup of this pack is the way. */
+static bool show_backup_to_restore(struct bf_out_text *o, const struct bf_outcome *outcome)
+{
+	const struct bf_facts *f = &o->facts;
+	char path[PATH_MAX];
+	struct bf_err err;
+
+	if (f->job != BF_JOB_ROLLBACK || outcome->rc != BF_E_UNSUPPORTED || !f->has_pack ||
+	    !o->opts || !bf_backups_newest(o->folders, f->first.serial, path, sizeof(path)))
+		return false;
+	bf_err_init(&err);
+	bf_command_like(o->opts, BF_JOB_ROLLBACK, NULL, NULL, &err);
+	if (err.next[0]) {
+		char text[sizeof(err.next)];
+		struct bf_out out = bf_out(text, sizeof(text) - 1);
+
+		bf_out_bytes(&out, err.next, strlen(err.next));
+		bf_shell_word(&out, "--from");
+		bf_shell_word(&out, path);
+		if (out.failed)
+			return false;
+		text[out.len] = '\0';
+		show_next(o, text);
+		return true;
+	}
+	return false;
+}
+
 static void failed(struct bf_out_text *o, const struct bf_outcome *outcome)
 {
 	const struct bf_facts *f = &o->facts;
@@ -475,7 +503,8 @@ static void failed(struct bf_out_text *o, const struct bf_outcome *outcome)
 	say_do(outcome, f, text, sizeof(text));
 	if (text[0])
 		bf_screen_line(o, BF_PAINT_PLAIN, "Do", false, "%s", text);
-	show_next(o, outcome->err.next);
+	if (!show_backup_to_restore(o, outcome))
+		show_next(o, outcome->err.next);
 	if (!o->verbose)
 		bf_screen_line(o, BF_PAINT_PLAIN, "", false, "(exit %d; details: -v)",
 			       bf_rc_info(outcome->rc)->exit_status);

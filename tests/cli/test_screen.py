@@ -213,6 +213,23 @@ class Screen(common.Case):
         percents = [e["percent"] for e in self.run_json("flash", "--if", "sim", "--key", common.KEY, V15).of("progress")]
         self.assertEqual(percents, sorted(percents))
 
+    def test_a_scanned_label_is_read_from_standard_input(self):
+        for label, status in ((" BX16-000001\r\n", 0), ("BX16-000002\n", 22), ("", 22)):
+            done = subprocess.run([common.BIN, "probe", "--if", "sim", "--expect-serial", "-"], input=label.encode(),
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env, check=False)
+            self.assertEqual(done.returncode, status, done.stdout)
+
+    def test_a_rollback_without_a_previous_firmware_names_the_newest_backup(self):
+        state = "sim:state=" + self.path("pack.flash")
+        self.assertNotIn("--from /", self.run_it("rollback", "--if", state).out)
+        for _ in range(2):
+            self.expect(self.run_it("backup", "--if", state), 0)
+        run = self.run_it("rollback", "--if", state)
+        self.expect(run, 33)
+        command = run.out.split("Next")[1].splitlines()[0].strip()
+        self.assertIsNone(common.wrong_command(command), command)
+        self.assertRegex(command, r"--from \S+/backup/BX16-000001-\S+\.tar$")
+
     def test_quiet_is_one_line(self):
         run = self.run_it("flash", "-q", "--if", "sim", "--key", common.KEY, V15)
         self.expect(run, 0)
