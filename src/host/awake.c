@@ -21,7 +21,7 @@ struct bf_awake {
 };
 
 /* Closing the lid sleeps, too, but that lock is not everybody's. */
-static const char *const whats[] = { "sleep:shutdown:idle:handle-lid-switch",
+static const char *const locks[] = { "sleep:shutdown:idle:handle-lid-switch",
 				     "sleep:shutdown:idle" };
 
 static int ask(sd_bus *bus, const char *what, const char *why, sd_bus_error *error)
@@ -54,9 +54,9 @@ struct bf_awake *bf_awake_take(const char *why, char *why_not, size_t cap)
 	int got = sd_bus_open_system(&bus);
 
 	*why_not = '\0';
-	for (size_t i = 0; got >= 0 && fd < 0 && i < BF_COUNT(whats); i++) {
+	for (size_t i = 0; got >= 0 && fd < 0 && i < BF_COUNT(locks); i++) {
 		sd_bus_error_free(&error);
-		fd = ask(bus, whats[i], why, &error);
+		fd = ask(bus, locks[i], why, &error);
 		if (fd < 0 && sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN))
 			break;
 		if (fd < 0)

@@ -391,15 +391,15 @@ static bf_time answer_deadline(struct smp *s)
 /* The answer to a chunk says what the device wants after it and after those before it. */
 static void note_answer(struct smp_upload *u, uint8_t seq, size_t next, bool all)
 {
-	size_t upto = 0;
+	size_t up_to = 0;
 
 	for (size_t i = 0; i < u->n; i++) {
 		if (!chunk_at(u, i)->answered && chunk_at(u, i)->seq == seq)
-			upto = i + 1;
+			up_to = i + 1;
 	}
-	if (!upto)
+	if (!up_to)
 		return;
-	for (size_t i = 0; i < (all ? u->n : upto); i++) {
+	for (size_t i = 0; i < (all ? u->n : up_to); i++) {
 		if (chunk_at(u, i)->answered)
 			continue;
 		chunk_at(u, i)->answered = true;

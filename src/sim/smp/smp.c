@@ -154,7 +154,7 @@ static const char *noise(struct bf_smp *s, char dst[96], unsigned kind, bf_time 
 		"",
 		" <inf> bms: cell 7 3305 mV, balancing off\r\n",
 		" uart:~$ ",
-		" <wrn> afe: late answer\r\n",
+		" <wrn> adc: late answer\r\n",
 	};
 	unsigned ms = (unsigned)(now / 1000 % 3600000);
 
