@@ -117,6 +117,7 @@ struct bf_ident {
 	char manufacturer[48], model[48], serial[48], hw_rev[24];
 	bool has_vid, has_cid;
 	uint8_t vid[16], cid[16];
+	bool names_board; /* `model` is the board that firmware is built for, as its own system tells it */
 	bool is_anybodys; /* shows what the ROM of every such chip shows: its names tell nothing of the pack */
 	enum bf_talks talks;
 	bool in_bootloader; /* talks == BF_TALKS_LOADER */

@@ -614,7 +614,8 @@ static enum bf_rc archive_told(struct backup *b, struct bf_err *err)
 	struct bf_run *run = b->run;
 	enum bf_rc rc;
 
-	if (!run->session.ident.n_slots)
+	/* Where the protocol can read and this pack does not, there is no archive to be had. */
+	if (!run->session.ident.n_slots || run->session.proto->ops->loader->read)
 		return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot read back");
 	bf_say(run, BF_EV_WARNING,
 	       "The contents of this pack cannot be read: the archive holds the versions and "

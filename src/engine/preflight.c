@@ -191,14 +191,15 @@ static enum bf_rc check_major(struct bf_run *run, struct bf_err *err)
 	return err->rc;
 }
 
-/* A pack that tells a name and no identifiers: the class of the image is made of its vendor and such a name. Another
- * name says nothing: boards have more than one. */
+/* A pack that tells its board and no identifiers: the class of the image is made of its vendor and such a name. Another
+ * name says nothing: boards have more than one. The name of a product is none: two vendors may sell a "BMS-16S". */
 static bool is_class_of_name(const struct bf_run *run, const struct bf_meta *meta)
 {
 	const struct bf_ident *ident = &run->session.ident;
 
 	return !ident->has_vid && !ident->has_cid && meta->has_vid && meta->has_cid &&
-	       tells_name(ident) && same_class(meta->vid, ident->model, meta->cid);
+	       ident->names_board && tells_name(ident) &&
+	       same_class(meta->vid, ident->model, meta->cid);
 }
 
 static enum bf_rc check_class_name(struct bf_run *run, struct bf_err *err)

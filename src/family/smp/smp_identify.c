@@ -358,6 +358,7 @@ static void fill_hardware(const struct smp *s, struct bf_ident *ret)
 	const char *class_name = st->class_name[0] ? st->class_name : board;
 
 	snprintf(ret->model, sizeof(ret->model), "%s", board[0] ? board : st->class_name);
+	ret->names_board = ret->model[0];
 	snprintf(ret->manufacturer, sizeof(ret->manufacturer), "%.47s", st->vendor);
 	if (!st->vendor[0])
 		return;
