@@ -3,6 +3,7 @@
 """The five jobs on the built-in virtual pack: what happens, what is said, and every exit code that can be provoked."""
 import fcntl
 import os
+import re
 import tarfile
 import unittest
 
@@ -291,8 +292,9 @@ class Jobs(common.Case):
     def test_two_runs_are_identical_to_the_byte(self):
         a = self.run_it("flash", "--if", "sim", "--key", common.KEY, V15, "--json")
         b = self.run_it("flash", "--if", "sim", "--key", common.KEY, V15, "--json")
-        strip = [line for line in a.out.splitlines() if '"event":"file"' not in line]
-        self.assertEqual(strip, [line for line in b.out.splitlines() if '"event":"file"' not in line])
+        # No archive is replaced: the second has a name of its own.
+        strip = [re.sub(r"Z(-\d+)?\.tar", "Z.tar", run.out).splitlines() for run in (a, b)]
+        self.assertEqual(strip[0], strip[1])
 
     def test_human_output_keeps_results_and_notes_apart(self):
         run = self.run_it("flash", "--if", "sim", "--key", common.KEY, V15)
