@@ -110,7 +110,6 @@ void bf_wanted_swap(struct bf_run *run)
 
 void bf_wanted_go_back(struct bf_run *run)
 {
-	bf_todo_done(&run->todo);
 	bf_wanted_swap(run);
 	run->wanted.went_to_fallback = true;
 }

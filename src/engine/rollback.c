@@ -306,10 +306,12 @@ static bool has_backup(const struct bf_run *run)
 /* The pack's own firmware where it could be read, else what the user named. */
 static enum bf_rc take_backup(struct bf_run *run, struct bf_err *err)
 {
-	if (!has_backup(run))
+	if (!has_backup(run)) {
+		bf_todo_done(&run->todo);
 		bf_wanted_go_back(run);
-	else if (bf_restore_image(run, run->archives.saved, err))
+	} else if (bf_restore_image(run, run->archives.saved, err)) {
 		return err->rc;
+	}
 	if (is_blocked(run, bf_image_meta(run->wanted.image))) {
 		bf_model_old_blocked(&run->model);
 		return bf_fail(err, BF_E_ROLLBACK,

@@ -71,12 +71,10 @@ static enum bf_rc read_bytes(const struct bf_modbus *m, const struct bf_profile 
 static void high_first(const struct bf_quantity_map *q, uint8_t *record, size_t n)
 {
 	for (size_t at = q->offset; at + 4 <= 2 * n; at += 4) {
-		for (size_t i = 0; i < 2; i++) {
-			uint8_t b = record[at + i];
+		uint16_t low = bf_get_be16(record + at);
 
-			record[at + i] = record[at + 2 + i];
-			record[at + 2 + i] = b;
-		}
+		bf_put_be16(record + at, bf_get_be16(record + at + 2));
+		bf_put_be16(record + at + 2, low);
 	}
 }
 

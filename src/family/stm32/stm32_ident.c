@@ -396,8 +396,8 @@ static void tell_names(const struct bf_stm32 *d, struct bf_ident *id)
 	if (d->set->commands[0])
 		snprintf(id->loader, sizeof(id->loader), "ROM loader (%s)", d->link->name);
 	else
-		snprintf(id->loader, sizeof(id->loader), "ROM loader %u.%u (%s)", v >> 4U, v & 0xFU,
-			 d->link->name);
+		snprintf(id->loader, sizeof(id->loader), "ROM loader %u.%u (%s)", (unsigned)v >> 4U,
+			 v & 0xFU, d->link->name);
 	if (d->chip)
 		snprintf(id->model, sizeof(id->model), "%s", d->chip->name);
 	else if (d->pid)

@@ -279,7 +279,7 @@ static bool answers_sync(struct bf_stm32 *d, bf_time wait, struct bf_err *err)
 static bool answers_filler(struct bf_stm32 *d, struct bf_err *err)
 {
 	struct bf_transport *t = d->base.env.transport;
-	uint8_t fill[FILLER], b = 0;
+	uint8_t fill[FILLER] = { 0 }, b = 0;
 	uint32_t x = 0x2545F491;
 
 	for (size_t i = 0; i < sizeof(fill); i++) {
