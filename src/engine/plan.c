@@ -675,7 +675,11 @@ static void look_at_slots(struct bf_run *run)
 		bf_model_runs_already(&run->model, todo->already_confirmed, BF_VERIFIED_DIGEST);
 		return;
 	}
-	todo->already_written = bf_wanted_in(run, other) && (other->flags & BF_SLOT_BOOTABLE);
+	/* A list of slots tells the digest that stands in the image, and says nothing of bytes behind it that an
+	 * interrupted run may not have written. */
+	todo->already_written = bf_wanted_in(run, other) && (other->flags & BF_SLOT_BOOTABLE) &&
+				!(run->journal.resumed && !run->journal.claimed.started &&
+				  !bf_run_can(run, BF_CAP_HASH) && !bf_run_can(run, BF_CAP_READ));
 }
 
 /* A device without addresses takes one stream, and puts it in place once. */

@@ -60,7 +60,7 @@ case_can_flash_as_in_the_field() {
 		tail -n 5 flash.out
 		return 1
 	}
-	must_say flash.out 'New firmware 1.5.0 is proven running.' && runs can0 1.5.0
+	must_say flash.out 'runs 1.5.0, verified by the pack' && runs can0 1.5.0
 }
 
 case_can_chatter_of_another_node() {
@@ -109,7 +109,7 @@ case_can_interface_down_for_good() {
 	ip link set can0 down
 	ended 13 && must_say flash.out '"state":"unknown"' "interface 'can0' went down while in use" \
 		"sudo ip link set can0 up" || return 1
-	refused 10 "interface 'can0' is down" "sudo ip link set can0 up" -- "$bmsflash" probe --if can0 || return 1
+	refused 10 "nterface 'can0' is down" "sudo ip link set can0 up" -- "$bmsflash" probe --if can0 || return 1
 	ip link set can0 up
 	flash can0 "$swift"
 }
@@ -120,7 +120,7 @@ case_can_bit_rate_not_permitted() {
 		"sudo ip link set can0 down && sudo ip link set can0 up type can bitrate 250000" -- \
 		powerless probe --if can0 --bitrate 250000 || return 1
 	ip link set can0 down
-	refused 10 "interface 'can0' is down" "sudo ip link set can0 up" -- powerless probe --if can0
+	refused 10 "nterface 'can0' is down" "sudo ip link set can0 up" -- powerless probe --if can0
 }
 
 # The socket itself needs no right: an interface that is up can be used by everybody.

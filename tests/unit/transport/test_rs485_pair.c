@@ -225,7 +225,7 @@ static void an_unplugged_adapter_is_gone(void **state)
 	assert_int_equal(t->ops->stream->read(t, &b, 1, &n, bf_in(clock, BF_SEC(5)), &err),
 			 BF_E_GONE);
 	assert_non_null(strstr(err.cause, "disappeared while reading"));
-	assert_true(err.n_likely > 0 && err.next[0]);
+	assert_true(err.n_likely > 0 && (err.next[0] || err.todo[0]));
 	assert_int_equal(t->ops->stream->write(t, &b, 1, bf_in(clock, BF_SEC(1)), &err), BF_E_GONE);
 	t->ops->stream->report(t, &report);
 	bf_transport_close(t);
