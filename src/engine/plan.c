@@ -676,9 +676,10 @@ static void look_at_slots(struct bf_run *run)
 		return;
 	}
 	/* A list of slots tells the digest that stands in the image, and says nothing of bytes behind it that an
-	 * interrupted run may not have written. */
+	 * interrupted run may not have written. A slot that is marked was complete when it was. */
 	todo->already_written = bf_wanted_in(run, other) && (other->flags & BF_SLOT_BOOTABLE) &&
 				!(run->journal.resumed && !run->journal.claimed.started &&
+				  !(other->flags & BF_SLOT_PENDING) &&
 				  !bf_run_can(run, BF_CAP_HASH) && !bf_run_can(run, BF_CAP_READ));
 }
 
