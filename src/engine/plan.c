@@ -652,6 +652,15 @@ bool bf_when_changing(const struct bf_run *run)
 	       !is_confirmed(run, active);
 }
 
+/* A list of slots shows the digest that stands in the image, and nothing of the bytes behind it, which an interrupted
+ * run may not have written. A slot that is marked was complete when it was. */
+static bool may_be_cut_short(const struct bf_run *run, const struct bf_slot *slot)
+{
+	return run->journal.resumed && !run->journal.claimed.started &&
+	       !(slot->flags & BF_SLOT_PENDING) && !bf_run_can(run, BF_CAP_HASH) &&
+	       !bf_run_can(run, BF_CAP_READ);
+}
+
 /* What the bank states tell: nothing needs to move when the image is in a slot already. */
 static void look_at_slots(struct bf_run *run)
 {
@@ -675,12 +684,8 @@ static void look_at_slots(struct bf_run *run)
 		bf_model_runs_already(&run->model, todo->already_confirmed, BF_VERIFIED_DIGEST);
 		return;
 	}
-	/* A list of slots tells the digest that stands in the image, and says nothing of bytes behind it that an
-	 * interrupted run may not have written. A slot that is marked was complete when it was. */
 	todo->already_written = bf_wanted_in(run, other) && (other->flags & BF_SLOT_BOOTABLE) &&
-				!(run->journal.resumed && !run->journal.claimed.started &&
-				  !(other->flags & BF_SLOT_PENDING) &&
-				  !bf_run_can(run, BF_CAP_HASH) && !bf_run_can(run, BF_CAP_READ));
+				!may_be_cut_short(run, other);
 }
 
 /* A device without addresses takes one stream, and puts it in place once. */

@@ -154,7 +154,7 @@ enum bf_rc bf_reconnect(struct bf_run *run, struct bf_err *err)
 		gone = rc == BF_E_GONE;
 	} while (rc && !is_stopped(rc) && !(gone && run->model.link_gone) &&
 		 bf_now(run->clock) < until);
-	return rc ? bf_while(err, "while reconnecting") : BF_OK;
+	return rc ? bf_while(err, "reconnecting") : BF_OK;
 }
 
 /* ---- one call ---- */
