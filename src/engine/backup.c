@@ -106,7 +106,37 @@ static enum bf_rc fetch_units(struct backup *b, const struct bf_region *r, uint8
 	return BF_OK;
 }
 
-/* Of a slot only the image is worth the wire's time: what lies behind it is erased or old. */
+static const struct bf_slot *slot_of(const struct bf_ident *ident, const struct bf_region *r)
+{
+	return r->kind == BF_REGION_SLOT && r->slot < ident->n_slots ? &ident->slots[r->slot]
+								     : NULL;
+}
+
+static bool is_only_slot(const struct bf_ident *ident, const struct bf_region *r)
+{
+	for (size_t i = 0; i < ident->n_regions; i++) {
+		const struct bf_region *other = &ident->regions[i];
+
+		if (other != r && (other->kind == BF_REGION_SLOT || other->kind == BF_REGION_APP))
+			return false;
+	}
+	return true;
+}
+
+/* The running firmware: the active slot, or the application of a pack with one bank. A pack without bank states
+ * runs what lies in its only slot. */
+static bool is_firmware(const struct bf_ident *ident, const struct bf_region *r)
+{
+	const struct bf_slot *slot = slot_of(ident, r);
+
+	if (r->kind == BF_REGION_SLOT)
+		return slot ? (slot->flags & BF_SLOT_ACTIVE) != 0
+			    : !ident->n_slots && is_only_slot(ident, r);
+	return r->kind == BF_REGION_APP;
+}
+
+/* Of a slot only the image is worth the wire's time: what lies behind it is erased or old. Firmware that is no
+ * MCUboot image does not say where it ends: all of the slot is read. */
 static enum bf_rc fetch_region(struct backup *b, const struct bf_region *r, uint8_t *buf,
 			       size_t *ret_len, struct bf_err *err)
 {
@@ -121,28 +151,12 @@ static enum bf_rc fetch_region(struct backup *b, const struct bf_region *r, uint
 			return err->rc;
 		have = want;
 		want = bf_mcuboot_extent(buf, have, &tlv_at);
-		if (want > r->size)
+		if (want > r->size || (!want && is_firmware(&b->run->session.ident, r)))
 			want = r->size;
 	}
 	b->total -= r->size - have;
 	*ret_len = want && want <= have ? want : have;
 	return BF_OK;
-}
-
-static const struct bf_slot *slot_of(const struct bf_ident *ident, const struct bf_region *r)
-{
-	return r->kind == BF_REGION_SLOT && r->slot < ident->n_slots ? &ident->slots[r->slot]
-								     : NULL;
-}
-
-/* The running firmware: the active slot, or the application of a pack with one bank. */
-static bool is_firmware(const struct bf_ident *ident, const struct bf_region *r)
-{
-	const struct bf_slot *slot = slot_of(ident, r);
-
-	if (r->kind == BF_REGION_SLOT)
-		return slot && (slot->flags & BF_SLOT_ACTIVE);
-	return r->kind == BF_REGION_APP;
 }
 
 /* What an interrupted run left of the only bank is saved, but it is no firmware. */

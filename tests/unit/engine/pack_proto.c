@@ -150,7 +150,8 @@ static void add_region(struct bf_ident *id, const char *name, enum bf_region_kin
 static void fill_regions(struct pack *pack, struct bf_ident *id)
 {
 	if (pack->kind == PACK_SINGLE) {
-		add_region(id, "app", BF_REGION_APP, 0, 0, PACK_SLOT);
+		add_region(id, "app", pack->bare_slot ? BF_REGION_SLOT : BF_REGION_APP, 0, 0,
+			   PACK_SLOT);
 	} else if (pack->kind == PACK_DUAL) {
 		add_region(id, "slot0", BF_REGION_SLOT, 0, PACK_SLOT0, PACK_SLOT);
 		add_region(id, "slot1", BF_REGION_SLOT, 1, PACK_SLOT1, PACK_SLOT);

@@ -337,6 +337,20 @@ static void single_bank_gets_its_backup_written_back(void **state)
 	bench_done(&b);
 }
 
+/* A profile calls the only place a slot, and the pack tells no bank states. */
+static void firmware_in_the_only_slot_is_read_and_written_back(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.bare_slot = b.pack.new_crashes = true;
+	bench_run(&b);
+	assert_ended(&b, BF_E_RESTORED, BF_STATE_OLD);
+	assert_ptr_equal(pack_in_slot(&b.pack, 0), &b.pack.known[0]);
+	bench_done(&b);
+}
+
 static void single_bank_that_reads_back_wrong_is_written_back(void **state)
 {
 	struct bench b;
@@ -453,6 +467,7 @@ int main(void)
 		cmocka_unit_test(activation_on_a_dying_line_says_what_the_next_start_does),
 		cmocka_unit_test(nothing_is_asked_of_another_pack_that_answers),
 		cmocka_unit_test(single_bank_gets_its_backup_written_back),
+		cmocka_unit_test(firmware_in_the_only_slot_is_read_and_written_back),
 		cmocka_unit_test(single_bank_that_reads_back_wrong_is_written_back),
 		cmocka_unit_test(without_a_backup_the_pack_goes_back_to_the_fallback),
 		cmocka_unit_test(a_fallback_is_checked_before_the_interface_is_opened),
