@@ -30,9 +30,59 @@ static void two_columns(FILE *to, const char *left, const char *text)
 	fputc('\n', to);
 }
 
+/* The wires of this build, by the names of their drivers. */
+static bool has_wire(const char *name)
+{
+	for (const struct bf_driver *const *d = bf_drivers(); *d; d++) {
+		if (strcmp((*d)->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Options that one kind of wire gives their meaning; the virtual pack has all of them. */
+static const struct {
+	const char *option, *wire;
+} of_a_wire[] = { { "baud", "rs485" }, { "bitrate", "can" }, { "alt", "usb" } };
+
+static bool has_meaning(const struct bf_opt *opt)
+{
+	for (size_t i = 0; i < BF_COUNT(of_a_wire); i++) {
+		if (strcmp(of_a_wire[i].option, opt->name) == 0)
+			return has_wire(of_a_wire[i].wire) || has_wire("sim");
+	}
+	return true;
+}
+
+/* What --if takes is what was built in. */
+static const struct {
+	const char *wire, *address;
+} addresses[] = {
+	{ "rs485", "ttyUSB0, /dev/..." },
+	{ "can", "can0" },
+	{ "usb", "usb[:VID:PID[:SERIAL]]" },
+	{ "sim", "sim" },
+};
+
+static const char *interfaces(char *dst, size_t cap)
+{
+	size_t n = (size_t)snprintf(dst, cap, "interface:");
+	const char *comma = "";
+
+	for (size_t i = 0; i < BF_COUNT(addresses) && n < cap; i++) {
+		if (!has_wire(addresses[i].wire))
+			continue;
+		n += (size_t)snprintf(dst + n, cap - n, "%s %s", comma, addresses[i].address);
+		comma = ",";
+	}
+	if (!comma[0])
+		snprintf(dst, cap, "interface; none is built into this program");
+	return dst;
+}
+
 static void option_line(FILE *to, const struct bf_opt *opt)
 {
-	char left[64];
+	char left[64], wires[96];
 	size_t n;
 
 	if (opt->brief)
@@ -43,7 +93,8 @@ static void option_line(FILE *to, const struct bf_opt *opt)
 		n = strlen(left);
 		snprintf(left + n, sizeof(left) - n, " %s", opt->metavar);
 	}
-	two_columns(to, left, opt->help);
+	two_columns(to, left,
+		    strcmp(opt->name, "if") == 0 ? interfaces(wires, sizeof(wires)) : opt->help);
 }
 
 /* Which pack and what for; how the line is used; what is said; the rest comes last. */
@@ -81,7 +132,7 @@ static void options_of(FILE *to, const struct bf_command *command, bool *ret_all
 
 		for (size_t i = 0; i < n; i++) {
 			if (!(options[i].commands & BF_CMD(command->job)) ||
-			    group_of(&options[i]) != g)
+			    group_of(&options[i]) != g || !has_meaning(&options[i]))
 				continue;
 			if (!titled)
 				fprintf(to, "\n%s:\n",
@@ -93,16 +144,49 @@ static void options_of(FILE *to, const struct bf_command *command, bool *ret_all
 	}
 }
 
-static const char *const examples[][2] = {
-	[BF_JOB_PROBE] = { "bmsflash probe", "bmsflash probe --if can0" },
-	[BF_JOB_BACKUP] = { "bmsflash backup --if can0",
-			    "bmsflash backup --if ttyUSB0 -o pack-0042.tar" },
-	[BF_JOB_VERIFY] = { "bmsflash verify fw.bin", "bmsflash verify --if can0 fw.bin" },
-	[BF_JOB_FLASH] = { "bmsflash flash --if ttyUSB0 fw.bin",
-			   "bmsflash flash --if can0 --dry-run fw.bin" },
-	[BF_JOB_ROLLBACK] = { "bmsflash rollback --if can0",
-			      "bmsflash rollback --if can0 --from pack-0042.tar" },
+/* Two are shown: the first of which the wire is built in. */
+static const struct {
+	enum bf_job_kind job;
+	const char *wire; /* NULL: needs none */
+	const char *command;
+} examples[] = {
+	{ BF_JOB_PROBE, NULL, "bmsflash probe" },
+	{ BF_JOB_PROBE, "can", "bmsflash probe --if can0" },
+	{ BF_JOB_PROBE, "rs485", "bmsflash probe --if ttyUSB0" },
+	{ BF_JOB_PROBE, "usb", "bmsflash probe --if usb" },
+	{ BF_JOB_PROBE, "sim", "bmsflash probe --if sim" },
+	{ BF_JOB_BACKUP, "can", "bmsflash backup --if can0" },
+	{ BF_JOB_BACKUP, "rs485", "bmsflash backup --if ttyUSB0 -o pack-0042.tar" },
+	{ BF_JOB_BACKUP, "usb", "bmsflash backup --if usb -o pack-0042.tar" },
+	{ BF_JOB_BACKUP, "sim", "bmsflash backup --if sim" },
+	{ BF_JOB_BACKUP, "sim", "bmsflash backup --if sim -o pack-0042.tar" },
+	{ BF_JOB_VERIFY, NULL, "bmsflash verify fw.bin" },
+	{ BF_JOB_VERIFY, "can", "bmsflash verify --if can0 fw.bin" },
+	{ BF_JOB_VERIFY, NULL, "bmsflash verify --key vendor.pub fw.bin" },
+	{ BF_JOB_FLASH, "rs485", "bmsflash flash --if ttyUSB0 fw.bin" },
+	{ BF_JOB_FLASH, "can", "bmsflash flash --if can0 --dry-run fw.bin" },
+	{ BF_JOB_FLASH, "usb", "bmsflash flash --if usb fw.bin" },
+	{ BF_JOB_FLASH, "sim", "bmsflash flash --if sim fw.bin" },
+	{ BF_JOB_FLASH, "sim", "bmsflash flash --if sim --dry-run fw.bin" },
+	{ BF_JOB_ROLLBACK, "can", "bmsflash rollback --if can0" },
+	{ BF_JOB_ROLLBACK, "can", "bmsflash rollback --if can0 --from pack-0042.tar" },
+	{ BF_JOB_ROLLBACK, "rs485", "bmsflash rollback --if ttyUSB0" },
+	{ BF_JOB_ROLLBACK, "usb", "bmsflash rollback --if usb --from pack-0042.tar" },
+	{ BF_JOB_ROLLBACK, "sim", "bmsflash rollback --if sim --from pack-0042.tar" },
 };
+
+static void examples_of(FILE *to, enum bf_job_kind job)
+{
+	unsigned shown = 0;
+
+	fputs("\nExamples:\n", to);
+	for (size_t i = 0; i < BF_COUNT(examples) && shown < 2; i++) {
+		if (examples[i].job != job || (examples[i].wire && !has_wire(examples[i].wire)))
+			continue;
+		fprintf(to, "  %s\n", examples[i].command);
+		shown++;
+	}
+}
 
 static void exit_codes(FILE *to)
 {
@@ -137,8 +221,7 @@ void bf_help_command(FILE *to, const struct bf_command *command)
 
 	fprintf(to, "Usage: bmsflash %s %s [OPTION]...\n\n%s.\n", command->name, command->args,
 		command->help);
-	fprintf(to, "\nExamples:\n  %s\n  %s\n", examples[command->job][0],
-		examples[command->job][1]);
+	examples_of(to, command->job);
 	options_of(to, command, &allow);
 	if (allow)
 		allow_names(to);
@@ -156,7 +239,8 @@ void bf_help_program(FILE *to)
 	      to);
 	for (size_t i = 0; i < n; i++)
 		two_columns(to, commands[i].name, commands[i].help);
-	fputs("\nTry it without hardware:  bmsflash probe --if sim\n"
-	      "Options of a command:     bmsflash help COMMAND; everything: man bmsflash\n",
-	      to);
+	fputc('\n', to);
+	if (has_wire("sim"))
+		fputs("Try it without hardware:  bmsflash probe --if sim\n", to);
+	fputs("Options of a command:     bmsflash help COMMAND; everything: man bmsflash\n", to);
 }

@@ -31,6 +31,16 @@ class Usage(common.Case):
         for line in self.run_it("help", "flash").out.split("Examples:\n")[1].splitlines()[:2]:
             self.assertIsNone(common.wrong_command(line.strip()))
 
+    def test_help_names_the_wires_that_are_built_in_and_no_others(self):
+        text = " ".join(self.run_it("help", "flash").out.split())
+        for wire, words in (("rs485", ("ttyUSB0",)), ("can", ("can0",)), ("usb", ("usb[:VID",)), ("sim", (" sim ",))):
+            for word in words:
+                self.assertEqual(word in text, wire in common.TRANSPORTS, (wire, word))
+        virtual = "sim" in common.TRANSPORTS
+        for option, wire in (("--baud", "rs485"), ("--bitrate", "can"), ("--alt", "usb")):
+            self.assertEqual(option + " " in text, virtual or wire in common.TRANSPORTS, option)
+        self.assertEqual("--if sim" in self.run_it("--help").out, virtual)
+
     def test_no_arguments_say_what_is_connected_and_what_to_type(self):
         run = self.run_it()
         self.expect(run, 0)
