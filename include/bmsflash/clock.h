@@ -102,6 +102,9 @@ struct bf_vsource {
 };
 
 struct bf_clock *bf_vclock_new(void);
+/* Requests to stop that arrive at `user`, a real clock as a rule, are taken by each wait on the virtual one.
+ * Borrowed; it must live as long as the virtual clock waits. NULL: nobody asks. */
+void bf_vclock_heed(struct bf_clock *vclock, struct bf_clock *user);
 void bf_vclock_attach(struct bf_clock *vclock, struct bf_vsource *source); /* up to 4, borrowed */
 void bf_vclock_detach(struct bf_clock *vclock, struct bf_vsource *source);
 /* Ask for cancellation once virtual time reaches `at` (tests of Ctrl-C). */

@@ -10,6 +10,7 @@ struct vclock {
 	struct bf_clock clock;
 	bf_time now;
 	bf_time cancel_at, end_at;
+	struct bf_clock *user; /* of whom requests to stop are taken; NULL: nobody */
 	struct bf_vsource *sources[MAX_SOURCES];
 };
 
@@ -44,6 +45,19 @@ static struct bf_vsource *next_source(struct vclock *v, bf_time *ret_at)
 	return first;
 }
 
+/* What was asked of the user's clock is asked of this one. Takes no time. */
+static bool take_requests(struct vclock *v)
+{
+	struct bf_clock *clock = &v->clock;
+
+	if (!v->user)
+		return false;
+	(void)bf_clock_wait(v->user, NULL, 0, bf_now(v->user));
+	clock->cancelled = clock->cancelled || v->user->cancelled;
+	clock->ended = clock->ended || v->user->ended;
+	return bf_clock_stopped(clock);
+}
+
 static enum bf_wait v_wait(struct bf_clock *clock, struct pollfd *fds, size_t n, bf_time deadline)
 {
 	struct vclock *v = vclock_of(clock);
@@ -53,6 +67,8 @@ static enum bf_wait v_wait(struct bf_clock *clock, struct pollfd *fds, size_t n,
 
 	for (size_t i = 0; i < n; i++)
 		fds[i].revents = 0;
+	if (take_requests(v))
+		return BF_WAIT_CANCELLED;
 	if (v->cancel_at != BF_NEVER && v->cancel_at <= end) {
 		v->now = v->cancel_at > v->now ? v->cancel_at : v->now;
 		v->cancel_at = BF_NEVER;
@@ -97,6 +113,11 @@ struct bf_clock *bf_vclock_new(void)
 	v->clock.ops = &v_ops;
 	v->cancel_at = v->end_at = BF_NEVER;
 	return &v->clock;
+}
+
+void bf_vclock_heed(struct bf_clock *vclock, struct bf_clock *user)
+{
+	vclock_of(vclock)->user = user;
 }
 
 void bf_vclock_attach(struct bf_clock *vclock, struct bf_vsource *source)

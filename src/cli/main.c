@@ -196,6 +196,8 @@ static void run(struct program *p, struct bf_clock *clock)
 	job.runtime_folder = p->folders.runtime;
 	job.user = user_name();
 	p->virtual_time = vclock != NULL;
+	if (vclock)
+		bf_vclock_heed(vclock, clock);
 	if (!o->yes && !o->json && !o->dry_run && bf_terminal_asks()) {
 		job.agree = agree;
 		job.agree_ctx = p;

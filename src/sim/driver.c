@@ -85,6 +85,7 @@ static enum bf_rc sim_open(const struct bf_open_env *env, const char *address,
 	if (bf_pack_in_window(o.take_pack))
 		run_to_next(o.take_pack);
 	o.take_clock = bf_vclock_new();
+	bf_vclock_heed(o.take_clock, env->clock);
 	rc = open_wire(&o, ret, err);
 	if (rc)
 		return bf_while(err, "opening '%s'", address);

@@ -4,6 +4,7 @@
 import fcntl
 import os
 import re
+import signal
 import tarfile
 import unittest
 
@@ -396,6 +397,16 @@ class ExitCodes(common.Case):
                 error = self.check(self.flash("sim:" + key), 30, "preflight", "old-running")
                 self.assertIn(allow, str(error["do"]) + error["cause"])
                 self.expect(self.flash("sim:" + key, V15, "--allow", allow), 0)
+
+    def test_50_a_signal_is_heard_on_virtual_time(self):
+        def pending():
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            os.kill(os.getpid(), signal.SIGTERM)  # waits for the program from its first moment on
+
+        run = self.run_json("flash", "--if", "sim", "--key", common.KEY, V15, preexec_fn=pending)
+        self.expect(run, 50)
+        self.assertEqual(run.result["state"], "untouched")
+
 
     def test_50_time_is_up(self):
         error = self.check(self.flash("sim", V15, "--timeout", "1500ms"), 50, "interrupted", "old-running")

@@ -60,6 +60,28 @@ static void cancellation_comes_at_its_time_and_not_while_held(void **state)
 	assert_int_equal(bf_now(clock), 100);
 }
 
+static void a_request_at_the_users_clock_ends_a_wait_on_virtual_time(void **state)
+{
+	int fds[2];
+	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+	struct bf_clock *user;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	user = bf_clock_real_new(fds[0]);
+	bf_vclock_heed(clock, user);
+	assert_true(bf_clock_until(clock, 100));
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	bf_clock_hold(clock);
+	assert_true(bf_clock_until(clock, 200));
+	bf_clock_release(clock);
+	assert_false(bf_clock_until(clock, 300));
+	assert_int_equal(bf_now(clock), 200);
+	bf_clock_free(user);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void the_real_clock_is_woken_by_its_cancel_descriptor(void **state)
 {
 	int p[2];
@@ -109,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(waiting_jumps_to_the_earlier_of_event_and_deadline),
 		cmocka_unit_test(cancellation_comes_at_its_time_and_not_while_held),
+		cmocka_unit_test(a_request_at_the_users_clock_ends_a_wait_on_virtual_time),
 		cmocka_unit_test(the_real_clock_is_woken_by_its_cancel_descriptor),
 		cmocka_unit_test(the_real_clock_reports_ready_descriptors),
 		cmocka_unit_test(the_real_clock_wants_to_be_woken_on_time),

@@ -68,8 +68,8 @@ struct pack {
 	bool refuses_key, self_test_fails, balance_fails, new_crashes, never_returns, silent;
 	bool drops_at_high_rate, one_try; /* one_try: no revert on request is honoured */
 	bool no_version;
-	bool bare_slot; /* one bank that a profile calls a slot: no bank states are told */
-	const char *serial;                  /* NULL: "SN-0042" */
+	bool bare_slot;     /* one bank that a profile calls a slot: no bank states are told */
+	const char *serial; /* NULL: "SN-0042" */
 	bool wipes, wipes_always, cal_fixed; /* new firmware, at its first start or at each */
 	bool another_answers;                /* after a restart: a different serial number */
 	unsigned window;
