@@ -156,6 +156,15 @@ class Jobs(common.Case):
         self.assertEqual(names[0], "manifest.json")
         self.assertGreater(len(names), 2)
 
+    def test_a_folder_with_a_very_long_path_gets_the_archive(self):
+        folder = self.path("/".join("x" * 200 for _ in range(4)))
+        os.makedirs(folder)
+        self.env["XDG_STATE_HOME"] = folder
+        run = self.run_json("backup", "--if", "sim")
+        self.expect(run, 0)
+        self.assertTrue(run.result["backup"].startswith(folder + "/bmsflash/"), run.result["backup"])
+        self.assertTrue(os.path.isfile(run.result["backup"]))
+
     def test_rollback_from_a_backup_brings_the_old_firmware_back(self):
         out = self.path("pack.tar")
         self.expect(self.run_it("backup", "--if", self.pack("counter=0"), "-o", out), 0)
