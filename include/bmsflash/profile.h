@@ -394,6 +394,13 @@ struct bf_profile {
 const void *bf_profile_family(const struct bf_profile *profile, const char *family);
 void *bf_profile_family_mut(struct bf_profile *profile, const char *family);
 
+/* Is a frame with this identifier an answer of the pack? */
+static inline bool bf_profile_is_answer(const struct bf_profile *profile, uint32_t id,
+					bool extended)
+{
+	return id == profile->can_rx && extended == profile->can_ext;
+}
+
 void bf_profile_default(struct bf_profile *ret);
 /* Lays the keys of INI text over *profile, which is untouched on failure; `name` is for messages
  * ("bms16.ini"). */

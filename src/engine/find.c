@@ -72,9 +72,7 @@ struct catcher {
 
 static uint64_t heard_count(const struct bf_run *run)
 {
-	const struct bf_wire_stats *s = &run->wire.transport->stats;
-
-	return run->wire.transport->ops->wire == BF_WIRE_STREAM ? s->rx_bytes : s->rx_frames;
+	return bf_wire_received(run->wire.transport);
 }
 
 static void heard_text(const struct catcher *c, char *dst, size_t cap)
@@ -110,17 +108,11 @@ static void tell(struct catcher *c)
 static void listen_between(struct catcher *c)
 {
 	struct bf_transport *t = c->run->wire.transport;
-	const struct bf_profile *pf = &c->run->given.profile;
 	struct bf_frame f;
-	struct bf_err quiet;
 
-	if (!t->ops->bus)
+	if (!bf_wire_overhears(t, bf_in(c->run->clock, LISTEN_BETWEEN), &f))
 		return;
-	bf_err_init(&quiet);
-	if (t->ops->bus->filter(t, NULL, 0, &quiet) ||
-	    t->ops->bus->recv(t, &f, bf_in(c->run->clock, LISTEN_BETWEEN), &quiet))
-		return;
-	if (f.id == pf->can_rx && !!(f.flags & BF_FRAME_EXT) == pf->can_ext)
+	if (bf_profile_is_answer(&c->run->given.profile, f.id, (f.flags & BF_FRAME_EXT) != 0))
 		c->heard = true;
 	else
 		c->foreign++;
@@ -257,14 +249,8 @@ static void add_tried(struct bf_run *run, struct tried *tried, const char *what)
 
 static enum bf_rc other_wire(const struct bf_run *run, const char *name, struct bf_err *err)
 {
-	static const char *const wires[] = {
-		[BF_WIRE_STREAM] = "a serial line",
-		[BF_WIRE_BUS] = "a CAN bus",
-		[BF_WIRE_USB] = "a USB device",
-	};
-
 	bf_fail(err, BF_E_USAGE, "the protocol '%s' does not run over %s such as '%s'", name,
-		wires[run->wire.transport->ops->wire], run->job->iface);
+		bf_wire_kind_text(run->wire.transport->ops->wire), run->job->iface);
 	if (!run->job->protocol)
 		bf_likely(err, "the profile '%s' is for a pack on another kind of interface",
 			  run->given.profile.name);
@@ -344,37 +330,24 @@ static enum bf_rc ask_all(struct bf_run *run, const struct bf_proto_ops *only, b
 static enum bf_rc sweep(struct bf_run *run, const struct bf_proto_ops *only, struct tried *tried,
 			struct bf_err *err)
 {
-	static const uint32_t bauds[] = {
-		115200, 9600, 19200, 38400, 57600, 230400, 460800, 921600
-	};
-	static const struct {
-		enum bf_parity parity;
-		unsigned stop_bits;
-	} forms[] = { { BF_PARITY_NONE, 1 }, { BF_PARITY_EVEN, 1 }, { BF_PARITY_NONE, 2 } };
-	const struct bf_stream_ops *stream = run->wire.transport->ops->stream;
+	struct bf_line line = bf_line_of_profile(&run->given.profile, run->job->baud);
 
-	for (size_t f = 0; f < BF_COUNT(forms); f++) {
-		for (size_t b = 0; b < (run->job->baud ? 1 : BF_COUNT(bauds)); b++) {
-			struct bf_line line = bf_line_of_profile(
-				&run->given.profile, run->job->baud ? run->job->baud : bauds[b]);
-			enum bf_rc rc = bf_run_stop(run, err);
+	for (size_t i = 0;
+	     bf_wire_usual_setting(run->wire.transport, i, run->job->baud != 0, &line); i++) {
+		enum bf_rc rc = bf_run_stop(run, err);
 
-			line.parity = forms[f].parity;
-			line.stop_bits = forms[f].stop_bits;
-
-			/* A rate that the adapter cannot make is no failure of the search. */
-			if (!rc && stream->set_line(run->wire.transport, &line, err))
-				continue;
-			tried->settings++;
-			if (!rc) {
-				bf_alive(run, "trying other line settings");
-				rc = ask_all(run, only, ASK_SWEEP, NULL, err);
-			}
-			if (!rc)
-				bf_rate_found(run, line.baud);
-			if (rc != BF_E_NODEV)
-				return rc;
+		/* A rate that the adapter cannot make is no failure of the search. */
+		if (!rc && bf_wire_set_line(run->wire.transport, &line, err))
+			continue;
+		tried->settings++;
+		if (!rc) {
+			bf_alive(run, "trying other line settings");
+			rc = ask_all(run, only, ASK_SWEEP, NULL, err);
 		}
+		if (!rc)
+			bf_rate_found(run, line.baud);
+		if (rc != BF_E_NODEV)
+			return rc;
 	}
 	return BF_E_NODEV;
 }
@@ -382,51 +355,30 @@ static enum bf_rc sweep(struct bf_run *run, const struct bf_proto_ops *only, str
 static bool line_listens(struct bf_run *run)
 {
 	struct bf_frame frame;
-	struct bf_err err;
 
-	bf_err_init(&err);
-	return run->wire.transport->ops->bus &&
-	       run->wire.transport->ops->bus->recv(run->wire.transport, &frame,
-						   bf_in(run->clock, LISTEN), &err) == BF_OK;
+	return bf_wire_overhears(run->wire.transport, bf_in(run->clock, LISTEN), &frame);
 }
 
 static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool heard,
 			  struct bf_err *err)
 {
 	const char *name = run->job->iface;
+	const struct bf_wire_silence silence = {
+		.settings = tried->settings,
+		.others_talk = heard,
+		.direction_auto = run->given.profile.direction == BF_DIRECTION_AUTO,
+	};
 
 	bf_fail(err, BF_E_NODEV, "nothing answered on '%s' (asked: %s%s)", name,
 		tried->text[0] ? tried->text : "no protocol fits this kind of interface",
 		heard ? "; other nodes do talk" : "");
-	switch (run->wire.transport->ops->wire) {
-	case BF_WIRE_STREAM:
-		bf_likely(err, "the pack is asleep or has no power: wake it with its button");
-		bf_likely(err, "A and B of the RS485 pair are swapped, or ground is missing");
-		bf_likely(err, "another baud rate or node address (%u line settings were tried)",
-			  tried->settings + 1);
-		if (run->given.profile.direction == BF_DIRECTION_AUTO)
-			bf_likely(err,
-				  "an adapter whose direction RTS switches: direction = rts in "
-				  "[rs485] of a profile");
-		bf_next_command(run, run->job->kind, run->job->restore_from, err);
-		break;
-	case BF_WIRE_BUS:
-		if (!heard)
-			bf_likely(err,
-				  "the bus is silent: no power, wrong bit rate, or termination "
-				  "(60 ohm between CAN-H and CAN-L) missing");
-		bf_likely(err, "the pack listens on other identifiers: name its profile");
-		bf_next_command(run, run->job->kind, run->job->restore_from, err);
-		break;
-	case BF_WIRE_USB:
-		bf_likely(err,
-			  "the application has no DFU: its bootloader is started by a button or "
-			  "boot pin while plugging in, as the pack's manual says");
+	bf_wire_likely_silence(run->wire.transport, &silence, err);
+	if (run->wire.transport->ops->wire == BF_WIRE_USB)
 		bf_next_argv(err, "waits for the bootloader",
 			     (const char *const[]){ "bmsflash", "probe", "--if", name, "--wait",
 						    "60s", NULL });
-		break;
-	}
+	else
+		bf_next_command(run, run->job->kind, run->job->restore_from, err);
 	return err->rc;
 }
 
@@ -437,11 +389,12 @@ static enum bf_rc search(struct bf_run *run, const struct bf_proto_ops *only, st
 	enum bf_rc rc = ask_all(run, only, ASK_FIRST, tried, err);
 
 	/* Each role of a joined pack has a line of its own, which the profile tells. */
-	if (rc != BF_E_NODEV || !run->wire.transport->ops->stream || only == &bf_proto_joined_ops)
+	if (rc != BF_E_NODEV || run->wire.transport->ops->wire != BF_WIRE_STREAM ||
+	    only == &bf_proto_joined_ops)
 		return rc;
 	rc = sweep(run, only, tried, err);
 	if (rc == BF_E_NODEV)
-		(void)run->wire.transport->ops->stream->set_line(run->wire.transport, &first, err);
+		(void)bf_wire_set_line(run->wire.transport, &first, err);
 	return rc;
 }
 

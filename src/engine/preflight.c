@@ -38,7 +38,7 @@ static bool same_class_name(const struct bf_ident *ident, const char *hw)
 static void unproven(const struct bf_run *run, const char *why, struct bf_err *err)
 {
 	bf_likely(err, "%s%s", why,
-		  run->wire.transport->ops->usb ? "; a DFU device has no way to" : "");
+		  run->wire.transport->ops->usb ? "; a USB device has no way to" : "");
 	bf_likely(err, "compare the hardware that the image names with the label on the pack "
 		       "before you allow it");
 	bf_next_allowing(run, 1u << BF_ALLOW_NO_HARDWARE, err);

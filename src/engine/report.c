@@ -16,73 +16,18 @@
 
 /* ---- what the line's figures show ---- */
 
-static void advise_bus(const struct bf_run *run, struct bf_err *err)
-{
-	struct bf_bus_report r = { 0 };
-	const char *name = run->wire.transport->name;
-
-	run->wire.transport->ops->bus->report(run->wire.transport, &r);
-	if (r.state == BF_BUS_OFF)
-		bf_likely(err,
-			  "'%s' is bus-off: CAN-H and CAN-L shorted or swapped, a terminator "
-			  "missing (60 ohm between them), or the wrong bit rate",
-			  name);
-	else if (r.state == BF_BUS_STOPPED)
-		bf_likely(err, "'%s' is down: sudo ip link set %s up", name, name);
-	else if (r.tx_errors > r.rx_errors)
-		bf_likely(err,
-			  "%u transmit errors stand against %u on receive: nobody "
-			  "acknowledges; is the pack on this bus, at %u bit/s?",
-			  r.tx_errors, r.rx_errors, r.bitrate);
-	else if (r.rx_errors)
-		bf_likely(err,
-			  "%u receive errors stand: another bit rate is on the bus, or noise; "
-			  "check termination and shield",
-			  r.rx_errors);
-	else if (run->wire.transport->stats.rx_frames == run->wire.first.rx_frames)
-		bf_likely(err, "not one frame was heard: power of the pack, wiring, identifiers");
-}
-
-static void advise_stream(const struct bf_run *run, struct bf_err *err)
-{
-	const struct bf_wire_stats *s = &run->wire.transport->stats;
-	struct bf_line_report r = { .latency_timer_ms = -1 };
-
-	run->wire.transport->ops->stream->report(run->wire.transport, &r);
-	if (s->rx_bytes == run->wire.first.rx_bytes)
-		bf_likely(err,
-			  "not one byte was heard: power of the pack, A and B swapped, or "
-			  "another rate than %u baud",
-			  r.real_baud);
-	if (s->line_errors)
-		bf_likely(err,
-			  "%llu bytes came damaged: wrong rate or parity, noise, or a long "
-			  "cable without termination (120 ohm)",
-			  (unsigned long long)s->line_errors);
-	if (s->echo_damaged)
-		bf_likely(err,
-			  "own bytes came back changed %llu times: another master talks on "
-			  "this line",
-			  (unsigned long long)s->echo_damaged);
-	if (r.latency_timer_ms > 1)
-		bf_likely(err,
-			  "the adapter waits %d ms before it hands bytes over; to shorten that: "
-			  "%s",
-			  r.latency_timer_ms, r.latency_command);
-}
-
 /* The line was raised by agreement, and that was too much for it. */
 static void advise_rate(const struct bf_run *run, struct bf_err *err)
 {
-	bool stream = run->wire.transport->ops->wire == BF_WIRE_STREAM;
+	const char *option = bf_wire_rate_option(run->wire.transport->ops->wire);
 
-	if (!run->told.moving || !run->wire.first_rate || run->wire.rate <= run->wire.first_rate)
+	if (!option || !run->told.moving || !run->wire.first_rate ||
+	    run->wire.rate <= run->wire.first_rate)
 		return;
 	bf_likely(err,
 		  "the line was raised from %u to %u bit/s; a long cable or missing termination "
-		  "carries the lower rate: %s %u",
-		  run->wire.first_rate, run->wire.rate, stream ? "--baud" : "--bitrate",
-		  run->wire.first_rate);
+		  "carries the lower rate: --%s %u",
+		  run->wire.first_rate, run->wire.rate, option, run->wire.first_rate);
 }
 
 static void advise_line(const struct bf_run *run, struct bf_err *err)
@@ -98,17 +43,7 @@ static void advise_line(const struct bf_run *run, struct bf_err *err)
 	if (!run->wire.transport)
 		return;
 	advise_rate(run, err);
-	switch (run->wire.transport->ops->wire) {
-	case BF_WIRE_BUS:
-		advise_bus(run, err);
-		return;
-	case BF_WIRE_STREAM:
-		advise_stream(run, err);
-		return;
-	case BF_WIRE_USB:
-		bf_likely(err, "the cable, a hub between, or the pack restarted by itself");
-		return;
-	}
+	bf_wire_likely(run->wire.transport, &run->wire.first, err);
 }
 
 /* ---- by kind of failure ---- */
@@ -214,25 +149,19 @@ static void subtract(struct bf_wire_stats *now, const struct bf_wire_stats *firs
 	now->waited_us -= first->waited_us;
 }
 
-/* An FTDI adapter hands received bytes over when its latency timer runs out: once an answer. */
-static bf_time adapter_wait(const struct bf_run *run)
+static bf_time adapter_wait(const struct bf_run *run, const struct bf_wire_view *view)
 {
-	struct bf_line_report r = { .latency_timer_ms = -1 };
 	uint64_t answers = 0;
 
-	if (!run->wire.transport->ops->stream)
-		return 0;
-	run->wire.transport->ops->stream->report(run->wire.transport, &r);
 	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
 		answers += run->session.retry.requests[i];
-	return r.latency_timer_ms > 1 ? (bf_time)answers * BF_MS(r.latency_timer_ms) : 0;
+	return (bf_time)answers * view->answer_delay;
 }
 
-static void fill_line(struct bf_run *run, struct bf_line_figures *f)
+static void fill_line(struct bf_run *run, const struct bf_wire_view *view,
+		      struct bf_line_figures *f)
 {
 	const struct bf_linktest *t = &run->wire.line_before;
-	struct bf_line_report line = { .latency_timer_ms = -1 };
-	struct bf_bus_report bus = { 0 };
 
 	*f = (struct bf_line_figures){ .sent = t->sent,
 				       .lost = t->lost,
@@ -240,19 +169,12 @@ static void fill_line(struct bf_run *run, struct bf_line_figures *f)
 				       .mean = t->mean,
 				       .worst = t->worst,
 				       .rate_steps = run->transfer.rate_steps,
-				       .latency_timer_ms = -1 };
-	if (run->wire.transport->ops->stream) {
-		run->wire.transport->ops->stream->report(run->wire.transport, &line);
-		f->stream = true;
-		f->echo = line.echo;
-		f->latency_timer_ms = line.latency_timer_ms;
-	}
-	if (run->wire.transport->ops->bus) {
-		run->wire.transport->ops->bus->report(run->wire.transport, &bus);
-		f->bus_state = bf_bus_state_text(bus.state);
-		f->tx_errors = bus.tx_errors;
-		f->rx_errors = bus.rx_errors;
-	}
+				       .stream = view->stream,
+				       .echo = view->echo,
+				       .latency_timer_ms = view->latency_timer_ms,
+				       .bus_state = view->state,
+				       .tx_errors = view->tx_errors,
+				       .rx_errors = view->rx_errors };
 }
 
 /* A driver that buffers takes a piece at once; the time that its bits are on the wire is transfer all the
@@ -276,6 +198,7 @@ void bf_summary_show(struct bf_run *run)
 								  ? run->transfer.worked_rate
 								  : run->wire.agreed_rate);
 	bf_time moving = s->transfer + s->wait_pack;
+	struct bf_wire_view view;
 
 	if (!run->session.proto && !run->model.runs)
 		return; /* nobody was met */
@@ -284,8 +207,9 @@ void bf_summary_show(struct bf_run *run)
 	s->retries += run->session.retry.lost_us;
 	s->wire = run->wire.transport->stats;
 	subtract(&s->wire, &run->wire.first);
-	s->wait_adapter = adapter_wait(run);
-	fill_line(run, &s->line);
+	bf_wire_look(run->wire.transport, &view);
+	s->wait_adapter = adapter_wait(run, &view);
+	fill_line(run, &view, &s->line);
 	s->line_rate = run->transfer.worked_rate ? run->transfer.worked_rate
 		       : run->wire.agreed_rate   ? run->wire.agreed_rate
 						 : run->wire.rate;

@@ -140,7 +140,6 @@ void bf_sum_skipped(struct bf_run *run, uint64_t bytes);
 void bf_sum_restored(struct bf_run *run, uint64_t bytes); /* one more region */
 void bf_sum_end(struct bf_run *run, const struct bf_summary *sum);
 double bf_sum_on_wire(const struct bf_summary *s); /* part of the bytes that compression left */
-double bf_wire_limit(struct bf_transport *t, uint32_t rate); /* payload bytes/s, 0 unknown */
 
 /* ---- stopping and waiting ---- */
 

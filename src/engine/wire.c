@@ -267,92 +267,42 @@ void bf_ph_unlock(struct bf_run *run)
 /* ==== opening and closing ==== */
 /* The wire: opened with the profile's settings, described to the user, closed with its figures shown. */
 
-static void describe_stream(struct bf_run *run, char *dst, size_t cap)
-{
-	struct bf_line_report r = { .latency_timer_ms = -1 };
-
-	run->wire.transport->ops->stream->report(run->wire.transport, &r);
-	run->wire.rate = r.real_baud;
-	snprintf(dst, cap, "%u Bd", r.real_baud);
-	if (r.latency_timer_ms > 1) {
-		bf_say(run, BF_EV_WARNING,
-		       "the adapter's latency timer is %d ms: every answer waits that long; to "
-		       "shorten it: %s",
-		       r.latency_timer_ms, r.latency_command);
-	}
-}
-
-const char *bf_bus_state_text(enum bf_bus_state state)
-{
-	static const char *const texts[] = {
-		[BF_BUS_UNKNOWN] = "state unknown", [BF_BUS_ACTIVE] = "error-active",
-		[BF_BUS_WARNING] = "error-warning", [BF_BUS_PASSIVE] = "error-passive",
-		[BF_BUS_OFF] = "bus-off",           [BF_BUS_STOPPED] = "stopped",
-	};
-
-	return texts[state];
-}
-
-static void describe_bus(struct bf_run *run, char *dst, size_t cap)
-{
-	struct bf_bus_report r = { 0 };
-
-	run->wire.transport->ops->bus->report(run->wire.transport, &r);
-	run->wire.rate = r.bitrate;
-	run->wire.heard_first = r.heard;
-	if (r.bitrate)
-		snprintf(dst, cap, "%u kbit/s, %s", r.bitrate / 1000, bf_bus_state_text(r.state));
-	else
-		snprintf(dst, cap, "bit rate unknown, %s", bf_bus_state_text(r.state));
-	if (r.txqueuelen && r.txqueuelen <= 10 && !bf_clock_is_virtual(run->clock)) {
-		bf_say(run, BF_EV_NOTICE,
-		       "the transmit queue of '%s' holds %u frames; 1000 is better: ip link set %s "
-		       "txqueuelen 1000",
-		       run->wire.transport->name, r.txqueuelen, run->wire.transport->name);
-	}
-}
-
 static void describe(struct bf_run *run)
 {
-	char detail[128] = "";
+	struct bf_wire_view view;
 
-	switch (run->wire.transport->ops->wire) {
-	case BF_WIRE_STREAM:
-		describe_stream(run, detail, sizeof(detail));
-		break;
-	case BF_WIRE_BUS:
-		describe_bus(run, detail, sizeof(detail));
-		break;
-	case BF_WIRE_USB:
-		break;
-	}
+	bf_wire_look(run->wire.transport, &view);
+	run->wire.rate = view.rate;
+	run->wire.heard_first = view.heard;
+	if (view.notice[0])
+		bf_say(run, view.notice_warns ? BF_EV_WARNING : BF_EV_NOTICE, "%s", view.notice);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_INTERFACE,
 					.iface = { run->wire.transport->name,
-						   run->wire.transport->ops->name, detail } });
+						   run->wire.transport->ops->name, view.detail } });
 }
 
-/* An option that says which pack or which setting is obeyed or refused, never dropped. Whether --node has a
- * meaning on a bus is for the protocol to say. */
+/* An option that says which pack or which setting is obeyed or refused, never dropped. */
 static enum bf_rc check_options(const struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_job *job = run->job;
 	const struct {
 		const char *name;
 		bool given;
-		unsigned wires; /* bits of enum bf_wire on which it has a meaning */
-		const char *what;
 	} rows[] = {
-		{ "node", job->node >= 0, BF_WIRE_STREAM | BF_WIRE_BUS, "an address on a bus" },
-		{ "baud", job->baud > 0, BF_WIRE_STREAM, "the rate of a serial line" },
-		{ "alt", job->alt != NULL, BF_WIRE_USB, "an alternate setting of a USB device" },
-		{ "bitrate", job->bitrate > 0, BF_WIRE_BUS, "the bit rate of a CAN bus" },
+		{ "node", job->node >= 0 },
+		{ "baud", job->baud > 0 },
+		{ "alt", job->alt != NULL },
+		{ "bitrate", job->bitrate > 0 },
 	};
 
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
-		if (!rows[i].given || rows[i].wires & run->wire.transport->ops->wire)
+		const char *what;
+
+		if (!rows[i].given ||
+		    bf_wire_takes_option(run->wire.transport->ops->wire, rows[i].name, &what))
 			continue;
 		bf_fail(err, BF_E_USAGE, "--%s has no meaning for '%s': it is %s.", rows[i].name,
-			job->iface, rows[i].what);
+			job->iface, what);
 		bf_do(err, "leave out --%s", rows[i].name);
 		return err->rc;
 	}
@@ -446,7 +396,6 @@ enum bf_rc bf_ph_candidates(struct bf_run *run, struct bf_err *err)
 
 #define SIGMAS    3.0 /* one good line in a thousand is called worse than it was */
 #define SHARE_MAX 0.5
-#define SLOW      BF_MS(12) /* an FTDI adapter with its latency timer of 16 ms answers later */
 
 enum bf_rc bf_linktest(struct bf_run *run, unsigned n, struct bf_linktest *ret, struct bf_err *err)
 {
@@ -504,62 +453,19 @@ unsigned bf_linktest_may_lose(const struct bf_run *run, unsigned n)
 	return p > 0 ? (unsigned)ceil(mean + SIGMAS * sqrt(mean * (1 - p))) : 0;
 }
 
-static void show_bus(struct bf_run *run, bool poor)
-{
-	struct bf_bus_report r = { 0 };
-
-	run->wire.transport->ops->bus->report(run->wire.transport, &r);
-	if (r.state == BF_BUS_WARNING || r.state == BF_BUS_PASSIVE || r.tx_errors || r.rx_errors)
-		bf_say(run, BF_EV_WARNING,
-		       "the CAN controller counts errors (transmit %u, receive %u): likely "
-		       "termination (60 ohm between CAN-H and CAN-L), another bit rate on the bus, "
-		       "or a long stub",
-		       r.tx_errors, r.rx_errors);
-	else if (poor)
-		bf_say(run, BF_EV_NOTICE,
-		       "the CAN controller sees no errors: the pack or the adapter drops frames, "
-		       "as with a full bus or a small buffer");
-}
-
-static void show_stream(struct bf_run *run, const struct bf_linktest *t, bool poor)
-{
-	const struct bf_wire_stats *w = &run->wire.transport->stats;
-	struct bf_line_report r = { .latency_timer_ms = -1 };
-
-	run->wire.transport->ops->stream->report(run->wire.transport, &r);
-	if (r.latency_timer_ms > 1 || t->mean > SLOW)
-		bf_say(run, BF_EV_NOTICE,
-		       "an answer takes %.1f ms%s: a transfer will wait more than it sends",
-		       (double)t->mean / 1000,
-		       r.latency_timer_ms > 1 ? ", most of it the adapter's latency timer" : "");
-	if (w->echo_damaged)
-		bf_say(run, BF_EV_WARNING,
-		       "%llu of our own bytes came back damaged: another sender, or A and B "
-		       "without "
-		       "bias and termination",
-		       (unsigned long long)w->echo_damaged);
-	else if (poor)
-		bf_say(run, BF_EV_NOTICE, "%s; look at ground, bias and termination of the pair",
-		       r.echo ? "our own bytes come back whole: it is lost on the pack's side"
-			      : "the adapter gives no echo: which side loses is not known");
-}
-
 static void show_linktest(struct bf_run *run, const struct bf_linktest *t)
 {
+	struct bf_wire_remark remarks[2];
+	size_t n;
+
 	if (t->lost)
 		bf_say(run, BF_EV_WARNING,
 		       "%u of %u test messages were lost: look at cable, termination and ground",
 		       t->lost, t->sent);
-	switch (run->wire.transport->ops->wire) {
-	case BF_WIRE_BUS:
-		show_bus(run, t->lost > 0);
-		break;
-	case BF_WIRE_STREAM:
-		show_stream(run, t, t->lost > 0);
-		break;
-	case BF_WIRE_USB:
-		break;
-	}
+	n = bf_wire_remarks(run->wire.transport, t->mean, t->lost > 0, remarks);
+	for (size_t i = 0; i < n; i++)
+		bf_say(run, remarks[i].warning ? BF_EV_WARNING : BF_EV_NOTICE, "%s",
+		       remarks[i].text);
 }
 
 /* ==== the rate ==== */
@@ -642,7 +548,7 @@ static enum bf_rc try_rate(struct bf_run *run, uint32_t rate, struct bf_err *err
 /* The rate that the user wants, 0: whatever works. A bus was given its rate when it was opened. */
 static uint32_t pin(const struct bf_run *run)
 {
-	return run->wire.transport->ops->bus ? run->job->bitrate : run->job->baud;
+	return run->wire.transport->ops->wire == BF_WIRE_BUS ? run->job->bitrate : run->job->baud;
 }
 
 static enum bf_rc pinned(struct bf_run *run, struct bf_err *err)
@@ -651,23 +557,10 @@ static enum bf_rc pinned(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	if (try_rate(run, pin(run), err)) {
 		bf_do(err, "let the rate be agreed: leave --%s out",
-		      run->wire.transport->ops->bus ? "bitrate" : "baud");
+		      bf_wire_rate_option(run->wire.transport->ops->wire));
 		return err->rc;
 	}
 	return BF_OK;
-}
-
-/* Frames on the bus, since it was opened, that were not for us. */
-static uint64_t overheard(const struct bf_run *run)
-{
-	const struct bf_wire_stats *now = &run->wire.transport->stats, *first = &run->wire.first;
-	uint64_t ours = now->rx_frames - first->rx_frames + now->rx_dropped - first->rx_dropped;
-	struct bf_bus_report r = { 0 };
-	uint64_t heard;
-
-	run->wire.transport->ops->bus->report(run->wire.transport, &r);
-	heard = r.heard - run->wire.heard_first;
-	return heard > ours ? heard - ours : 0;
 }
 
 /*
@@ -678,13 +571,14 @@ static bool may_change(struct bf_run *run)
 {
 	uint64_t others;
 
-	if (!run->wire.transport->ops->bus || run->given.profile.can_change == BF_CAN_CHANGE_ALWAYS)
+	if (run->wire.transport->ops->wire != BF_WIRE_BUS ||
+	    run->given.profile.can_change == BF_CAN_CHANGE_ALWAYS)
 		return true;
 	if (run->given.profile.can_change == BF_CAN_CHANGE_NEVER)
 		return false;
 	if (!bf_clock_until(run->clock, run->time.started + LISTEN))
 		return false; /* cancelled: whoever asks next says so */
-	others = overheard(run);
+	others = bf_wire_of_others(run->wire.transport, &run->wire.first, run->wire.heard_first);
 	if (others)
 		bf_say(run, BF_EV_NOTICE,
 		       "other nodes talk on '%s' (%llu frames): the bit rate stays as it is; a "

@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "bmsflash/session.h"
+#include "bmsflash/wire.h"
 
 struct bf_run;
 
@@ -28,7 +29,6 @@ struct bf_interface {
 
 /* One name for one interface, however it was typed. */
 enum bf_rc bf_iface_name(const struct bf_run *run, char dst[PATH_MAX], struct bf_err *err);
-const char *bf_bus_state_text(enum bf_bus_state state);
 bf_time bf_rescue_patience(const struct bf_run *run);
 
 /* The line was found at this rate. */

@@ -6,6 +6,7 @@
 #include <net/if_arp.h>
 #include <sys/utsname.h>
 
+#include "bmsflash/wire.h"
 #include "can_priv.h"
 #include "diag.h"
 
@@ -40,12 +41,12 @@ static void say_counters(const struct bf_diag *d, const char *name, const struct
 		bf_find(d, severity, "bus-state", name, NULL,
 			"%s, %u transmit errors: nobody acknowledges; no pack with power on this "
 			"bus, a broken wire, or another bit rate than %u bit/s",
-			bf_can_state_name(info->state), info->tx_errors, info->bitrate);
+			bf_bus_state_text(info->state), info->tx_errors, info->bitrate);
 	else
 		bf_find(d, severity, "bus-state", name, NULL,
 			"%s, %u receive errors: frames come damaged; another bit rate than %u "
 			"bit/s, termination missing (measure 60 ohm), or noise",
-			bf_can_state_name(info->state), info->rx_errors, info->bitrate);
+			bf_bus_state_text(info->state), info->rx_errors, info->bitrate);
 }
 
 static void look_at_bus(const struct bf_diag *d, const char *name, const struct bf_can_info *info)
@@ -59,7 +60,7 @@ static void look_at_bus(const struct bf_diag *d, const char *name, const struct 
 	else if (info->up)
 		bf_find(d, BF_SEVERITY_OK, "bus-state", name, NULL,
 			"%s, error counters at 0: nothing speaks against wiring and termination",
-			bf_can_state_name(info->state));
+			bf_bus_state_text(info->state));
 }
 
 /* ---- the interface ---- */

@@ -76,17 +76,6 @@ static const struct bit_name wire_names[] = {
 	{ CAN_ERR_TRX_CANL_SHORT_TO_CANH, "CAN_L is shorted to CAN_H" },
 };
 
-static const char *const state_names[] = {
-	[BF_BUS_UNKNOWN] = "unknown", [BF_BUS_ACTIVE] = "error-active",
-	[BF_BUS_WARNING] = "warning", [BF_BUS_PASSIVE] = "error-passive",
-	[BF_BUS_OFF] = "bus-off",     [BF_BUS_STOPPED] = "down",
-};
-
-const char *bf_can_state_name(enum bf_bus_state state)
-{
-	return (size_t)state < BF_COUNT(state_names) ? state_names[state] : "unknown";
-}
-
 static void append(char *dst, size_t cap, const char *separator, const char *text)
 {
 	size_t n = strlen(dst);

@@ -87,7 +87,6 @@ enum bf_rc bf_can_health_explain(const struct bf_can_health *h, const char *name
 				 bf_time now, struct bf_err *err);
 /* One error frame in words, for the log; returns dst. */
 char *bf_can_error_text(char *dst, size_t cap, const struct can_frame *frame);
-const char *bf_can_state_name(enum bf_bus_state state);
 
 /* ---- the open wire ---- */
 

@@ -11,6 +11,7 @@
  * has drained. ENOBUFS is left for a queue that other programs keep full; there is nothing to poll
  * for then, and the frame is offered again after short waits against the caller's deadline.
  */
+#include "bmsflash/wire.h"
 #include "can_priv.h"
 
 #include <errno.h>
@@ -327,7 +328,7 @@ static enum bf_rc note_error(struct can_raw *c, const struct heard *h, struct bf
 	}
 	if (c->health.state != before)
 		bf_log(c->t.log, BF_LOG_WARN, "%s: controller is now %s", c->t.name,
-		       bf_can_state_name(c->health.state));
+		       bf_bus_state_text(c->health.state));
 	return BF_OK;
 }
 

@@ -43,16 +43,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_bus(&p, data, size, peer);
 	FUZZ_CHECK(bf_isotp_open(&p.t, &opts, &l, &err) == BF_OK);
 	for (int i = 0; i < 3; i++) {
-		begin = bf_now(p.clock);
+		begin = fuzz_call(&p);
 		(void)l->ops->send(l, buf, (size_t)data[0] * 16 + 1, bf_in(p.clock, DEADLINE),
 				   &err);
 		FUZZ_CHECK(bf_now(p.clock) - begin <= LONGEST + SLACK);
-		begin = bf_now(p.clock);
+		begin = fuzz_call(&p);
 		if (l->ops->recv(l, buf, sizeof(buf), &len, bf_in(p.clock, DEADLINE), &err) ==
 		    BF_OK)
 			FUZZ_CHECK(len > 0 && len <= sizeof(buf));
 		FUZZ_CHECK(bf_now(p.clock) - begin <= DEADLINE + LONGEST + SLACK);
-		begin = bf_now(p.clock);
+		begin = fuzz_call(&p);
 		l->ops->flush(l);
 		FUZZ_CHECK(bf_now(p.clock) - begin <= SLACK);
 		FUZZ_CHECK(bf_link_longest(l, 4095, BF_SEC(2)) >= 1);

@@ -7,7 +7,7 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/link.h"
 
-#define FUZZ_EVENTS 400000 /* of one input: a minute of virtual time at the pace of a fast bus */
+#define FUZZ_EVENTS 400000 /* of one call: a minute of virtual time at the pace of a fast bus */
 
 struct fuzz_peer {
 	struct bf_transport t;
@@ -29,6 +29,13 @@ static inline void fuzz_rewind(struct fuzz_peer *p)
 {
 	if (!bf_cur_left(&p->script))
 		p->script = bf_cur(p->data, p->size);
+}
+
+/* A call begins: its time, and its events are counted anew. */
+static inline bf_time fuzz_call(struct fuzz_peer *p)
+{
+	p->events = 0;
+	return bf_now(p->clock);
 }
 
 /* Waits until the peer speaks, or the deadline. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding, judging and setting up interfaces; what the kernel says about them. */
+#include "bmsflash/wire.h"
 #include "fake_can.h"
 
 #include <net/if_arp.h>
@@ -378,7 +379,7 @@ static void every_bus_state_has_a_name(void **state)
 {
 	(void)state;
 	for (int s = BF_BUS_UNKNOWN; s <= BF_BUS_STOPPED; s++)
-		assert_true(bf_can_state_name((enum bf_bus_state)s)[0]);
+		assert_true(bf_bus_state_text((enum bf_bus_state)s)[0]);
 }
 
 #define ON_TREE(f) cmocka_unit_test_setup_teardown(f, tree_up, tree_down)
