@@ -102,7 +102,7 @@ class Told(common.Case):
         self.told(["probe", "--if", "sim", "-p", "dfu"], 2, "does not run over a CAN bus", "without --protocol",
                   "bmsflash probe")
         self.told(["flash", "--if", "sim:protocol=dfu,link=usb", "--key", common.KEY, V15], 22,
-                  "not told by the pack", "DFU device has no way", "--allow no-hardware")
+                  "not told by the pack", "USB device has no way", "--allow no-hardware")
 
     @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
     def test_ways_back_that_are_none(self):

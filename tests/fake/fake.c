@@ -169,9 +169,13 @@ size_t fake_unhex(const char *text, uint8_t *dst, size_t cap)
 
 void fake_hear(struct fake *f, const char *line)
 {
-	size_t n = strlen(line);
+	size_t n = strlen(line), need = f->heard_len + n + 2;
 
-	f->heard = fake_grow(f->heard, f->heard_len + n + 2, 1);
+	/* By doubling: with a sanitizer each new size is a copy. */
+	if (need > f->heard_cap) {
+		f->heard_cap = need > 2 * f->heard_cap ? need : 2 * f->heard_cap;
+		f->heard = fake_grow(f->heard, f->heard_cap, 1);
+	}
 	memcpy(f->heard + f->heard_len, line, n);
 	f->heard_len += n;
 	f->heard[f->heard_len++] = '\n';
@@ -185,7 +189,8 @@ const char *fake_heard(struct fake *f)
 
 void fake_forget(struct fake *f)
 {
-	f->heard = fake_grow(f->heard, 1, 1);
+	if (!f->heard)
+		f->heard = fake_grow(NULL, f->heard_cap = 256, 1);
 	f->heard[0] = '\0';
 	f->heard_len = 0;
 }

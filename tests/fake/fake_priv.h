@@ -31,7 +31,7 @@ struct fake {
 	struct fake_item *queue;
 	size_t n_queue;
 	char *heard;
-	size_t heard_len;
+	size_t heard_len, heard_cap;
 	void (*say)(struct fake *f, const char *what, bf_time after);
 
 	/* stream */

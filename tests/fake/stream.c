@@ -26,11 +26,14 @@ static void say(struct fake *f, const char *what, bf_time after)
 
 static char *upper_hex(const uint8_t *p, size_t len)
 {
+	static const char digits[] = "0123456789ABCDEF";
 	char *s = fake_grow(NULL, 2 * len + 1, 1);
 
-	s[0] = '\0';
-	for (size_t i = 0; i < len; i++)
-		snprintf(s + 2 * i, 3, "%02X", p[i]);
+	for (size_t i = 0; i < len; i++) {
+		s[2 * i] = digits[p[i] >> 4];
+		s[2 * i + 1] = digits[p[i] & 15];
+	}
+	s[2 * len] = '\0';
 	return s;
 }
 
@@ -43,9 +46,9 @@ static void consume(struct fake *f, size_t n)
 static void react(struct fake *f)
 {
 	while (f->n_pending) {
-		BF_AUTO_MEM char *text = upper_hex(f->pending, f->n_pending);
+		BF_AUTO_MEM char *text = f->n_rules ? upper_hex(f->pending, f->n_pending) : NULL;
 		size_t n = 0;
-		const struct fake_rule *r = fake_match(f, text, &n);
+		const struct fake_rule *r = text ? fake_match(f, text, &n) : NULL;
 
 		if (r) {
 			consume(f, n / 2);
