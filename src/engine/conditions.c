@@ -396,32 +396,108 @@ static enum bf_rc decide_all(struct bf_run *run, struct bf_findings *f, struct b
 	return bf_while(err, "checking the pack's conditions before writing");
 }
 
-enum bf_rc bf_ph_conditions(struct bf_run *run, struct bf_err *err)
+/* The first reading is judged at once. Where its firmware goes on while it is written to, the second one can wait until
+ * everything else is ready; else it may have to be the last that the firmware tells. */
+static enum bf_rc read_first(struct bf_run *run, struct bf_err *err)
 {
-	struct bf_findings f = { 0 };
-	struct bf_measure first, second;
+	struct bf_conditions *c = &run->conditions;
 
-	if (!run->conditions.meter &&
-	    bf_source_missing(&run->given.profile, run->wire.transport, err))
+	if (!c->meter && bf_source_missing(&run->given.profile, run->wire.transport, err))
 		return err->rc;
-	if (measure(run, &first, err))
+	if (measure(run, &c->first, err))
 		return err->rc;
-	if (bf_run_measures(run) && bf_run_pause(run, STEADY_GAP, err))
+	c->first_at = bf_now(run->clock);
+	return BF_OK;
+}
+
+/* Of what a second reading shows: what both tell together, and what is outside limits since the first. */
+static void keep_news(const struct bf_profile *profile, const struct bf_measure *first,
+		      size_t of_one, struct bf_findings *f)
+{
+	struct bf_findings before = { 0 };
+	size_t n = 0;
+
+	bf_judge_now(profile, first, &before);
+	for (size_t i = 0; i < f->n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < before.n; k++)
+			known = known || (!before.rows[k].ok && !strcmp(before.rows[k].check.name,
+									f->rows[i].check.name));
+		if (i >= of_one || (!f->rows[i].ok && !known))
+			f->rows[n++] = f->rows[i];
+	}
+	f->n = n;
+}
+
+/* `shown`: what the first reading tells has been decided and shown. */
+static enum bf_rc judge_second(struct bf_run *run, bool shown, struct bf_err *err)
+{
+	struct bf_conditions *c = &run->conditions;
+	struct bf_findings f = { 0 };
+	struct bf_measure second;
+	size_t of_one;
+
+	if (bf_run_measures(run) && bf_now(run->clock) < c->first_at + STEADY_GAP &&
+	    bf_run_pause(run, c->first_at + STEADY_GAP - bf_now(run->clock), err))
 		return err->rc;
 	if (measure(run, &second, err))
 		return err->rc;
 	if (bf_run_measures(run))
 		bf_emit(run, (struct bf_event){ .kind = BF_EV_MEASURE, .measure = &second });
 	bf_judge_now(&run->given.profile, &second, &f);
-	bf_judge_steady(&run->given.profile, &first, &second, &f);
+	of_one = f.n;
+	bf_judge_steady(&run->given.profile, &c->first, &second, &f);
+	if (shown)
+		keep_news(&run->given.profile, &c->first, of_one, &f);
 	if (decide_all(run, &f, err))
 		return err->rc;
 	/* An interrupted run has left its own reading: what the cells were before it all began. */
-	if (!run->conditions.has_before)
-		run->conditions.before = second;
-	run->conditions.has_before = true;
-	run->conditions.watched = bf_now(run->clock);
+	if (!c->has_before)
+		c->before = second;
+	c->has_before = true;
+	c->watched = bf_now(run->clock);
 	return BF_OK;
+}
+
+enum bf_rc bf_ph_conditions(struct bf_run *run, struct bf_err *err)
+{
+	run->conditions.second_due = false;
+	if (read_first(run, err))
+		return err->rc;
+	return judge_second(run, false, err);
+}
+
+enum bf_rc bf_ph_conditions_first(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_conditions *c = &run->conditions;
+	struct bf_findings f = { 0 };
+
+	if (run->job->dry_run || !bf_run_measures(run) || !bf_writes_beside(run))
+		return bf_ph_conditions(run, err);
+	if (read_first(run, err))
+		return err->rc;
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_MEASURE, .measure = &c->first });
+	bf_judge_now(&run->given.profile, &c->first, &f);
+	if (decide_all(run, &f, err))
+		return err->rc;
+	/* An archive that is made now tells what the cells were. */
+	if (!c->has_before)
+		c->before = c->first;
+	c->has_before = true;
+	c->second_due = true;
+	return BF_OK;
+}
+
+bool bf_when_second_due(const struct bf_run *run)
+{
+	return run->conditions.second_due && (run->job->restore_from || bf_when_backing_up(run));
+}
+
+enum bf_rc bf_ph_conditions_second(struct bf_run *run, struct bf_err *err)
+{
+	run->conditions.second_due = false;
+	return judge_second(run, true, err);
 }
 
 /* A probe shows what the pack measures, where it does; a pack that does not is no failure. */

@@ -15,8 +15,11 @@ struct bf_conditions {
 	struct bf_source *meter; /* NULL: conditions are not read */
 	bool has_before;
 	struct bf_measure before; /* the update */
-	bf_time watched;          /* when conditions were read last */
-	unsigned untold;          /* readings in a row that failed while writing */
+	struct bf_measure first;  /* of the two readings before writing */
+	bf_time first_at;
+	bool second_due;       /* it comes when everything else is ready */
+	bf_time watched;       /* when conditions were read last */
+	unsigned untold;       /* readings in a row that failed while writing */
 	unsigned told_outside; /* bits of enum bf_allow: outside limits while writing, and told */
 };
 

@@ -37,6 +37,8 @@ static enum bf_rc enter(struct bf_run *run, struct bf_err *err)
 /* What an image and an archive go through alike. */
 /* clang-format off */
 #define WRITE_IT \
+	{ "checking that the pack is steady", bf_ph_conditions_second, .when = bf_when_second_due, \
+	  .weight = 1, .writes = true, .again = true }, \
 	{ "asking before the point of no return", bf_ph_agree, .when = bf_when_asking, .writes = true }, \
 	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50, \
 	  .writes = true, .moves = true, .activity = BF_ACT_WRITE }, \
@@ -74,8 +76,8 @@ static const struct bf_phase flash_rows[] = {
 	{ "looking for an interrupted run", bf_ph_resume, .again = true },
 	{ "checking that the image fits", bf_ph_compatible, .again = true },
 	{ "checking against rollback", bf_ph_antirollback, .again = true },
-	{ "checking the pack's conditions", bf_ph_conditions, .when = bf_when_changing, .weight = 2,
-	  .again = true },
+	{ "checking the pack's conditions", bf_ph_conditions_first, .when = bf_when_changing,
+	  .weight = 2, .again = true },
 	{ "authenticating", enter, .when = bf_when_changing, .weight = 1, .again = true,
 	  .disturbs = ENTER },
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, bf_when_changing,
@@ -121,7 +123,7 @@ static const struct bf_phase restore_rows[] = {
 	{ "looking for an interrupted run", bf_ph_resume, .again = true },
 	{ "checking that the image fits", bf_ph_compatible, .again = true },
 	{ "checking against rollback", bf_ph_antirollback, .again = true },
-	{ "checking the pack's conditions", bf_ph_conditions, .weight = 2, .again = true },
+	{ "checking the pack's conditions", bf_ph_conditions_first, .weight = 2, .again = true },
 	{ "authenticating", bf_ph_enter, .weight = 1, .again = true, .disturbs = ENTER },
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, .weight = 1, .again = true,
 	  .disturbs = RATE },

@@ -60,7 +60,11 @@ enum bf_rc bf_ph_antirollback(struct bf_run *run, struct bf_err *err);
 /* rollback: may the old one start */
 enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err); /* probe: what can be told besides */
+/* Both readings, a second apart; or the first now and the second right before writing, where the pack allows that. */
 enum bf_rc bf_ph_conditions(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_conditions_first(struct bf_run *run, struct bf_err *err);
+bool bf_when_second_due(const struct bf_run *run);
+enum bf_rc bf_ph_conditions_second(struct bf_run *run, struct bf_err *err);
 /* plan.c */
 enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err);
 bool bf_when_changing(const struct bf_run *run); /* told by the bank states alone */

@@ -532,8 +532,7 @@ static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
 	return err->rc;
 }
 
-/* What is told of the memory while firmware runs can be written while firmware runs. */
-static bool writes_beside(const struct bf_run *run)
+bool bf_writes_beside(const struct bf_run *run)
 {
 	return run->session.ident.n_regions && bf_model_old_is_safe(&run->model);
 }
@@ -543,7 +542,7 @@ enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err)
 	const struct bf_proto_ops *ops = run->session.proto->ops;
 
 	/* Before the call: a pack that does not write beside its firmware leaves it for its loader. */
-	if (!writes_beside(run) && !run->session.ident.in_bootloader)
+	if (!bf_writes_beside(run) && !run->session.ident.in_bootloader)
 		bf_model_stops_app(&run->model);
 	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_WRITE, err))
 		return bf_while(err, "entering the bootloader");

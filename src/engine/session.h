@@ -31,6 +31,8 @@ enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_run_ready(struct bf_run *run, struct bf_err *err);
 /* Fills session.now, and the model. */
 enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err);
+/* What the pack told of its memory can be written while its firmware runs. */
+bool bf_writes_beside(const struct bf_run *run);
 /* The bank states told since. */
 void bf_session_now(struct bf_run *run, const struct bf_ident *now);
 void bf_session_parted(struct bf_run *run);    /* a restart was sent */

@@ -670,10 +670,10 @@ static enum bf_rc came_back(struct uds *u, struct bf_err *err)
 	return rc;
 }
 
-/* Between two questions, with the frames that have to go out meanwhile. */
-static enum bf_rc pause_polling(struct uds *u, struct bf_err *err)
+/* From one question to the next, with the frames that have to go out meanwhile. */
+static enum bf_rc pause_polling(struct uds *u, bf_time asked, struct bf_err *err)
 {
-	bf_time until = bf_in(uds_clock(u), POLL_PACE);
+	bf_time until = asked + POLL_PACE;
 	struct bf_err quiet;
 
 	while (bf_now(uds_clock(u)) < until) {
@@ -697,6 +697,8 @@ enum bf_rc bf_uds_await(struct bf_proto *p, bf_time deadline, struct bf_err *err
 	enum bf_rc rc = bf_uds_need_link(u, err);
 
 	while (!rc || only_silence(rc) || rc == BF_E_NODEV) {
+		bf_time asked = bf_now(uds_clock(u));
+
 		rc = ask_restarted(u, &back, err);
 		if (rc && err->dev_refused)
 			rc = BF_OK; /* it has no F186; that it answers must do */
@@ -717,7 +719,7 @@ enum bf_rc bf_uds_await(struct bf_proto *p, bf_time deadline, struct bf_err *err
 			return err->rc;
 		}
 		bf_uds_alive(u, "restart");
-		if (pause_polling(u, err))
+		if (pause_polling(u, asked, err))
 			return err->rc;
 	}
 	return rc;

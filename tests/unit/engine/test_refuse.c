@@ -109,6 +109,89 @@ static void cells_move_between_two_readings(void **state)
 	bench_done(&b);
 }
 
+/* ---- when the two readings are taken ---- */
+
+static struct {
+	unsigned at_entry; /* readings before access or the first data was asked for */
+	bf_time last_read, erase;
+} order;
+
+static void reads_slowly(struct pack *pack, const char *op)
+{
+	if ((strcmp(op, "authenticate") == 0 || strcmp(op, "read") == 0) && !order.at_entry)
+		order.at_entry = pack_calls(pack, "measure");
+	if (strcmp(op, "read") == 0) {
+		(void)bf_clock_until(pack->clock, bf_in(pack->clock, BF_MS(400)));
+		order.last_read = bf_now(pack->clock);
+	}
+	if (strcmp(op, "erase") == 0 && !order.erase)
+		order.erase = bf_now(pack->clock);
+}
+
+static void the_second_reading_waits_for_the_backup_and_not_a_second_longer(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	memset(&order, 0, sizeof(order));
+	b.pack.at_op = reads_slowly;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(order.at_entry, 1);
+	assert_in_range(order.erase - order.last_read, 0, BF_MS(50));
+	bench_done(&b);
+}
+
+static void a_pack_that_leaves_its_firmware_is_read_twice_before(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.caps |= BF_CAP_MEASURE;
+	memset(&order, 0, sizeof(order));
+	b.pack.at_op = reads_slowly;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_int_equal(order.at_entry, 2);
+	bench_done(&b);
+}
+
+static void empties(struct pack *pack, const char *op)
+{
+	if (strcmp(op, "read") == 0)
+		pack->measure.soc = 12;
+}
+
+static void what_goes_outside_during_the_backup_is_refused_before_writing(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.at_op = empties;
+	bench_run(&b);
+	assert_ended(&b, BF_E_PREFLIGHT, BF_STATE_OLD);
+	assert_string_equal(b.failed_check, "state-of-charge");
+	assert_int_equal(b.events[BF_EV_FILE], 1);
+	assert_int_equal(pack_calls(&b.pack, "erase"), 0);
+	bench_done(&b);
+}
+
+static void a_dry_run_takes_both_readings(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.job.dry_run = true;
+	b.pack.drifts = true;
+	bench_run(&b);
+	assert_string_equal(b.failed_check, "cell-voltages-steady");
+	bench_done(&b);
+}
+
 static void cells_lie_apart(void **state)
 {
 	struct bench b;
@@ -395,10 +478,10 @@ static void job_that_takes_too_long_stops_at_a_safe_place(void **state)
 
 	(void)state;
 	start(&b);
-	b.job.timeout = BF_MS(1100);
+	b.job.timeout = BF_MS(900);
 	bench_run(&b);
 	assert_ended(&b, BF_E_INTERRUPTED, BF_STATE_OLD);
-	assert_non_null(strstr(b.out.err.next, "--timeout 3s"));
+	assert_non_null(strstr(b.out.err.next, "--timeout 2s"));
 	bench_done(&b);
 }
 
@@ -529,6 +612,10 @@ int main(void)
 		cmocka_unit_test(hot),
 		cmocka_unit_test(current_flows),
 		cmocka_unit_test(cells_move_between_two_readings),
+		cmocka_unit_test(the_second_reading_waits_for_the_backup_and_not_a_second_longer),
+		cmocka_unit_test(a_pack_that_leaves_its_firmware_is_read_twice_before),
+		cmocka_unit_test(what_goes_outside_during_the_backup_is_refused_before_writing),
+		cmocka_unit_test(a_dry_run_takes_both_readings),
 		cmocka_unit_test(cells_lie_apart),
 		cmocka_unit_test(all_that_is_outside_is_shown_and_all_permissions_named),
 		cmocka_unit_test(writing_with_pieces_in_flight_pauses_too),
