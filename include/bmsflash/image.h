@@ -175,6 +175,8 @@ size_t bf_image_segments(const struct bf_image *image, const struct bf_segment *
 size_t bf_image_size(const struct bf_image *image); /* sum of segment lengths */
 const char *bf_image_path(const struct bf_image *image);
 const char *bf_image_key_name(const struct bf_image *image); /* which key verified it */
+/* Its fingerprint, for people to compare; NULL: no key verified it. */
+const char *bf_image_key_id(const struct bf_image *image);
 /* SHA-256 over the whole file as read, for the record. */
 const uint8_t *bf_image_file_sha256(const struct bf_image *image);
 

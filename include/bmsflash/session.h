@@ -150,6 +150,7 @@ struct bf_event {
 			const char *path, *key;
 			const struct bf_meta *meta;
 			size_t size;
+			const char *key_id; /* its fingerprint, NULL: no key verified it */
 		} image;
 		struct {
 			const char *name; /* "can0" */
@@ -234,6 +235,7 @@ struct bf_job {
 	void *ask_ctx;
 	const char *tool_version;
 	const char *user; /* for the record */
+	const char *run;  /* ... the name of this run in it and in every event; may be NULL */
 	/* Asked before the point of no return, again and again until it decides; NULL: nobody to ask. May block
 	 * only when the clock is virtual. */
 	enum bf_answer (*agree)(void *ctx);
@@ -257,7 +259,9 @@ struct bf_outcome {
 	char sentence[640]; /* the last line */
 	bool unchecked;     /* new firmware runs, and nothing but its version showed that */
 	bool was_there;     /* ... and ran before */
-	struct bf_err err;  /* filled when rc != BF_OK */
+	char record_digest
+		[65];      /* of the record's line about this run, hex; empty: none was written */
+	struct bf_err err; /* filled when rc != BF_OK */
 };
 
 /*

@@ -42,6 +42,14 @@ void bf_contact_show(FILE *to);
 /* ---- out*.c: events and the outcome, as text or NDJSON ---- */
 enum bf_progress_style { BF_PROGRESS_TTY, BF_PROGRESS_PLAIN, BF_PROGRESS_NONE };
 
+/* Which run of the program, on which interface and node: in every event. */
+struct bf_whose {
+	char run[33];      /* empty: none, as in unit tests */
+	const char *iface; /* as in --if; NULL: none */
+	int64_t node;      /* as in --node, when has_node */
+	bool has_node;
+};
+
 struct bf_out_text {
 	FILE *results, *notes; /* standard output, standard error */
 	enum bf_progress_style progress;
@@ -54,6 +62,7 @@ struct bf_out_text {
 	const char *home;                 /* shown as ~; may be NULL */
 	const struct bf_opts *opts;       /* for commands that are printed; may be NULL */
 	const struct bf_folders *folders; /* may be NULL */
+	struct bf_whose whose;
 
 	struct bf_facts facts;
 	bool line_open; /* a live line without its newline stands on the terminal */
@@ -67,6 +76,7 @@ struct bf_out_text {
 struct bf_out_json {
 	FILE *to;
 	struct bf_facts facts;
+	struct bf_whose whose;
 	int64_t last_us; /* time of the last event, 0: none yet */
 };
 
@@ -76,6 +86,9 @@ void bf_out_text_outcome(struct bf_out_text *out, const struct bf_outcome *outco
 void bf_out_text_stopping(struct bf_out_text *out, const struct bf_clock *clock);
 void bf_out_text_log(void *ctx, enum bf_log_level level, const char *line);
 
+/* The last line: how a run ended, complete enough to be filed alone. */
+struct bf_json *bf_result_json(const struct bf_whose *whose, const struct bf_facts *facts,
+			       const struct bf_outcome *outcome, int64_t wall_us);
 void bf_out_json_event(void *ctx, const struct bf_event *ev);
 void bf_out_json_outcome(struct bf_out_json *out, const struct bf_outcome *outcome,
 			 int64_t wall_us);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bmsflash/bytes.h"
+#include "bmsflash/text.h"
 #include "cli.h"
 
 /* ---- the scale ---- */
@@ -139,6 +140,8 @@ static void take_image(struct bf_facts *f, const struct bf_event *ev)
 	snprintf(f->image, sizeof(f->image), "%s", base ? base + 1 : ev->image.path);
 	snprintf(f->image_key, sizeof(f->image_key), "%s", ev->image.key);
 	f->image_key[strcspn(f->image_key, ".")] = '\0';
+	snprintf(f->image_key_id, sizeof(f->image_key_id), "%s",
+		 ev->image.key_id ? ev->image.key_id : "");
 	f->image_version[0] = '\0';
 	if (m->has_version)
 		bf_version_text(&m->version, f->image_version);
@@ -249,6 +252,13 @@ static void take_file(struct bf_facts *f, const struct bf_event *ev)
 		snprintf(f->backup, sizeof(f->backup), "%s", ev->file.path);
 }
 
+void bf_facts_warn(struct bf_facts *f, const char *text)
+{
+	if (f->warnings < BF_FACT_WARNINGS)
+		bf_text_escape(f->warning[f->warnings], sizeof(f->warning[0]), text);
+	f->warnings++;
+}
+
 static void take_start(struct bf_facts *f, const struct bf_event *ev)
 {
 	*f = (struct bf_facts){ .job = ev->job, .began_us = ev->wall_us, .eta = -1 };
@@ -303,7 +313,7 @@ void bf_facts_take(struct bf_facts *f, const struct bf_event *ev)
 		take_file(f, ev);
 		break;
 	case BF_EV_WARNING:
-		f->warnings++;
+		bf_facts_warn(f, ev->text);
 		break;
 	case BF_EV_SUMMARY:
 		f->summary = *ev->summary;

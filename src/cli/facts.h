@@ -10,7 +10,8 @@
 
 #include "bmsflash/session.h"
 
-#define BF_FACT_CHECKS 8
+#define BF_FACT_CHECKS   8
+#define BF_FACT_WARNINGS 8
 
 struct bf_facts {
 	enum bf_job_kind job;
@@ -20,6 +21,7 @@ struct bf_facts {
 	bool has_image;
 	char image[64]; /* base name of the file */
 	char image_version[BF_VERSION_TEXT], image_key[64], image_hw[48];
+	char image_key_id[24]; /* the key's fingerprint */
 	char image_digest[130];
 	bool has_cid;
 	uint8_t cid[16];
@@ -43,7 +45,8 @@ struct bf_facts {
 	char iface[BF_ADDRESS_MAX], line[96];
 	bool has_summary;
 	struct bf_summary summary;
-	unsigned warnings;
+	unsigned warnings; /* the first of them are kept */
+	char warning[BF_FACT_WARNINGS][200];
 	size_t candidates, usable; /* of interfaces; the virtual pack does not count */
 	char only[BF_ADDRESS_MAX]; /* the usable one, or the first of several */
 
@@ -67,6 +70,7 @@ struct bf_facts {
 };
 
 void bf_facts_take(struct bf_facts *f, const struct bf_event *ev);
+void bf_facts_warn(struct bf_facts *f, const char *text);
 /* Of what is still to come, as far as it is expected; -1: nothing is known yet. */
 double bf_facts_left(const struct bf_facts *f);
 /* "1.3.0", or what the pack says of itself, or NULL. */

@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <sys/prctl.h>
 
+#include "bmsflash/bytes.h"
+#include "bmsflash/crypto.h"
 #include "bmsflash/file.h"
 #include "screen.h"
 #include "terminal.h"
@@ -18,6 +20,7 @@ struct program {
 	struct bf_opts opts;
 	struct bf_folders folders;
 	struct bf_defaults defaults;
+	struct bf_whose whose;
 	char label[128];           /* --expect-serial - */
 	char only[BF_ADDRESS_MAX]; /* the one interface that can be used */
 	struct bf_out_text text;
@@ -66,11 +69,25 @@ static bool wants_colour(const char *word)
 	       !(no_colour && *no_colour);
 }
 
+/* Known to the whole plant: no two runs of any computer have one name. */
+static void name_run(struct program *p)
+{
+	uint8_t id[8];
+
+	bf_random(id, sizeof(id));
+	bf_hex(p->whose.run, sizeof(p->whose.run), id, sizeof(id));
+	p->whose.iface = p->opts.iface;
+	p->whose.node = p->opts.node;
+	p->whose.has_node = p->opts.have_command && p->opts.node >= 0;
+}
+
 static void start_output(struct program *p, bool json)
 {
 	const struct bf_opts *o = &p->opts;
 
 	p->json.to = stdout;
+	name_run(p);
+	p->json.whose = p->whose;
 	p->text = (struct bf_out_text){
 		.results = stdout,
 		.notes = stderr,
@@ -83,6 +100,7 @@ static void start_output(struct program *p, bool json)
 		.home = getenv("HOME"),
 		.opts = o,
 		.folders = &p->folders,
+		.whose = p->whose,
 	};
 	p->events = (struct bf_events){ json ? bf_out_json_event : bf_out_text_event,
 					json ? (void *)&p->json : (void *)&p->text };
@@ -132,7 +150,7 @@ static void choose_interface(struct program *p)
 	if (p->opts.command != BF_JOB_PROBE || p->opts.iface || p->opts.doctor ||
 	    !bf_contact_only(p->only, sizeof(p->only)))
 		return;
-	p->opts.iface = p->only;
+	p->opts.iface = p->whose.iface = p->json.whose.iface = p->text.whose.iface = p->only;
 	if (!p->opts.json && !p->opts.quiet)
 		fprintf(stderr, "One port can be used: %s\n", p->only);
 }
@@ -195,6 +213,7 @@ static void run(struct program *p, struct bf_clock *clock)
 	job.data_folder = p->folders.data;
 	job.runtime_folder = p->folders.runtime;
 	job.user = user_name();
+	job.run = p->whose.run;
 	p->virtual_time = vclock != NULL;
 	if (vclock)
 		bf_vclock_heed(vclock, clock);

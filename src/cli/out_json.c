@@ -67,6 +67,8 @@ static void put_image(struct bf_json *j, const struct bf_event *ev)
 		bf_json_set_str(j, "hardware", m->hw);
 	bf_json_set_hex(j, "digest", m->digest, m->digest_len);
 	bf_json_set_str(j, "key", ev->image.key);
+	if (ev->image.key_id)
+		bf_json_set_str(j, "key_id", ev->image.key_id);
 	if (m->legacy)
 		bf_json_set_bool(j, "legacy", true);
 }
@@ -372,7 +374,7 @@ static put_fn *const put_rows[] = {
 };
 static_assert(BF_COUNT(put_rows) == BF_EV_KIND_COUNT, "every event can be written");
 
-static struct bf_json *head(const char *event, int64_t wall_us)
+static struct bf_json *head(const char *event, const struct bf_whose *w, int64_t wall_us)
 {
 	struct bf_json *j = bf_json_object();
 	char stamp[40];
@@ -380,6 +382,12 @@ static struct bf_json *head(const char *event, int64_t wall_us)
 	bf_json_set_int(j, "v", SCHEMA_VERSION);
 	bf_json_set_str(j, "t", bf_text_stamp(stamp, sizeof(stamp), wall_us));
 	bf_json_set_str(j, "event", event);
+	if (w->run[0])
+		bf_json_set_str(j, "run", w->run);
+	if (w->iface)
+		bf_json_set_str(j, "interface", w->iface);
+	if (w->has_node)
+		bf_json_set_int(j, "node", w->node);
 	return j;
 }
 
@@ -394,7 +402,7 @@ static void emit(struct bf_out_json *out, const struct bf_json *j)
 void bf_out_json_event(void *ctx, const struct bf_event *ev)
 {
 	struct bf_out_json *out = ctx;
-	BF_AUTO(bf_json) *j = head(bf_event_name(ev->kind), ev->wall_us);
+	BF_AUTO(bf_json) *j = head(bf_event_name(ev->kind), &out->whose, ev->wall_us);
 
 	bf_facts_take(&out->facts, ev);
 	put_rows[ev->kind](j, ev);
@@ -443,8 +451,6 @@ static void put_facts(struct bf_json *j, const struct bf_outcome *outcome, const
 	bf_json_set_str(j, "word", bf_verdict_word(outcome, f));
 	bf_verdict_text(outcome, f, text, sizeof(text));
 	text_or_null(j, "text", text);
-	if (f->iface[0])
-		bf_json_set_str(j, "interface", f->iface);
 	if (f->has_pack) {
 		text_or_null(j, "serial", f->first.serial);
 		text_or_null(j, "from_version", bf_facts_version(&f->first, v));
@@ -452,26 +458,38 @@ static void put_facts(struct bf_json *j, const struct bf_outcome *outcome, const
 	}
 	if (f->has_image) {
 		bf_json_set_str(j, "image_digest", f->image_digest);
+		text_or_null(j, "image_version", f->image_version);
 		bf_json_set_str(j, "key", f->image_key);
+		text_or_null(j, "key_id", f->image_key_id);
 	}
 	text_or_null(j, "backup", f->backup);
 	if (f->has_summary)
 		bf_json_set_real(j, "seconds", (double)f->summary.total / 1e6);
-	bf_json_set_int(j, "warnings", f->warnings);
+	text_or_null(j, "record_digest", outcome->record_digest);
+	strings(j, "warnings", f->warning[0], sizeof(f->warning[0]),
+		f->warnings < BF_FACT_WARNINGS ? f->warnings : BF_FACT_WARNINGS);
 }
 
-void bf_out_json_outcome(struct bf_out_json *out, const struct bf_outcome *outcome, int64_t wall_us)
+struct bf_json *bf_result_json(const struct bf_whose *whose, const struct bf_facts *facts,
+			       const struct bf_outcome *outcome, int64_t wall_us)
 {
-	BF_AUTO(bf_json) *j = head("result", wall_us);
+	struct bf_json *j = head("result", whose, wall_us);
 	const struct bf_rc_info *info = bf_rc_info(outcome->rc);
 
 	bf_json_set_str(j, "exit", info->exit_name);
 	bf_json_set_int(j, "status", info->exit_status);
 	bf_json_set_str(j, "state", bf_state_name(outcome->state));
 	text_or_null(j, "sentence", outcome->sentence);
-	put_facts(j, outcome, &out->facts);
+	put_facts(j, outcome, facts);
 	if (outcome->rc)
 		bf_json_set(j, "error", error_object(&outcome->err));
+	return j;
+}
+
+void bf_out_json_outcome(struct bf_out_json *out, const struct bf_outcome *outcome, int64_t wall_us)
+{
+	BF_AUTO(bf_json) *j = bf_result_json(&out->whose, &out->facts, outcome, wall_us);
+
 	emit(out, j);
 }
 

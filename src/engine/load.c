@@ -185,9 +185,10 @@ static enum bf_rc load_one(struct bf_run *run, const char *path, struct bf_image
 		return err->rc;
 	if (bf_image_meta(image)->note[0])
 		bf_say(run, BF_EV_NOTICE, "'%s': %s", path, bf_image_meta(image)->note);
-	bf_emit(run, (struct bf_event){ .kind = BF_EV_IMAGE,
-					.image = { path, bf_image_key_name(image),
-						   bf_image_meta(image), bf_image_size(image) } });
+	bf_emit(run,
+		(struct bf_event){ .kind = BF_EV_IMAGE,
+				   .image = { path, bf_image_key_name(image), bf_image_meta(image),
+					      bf_image_size(image), bf_image_key_id(image) } });
 	*ret = image;
 	return BF_OK;
 }

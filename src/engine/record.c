@@ -218,6 +218,8 @@ static char *compose(const struct bf_run *run, const struct bf_outcome *out, con
 	bf_json_set_int(j, "v", 1);
 	bf_json_set_int(j, "wall_us",
 			run->time.closed_wall ? run->time.closed_wall : bf_wall(run->clock));
+	if (run->job->run)
+		bf_json_set_str(j, "run", run->job->run);
 	bf_json_set_str(j, "user", run->job->user);
 	bf_json_set_str(j, "tool", run->job->tool_version);
 	bf_json_set_str(j, "job", bf_job_name(run->job->kind));
@@ -255,11 +257,11 @@ static enum bf_rc write_line(int fd, const char *p, size_t len, struct bf_err *e
 	return BF_OK;
 }
 
-static enum bf_rc append(const struct bf_run *run, const struct bf_outcome *out, struct bf_err *err)
+static enum bf_rc append(const struct bf_run *run, struct bf_outcome *out, struct bf_err *err)
 {
 	BF_AUTO_FD int fd = open_record(run->job->record, err);
 	BF_AUTO_MEM char *line = NULL;
-	char prev[2 * BF_SHA256_LEN + 1];
+	char prev[2 * BF_SHA256_LEN + 1], sha[2 * BF_SHA256_LEN + 1];
 	bool torn = false;
 	size_t len;
 
@@ -273,8 +275,12 @@ static enum bf_rc append(const struct bf_run *run, const struct bf_outcome *out,
 		return err->rc;
 	line = compose(run, out, prev);
 	len = strlen(line);
+	hash_line(line, len, sha);
 	line[len] = '\n'; /* in place of the terminator: length counts from here on */
-	return write_line(fd, line, len + 1, err);
+	if (write_line(fd, line, len + 1, err))
+		return err->rc;
+	memcpy(out->record_digest, sha, sizeof(sha));
+	return BF_OK;
 }
 
 enum bf_rc bf_record_may_write(const struct bf_run *run, struct bf_err *err)

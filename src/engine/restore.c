@@ -134,7 +134,8 @@ enum bf_rc bf_restore_image(struct bf_run *run, const struct bf_backup *b, struc
 	set_target(run, b);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_IMAGE,
 					.image = { bf_backup_path(b), bf_image_key_name(image),
-						   bf_image_meta(image), bf_image_size(image) } });
+						   bf_image_meta(image), bf_image_size(image),
+						   bf_image_key_id(image) } });
 	return BF_OK;
 }
 

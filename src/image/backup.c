@@ -231,7 +231,7 @@ static void distrust(struct bf_claim *claim)
 	bf_sha256(meta->digest, claim->segs[0].data, claim->segs[0].len);
 }
 
-static const char *signer_of(struct bf_claim *claim, const struct bf_keyring *ring)
+static const struct bf_key *signer_of(struct bf_claim *claim, const struct bf_keyring *ring)
 {
 	const struct bf_key *key = NULL;
 	struct bf_err unused;
@@ -240,7 +240,7 @@ static const char *signer_of(struct bf_claim *claim, const struct bf_keyring *ri
 	if (!ring || !bf_keyring_count(ring) || !claim->meta.mcuboot ||
 	    bf_mcuboot_verify(claim, ring, &key, &unused))
 		return NULL;
-	return key->name;
+	return key;
 }
 
 enum bf_rc bf_image_from_backup(const struct bf_backup *b, const struct bf_backup_row *row,
@@ -249,12 +249,14 @@ enum bf_rc bf_image_from_backup(const struct bf_backup *b, const struct bf_backu
 {
 	BF_AUTO_MEM char *name = NULL;
 	BF_AUTO(bf_claim) *claim = NULL;
+	const struct bf_key *key;
 	const char *signer;
 
 	if (asprintf(&name, "%s:%s", b->path, row->name) < 0)
 		abort();
 	claim = bf_claim_region(row->bytes, row->len, name, row->addr, row->alt);
-	signer = signer_of(claim, ring);
+	key = signer_of(claim, ring);
+	signer = key ? key->name : NULL;
 	if (!bf_backup_trusted(b) && signer)
 		claim->segs[0].len = claim->mcuboot.len; /* what follows is not signed */
 	if (!bf_backup_trusted(b) && !signer) {
@@ -266,6 +268,6 @@ enum bf_rc bf_image_from_backup(const struct bf_backup *b, const struct bf_backu
 		distrust(claim);
 		signer = "unsigned";
 	}
-	*ret = bf_image_new(bf_steal(&claim), signer ? signer : "backup of this pack");
+	*ret = bf_image_new(bf_steal(&claim), signer ? signer : "backup of this pack", key);
 	return BF_OK;
 }

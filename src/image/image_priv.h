@@ -114,7 +114,10 @@ enum bf_rc bf_container_unpack(const uint8_t *plain, size_t len, const char *nam
 /* A region of a backup: its bytes as they were, whatever they are; describes an MCUboot image in it. */
 struct bf_claim *bf_claim_region(const uint8_t *data, size_t len, const char *name, uint32_t addr,
 				 uint32_t alt);
-struct bf_image *bf_image_new(struct bf_claim *take_claim, const char *key_name);
+/* key: which of the ring's verified it, NULL: none did. */
+struct bf_key;
+struct bf_image *bf_image_new(struct bf_claim *take_claim, const char *key_name,
+			      const struct bf_key *key);
 
 /*
  * Sorts the runs into claim->segs. Refuses overlaps, and runs that add up to more than the file: no format makes bytes
@@ -152,6 +155,8 @@ struct bf_keyring {
 #define BF_KEY_ID_TEXT 20
 /* As minisign prints it: the identifier is a little-endian number, in upper-case hex. */
 char *bf_minisign_id_text(const uint8_t id[8], char dst[BF_KEY_ID_TEXT]);
+/* What people compare: minisign's own number, or the first 8 bytes of a PEM key's SHA-256. */
+char *bf_key_id_text(const struct bf_key *key, char dst[BF_KEY_ID_TEXT]);
 /* "release.pub.pem (ba9d7879..), line2.pub (...)", cut short with "..." */
 char *bf_keyring_text(const struct bf_keyring *ring, enum bf_key_kind kind, char *dst, size_t cap);
 
@@ -160,6 +165,7 @@ char *bf_keyring_text(const struct bf_keyring *ring, enum bf_key_kind kind, char
 struct bf_image {
 	struct bf_claim *claim;
 	char key_name[64];
+	char key_id[BF_KEY_ID_TEXT]; /* empty: no key verified it */
 	uint8_t file_sha256[BF_SHA256_LEN];
 	size_t size;
 };

@@ -181,3 +181,10 @@ char *bf_minisign_id_text(const uint8_t id[8], char dst[BF_KEY_ID_TEXT])
 	snprintf(dst, BF_KEY_ID_TEXT, "%016" PRIX64, v);
 	return dst;
 }
+
+char *bf_key_id_text(const struct bf_key *key, char dst[BF_KEY_ID_TEXT])
+{
+	if (key->kind == BF_KEY_MINISIGN)
+		return bf_minisign_id_text(key->id, dst);
+	return bf_hex(dst, BF_KEY_ID_TEXT, key->sha256, 8);
+}

@@ -142,10 +142,7 @@ char *bf_keyring_text(const struct bf_keyring *ring, enum bf_key_kind kind, char
 
 		if (key->kind != kind)
 			continue;
-		if (kind == BF_KEY_MINISIGN)
-			bf_minisign_id_text(key->id, id);
-		else
-			bf_hex(id, sizeof(id), key->sha256, 8);
+		bf_key_id_text(key, id);
 		snprintf(one, sizeof(one), "%s%s (%s)", found++ ? ", " : "", key->name, id);
 		if (at + strlen(one) + sizeof(", ...") > cap) {
 			snprintf(dst + at, cap - at, "%s", at ? ", ..." : "...");

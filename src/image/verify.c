@@ -5,7 +5,8 @@
 
 #include "image/image_priv.h"
 
-struct bf_image *bf_image_new(struct bf_claim *take_claim, const char *key_name)
+struct bf_image *bf_image_new(struct bf_claim *take_claim, const char *key_name,
+			      const struct bf_key *key)
 {
 	struct bf_image *image = calloc(1, sizeof(*image));
 
@@ -13,6 +14,8 @@ struct bf_image *bf_image_new(struct bf_claim *take_claim, const char *key_name)
 		abort();
 	image->claim = take_claim;
 	snprintf(image->key_name, sizeof(image->key_name), "%s", key_name);
+	if (key)
+		bf_key_id_text(key, image->key_id);
 	bf_sha256(image->file_sha256, take_claim->file, take_claim->len);
 	for (size_t i = 0; i < take_claim->n_segs; i++)
 		image->size += take_claim->segs[i].len;
@@ -42,7 +45,7 @@ enum bf_rc bf_image_verify(struct bf_claim *take, const struct bf_keyring *ring,
 	if (claim->meta.mcuboot ? bf_mcuboot_verify(claim, ring, &key, err)
 				: bf_minisig_verify(claim, ring, &key, err))
 		return err->rc;
-	*ret = bf_image_new(bf_steal(&claim), key->name);
+	*ret = bf_image_new(bf_steal(&claim), key->name, key);
 	return BF_OK;
 }
 
@@ -70,6 +73,11 @@ const char *bf_image_path(const struct bf_image *image)
 const char *bf_image_key_name(const struct bf_image *image)
 {
 	return image->key_name;
+}
+
+const char *bf_image_key_id(const struct bf_image *image)
+{
+	return image->key_id[0] ? image->key_id : NULL;
 }
 
 const uint8_t *bf_image_file_sha256(const struct bf_image *image)
