@@ -6,7 +6,8 @@
 
 struct bf_sim_open { /* what an opener is given */
 	struct bf_pack *take_pack;
-	struct bf_clock *take_clock; /* virtual */
+	struct bf_pack *take_more[BF_SIM_PACKS_MAX]; /* on the same line; ended by NULL */
+	struct bf_clock *take_clock;                 /* virtual */
 	const struct bf_open_env *env;
 };
 
@@ -20,5 +21,7 @@ struct bf_pack *bf_sim_stream_pack(struct bf_transport *t);
 
 /* Waits for the pack to do something. BF_OK: look again. */
 enum bf_rc bf_sim_wait(struct bf_transport *t, bf_time deadline, struct bf_err *err);
+/* The same for a pack beside that one. */
+void bf_sim_put_away_other(struct bf_transport *t, struct bf_pack *pack);
 /* Saves and frees; what cannot be saved is logged, closing has nobody to tell. */
 void bf_sim_put_away(struct bf_transport *t, struct bf_pack *pack);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The virtual pack on a virtual RS485 line. */
+/* The virtual pack, or a string of them, on a virtual RS485 line. */
 #include "sim/drive.h"
 
 #include <string.h>
@@ -9,11 +9,18 @@
 
 #define RX_SIZE 65536u
 
+struct seat { /* a pack on the line */
+	struct bf_pack *pack;
+	struct bf_stream_node node;
+	struct sim_stream *stream;
+};
+
 struct sim_stream {
 	struct bf_transport t;
 	struct bf_vsource source;
-	struct bf_pack *pack;
-	struct bf_stream_node node;
+	struct seat *seats;
+	size_t n_seats;
+	struct bf_rng noise;
 	bool echo_heard;
 	uint8_t rx[RX_SIZE];
 	size_t rx_head, rx_len;
@@ -24,9 +31,26 @@ static struct sim_stream *stream_of(struct bf_transport *t)
 	return BF_CONTAINER_OF(t, struct sim_stream, t);
 }
 
+/* What the tester says is the same at every seat. */
+static struct bf_stream_node *first_node(struct sim_stream *s)
+{
+	return &s->seats[0].node;
+}
+
+/* Two packs that talk at once spoil each other's bytes. */
+static bool another_talks(const struct sim_stream *s, const struct bf_stream_node *n)
+{
+	for (size_t i = 0; i < s->n_seats; i++) {
+		if (&s->seats[i].node != n && s->seats[i].node.line.to_tester.piece)
+			return true;
+	}
+	return false;
+}
+
 static void heard(struct bf_stream_node *n, const uint8_t *p, size_t len, bf_time now)
 {
-	struct sim_stream *s = BF_CONTAINER_OF(n, struct sim_stream, node);
+	struct sim_stream *s = BF_CONTAINER_OF(n, struct seat, node)->stream;
+	bool spoiled = another_talks(s, n);
 
 	(void)now;
 	for (size_t i = 0; i < len; i++) {
@@ -34,43 +58,67 @@ static void heard(struct bf_stream_node *n, const uint8_t *p, size_t len, bf_tim
 			s->t.stats.rx_dropped += len - i;
 			return;
 		}
-		s->rx[(s->rx_head + s->rx_len++) % RX_SIZE] = p[i];
+		s->rx[(s->rx_head + s->rx_len++) % RX_SIZE] =
+			spoiled ? (uint8_t)bf_rng_next(&s->noise) : p[i];
 	}
 }
 
 /* A driver removes its own bytes; the virtual one never mistakes them. */
 static void echo(struct bf_stream_node *n, const uint8_t *p, size_t len, bf_time now)
 {
-	struct sim_stream *s = BF_CONTAINER_OF(n, struct sim_stream, node);
+	struct sim_stream *s = BF_CONTAINER_OF(n, struct seat, node)->stream;
 
 	(void)p;
 	(void)now;
+	if (n != first_node(s))
+		return;
 	s->echo_heard = true;
 	s->t.stats.echo_bytes += len;
 }
 
 static bf_time source_next(struct bf_vsource *v)
 {
-	return bf_stream_node_next(&BF_CONTAINER_OF(v, struct sim_stream, source)->node);
+	struct sim_stream *s = BF_CONTAINER_OF(v, struct sim_stream, source);
+	bf_time at = BF_NEVER;
+
+	for (size_t i = 0; i < s->n_seats; i++) {
+		bf_time next = bf_stream_node_next(&s->seats[i].node);
+
+		at = next < at ? next : at;
+	}
+	return at;
 }
 
 static void source_run(struct bf_vsource *v, bf_time now)
 {
-	bf_stream_node_run(&BF_CONTAINER_OF(v, struct sim_stream, source)->node, now);
+	struct sim_stream *s = BF_CONTAINER_OF(v, struct sim_stream, source);
+
+	for (size_t i = 0; i < s->n_seats; i++)
+		bf_stream_node_run(&s->seats[i].node, now);
+}
+
+static size_t say(struct sim_stream *s, const uint8_t *p, size_t len)
+{
+	bf_time now = bf_now(s->t.clock);
+	size_t n = bf_uart_from_tester(&first_node(s)->line, p, len, now);
+
+	for (size_t i = 1; i < s->n_seats; i++)
+		(void)bf_uart_from_tester(&s->seats[i].node.line, p, n, now);
+	return n;
 }
 
 static enum bf_rc stream_write(struct bf_transport *t, const uint8_t *p, size_t len,
 			       bf_time deadline, struct bf_err *err)
 {
 	struct sim_stream *s = stream_of(t);
-	size_t done = bf_uart_from_tester(&s->node.line, p, len, bf_now(t->clock));
+	size_t done = say(s, p, len);
 
 	while (done < len) {
 		enum bf_rc rc = bf_sim_wait(t, deadline, err);
 
 		if (rc)
 			return bf_while(err, "writing to '%s'", t->name);
-		done += bf_uart_from_tester(&s->node.line, p + done, len - done, bf_now(t->clock));
+		done += say(s, p + done, len - done);
 	}
 	t->stats.tx_bytes += len;
 	return BF_OK;
@@ -102,7 +150,7 @@ static enum bf_rc stream_drain(struct bf_transport *t, bf_time deadline, struct 
 {
 	struct sim_stream *s = stream_of(t);
 
-	while (s->node.line.to_pack.len) {
+	while (first_node(s)->line.to_pack.len) {
 		enum bf_rc rc = bf_sim_wait(t, deadline, err);
 
 		if (rc)
@@ -130,15 +178,17 @@ static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *
 
 	if (!line->baud)
 		return bf_fail(err, BF_E_USAGE, "a line rate of 0 baud");
-	s->node.line.tester_rate = line->baud;
-	set_frames(&s->node.line, line);
+	for (size_t i = 0; i < s->n_seats; i++) {
+		s->seats[i].node.line.tester_rate = line->baud;
+		set_frames(&s->seats[i].node.line, line);
+	}
 	return BF_OK;
 }
 
 static enum bf_rc stream_set_modem(struct bf_transport *t, unsigned mask, unsigned on,
 				   struct bf_err *err)
 {
-	struct bf_stream_node *n = &stream_of(t)->node;
+	struct bf_stream_node *n = first_node(stream_of(t));
 
 	if (!n->modem)
 		return bf_fail(err, BF_E_UNSUPPORTED,
@@ -151,7 +201,7 @@ static enum bf_rc stream_set_modem(struct bf_transport *t, unsigned mask, unsign
 
 static enum bf_rc stream_send_break(struct bf_transport *t, bf_time duration, struct bf_err *err)
 {
-	struct bf_stream_node *n = &stream_of(t)->node;
+	struct bf_stream_node *n = first_node(stream_of(t));
 
 	if (!n->line_break)
 		return bf_fail(err, BF_E_UNSUPPORTED,
@@ -176,15 +226,16 @@ static enum bf_rc stream_reopen(struct bf_transport *t, bf_time deadline, struct
 static void stream_report(struct bf_transport *t, struct bf_line_report *ret)
 {
 	struct sim_stream *s = stream_of(t);
+	const struct bf_stream_node *n = first_node(s);
 
 	*ret = (struct bf_line_report){
-		.real_baud = s->node.line.tester_rate,
+		.real_baud = n->line.tester_rate,
 		.rs485 = BF_RS485_ADAPTER,
 		.low_latency = true,
 		.latency_timer_ms = -1,
 		.echo = s->echo_heard,
-		.modem_lines = s->node.modem != NULL,
-		.full_duplex = s->node.line.full_duplex,
+		.modem_lines = n->modem != NULL,
+		.full_duplex = n->line.full_duplex,
 	};
 }
 
@@ -193,8 +244,12 @@ static void stream_close(struct bf_transport *t)
 	struct sim_stream *s = stream_of(t);
 
 	bf_vclock_detach(t->clock, &s->source);
-	bf_stream_node_done(&s->node);
-	bf_sim_put_away(t, s->pack);
+	for (size_t i = 0; i < s->n_seats; i++)
+		bf_stream_node_done(&s->seats[i].node);
+	for (size_t i = 1; i < s->n_seats; i++)
+		bf_sim_put_away_other(t, s->seats[i].pack);
+	bf_sim_put_away(t, s->seats[0].pack);
+	free(s->seats);
 	free(s);
 }
 
@@ -219,7 +274,24 @@ const struct bf_transport_ops bf_sim_stream_ops = {
 
 struct bf_pack *bf_sim_stream_pack(struct bf_transport *t)
 {
-	return stream_of(t)->pack;
+	return stream_of(t)->seats[0].pack;
+}
+
+static void take_seat(struct sim_stream *s, struct bf_pack *pack, const struct bf_open_env *env,
+		      uint32_t rate)
+{
+	struct seat *seat = &s->seats[s->n_seats++];
+	struct bf_stream_node *n = &seat->node;
+
+	seat->pack = pack;
+	seat->stream = s;
+	bf_stream_node_init(n, pack, rate);
+	n->heard = heard;
+	n->echo = echo;
+	bf_wiring_init(n);
+	n->modem_on = BF_MODEM_RTS | BF_MODEM_DTR;
+	n->line.tester_rate = env->line.baud ? env->line.baud : rate;
+	set_frames(&n->line, &env->line);
 }
 
 enum bf_rc bf_sim_stream_open(const struct bf_sim_open *o, struct bf_transport **ret,
@@ -232,17 +304,16 @@ enum bf_rc bf_sim_stream_open(const struct bf_sim_open *o, struct bf_transport *
 	(void)err;
 	if (!s)
 		abort();
+	s->seats = calloc(BF_SIM_PACKS_MAX, sizeof(*s->seats));
+	if (!s->seats)
+		abort();
 	s->t = (struct bf_transport){ .ops = &bf_sim_stream_ops,
 				      .clock = o->take_clock,
 				      .log = o->env->log };
-	s->pack = o->take_pack;
-	bf_stream_node_init(&s->node, s->pack, rate);
-	s->node.heard = heard;
-	s->node.echo = echo;
-	bf_wiring_init(&s->node);
-	s->node.modem_on = BF_MODEM_RTS | BF_MODEM_DTR;
-	s->node.line.tester_rate = o->env->line.baud ? o->env->line.baud : rate;
-	set_frames(&s->node.line, &o->env->line);
+	s->noise.state = opts->seed;
+	take_seat(s, o->take_pack, o->env, rate);
+	for (size_t i = 0; o->take_more[i]; i++)
+		take_seat(s, o->take_more[i], o->env, rate);
 	s->source = (struct bf_vsource){ source_next, source_run };
 	bf_vclock_attach(s->t.clock, &s->source);
 	*ret = &s->t;

@@ -24,7 +24,7 @@ enum bf_rc bf_sim_wait(struct bf_transport *t, bf_time deadline, struct bf_err *
 	return bf_fail(err, BF_E_TIMEOUT, "nothing came on '%s' in time", t->name);
 }
 
-void bf_sim_put_away(struct bf_transport *t, struct bf_pack *pack)
+void bf_sim_put_away_other(struct bf_transport *t, struct bf_pack *pack)
 {
 	struct bf_err err;
 
@@ -32,6 +32,11 @@ void bf_sim_put_away(struct bf_transport *t, struct bf_pack *pack)
 	if (bf_pack_save(pack, &err))
 		bf_log(t->log, BF_LOG_WARN, "%s", err.cause);
 	bf_pack_free(pack);
+}
+
+void bf_sim_put_away(struct bf_transport *t, struct bf_pack *pack)
+{
+	bf_sim_put_away_other(t, pack);
 	t->clock = bf_clock_free(t->clock);
 }
 
@@ -64,6 +69,43 @@ static void run_to_next(struct bf_pack *pack)
 		bf_pack_run(pack, at);
 }
 
+/* It was on long before anybody connected. */
+static enum bf_rc begin_pack(const struct bf_sim_opts *opts, struct bf_pack **ret,
+			     struct bf_err *err)
+{
+	struct bf_pack *pack;
+
+	if (bf_pack_new(opts, &pack, err))
+		return err->rc;
+	bf_pack_plug_in(pack, 0);
+	if (!opts->poweron_ms)
+		run_to_next(pack);
+	if (bf_pack_in_window(pack))
+		run_to_next(pack);
+	*ret = pack;
+	return BF_OK;
+}
+
+static enum bf_rc begin_packs(const struct bf_sim_opts *opts, struct bf_sim_open *o,
+			      struct bf_err *err)
+{
+	struct bf_sim_opts one;
+
+	bf_sim_opts_of_string(opts, 1, &one);
+	if (begin_pack(&one, &o->take_pack, err))
+		return err->rc;
+	for (unsigned k = 2; k <= opts->packs; k++) {
+		bf_sim_opts_of_string(opts, k, &one);
+		if (!begin_pack(&one, &o->take_more[k - 2], err))
+			continue;
+		for (unsigned i = 0; i + 2 < k; i++)
+			bf_pack_free(o->take_more[i]);
+		bf_pack_free(o->take_pack);
+		return err->rc;
+	}
+	return BF_OK;
+}
+
 static enum bf_rc sim_open(const struct bf_open_env *env, const char *address,
 			   struct bf_transport **ret, struct bf_err *err)
 {
@@ -75,15 +117,9 @@ static enum bf_rc sim_open(const struct bf_open_env *env, const char *address,
 	bf_sim_opts_default(&opts);
 	rc = bf_sim_opts_parse(colon ? colon + 1 : "", &opts, err);
 	if (!rc)
-		rc = bf_pack_new(&opts, &o.take_pack, err);
+		rc = begin_packs(&opts, &o, err);
 	if (rc)
 		return bf_while(err, "opening '%s'", address);
-	bf_pack_plug_in(o.take_pack, 0);
-	/* It was on long before anybody connected. */
-	if (!opts.poweron_ms)
-		run_to_next(o.take_pack);
-	if (bf_pack_in_window(o.take_pack))
-		run_to_next(o.take_pack);
 	o.take_clock = bf_vclock_new();
 	bf_vclock_heed(o.take_clock, env->clock);
 	rc = open_wire(&o, ret, err);

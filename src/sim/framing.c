@@ -24,6 +24,7 @@ void bf_framing_init(struct bf_framing *f, struct bf_framing_port *port)
 {
 	memset(f, 0, sizeof(*f));
 	f->port = port;
+	f->node = BF_NODE_ADDR;
 }
 
 static void restart(struct bf_framing *f)
@@ -53,7 +54,7 @@ static void hdlc_end(struct bf_framing *f, bf_time now)
 		return;
 	}
 	restart(f);
-	if ((f->buf[0] != BF_NODE_ADDR && !functional) || f->buf[1] != CONTROL_UI)
+	if ((f->buf[0] != f->node && !functional) || f->buf[1] != CONTROL_UI)
 		return;
 	f->asked = BF_FRAMED_HDLC;
 	f->tester = f->buf[2];
@@ -105,7 +106,7 @@ static void iso_end(struct bf_framing *f, size_t whole, bf_time now)
 		return;
 	}
 	restart(f);
-	if (!functional && f->buf[1] != BF_NODE_ADDR)
+	if (!functional && f->buf[1] != f->node)
 		return;
 	f->asked = BF_FRAMED_ISO14230;
 	f->tester = f->buf[2];
@@ -181,7 +182,7 @@ static void put_stuffed(struct bf_out *o, const uint8_t *p, size_t len)
 
 static size_t hdlc_answer(const struct bf_framing *f, const uint8_t *msg, size_t len, uint8_t *dst)
 {
-	const uint8_t head[3] = { f->tester, CONTROL_UI, BF_NODE_ADDR };
+	const uint8_t head[3] = { f->tester, CONTROL_UI, f->node };
 	struct bf_out o = bf_out(dst, BF_FRAMING_WIRE);
 	uint32_t crc = bf_crc_start(&bf_crc32_ieee);
 	uint8_t fcs[4];
@@ -207,7 +208,7 @@ static size_t iso_answer(const struct bf_framing *f, const uint8_t *msg, size_t 
 		return 0;
 	bf_out_u8(&o, (uint8_t)(ISO_PHYS | (small ? len : 0)));
 	bf_out_u8(&o, f->tester);
-	bf_out_u8(&o, BF_NODE_ADDR);
+	bf_out_u8(&o, f->node);
 	if (!small)
 		bf_out_u8(&o, (uint8_t)len);
 	bf_out_bytes(&o, msg, len);

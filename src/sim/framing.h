@@ -26,6 +26,7 @@ struct bf_framing {
 	enum bf_framed_as burst; /* what the bytes under way are */
 	enum bf_framed_as asked; /* how the last request came */
 	uint8_t tester;          /* who asked */
+	uint8_t node;            /* who we are */
 	uint8_t buf[BF_FRAMING_MAX + 7];
 	size_t len;
 	bool escaped, overrun;
@@ -33,6 +34,7 @@ struct bf_framing {
 	unsigned damaged;
 };
 
+/* Node BF_NODE_ADDR, until told otherwise. */
 void bf_framing_init(struct bf_framing *f, struct bf_framing_port *port);
 /* began: when the first of these bytes began on the line. */
 void bf_framing_feed(struct bf_framing *f, const uint8_t *p, size_t len, bf_time began,

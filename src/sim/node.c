@@ -286,6 +286,7 @@ void bf_stream_node_init(struct bf_stream_node *n, struct bf_pack *pack, uint32_
 	n->port = (struct bf_server_port){ false, rate, stream_send_message, stream_set_rate };
 	n->upper = (struct bf_framing_port){ stream_message };
 	bf_framing_init(&n->framing, &n->upper);
+	n->framing.node = opts->node;
 	n->bytes_port = (struct bf_bytes_port){ stream_send_bytes, stream_bytes_rate,
 						stream_bytes_line, stream_heard_rate };
 	n->bytes = bytes_ops(opts);

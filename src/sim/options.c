@@ -357,6 +357,13 @@ static const struct row rows[] = {
 	  NUMBER, FIELD(nack), 0, 1e9, NULL },
 	{ { "losebyte", "N", "STM32: every Nth byte or frame is not heard" },
 	  NUMBER, FIELD(losebyte), 0, 1e9, NULL },
+	{ { "node", "N", "address on a serial line" }, NUMBER, FIELD(node), 1, 254, NULL },
+	{ { "packs", "N", "so many packs on one serial line, nodes 1 to N, with serial numbers in a row and two versions; of eight and "
+	    "more one is dead and one is locked" },
+	  NUMBER, FIELD(packs), 1, 32, NULL },
+	{ { "dead", "N", "which of them never answers; 0: none" }, NUMBER, FIELD(dead), 0, 32, NULL },
+	{ { "locked", "N", "which of them refuses to be written without a technician's key; 0: none" },
+	  NUMBER, FIELD(locked), 0, 32, NULL },
 	{ { "turnaround", "US", "time before an answer, us" },
 	  NUMBER, FIELD(turnaround_us), 0, 1e6, NULL },
 	{ { "flash", "real|instant", "flash times" }, CHOICE, FIELD(flash_instant), 0, 0, flash_speed },
@@ -398,6 +405,11 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
+#define BY_COUNT    0xFFu
+#define DEAD_ONE    7u
+#define LOCKED_ONE  12u
+#define LONG_STRING 8u
+
 void bf_sim_opts_default(struct bf_sim_opts *ret)
 {
 	*ret = (struct bf_sim_opts){
@@ -410,6 +422,9 @@ void bf_sim_opts_default(struct bf_sim_opts *ret)
 		.temp = 25,
 		.seed = 1,
 		.turnaround_us = 1000,
+		.node = 0x11,
+		.dead = BY_COUNT,
+		.locked = BY_COUNT,
 		.block = BF_SIM_BLOCK_MODEL,
 		.deaf_ms = BF_SIM_DEAF_MODEL,
 	};
@@ -625,6 +640,62 @@ enum bf_sim_boot0 bf_sim_opts_boot0(const struct bf_sim_opts *opts)
 	return opts->lines || opts->protocol != BF_SIM_STM32 ? BF_SIM_BOOT0_LOW : BF_SIM_BOOT0_HAND;
 }
 
+/* "BX16-000001" is followed by "BX16-000002"; what ends in no digit gets a number. */
+static void nth_serial(char *serial, size_t cap, unsigned k)
+{
+	size_t len = strlen(serial), first = len;
+	char number[24];
+
+	while (first && len - first < 9 && serial[first - 1] >= '0' && serial[first - 1] <= '9')
+		first--;
+	if (first < len)
+		snprintf(number, sizeof(number), "%0*lu", (int)(len - first),
+			 strtoul(serial + first, NULL, 10) + k - 1);
+	else
+		snprintf(number, sizeof(number), "-%u", k);
+	if (len && first + strlen(number) < cap)
+		memcpy(serial + first, number, strlen(number) + 1);
+}
+
+static bool is_one(uint8_t chosen, unsigned usual, unsigned packs, unsigned k)
+{
+	return k == (chosen == BY_COUNT ? packs >= LONG_STRING ? usual : 0 : chosen);
+}
+
+void bf_sim_opts_of_string(const struct bf_sim_opts *string, unsigned k, struct bf_sim_opts *ret)
+{
+	struct bf_sim_opts plain;
+	size_t n = strlen(string->state);
+
+	*ret = *string;
+	if (!string->packs)
+		return;
+	bf_sim_opts_default(&plain);
+	ret->node = (uint8_t)k;
+	ret->seed += k - 1;
+	nth_serial(ret->serial, sizeof(ret->serial), k);
+	if (k % 3 == 0 && strcmp(ret->version, plain.version) == 0)
+		snprintf(ret->version, sizeof(ret->version), "1.4.0");
+	if (n)
+		snprintf(ret->state + n, sizeof(ret->state) - n, ".%u", k);
+	if (is_one(string->dead, DEAD_ONE, string->packs, k))
+		ret->poweron_ms = UINT32_MAX;
+	if (is_one(string->locked, LOCKED_ONE, string->packs, k))
+		ret->auth = 0x29;
+}
+
+/* Nodes have addresses where UDS is spoken on a serial line. */
+static enum bf_rc settle_string(struct bf_sim_opts *o, struct bf_err *err)
+{
+	if (o->protocol != BF_SIM_UDS || o->link == BF_SIM_USB)
+		return bf_fail(err, BF_E_USAGE,
+			       "a string of virtual packs (packs=) speaks uds on a serial line");
+	if (strlen(o->state) + 4 >= sizeof(o->state))
+		return bf_fail(err, BF_E_USAGE, "the name of the state file is too long");
+	o->link = BF_SIM_RS485;
+	return BF_OK;
+}
+
 /* The name gd32 is a USB device's, too. */
 static enum bf_rc settle_chip(struct bf_sim_opts *o, struct bf_err *err)
 {
@@ -706,5 +777,5 @@ enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct 
 		opts->link = BF_SIM_RS485;
 	else if (opts->protocol != BF_SIM_UDS)
 		opts->link = BF_SIM_USB;
-	return rc;
+	return !rc && opts->packs ? settle_string(opts, err) : rc;
 }

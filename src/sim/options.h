@@ -233,6 +233,9 @@ struct bf_sim_opts {
 	enum bf_sim_replug replug;
 	bool echo; /* RS485: the tester hears its own bytes */
 	uint32_t turnaround_us;
+	uint8_t node;         /* its address on a serial line */
+	uint8_t packs;        /* so many on one line; 0: one */
+	uint8_t dead, locked; /* ... which of them never answers, which wants a key; 0: none */
 	bool flash_instant;
 	enum bf_sim_eraser eraser;   /* AHEAD: erases by itself what it is about to write */
 	enum bf_sim_checker checker; /* AHEAD: hashes each block while the next is on its way */
@@ -274,6 +277,11 @@ struct bf_sim_opts {
 void bf_sim_opts_default(struct bf_sim_opts *ret);
 /* "key=value,key=value"; empty text is fine. Lays the keys over *opts. BF_E_USAGE names the keys. */
 enum bf_rc bf_sim_opts_parse(const char *text, struct bf_sim_opts *opts, struct bf_err *err);
+
+/* The pack at place k (from 1) of the string that these options are of: node k, a serial number and a state file of its
+ * own, every third with newer firmware. */
+#define BF_SIM_PACKS_MAX 32u
+void bf_sim_opts_of_string(const struct bf_sim_opts *string, unsigned k, struct bf_sim_opts *ret);
 
 /* What the member (offset of a double) is so long after the first power-on. */
 double bf_sim_opts_value(const struct bf_sim_opts *opts, size_t member, bf_time since);

@@ -51,4 +51,33 @@ class Events(common.Case):
         self.assertEqual(run.result["warnings"], [e["text"] for e in run.of("warning")])
 
 
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+class String(common.Case):
+    """sim:packs=16: a string of virtual packs on one wire."""
+
+    def test_each_pack_of_a_string_has_its_own_serial_number_and_one_of_two_versions(self):
+        found = {}
+        for node in (1, 2, 3, 16):
+            run = self.run_json("probe", "--if", "sim:packs=16", "--node", str(node))
+            self.expect(run, 0)
+            found[node] = (run.result["serial"], run.result["version"])
+        self.assertEqual(found, {1: ("BX16-000001", "1.3.0"), 2: ("BX16-000002", "1.3.0"),
+                                 3: ("BX16-000003", "1.4.0"), 16: ("BX16-000016", "1.3.0")})
+
+    def test_one_of_a_string_is_dead_and_one_refuses(self):
+        self.expect(self.run_json("probe", "--if", "sim:packs=16", "--node", "7"), 12)
+        self.expect(self.run_json(*FLASH, "--if", "sim:packs=16", "--node", "12", V15), 31)
+        self.expect(self.run_json(*FLASH, "--if", "sim:packs=16,locked=3", "--node", "12", V15), 0)
+        self.expect(self.run_json("probe", "--if", "sim:packs=16", "--node", "17"), 12)
+
+    def test_each_keeps_its_own_flash(self):
+        wire = "sim:packs=2,state=" + self.path("flash")
+        self.expect(self.run_json(*FLASH, "--if", wire, "--node", "2", V15), 0)
+        versions = [self.run_json("probe", "--if", wire, "--node", n).result["version"] for n in "12"]
+        self.assertEqual(versions, ["1.3.0", "1.5.0"])
+
+    def test_a_string_is_one_of_nodes_on_a_serial_line(self):
+        self.expect(self.run_json("probe", "--if", "sim:packs=4,protocol=dfu"), 2)
+
+
 common.main()
