@@ -224,6 +224,8 @@ struct bf_job {
 	const char *expect_serial;  /* NULL: any */
 	uint32_t baud;              /* pins the rate; 0: agree on the best */
 	uint32_t bitrate, dbitrate;
+	/* %s in archive_out and record stands for the pack's serial number. */
+	bool serial_in_names;
 	bf_time timeout; /* whole job, 0: none */
 	bf_time wait;    /* how long to wait for a device to appear, 0: no waiting */
 	bool dry_run;

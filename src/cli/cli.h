@@ -94,6 +94,20 @@ void bf_out_json_outcome(struct bf_out_json *out, const struct bf_outcome *outco
 			 int64_t wall_us);
 void bf_out_json_log(void *ctx, enum bf_log_level level, const char *line);
 
+/* ---- labels.c ---- */
+/* n labels, one a line; empty lines do not count. *ret is freed by bf_labels_free, after a failure too. */
+enum bf_rc bf_labels_read(FILE *from, size_t n, char ***ret, struct bf_err *err);
+void bf_labels_free(char **labels);
+
+/* ---- report.c ---- */
+enum bf_rc bf_report_check(const char *path, struct bf_err *err);
+enum bf_rc bf_report_write(const char *path, const char *command, struct bf_json *const *results,
+			   size_t n, struct bf_err *err);
+
+/* ---- told.c: a program that learns of each result ---- */
+enum bf_rc bf_told_check(const char *path, struct bf_err *err);
+enum bf_rc bf_told(const char *path, const char *line, struct bf_err *err);
+
 /* Words for enumerators, shared by text and JSON; tables with tests. */
 const char *bf_event_name(enum bf_event_kind kind);
 const char *bf_activity_name(enum bf_activity activity);

@@ -108,6 +108,7 @@ static const struct {
 	  { "key", "auth-key", "addr", "sig", "from", "output", "record", "trace" } },
 	{ "Safety", { "allow", "dry-run", "yes", "timeout" } },
 	{ "Line", { "baud", "bitrate" } },
+	{ "Many packs", { "max-failures", "report", "on-result", "big" } },
 	{ "Screen", { "verbose", "quiet", "json", "progress", "color", "help", "version" } },
 };
 

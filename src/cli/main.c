@@ -11,6 +11,8 @@
 #include "bmsflash/bytes.h"
 #include "bmsflash/crypto.h"
 #include "bmsflash/file.h"
+#include "bmsflash/json.h"
+#include "many.h"
 #include "screen.h"
 #include "terminal.h"
 
@@ -21,7 +23,9 @@ struct program {
 	struct bf_folders folders;
 	struct bf_defaults defaults;
 	struct bf_whose whose;
-	char label[128];           /* --expect-serial - */
+	char **labels;    /* --expect-serial -, one for each pack */
+	bool child, asks; /* one pack of several; its question is answered on standard input */
+	int stop_fd;
 	char only[BF_ADDRESS_MAX]; /* the one interface that can be used */
 	struct bf_out_text text;
 	struct bf_out_json json;
@@ -74,8 +78,10 @@ static void name_run(struct program *p)
 {
 	uint8_t id[8];
 
-	bf_random(id, sizeof(id));
-	bf_hex(p->whose.run, sizeof(p->whose.run), id, sizeof(id));
+	if (!p->whose.run[0]) {
+		bf_random(id, sizeof(id));
+		bf_hex(p->whose.run, sizeof(p->whose.run), id, sizeof(id));
+	}
 	p->whose.iface = p->opts.iface;
 	p->whose.node = p->opts.node;
 	p->whose.has_node = p->opts.have_command && p->opts.node >= 0;
@@ -122,9 +128,11 @@ static enum bf_answer agree(void *ctx)
 	struct program *p = ctx;
 	enum bf_answer answer;
 
-	if (!p->text.facts.has_plan || !p->text.facts.plan.counter_will_rise)
+	const struct bf_facts *f = p->child ? &p->json.facts : &p->text.facts;
+
+	if (!f->has_plan || !f->plan.counter_will_rise)
 		return BF_ANSWER_YES;
-	if (!p->asked) {
+	if (!p->asked && !p->child) {
 		p->asked = true;
 		bf_screen_warn_of_no_return(&p->text);
 		bf_text_close_line(&p->text);
@@ -178,21 +186,28 @@ static bool explained(struct program *p, const struct bf_claim_opts *claim)
 	return true;
 }
 
-/* --expect-serial -: a label that a scanner types; white space around it does not count. */
-static void read_label(struct program *p)
+/* --expect-serial -: labels that a scanner types, one for each pack. */
+static enum bf_rc read_labels(struct program *p, struct bf_err *err)
 {
-	size_t n;
+	struct bf_opts *o = &p->opts;
+	size_t n = 1, nodes = o->nodes.n ? o->nodes.n : 1;
 
-	if (!p->opts.expect_serial || strcmp(p->opts.expect_serial, "-") != 0)
-		return;
-	if (!fgets(p->label, sizeof(p->label), stdin))
-		p->label[0] = '\0';
-	n = strspn(p->label, " \t\r\n");
-	memmove(p->label, p->label + n, strlen(p->label + n) + 1);
-	n = strlen(p->label);
-	while (n && strchr(" \t\r\n", p->label[n - 1]))
-		p->label[--n] = '\0';
-	p->opts.expect_serial = p->label;
+	if (!o->expect_serial || strcmp(o->expect_serial, "-") != 0)
+		return BF_OK;
+	while (o->ifaces[0] && o->ifaces[n])
+		n++;
+	if (bf_labels_read(stdin, n * nodes, &p->labels, err))
+		return err->rc;
+	if (n * nodes == 1)
+		o->expect_serial = p->labels[0];
+	return BF_OK;
+}
+
+static bool may_ask(const struct program *p)
+{
+	const struct bf_opts *o = &p->opts;
+
+	return !o->yes && !o->json && !o->dry_run && bf_terminal_asks();
 }
 
 static void run(struct program *p, struct bf_clock *clock)
@@ -217,7 +232,8 @@ static void run(struct program *p, struct bf_clock *clock)
 	p->virtual_time = vclock != NULL;
 	if (vclock)
 		bf_vclock_heed(vclock, clock);
-	if (!o->yes && !o->json && !o->dry_run && bf_terminal_asks()) {
+	job.serial_in_names = p->child;
+	if (p->asks || may_ask(p)) {
 		job.agree = agree;
 		job.agree_ctx = p;
 	}
@@ -242,6 +258,59 @@ static int said(int status)
 	return status ? status : bf_rc_info(BF_E_FILE)->exit_status;
 }
 
+/* Found before anything is done, not when the work is. */
+static enum bf_rc check_reports(struct program *p, struct bf_err *err)
+{
+	const struct bf_opts *o = &p->opts;
+
+	if ((o->report && bf_report_check(o->report, err)) ||
+	    (o->on_result && bf_told_check(o->on_result, err)))
+		return err->rc;
+	return bf_opts_many(o) ? bf_many_check(o, err) : BF_OK;
+}
+
+static void warn(struct program *p, const char *text, int64_t wall_us)
+{
+	p->events.fn(p->events.ctx,
+		     &(struct bf_event){ .kind = BF_EV_WARNING, .wall_us = wall_us, .text = text });
+}
+
+static void write_report(struct program *p, struct bf_json *const *results, size_t n)
+{
+	struct bf_err err;
+
+	bf_err_init(&err);
+	if (!p->opts.report ||
+	    !bf_report_write(p->opts.report, bf_job_name(p->opts.command), results, n, &err))
+		return;
+	if (p->outcome.rc) {
+		fprintf(stderr, "bmsflash: no report: %s\n", err.cause);
+		return;
+	}
+	p->outcome.rc = err.rc = BF_E_NOT_RECORDED;
+	p->outcome.err = err;
+}
+
+/* Who else wants to know how it ended: before the last line, so that it can say who did not take it. */
+static void pass_result_on(struct program *p, bool json, int64_t wall_us)
+{
+	const struct bf_facts *f = json ? &p->json.facts : &p->text.facts;
+	BF_AUTO(bf_json) *j = NULL;
+	BF_AUTO_MEM char *line = NULL;
+	struct bf_err err;
+
+	if (!p->opts.report && !p->opts.on_result)
+		return;
+	j = bf_result_json(&p->json.whose, f, &p->outcome, wall_us);
+	bf_err_init(&err);
+	if (p->opts.on_result) {
+		line = bf_json_line(j);
+		if (bf_told(p->opts.on_result, line, &err))
+			warn(p, err.cause, wall_us);
+	}
+	write_report(p, &j, 1);
+}
+
 static int render(struct program *p, bool json, struct bf_clock *clock)
 {
 	if (json)
@@ -249,6 +318,99 @@ static int render(struct program *p, bool json, struct bf_clock *clock)
 				    p->json.last_us ? p->json.last_us : bf_wall(clock));
 	else
 		bf_out_text_outcome(&p->text, &p->outcome);
+	if (p->opts.big && !json)
+		bf_many_show_big(&p->text, p->outcome.rc == BF_OK);
+	return said(bf_rc_info(p->outcome.rc)->exit_status);
+}
+
+static void clear(struct program *p)
+{
+	bf_folders_done(&p->folders);
+	bf_defaults_done(&p->defaults);
+	bf_opts_done(&p->opts);
+	bf_labels_free(p->labels);
+}
+
+static int one_pack(struct program *p, struct bf_clock *clock)
+{
+	run(p, clock);
+	pass_result_on(p, p->opts.json, p->json.last_us ? p->json.last_us : bf_wall(clock));
+	return render(p, p->opts.json, clock);
+}
+
+/* In a process of its own. */
+static int pack_of_many(void *ctx, const struct bf_one *one)
+{
+	struct program *p = ctx;
+	struct bf_opts *o = &p->opts;
+	BF_AUTO(bf_clock) *clock = bf_clock_real_new(p->stop_fd);
+	int status;
+
+	o->iface = o->ifaces[0] = one->iface;
+	o->ifaces[1] = NULL;
+	o->node = one->node;
+	o->nodes.n = one->node >= 0;
+	o->expect_serial = one->label;
+	o->output = one->output;
+	o->trace = one->trace;
+	o->record = one->record;
+	o->report = NULL;
+	o->json = true;
+	p->child = true;
+	p->asks = one->asks;
+	start_output(p, true);
+	status = one_pack(p, clock);
+	free(one->output);
+	free(one->trace);
+	free(one->record);
+	clear(p);
+	return status;
+}
+
+static void show_many(struct program *p, struct bf_many *m)
+{
+	BF_AUTO(bf_json) *j = NULL;
+	BF_AUTO_MEM char *line = NULL;
+
+	if (m->json) {
+		j = bf_many_json(m, &p->outcome);
+		line = bf_json_line(j);
+		fprintf(m->json, "%s\n", line);
+		return;
+	}
+	bf_many_show_table(m, &p->outcome);
+	if (p->opts.big || p->text.wraps)
+		bf_many_show_big(&p->text, p->outcome.rc == BF_OK);
+}
+
+static int many_packs(struct program *p, struct bf_clock *clock)
+{
+	struct bf_many m = { .opts = &p->opts,
+			     .clock = clock,
+			     .text = &p->text,
+			     .json = p->opts.json ? stdout : NULL,
+			     .whose = &p->whose,
+			     .run_one = pack_of_many,
+			     .ctx = p,
+			     .asks = may_ask(p),
+			     .terminal = &p->terminal };
+	struct bf_json **results;
+
+	p->whose.iface = NULL;
+	p->whose.has_node = false;
+	if (p->text.progress == BF_PROGRESS_TTY && !p->opts.json)
+		bf_terminal_quiet(&p->terminal);
+	bf_many_run(&m, p->labels, &p->outcome);
+	bf_terminal_restore(&p->terminal);
+	results = calloc(m.n, sizeof(struct bf_json *));
+	if (!results)
+		abort();
+	for (size_t i = 0; i < m.n; i++)
+		results[i] = m.packs[i].result;
+	write_report(p, results, m.n);
+	free(results);
+	show_many(p, &m);
+	bf_many_done(&m);
 	return said(bf_rc_info(p->outcome.rc)->exit_status);
 }
 
@@ -278,7 +440,7 @@ int main(int argc, char **argv)
 	int stop_fd = take_descriptors();
 	BF_AUTO(bf_clock) *clock = bf_clock_real_new(stop_fd);
 	bool json = bf_parse_wants_json(words, argw);
-	struct program p = { 0 };
+	struct program p = { .stop_fd = stop_fd };
 	struct bf_err homeless;
 	enum bf_rc no_home;
 	int status;
@@ -305,19 +467,19 @@ int main(int argc, char **argv)
 		p.outcome.rc = no_home;
 		if (no_home)
 			p.outcome.err = homeless;
-		if (no_home)
+		choose_interface(&p);
+		if (p.outcome.rc || check_reports(&p, &p.outcome.err) ||
+		    read_labels(&p, &p.outcome.err)) {
+			p.outcome.rc = p.outcome.err.rc;
 			snprintf(p.outcome.sentence, sizeof(p.outcome.sentence),
 				 "nothing was done");
-		else {
-			choose_interface(&p);
-			read_label(&p);
-			run(&p, clock);
+			status = render(&p, json, clock);
+		} else {
+			status =
+				bf_opts_many(&p.opts) ? many_packs(&p, clock) : one_pack(&p, clock);
 		}
-		status = render(&p, json, clock);
 	}
-	bf_folders_done(&p.folders);
-	bf_defaults_done(&p.defaults);
-	bf_opts_done(&p.opts);
+	clear(&p);
 	close(stop_fd);
 	return status;
 }

@@ -236,6 +236,52 @@ static enum bf_rc take_list(struct parser *p, const struct bf_opt *opt, const ch
 	return BF_OK;
 }
 
+static enum bf_rc add_nodes(struct parser *p, const struct bf_opt *opt, const char *word,
+			    struct bf_nodes *nodes)
+{
+	const char *rest = NULL;
+	int64_t first, last;
+
+	if (!number(word, &first, &rest))
+		return bad(p, "--%s takes addresses such as 17, 0x11 or 1-16,20, not '%s'",
+			   opt->name, word);
+	last = first;
+	if (*rest == '-' && !number(rest + 1, &last, &rest))
+		rest = "-";
+	if (*rest || last < first || !in_range(opt, first) || !in_range(opt, last))
+		return bad(p, "--%s '%s' is no address or range of addresses", opt->name, word);
+	for (int64_t v = first; v <= last; v++) {
+		for (size_t i = 0; i < nodes->n; i++) {
+			if (nodes->v[i] == v)
+				return bad(p, "--%s has %lld twice", opt->name, (long long)v);
+		}
+		if (nodes->n == BF_MAX_NODES)
+			return bad(p, "--%s takes at most %d addresses", opt->name, BF_MAX_NODES);
+		nodes->v[nodes->n++] = v;
+	}
+	return BF_OK;
+}
+
+static enum bf_rc take_nodes(struct parser *p, const struct bf_opt *opt, const char *value)
+{
+	struct bf_nodes *nodes = slot_of(p, opt);
+	enum bf_rc rc = BF_OK;
+
+	for (const char *at = value;;) {
+		size_t len = strcspn(at, ",");
+		char word[40];
+
+		snprintf(word, sizeof(word), "%.*s", (int)len, at);
+		rc = add_nodes(p, opt, len < sizeof(word) ? word : value, nodes);
+		if (rc || !at[len])
+			break;
+		at += len + 1;
+	}
+	if (!rc)
+		p->opts->node = nodes->v[0];
+	return rc;
+}
+
 static enum bf_rc take_value(struct parser *p, const struct bf_opt *opt, const char *value)
 {
 	switch (opt->kind) {
@@ -251,7 +297,11 @@ static enum bf_rc take_value(struct parser *p, const struct bf_opt *opt, const c
 		memcpy(slot_of(p, opt), &value, sizeof(value));
 		return BF_OK;
 	case BF_OPT_LIST:
+		if (!*value)
+			return bad(p, "--%s takes %s, not an empty word", opt->name, opt->metavar);
 		return take_list(p, opt, value);
+	case BF_OPT_NODES:
+		return take_nodes(p, opt, value);
 	case BF_OPT_NUMBER:
 	case BF_OPT_RATE:
 	case BF_OPT_DURATION:
@@ -429,7 +479,7 @@ static void fill_in(const struct bf_defaults *d, struct bf_opts *o)
 
 	/* Files are checked offline unless somebody says otherwise in so many words. */
 	if (!o->iface && !o->doctor && o->command != BF_JOB_VERIFY && !(writes && d->iface_of_file))
-		o->iface = d->iface;
+		o->iface = o->ifaces[0] = d->iface;
 	if (!o->keys[0] && o->command != BF_JOB_PROBE && o->command != BF_JOB_BACKUP)
 		o->keys[0] = d->key;
 	if (!o->profile)
@@ -459,6 +509,7 @@ enum bf_rc bf_parse_with(int argc, const char *const *argv, const struct bf_defa
 	opts.help = opts.bare;
 	rc = words(&p);
 	opts.have_command = p.have_command;
+	opts.iface = opts.ifaces[0];
 	if (!rc && defaults && p.have_command)
 		fill_in(defaults, &opts);
 	if (!rc && !opts.help && !opts.version) {

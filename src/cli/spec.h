@@ -8,17 +8,24 @@
 
 #include "bmsflash/session.h"
 
-#define BF_MAX_KEYS 16
+#define BF_MAX_KEYS  16
+#define BF_MAX_NODES 256
 
 /* What the command line says; filled by offset from the option table. */
 struct bf_opts {
 	enum bf_job_kind command;
 	bool have_command; /* false: only --help or --version was asked for */
 	bool help, version;
-	bool bare;        /* nothing at all was typed */
-	bool lacks_iface; /* with BF_E_USAGE: --if is what is missing */
-	const char *iface, *protocol, *profile;
-	int64_t node; /* -1: not given */
+	bool bare;         /* nothing at all was typed */
+	bool lacks_iface;  /* with BF_E_USAGE: --if is what is missing */
+	const char *iface; /* the first of them */
+	const char *ifaces[BF_MAX_KEYS + 1];
+	const char *protocol, *profile;
+	int64_t node; /* the first of them, -1: not given */
+	struct bf_nodes {
+		int64_t v[BF_MAX_NODES];
+		size_t n;
+	} nodes;
 	const char *alt;
 	const char *keys[BF_MAX_KEYS + 1];
 	const char **images; /* NULL-terminated, owned */
@@ -27,7 +34,9 @@ struct bf_opts {
 	int64_t addr; /* -1: not given */
 	int64_t baud, bitrate, dbitrate;
 	bf_time timeout, wait;
-	bool json, dry_run, rescue, doctor, yes;
+	bool json, dry_run, rescue, doctor, yes, big;
+	int64_t max_failures; /* 0: no limit */
+	const char *report, *on_result;
 	int64_t verbose, quiet;
 	const char *progress, *color;
 	const char *trace, *record, *expect_serial;
@@ -39,6 +48,7 @@ enum bf_opt_kind {
 	BF_OPT_COUNTED,  /* int64_t, one more at each use */
 	BF_OPT_TEXT,     /* const char * */
 	BF_OPT_LIST,     /* const char *[BF_MAX_KEYS + 1] */
+	BF_OPT_NODES,    /* struct bf_nodes: N, N-M, with commas */
 	BF_OPT_NUMBER,   /* int64_t within min..max, decimal or 0x */
 	BF_OPT_RATE,     /* int64_t, with k and M */
 	BF_OPT_RATES,    /* two int64_t in a row: N[,M] */

@@ -402,7 +402,7 @@ static enum bf_rc write_archive(struct backup *b, struct bf_archive *all, struct
 		return BF_OK;
 	if (!run->job->archive_out)
 		return write_new(b, all, wall, err);
-	if (bf_path(b->path, err, "%s", run->job->archive_out))
+	if (bf_serial_path(run, run->job->archive_out, b->path, err))
 		return err->rc;
 	return bf_archive_write(all, b->path, wall, err);
 }
@@ -413,7 +413,9 @@ static enum bf_rc look_for_place(const struct bf_run *run, struct bf_err *err)
 	char path[PATH_MAX];
 
 	if (run->job->archive_out)
-		return bf_file_may_replace(run->job->archive_out, err);
+		return bf_serial_path(run, run->job->archive_out, path, err)
+			       ? err->rc
+			       : bf_file_may_replace(path, err);
 	if (!run->job->data_folder)
 		return bf_fail(err, BF_E_USAGE, "there is no folder for the backup");
 	if (bf_path(path, err, "%s/backup", run->job->data_folder) || bf_dir_make(path, err) ||

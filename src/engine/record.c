@@ -259,7 +259,9 @@ static enum bf_rc write_line(int fd, const char *p, size_t len, struct bf_err *e
 
 static enum bf_rc append(const struct bf_run *run, struct bf_outcome *out, struct bf_err *err)
 {
-	BF_AUTO_FD int fd = open_record(run->job->record, err);
+	char path[PATH_MAX];
+	BF_AUTO_FD int fd =
+		bf_serial_path(run, run->job->record, path, err) ? -1 : open_record(path, err);
 	BF_AUTO_MEM char *line = NULL;
 	char prev[2 * BF_SHA256_LEN + 1], sha[2 * BF_SHA256_LEN + 1];
 	bool torn = false;
@@ -286,9 +288,13 @@ static enum bf_rc append(const struct bf_run *run, struct bf_outcome *out, struc
 enum bf_rc bf_record_may_write(const struct bf_run *run, struct bf_err *err)
 {
 	char unused[2 * BF_SHA256_LEN + 1];
-	BF_AUTO_FD int fd = open_record(run->job->record, err);
+	BF_AUTO_FD int fd = -1;
 	bool torn;
 
+	/* Named when the pack is known. */
+	if (bf_serial_names(run, run->job->record))
+		return BF_OK;
+	fd = open_record(run->job->record, err);
 	return fd < 0 ? err->rc : last_hash(fd, unused, &torn, err);
 }
 
@@ -307,6 +313,7 @@ static void not_recorded(struct bf_outcome *out, const struct bf_err *why)
 
 void bf_record_write(struct bf_run *run, struct bf_outcome *outcome)
 {
+	char path[PATH_MAX];
 	struct bf_err err;
 
 	bf_err_init(&err);
@@ -315,8 +322,8 @@ void bf_record_write(struct bf_run *run, struct bf_outcome *outcome)
 		not_recorded(outcome, &err);
 		return;
 	}
-	bf_emit(run,
-		(struct bf_event){ .kind = BF_EV_FILE, .file = { "record", run->job->record } });
+	if (!bf_serial_path(run, run->job->record, path, &err))
+		bf_emit(run, (struct bf_event){ .kind = BF_EV_FILE, .file = { "record", path } });
 }
 
 static bool chains(const char *line, size_t len, const char *prev)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/file.h"
 #include "bmsflash/shell.h"
 
 #include "run.h"
@@ -343,6 +344,25 @@ static void add_rates(struct bf_out *out, const struct bf_job *job)
 	add_option(out, "--bitrate", job->bitrate ? text : NULL);
 }
 
+bool bf_serial_names(const struct bf_run *run, const char *name)
+{
+	return run->job->serial_in_names && strstr(name, "%s") != NULL;
+}
+
+enum bf_rc bf_serial_path(const struct bf_run *run, const char *name, char dst[PATH_MAX],
+			  struct bf_err *err)
+{
+	const char *place = bf_serial_names(run, name) ? strstr(name, "%s") : NULL;
+	char serial[64];
+
+	if (!place)
+		return bf_path(dst, err, "%s", name);
+	snprintf(serial, sizeof(serial), "%s",
+		 run->session.ident.serial[0] ? run->session.ident.serial : "pack");
+	bf_file_name(serial, "-");
+	return bf_path(dst, err, "%.*s%s%s", (int)(place - name), name, serial, place + 2);
+}
+
 /* What another command does not need. */
 static void add_of_this_run(struct bf_out *out, const struct bf_job *job)
 {
@@ -352,7 +372,9 @@ static void add_of_this_run(struct bf_out *out, const struct bf_job *job)
 		 (long long)((job->timeout + BF_SEC(1) - 1) / BF_SEC(1)));
 	add_option(out, "--timeout", job->timeout ? text : NULL);
 	add_option(out, "--expect-serial", job->expect_serial);
-	add_option(out, "--record", job->record);
+	/* A name with the serial number in it is one of several packs. */
+	if (!job->serial_in_names || (job->record && !strstr(job->record, "%s")))
+		add_option(out, "--record", job->record);
 	if (job->dry_run)
 		bf_shell_word(out, "--dry-run");
 }

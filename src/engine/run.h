@@ -111,6 +111,10 @@ static inline bool bf_run_can(const struct bf_run *run, unsigned caps)
 
 void bf_emit(struct bf_run *run, struct bf_event ev);
 void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...) BF_PRINTF(3, 4);
+/* A file's name in which %s stands for the serial number, where the job says so. */
+bool bf_serial_names(const struct bf_run *run, const char *name);
+enum bf_rc bf_serial_path(const struct bf_run *run, const char *name, char dst[PATH_MAX],
+			  struct bf_err *err);
 void bf_say_restarted(struct bf_run *run);
 /* moving: the phase carries the bulk of the data. */
 void bf_progress_begin(struct bf_run *run, const char *phase, bool moving, double base,

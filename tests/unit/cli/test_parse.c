@@ -73,7 +73,7 @@ static void bad_command_lines_are_refused_with_their_reason(void **state)
 		{ { "probe", "--if" }, "needs a value" },
 		{ { "probe", "--json=1" }, "takes no value" },
 		{ { "probe", "--if=" }, "not an empty word" },
-		{ { "probe", "--if", "a", "--if=b" }, "given twice" },
+		{ { "probe", "--trace", "a", "--trace=b" }, "given twice" },
 		{ { "probe", "--baud", "12abc" }, "'12abc'" },
 		{ { "probe", "--baud", "-5" }, "'-5'" },
 		{ { "probe", "--baud", "99999999999999999999" }, "takes a number" },
