@@ -58,6 +58,17 @@ static bool take_requests(struct vclock *v)
 	return bf_clock_stopped(clock);
 }
 
+/* A time that was set once and lies before the end of a wait: it is now that time. */
+static bool has_come(struct vclock *v, bf_time *at, bf_time end)
+{
+	if (*at == BF_NEVER || *at > end)
+		return false;
+	if (*at > v->now)
+		v->now = *at;
+	*at = BF_NEVER;
+	return true;
+}
+
 static enum bf_wait v_wait(struct bf_clock *clock, struct pollfd *fds, size_t n, bf_time deadline)
 {
 	struct vclock *v = vclock_of(clock);
@@ -69,15 +80,11 @@ static enum bf_wait v_wait(struct bf_clock *clock, struct pollfd *fds, size_t n,
 		fds[i].revents = 0;
 	if (take_requests(v))
 		return BF_WAIT_CANCELLED;
-	if (v->cancel_at != BF_NEVER && v->cancel_at <= end) {
-		v->now = v->cancel_at > v->now ? v->cancel_at : v->now;
-		v->cancel_at = BF_NEVER;
+	if (has_come(v, &v->cancel_at, end)) {
 		clock->cancelled = true;
 		return clock->held ? BF_WAIT_READY : BF_WAIT_CANCELLED;
 	}
-	if (v->end_at != BF_NEVER && v->end_at <= end) {
-		v->now = v->end_at > v->now ? v->end_at : v->now;
-		v->end_at = BF_NEVER;
+	if (has_come(v, &v->end_at, end)) {
 		clock->cancelled = clock->ended = true;
 		return BF_WAIT_CANCELLED;
 	}
