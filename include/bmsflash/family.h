@@ -78,6 +78,8 @@ enum bf_cap {
 	BF_CAP_ONE_WAY = 1 << 20,
 	/* Looking for what it holds already costs less than writing it (ops->loader->holds). */
 	BF_CAP_COMPARE = 1 << 21,
+	/* An image that waits for its test boot, or is on it, keeps every other one out; a restart takes it away. */
+	BF_CAP_TEST_FIRST = 1 << 22,
 };
 
 /* Who answers. A family that cannot tell leaves "unknown". */
@@ -141,6 +143,7 @@ struct bf_ident {
 	unsigned in_flight;           /* pieces that may be out at once, at least 1 */
 	uint32_t rates[BF_MAX_RATES]; /* that it can change to; 0 ends */
 	unsigned caps;
+	unsigned together;     /* images that are rolled back in one run; 0 or 1: one */
 	unsigned reset_reason; /* 0 unknown, 1 power, 2 request, 3 watchdog, 4 crash */
 	unsigned boot_count;   /* since power-on, 0 unknown: restart loops show here */
 };
@@ -326,6 +329,9 @@ struct bf_loader_ops {
 
 /* Boot control: which image starts, and whether it stays. Mostly absent. confirm wants activate beside it. */
 struct bf_boot_ops {
+	/* The calls that follow are about the image with this number; n of them are changed in one run. It sends
+	 * nothing. NULL: a pack has one image. */
+	void (*select)(struct bf_proto *p, unsigned number, unsigned n);
 	enum bf_rc (*state)(struct bf_proto *p, struct bf_ident *update, struct bf_err *err);
 	enum bf_rc (*activate)(struct bf_proto *p, enum bf_activate how, struct bf_err *err);
 	enum bf_rc (*confirm)(struct bf_proto *p, struct bf_err *err);

@@ -131,11 +131,27 @@ const char *bf_facts_name(const struct bf_facts *f)
 
 /* ---- events ---- */
 
+/* One more that is written in the same run. */
+static void add_image(struct bf_facts *f, const struct bf_event *ev)
+{
+	size_t n = strlen(f->image_version);
+	char text[BF_VERSION_TEXT];
+
+	if (ev->image.meta->has_version)
+		snprintf(f->image_version + n, sizeof(f->image_version) - n, "%s%s",
+			 n ? " and " : "", bf_version_text(&ev->image.meta->version, text));
+	f->image_size += ev->image.size;
+}
+
 static void take_image(struct bf_facts *f, const struct bf_event *ev)
 {
 	const struct bf_meta *m = ev->image.meta;
 	const char *base = strrchr(ev->image.path, '/');
 
+	if (f->has_image && f->job == BF_JOB_FLASH) {
+		add_image(f, ev);
+		return;
+	}
 	f->has_image = true;
 	snprintf(f->image, sizeof(f->image), "%s", base ? base + 1 : ev->image.path);
 	snprintf(f->image_key, sizeof(f->image_key), "%s", ev->image.key);

@@ -19,8 +19,9 @@ struct bf_facts {
 
 	/* the image */
 	bool has_image;
-	char image[64]; /* base name of the file */
-	char image_version[BF_VERSION_TEXT], image_key[64], image_hw[48];
+	char image[64];                          /* base name of the file */
+	char image_version[2 * BF_VERSION_TEXT]; /* of several: "1.5.0 and 1.2.0" */
+	char image_key[64], image_hw[48];
 	char image_key_id[24]; /* the key's fingerprint */
 	char image_digest[130];
 	bool has_cid;

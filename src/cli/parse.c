@@ -462,8 +462,8 @@ static enum bf_rc check_words_fit(struct parser *p)
 		return bad(p, "'%s' needs an image file: bmsflash %s %s", cmd->name, cmd->name,
 			   cmd->args);
 	if (p->n_images > cmd->max_images)
-		return bad(p, "'%s' takes one image, but '%s' was given too", cmd->name,
-			   p->opts->images[cmd->max_images]);
+		return bad(p, "'%s' takes at most %zu images, but '%s' was given too", cmd->name,
+			   (size_t)cmd->max_images, p->opts->images[cmd->max_images]);
 	if (cmd->needs_iface && !p->opts->iface) {
 		bad(p, "which port is the pack on? '%s' needs --if", cmd->name);
 		bf_next(p->err, "bmsflash probe");

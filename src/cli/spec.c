@@ -22,8 +22,8 @@ static const struct bf_command commands[] = {
 	  "read everything that can be read into one archive", false, 0, 0, true },
 	{ BF_JOB_VERIFY, "verify", "IMAGE... [--if IFACE]",
 	  "check files offline; with --if, also against the pack", true, 1, 1000, false },
-	{ BF_JOB_FLASH, "flash", "--if IFACE IMAGE",
-	  "put a signed image into the pack, prove that it runs, or go back", true, 1, 1, true },
+	{ BF_JOB_FLASH, "flash", "--if IFACE IMAGE...",
+	  "put a signed image into the pack, prove that it runs, or go back", true, 1, 4, true },
 	{ BF_JOB_ROLLBACK, "rollback", "--if IFACE [--from BACKUP]",
 	  "go back to the previous firmware, or restore an archive", false, 0, 0, true },
 };

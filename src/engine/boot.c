@@ -43,6 +43,22 @@ void bf_name_loop(const struct bf_run *run, struct bf_err *err)
 			  "the boot loader does not accept the image (key, counter or dependency)");
 }
 
+/* The image that does not run, where there are several. */
+static unsigned part_that_differs(const struct bf_run *run)
+{
+	for (unsigned i = 0; i < bf_parts(run); i++) {
+		const struct bf_slot *active = bf_slot_active(bf_now_of(run, i), NULL);
+		const struct bf_aim *aim = &run->wanted.aside[i];
+
+		if (i == run->wanted.part
+			    ? !bf_wanted_in(run, active)
+			    : !active || active->digest_len != aim->digest_len ||
+				      memcmp(active->digest, aim->digest, aim->digest_len) != 0)
+			return i;
+	}
+	return 0;
+}
+
 static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)
 {
 	char text[BF_VERSION_TEXT], want[BF_VERSION_TEXT] = "the new firmware";
@@ -94,7 +110,10 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 			bf_model_failed_test(&run->model);
 		else if (run->model.talking == BF_TALKING_LOADER)
 			bf_verify_stream(run);
-		return not_started(run, err);
+		bf_session_part(run, part_that_differs(run));
+		not_started(run, err);
+		bf_session_part(run, 0);
+		return err->rc;
 	}
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->session.now });
 	now = bf_ident_version(&run->session.now, text);
@@ -118,6 +137,15 @@ static bool still_pending(const struct bf_ident *now)
 	const struct bf_slot *other = bf_slot_other(now, NULL);
 
 	return other && (other->flags & BF_SLOT_PENDING);
+}
+
+static bool any_pending(const struct bf_run *run)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < bf_parts(run); i++)
+		any = any || still_pending(bf_now_of(run, i));
+	return any;
 }
 
 /* Looked at before the mark is asked for again: a pack that has swapped its slots would mark the old firmware. */
@@ -173,7 +201,7 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 					.call = mark,
 					.done = look_for_mark },
 		     err);
-	if (rc && bf_met_of(err) == BF_MET_REFUSED)
+	if (rc && bf_met_of(err) == BF_MET_REFUSED && !run->wanted.part)
 		bf_model_marked(&run->model, false); /* the pack said no, and nothing is marked */
 	if (rc)
 		return bf_while(err, trial ? "marking the new firmware for a test boot"
@@ -181,35 +209,19 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-static enum bf_rc mark_previous(struct bf_run *run, void *ctx, struct bf_err *err)
-{
-	(void)ctx;
-	return run->session.proto->ops->boot->revert(run->session.proto, err);
-}
-
-/* A lost answer is not asked for again: taken twice it would be a revert of the revert. */
-enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err)
-{
-	bf_model_marked(&run->model, true);
-	if (bf_call(run,
-		    &(struct bf_call){ .ask = BF_ASK_ONCE,
-				       .what = "marking the previous firmware",
-				       .call = mark_previous },
-		    err))
-		return bf_while(err, "marking the previous firmware for the next start");
-	return BF_OK;
-}
-
 /* What a boot loader that swaps may have to move at most. */
 static uint32_t swapped_bytes(const struct bf_run *run)
 {
 	const struct bf_region *region;
+	uint32_t all = 0;
 	unsigned slot;
 
 	if (!bf_model_old_is_safe(&run->model))
 		return 0;
-	if (run->wanted.image)
-		return (uint32_t)bf_image_size(run->wanted.image);
+	for (unsigned i = 0; i < bf_parts(run) && bf_wanted_of(run, i); i++)
+		all += (uint32_t)bf_image_size(bf_wanted_of(run, i));
+	if (all)
+		return all;
 	region = bf_slot_target(&run->session.ident, &slot)
 			 ? bf_region_of_slot(&run->session.ident, slot)
 			 : NULL;
@@ -264,7 +276,7 @@ static bool has_restarted(const struct bf_run *run, void *ctx)
 			 run->session.proto->ops->loader->restart;
 
 	(void)ctx;
-	return !still_pending(&run->session.now) && !in_loader;
+	return !any_pending(run) && !in_loader;
 }
 
 static enum bf_rc enter_again(struct bf_run *run, void *ctx, enum bf_met met, struct bf_err *err)
@@ -312,6 +324,39 @@ enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
 			  "no-proof",
 			  run->session.proto->ops->name);
 	return rc;
+}
+
+/* An update that waits for its test boot is dropped by the restart after that. */
+static enum bf_rc run_pending(struct bf_run *run, struct bf_err *err)
+{
+	if (!bf_run_can(run, BF_CAP_TEST_FIRST) || !any_pending(run))
+		return BF_OK;
+	bf_say(run, BF_EV_NOTICE,
+	       "an update waits for its test boot: the pack starts it, and the next restart drops "
+	       "it");
+	bf_model_marked(&run->model, true);
+	return bf_run_restart(run, err) ? bf_while(err, "starting the update that waits") : BF_OK;
+}
+
+static enum bf_rc mark_previous(struct bf_run *run, void *ctx, struct bf_err *err)
+{
+	(void)ctx;
+	return run->session.proto->ops->boot->revert(run->session.proto, err);
+}
+
+/* A lost answer is not asked for again: taken twice it would be a revert of the revert. */
+enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err)
+{
+	if (run_pending(run, err))
+		return err->rc;
+	bf_model_marked(&run->model, true);
+	if (bf_call(run,
+		    &(struct bf_call){ .ask = BF_ASK_ONCE,
+				       .what = "marking the previous firmware",
+				       .call = mark_previous },
+		    err))
+		return bf_while(err, "marking the previous firmware for the next start");
+	return BF_OK;
 }
 
 /* A confirmation whose answer is lost may have been taken: the bank state tells. */
@@ -388,27 +433,37 @@ static enum bf_rc see_it_stay(struct bf_run *run, struct bf_err *err)
 	return err->rc;
 }
 
+static enum bf_rc confirm_part(struct bf_run *run, struct bf_err *err)
+{
+	if (!needs_confirmation(run))
+		return BF_OK;
+	if (bf_run_enter(run, err))
+		return err->rc;
+	if (bf_call(run,
+		    &(struct bf_call){ .ask = BF_ASK_MARK,
+				       .what = "confirming the new firmware",
+				       .call = confirm_once,
+				       .done = look_for_confirmation },
+		    err))
+		return bf_while(err, "confirming the new firmware");
+	if (run->session.proto->ops->boot->state && run->session.now.n_slots && !is_confirmed(run))
+		return bf_fail(err, BF_E_NAK,
+			       "the pack took the confirmation and does not show it");
+	return BF_OK;
+}
+
+/* Of several images each is confirmed before any is called so. */
 enum bf_rc bf_ph_confirm(struct bf_run *run, struct bf_err *err)
 {
-	enum bf_rc rc;
+	enum bf_rc rc = BF_OK;
 
-	if (needs_confirmation(run)) {
-		if (bf_run_enter(run, err))
-			return err->rc;
-		rc = bf_call(run,
-			     &(struct bf_call){ .ask = BF_ASK_MARK,
-						.what = "confirming the new firmware",
-						.call = confirm_once,
-						.done = look_for_confirmation },
-			     err);
-		if (rc)
-			return bf_while(err, "confirming the new firmware");
-		if (!rc && run->session.proto->ops->boot->state && run->session.now.n_slots &&
-		    !is_confirmed(run)) {
-			return bf_fail(err, BF_E_NAK,
-				       "the pack took the confirmation and does not show it");
-		}
+	for (unsigned i = 0; !rc && i < bf_parts(run); i++) {
+		bf_session_part(run, i);
+		rc = confirm_part(run, err);
 	}
+	bf_session_part(run, 0);
+	if (rc)
+		return rc;
 	if (see_it_stay(run, err))
 		return err->rc;
 	bf_model_confirmed(&run->model);

@@ -63,8 +63,19 @@ static enum bf_rc old_path(const struct bf_run *run, char dst[PATH_MAX], struct 
 	return bf_path(dst, err, "%s/journal/%s.json", run->job->data_folder, name);
 }
 
+/* Of several files: the hash of theirs. */
 static void image_hash(const struct bf_run *run, char dst[2 * BF_SHA256_LEN + 1])
 {
+	uint8_t hashes[BF_PARTS_MAX][BF_SHA256_LEN], all[BF_SHA256_LEN];
+
+	if (bf_parts(run) > 1) {
+		for (unsigned i = 0; i < bf_parts(run); i++)
+			memcpy(hashes[i], bf_image_file_sha256(bf_wanted_of(run, i)),
+			       BF_SHA256_LEN);
+		bf_sha256(all, hashes, bf_parts(run) * sizeof(hashes[0]));
+		bf_hex(dst, 2 * BF_SHA256_LEN + 1, all, sizeof(all));
+		return;
+	}
 	bf_hex(dst, 2 * BF_SHA256_LEN + 1, bf_image_file_sha256(run->wanted.image), BF_SHA256_LEN);
 }
 

@@ -92,6 +92,44 @@ void bf_run_target(struct bf_run *run)
 	}
 }
 
+/* ---- several images ---- */
+
+unsigned bf_parts(const struct bf_run *run)
+{
+	return run->wanted.n_parts > 1 ? run->wanted.n_parts : 1;
+}
+
+void bf_wanted_parts(struct bf_run *run, unsigned n)
+{
+	run->wanted.n_parts = n < BF_PARTS_MAX ? n : BF_PARTS_MAX;
+}
+
+void bf_wanted_part(struct bf_run *run, unsigned part)
+{
+	struct bf_wanted *w = &run->wanted;
+	struct bf_aim *from = &w->aside[w->part];
+	const struct bf_aim *to = &w->aside[part];
+
+	if (part == w->part)
+		return;
+	from->image = w->image;
+	from->has_version = w->has_version;
+	from->version = w->version;
+	from->digest_len = w->digest_len;
+	memcpy(from->digest, w->digest, sizeof(from->digest));
+	w->image = to->image;
+	w->has_version = to->has_version;
+	w->version = to->version;
+	w->digest_len = to->digest_len;
+	memcpy(w->digest, to->digest, sizeof(w->digest));
+	w->part = part;
+}
+
+const struct bf_image *bf_wanted_of(const struct bf_run *run, unsigned part)
+{
+	return part == run->wanted.part ? run->wanted.image : run->wanted.aside[part].image;
+}
+
 void bf_wanted_image(struct bf_run *run, struct bf_image *image)
 {
 	bf_image_free(run->wanted.image);
@@ -154,6 +192,10 @@ bool bf_wanted_in(const struct bf_run *run, const struct bf_slot *slot)
 
 void bf_given_done(struct bf_run *run)
 {
+	for (unsigned i = 0; i < BF_PARTS_MAX; i++) {
+		if (i != run->wanted.part)
+			bf_image_free(run->wanted.aside[i].image);
+	}
 	bf_image_free(run->wanted.image);
 	bf_image_free(run->wanted.fallback);
 	bf_image_free(run->given.driver);
@@ -232,19 +274,105 @@ static enum bf_rc load_driver(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+/* ---- images that are written in one run ---- */
+
+/* Each file is the image with its number in this order. */
+static enum bf_rc check_need(struct bf_run *run, unsigned part, const struct bf_dependency *need,
+			     struct bf_err *err)
+{
+	const char *const *paths = run->job->images;
+	char want[BF_VERSION_TEXT], have[BF_VERSION_TEXT] = "without a version";
+	const struct bf_meta *other;
+
+	if (need->image == part) {
+		bf_fail(err, BF_E_INCOMPATIBLE,
+			"'%s' depends on image %u, so it is not image %u itself.", paths[part],
+			need->image, part);
+		bf_do(err, "name the files in the order of their image numbers: image 0 first");
+		return err->rc;
+	}
+	if (need->image >= bf_parts(run)) /* the pack knows it */
+		return BF_OK;
+	other = bf_image_meta(bf_wanted_of(run, need->image));
+	if (other->has_version && bf_version_cmp(&other->version, &need->min) >= 0)
+		return BF_OK;
+	if (other->has_version)
+		bf_version_text(&other->version, have);
+	bf_fail(err, BF_E_INCOMPATIBLE,
+		"'%s' depends on image %u in version %s or higher; '%s' is %s.", paths[part],
+		need->image, bf_version_text(&need->min, want), paths[need->image], have);
+	bf_do(err, "take the files of one release");
+	return err->rc;
+}
+
+static enum bf_rc check_part(struct bf_run *run, unsigned part, struct bf_err *err)
+{
+	const struct bf_image *image = bf_wanted_of(run, part);
+	const struct bf_meta *meta = bf_image_meta(image);
+	const char *path = run->job->images[part];
+
+	if (!meta->mcuboot)
+		return bf_fail(err, BF_E_INCOMPATIBLE,
+			       "'%s' is no MCUboot image: only these have numbers, and can be "
+			       "written together.",
+			       path);
+	for (unsigned i = 0; i < part; i++) {
+		if (memcmp(bf_image_file_sha256(bf_wanted_of(run, i)), bf_image_file_sha256(image),
+			   BF_SHA256_LEN) == 0)
+			return bf_fail(err, BF_E_USAGE, "'%s' is the same image as '%s'", path,
+				       run->job->images[i]);
+	}
+	for (size_t i = 0; i < meta->n_deps; i++) {
+		if (check_need(run, part, &meta->deps[i], err))
+			return err->rc;
+	}
+	return BF_OK;
+}
+
+static enum bf_rc load_others(struct bf_run *run, struct bf_err *err)
+{
+	const char *const *paths = run->job->images;
+	unsigned n = 1;
+
+	while (paths[n] && n < BF_PARTS_MAX)
+		n++;
+	if (paths[n])
+		return bf_fail(err, BF_E_USAGE, "a flash takes at most %d images, not also '%s'",
+			       BF_PARTS_MAX, paths[n]);
+	if (run->job->fallback)
+		return bf_fail(err, BF_E_USAGE, "--fallback has no meaning with several images");
+	if (run->job->claim_opts &&
+	    (run->job->claim_opts->has_addr || run->job->claim_opts->sig_path))
+		return bf_fail(err, BF_E_USAGE,
+			       "--addr and --sig have no meaning with several images");
+	for (unsigned i = 1; i < n; i++) {
+		if (load_one(run, paths[i], &run->wanted.aside[i].image, err))
+			return err->rc;
+		bf_wanted_part(run, i);
+		bf_run_target(run);
+		bf_wanted_part(run, 0);
+	}
+	bf_wanted_parts(run, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (check_part(run, i, err))
+			return bf_while(err, "checking that the images belong together");
+	}
+	return BF_OK;
+}
+
 enum bf_rc bf_ph_load(struct bf_run *run, struct bf_err *err)
 {
 	const char *const *paths = run->job->images;
 
 	if (!paths || !paths[0])
 		return bf_fail(err, BF_E_USAGE, "no image was named");
-	if (paths[1])
-		return bf_fail(err, BF_E_USAGE, "a flash takes one image, not also '%s'", paths[1]);
 	if (load_one(run, paths[0], &run->wanted.image, err) || load_driver(run, err))
 		return err->rc;
+	bf_run_target(run);
+	if (paths[1])
+		return load_others(run, err);
 	if (load_fallback(run, err))
 		return bf_while(err, "checking the fallback image");
-	bf_run_target(run);
 	return BF_OK;
 }
 

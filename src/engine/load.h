@@ -13,9 +13,26 @@ struct bf_given {
 	struct bf_image *driver; /* what the profile's [driver] names */
 };
 
-/* The firmware that shall run in the end. writer: load.c */
+#define BF_PARTS_MAX 4
+
+/* One of several images that are written in one run; see struct bf_wanted. */
+struct bf_aim {
+	struct bf_image *image;
+	bool has_version;
+	struct bf_version version;
+	uint8_t digest[64];
+	size_t digest_len;
+};
+
+/*
+ * The firmware that shall run in the end. A pack with several images may take all of them in one run: each is a part,
+ * and `image`, version and digest are those of the part that is worked on; the others wait aside. writer: load.c
+ */
 struct bf_wanted {
 	struct bf_image *image;
+	unsigned n_parts; /* 0 or 1: one image */
+	unsigned part;    /* that is worked on, which is also its image number */
+	struct bf_aim aside[BF_PARTS_MAX];
 	struct bf_image
 		*fallback; /* what the pack goes back to where it has no backup; NULL: none */
 	bool went_to_fallback;
@@ -31,6 +48,12 @@ struct bf_wanted {
 	bool usb_later; /* its USB numbers are not the application's: the bootloader is asked */
 };
 
+/* How many images this run is about, at least 1. */
+unsigned bf_parts(const struct bf_run *run);
+void bf_wanted_parts(struct bf_run *run, unsigned n);
+void bf_wanted_part(struct bf_run *run, unsigned part);
+/* NULL: none was given. */
+const struct bf_image *bf_wanted_of(const struct bf_run *run, unsigned part);
 /* In place of the image before; version and digest are what it says of itself. */
 void bf_wanted_image(struct bf_run *run, struct bf_image *image);
 /* The fallback in place of the image, and once more: the image again. */

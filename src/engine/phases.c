@@ -41,12 +41,12 @@ static enum bf_rc enter(struct bf_run *run, struct bf_err *err)
 	  .weight = 1, .writes = true, .again = true }, \
 	{ "asking before the point of no return", bf_ph_agree, .when = bf_when_asking, .writes = true }, \
 	{ "writing", bf_ph_write, bf_ph_write_undo, .when = bf_when_writing, .weight = 50, \
-	  .writes = true, .moves = true, .activity = BF_ACT_WRITE }, \
+	  .writes = true, .each = true, .moves = true, .activity = BF_ACT_WRITE }, \
 	{ "verifying in the pack", bf_ph_verify, .when = bf_when_verifying, .weight = 3, \
-	  .writes = true, .activity = BF_ACT_VERIFY }
+	  .writes = true, .each = true, .activity = BF_ACT_VERIFY }
 #define START_ON_TRIAL \
 	{ "marking the firmware to start", bf_ph_activate, bf_ph_back, .when = bf_when_starting, \
-	  .writes = true, .hold = true, .activity = BF_ACT_RESTART }, \
+	  .writes = true, .each = true, .hold = true, .activity = BF_ACT_RESTART }, \
 	{ "restarting the pack", bf_ph_restart, .when = bf_when_starting, .weight = 10, \
 	  .writes = true, .activity = BF_ACT_RESTART, .limit = bf_restart_patience }, \
 	{ "proving what runs", bf_ph_prove, .when = bf_when_starting, .weight = 1, .writes = true, \
@@ -74,15 +74,15 @@ static const struct bf_phase flash_rows[] = {
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
 	{ "looking for an interrupted run", bf_ph_resume, .again = true },
-	{ "checking that the image fits", bf_ph_compatible, .again = true },
-	{ "checking against rollback", bf_ph_antirollback, .again = true },
+	{ "checking that the image fits", bf_ph_compatible, .again = true, .each = true },
+	{ "checking against rollback", bf_ph_antirollback, .again = true, .each = true },
 	{ "checking the pack's conditions", bf_ph_conditions_first, .when = bf_when_changing,
 	  .weight = 2, .again = true },
 	{ "authenticating", enter, .when = bf_when_changing, .weight = 1, .again = true,
 	  .disturbs = ENTER },
 	{ "agreeing on the line rate", bf_ph_rate, NULL, bf_rate_leave, bf_when_changing,
 	  .weight = 1, .again = true, .disturbs = RATE },
-	{ "planning what to write", bf_ph_plan, .weight = 1, .again = true },
+	{ "planning what to write", bf_ph_plan, .weight = 1, .again = true, .each = true },
 	{ "backing up", bf_ph_backup, .when = bf_when_backing_up, .weight = 25, .writes = true,
 	  .moves = true, .again = true, .activity = BF_ACT_BACKUP },
 	WRITE_IT,
@@ -95,11 +95,12 @@ static const struct bf_phase revert_rows[] = {
 	{ "opening the interface", bf_ph_open, NULL, close_interface },
 	{ "looking for the pack", bf_ph_find, NULL, bf_ph_part, .weight = 1 },
 	{ "identifying the pack", bf_ph_identify, .weight = 1, .again = true },
-	{ "checking that the previous firmware may start", bf_ph_predict, .again = true },
+	{ "checking that the previous firmware may start", bf_ph_predict, .again = true,
+	  .each = true },
 	{ "checking the pack's conditions", bf_ph_conditions, .weight = 2, .again = true },
 	{ "authenticating", bf_ph_enter, .weight = 1, .again = true, .disturbs = ENTER },
 	{ "marking the previous firmware to start", bf_ph_revert, bf_ph_back, .writes = true,
-	  .hold = true, .activity = BF_ACT_RESTART },
+	  .hold = true, .each = true, .activity = BF_ACT_RESTART },
 	{ "restarting the pack", bf_ph_restart, .weight = 10, .writes = true,
 	  .activity = BF_ACT_RESTART, .limit = bf_restart_patience },
 	{ "proving what runs", bf_ph_prove, .weight = 1, .writes = true,
@@ -218,9 +219,26 @@ const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n)
 
 #define TIMEOUT_GRACE BF_SEC(60) /* for a rollback that --timeout meets; then every wait ends */
 
-static bool applies(const struct bf_run *run, const struct bf_phase *row)
+/* What is worked on changes as a whole: wanted firmware, what the pack said of it, plan. */
+static void take_part(struct bf_run *run, unsigned part)
 {
-	return !row->when || row->when(run);
+	if (part == run->wanted.part)
+		return;
+	bf_plan_part(run, part);
+	bf_session_part(run, part);
+}
+
+/* For any of the images. */
+static bool applies(struct bf_run *run, const struct bf_phase *row)
+{
+	bool any = !row->when;
+
+	for (unsigned i = 0; i < bf_parts(run) && !any; i++) {
+		take_part(run, i);
+		any = row->when(run);
+	}
+	take_part(run, 0);
+	return any;
 }
 
 static double weight_of(const struct bf_phase *rows, size_t n)
@@ -250,6 +268,23 @@ static enum bf_rc run_one(struct bf_run *run, const struct bf_phase *row, struct
 		bf_fail(err, rc, "%s", bf_rc_info(rc)->meaning);
 	bf_name_stop(run, err);
 	return rc ? bf_while(err, "%s", row->name) : BF_OK;
+}
+
+static enum bf_rc run_row(struct bf_run *run, const struct bf_phase *row, struct bf_err *err)
+{
+	enum bf_rc rc = BF_OK;
+
+	if (!row->each)
+		return run_one(run, row, err);
+	for (unsigned i = 0; !rc && i < bf_parts(run); i++) {
+		take_part(run, i);
+		if (!row->when || row->when(run))
+			rc = run_one(run, row, err);
+		if (rc && bf_parts(run) > 1)
+			bf_while(err, "image %u", i);
+	}
+	take_part(run, 0);
+	return rc;
 }
 
 static void announce(struct bf_run *run, const struct bf_phase *rows, size_t i, size_t n)
@@ -319,14 +354,14 @@ static enum bf_rc forward(struct bf_run *run, const struct bf_phase *rows, size_
 				guard_computer(run);
 			announce(run, rows, i, n);
 			ret_begun[i] = true;
-			rc = run_one(run, &rows[i], err);
+			rc = run_row(run, &rows[i], err);
 		}
 		if (!rc) {
 			i++;
 		} else if (rows[i].again && bf_begin_again(run, rows[i].name, err)) {
 			bf_session_restarted(run);
 			bf_transfer_restarted(run);
-			bf_todo_done(&run->todo);
+			bf_plan_drop(run);
 			i = first_again(rows);
 		} else {
 			bf_name_silence(run, err);
@@ -374,7 +409,7 @@ static void done(struct bf_run *run)
 {
 	if (run->host.awake)
 		run->ports->may_sleep(run->host.awake);
-	bf_todo_done(&run->todo);
+	bf_plan_drop(run);
 	bf_given_done(run);
 	bf_session_done(run);
 	bf_archives_done(run);

@@ -22,6 +22,7 @@ struct bf_phase {
 	const char *disturbs;
 	bool hold; /* cancellation waits from here until the end of the run */
 	bool again; /* a pack that restarts here has lost nothing: once more from the first of these */
+	bool each; /* for each of the images that are changed in one run */
 	bool moves; /* carries the bulk of the data: when it stalls, it is the transfer that stalls */
 	enum bf_activity activity;                  /* for people */
 	bf_time (*limit)(const struct bf_run *run); /* how long it may take, NULL: no limit */

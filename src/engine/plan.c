@@ -32,6 +32,35 @@ void bf_todo_done(struct bf_todo *todo)
 	*todo = (struct bf_todo){ 0 };
 }
 
+void bf_plan_part(struct bf_run *run, unsigned part)
+{
+	struct bf_todo now = run->todo;
+
+	if (part == run->wanted.part)
+		return;
+	run->todo = run->aside[part];
+	run->aside[part] = (struct bf_todo){ 0 };
+	run->aside[run->wanted.part] = now;
+}
+
+void bf_plan_drop(struct bf_run *run)
+{
+	bf_todo_done(&run->todo);
+	for (unsigned i = 0; i < BF_PARTS_MAX; i++)
+		bf_todo_done(&run->aside[i]);
+}
+
+bool bf_plan_was_there(const struct bf_run *run)
+{
+	bool all = run->todo.already_confirmed;
+
+	for (unsigned i = 0; i < bf_parts(run); i++) {
+		if (i != run->wanted.part)
+			all = all && run->aside[i].already_confirmed;
+	}
+	return all;
+}
+
 const uint8_t *bf_todo_join(struct bf_todo *todo, const struct bf_segment *segs, size_t n,
 			    size_t *ret_len)
 {
@@ -813,7 +842,8 @@ enum bf_rc bf_ph_plan(struct bf_run *run, struct bf_err *err)
 	look_at_slots(run);
 	if (list_items(run, err))
 		return err->rc;
-	bf_sum_skipped(run, run->todo.skipped);
+	bf_sum_skipped(run,
+		       run->todo.skipped + (run->wanted.part ? run->told.sum.bytes_skipped : 0));
 	show(run);
 	return BF_OK;
 }

@@ -36,6 +36,12 @@ struct bf_todo {
 };
 
 void bf_todo_done(struct bf_todo *todo);
+/* The plan of this part, in place of the one that is worked on. */
+void bf_plan_part(struct bf_run *run, unsigned part);
+/* The plans of all parts. */
+void bf_plan_drop(struct bf_run *run);
+/* The pack ran all of it before, and goes on doing so. */
+bool bf_plan_was_there(const struct bf_run *run);
 /* A second plan of the same run: what the first one wrote is compared. */
 enum bf_rc bf_plan_again(struct bf_run *run, struct bf_err *err);
 

@@ -443,6 +443,11 @@ static void show_dependencies(struct bf_run *run)
 
 		snprintf(check.limit, sizeof(check.limit), "image %u at least %s",
 			 meta->deps[i].image, bf_version_text(&meta->deps[i].min, text));
+		if (meta->deps[i].image < bf_parts(run) && bf_parts(run) > 1) {
+			snprintf(check.got, sizeof(check.got), "written in this run");
+			bf_check_passes(run, &check, true, BF_EV_CHECK);
+			continue;
+		}
 		snprintf(check.got, sizeof(check.got), "left to the pack's own check");
 		bf_check_unknown(run, &check);
 	}
@@ -474,11 +479,53 @@ static enum bf_rc check_fallback(struct bf_run *run, struct bf_err *err)
 	return rc ? bf_while(err, "checking the fallback image '%s'", run->job->fallback) : BF_OK;
 }
 
+static enum bf_rc blocked(struct bf_run *run, const struct bf_slot *by, const char *state,
+			  struct bf_err *err)
+{
+	char text[BF_VERSION_TEXT] = "";
+
+	if (by->has_version)
+		bf_version_text(&by->version, text);
+	bf_fail(err, BF_E_NAK, "Firmware%s%s %s: until that is over the pack takes no other image.",
+		text[0] ? " " : "", text, state);
+	bf_likely(err, "an update was interrupted; the same command with its image ends it well");
+	if (bf_run_can(run, BF_CAP_REVERT)) {
+		bf_next_command(run, BF_JOB_ROLLBACK, NULL, err);
+		return err->rc;
+	}
+	bf_do(err, "switch the pack off and on, then run the same command");
+	bf_next_command(run, run->job->kind, NULL, err);
+	return err->rc;
+}
+
+/* Found out now, and not by what the pack answers to the first block. */
+static enum bf_rc check_test_boot(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_slot *active = bf_slot_active(&run->session.ident, NULL);
+	const struct bf_slot *other = bf_slot_other(&run->session.ident, NULL);
+
+	if (!bf_run_can(run, BF_CAP_TEST_FIRST))
+		return BF_OK;
+	if (active && (active->flags & BF_SLOT_TRIAL) && !bf_wanted_in(run, active))
+		return blocked(run, active, "is on its test boot", err);
+	if (other && (other->flags & BF_SLOT_PENDING) && !bf_wanted_in(run, other) &&
+	    !bf_wanted_in(run, active))
+		return blocked(run, other, "waits for its test boot", err);
+	/* The restart of one image would take another one out of its test boot. */
+	for (unsigned i = 0; i < bf_parts(run) && !bf_wanted_in(run, active); i++) {
+		const struct bf_slot *beside = bf_slot_active(bf_now_of(run, i), NULL);
+
+		if (beside && (beside->flags & BF_SLOT_TRIAL))
+			return blocked(run, beside, "is on its test boot", err);
+	}
+	return BF_OK;
+}
+
 enum bf_rc bf_ph_compatible(struct bf_run *run, struct bf_err *err)
 {
-	if (check_writable(run, err) || check_hardware(run, err) || check_kind(run, err) ||
-	    check_size(run, err) || check_place(run, err) || check_proof(run, err) ||
-	    check_way_back(run, err) || check_fallback(run, err))
+	if (check_writable(run, err) || check_test_boot(run, err) || check_hardware(run, err) ||
+	    check_kind(run, err) || check_size(run, err) || check_place(run, err) ||
+	    check_proof(run, err) || check_way_back(run, err) || check_fallback(run, err))
 		return err->rc;
 	show_dependencies(run);
 	return BF_OK;
@@ -617,7 +664,15 @@ static enum bf_rc too_low(struct bf_run *run, const struct bf_slot *old, struct 
 enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_slot *old = bf_slot_other(&run->session.ident, NULL);
+	const struct bf_slot *active = bf_slot_active(&run->session.ident, NULL);
 
+	/* An update that waits for its test boot was never started: what runs now stays. */
+	if (bf_run_can(run, BF_CAP_TEST_FIRST | BF_CAP_REVERT) && old && active &&
+	    (old->flags & BF_SLOT_PENDING)) {
+		bf_wanted_told(run, active->has_version ? &active->version : NULL, active->digest,
+			       active->digest_len);
+		return BF_OK;
+	}
 	if (!bf_run_can(run, BF_CAP_REVERT) || !run->session.proto->ops->boot->revert)
 		return no_previous(run, "this bootloader cannot go back by itself",
 				   "it has one bank, or its protocol has no request for it", err);

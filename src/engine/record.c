@@ -136,21 +136,37 @@ static void add_pack(struct bf_json *j, const struct bf_run *run)
 	bf_json_set(j, "pack", pack);
 }
 
-static void add_image(struct bf_json *j, const struct bf_run *run)
+static struct bf_json *image_of(const struct bf_image *image, bool has_version,
+				const struct bf_version *version)
 {
-	struct bf_json *image;
+	struct bf_json *j = bf_json_object();
 	char text[BF_VERSION_TEXT];
 
-	if (!run->wanted.image)
+	bf_json_set_str(j, "path", bf_image_path(image));
+	bf_json_set_hex(j, "sha256", bf_image_file_sha256(image), BF_SHA256_LEN);
+	bf_json_set_str(j, "version", has_version ? bf_version_text(version, text) : NULL);
+	bf_json_set_str(j, "key", bf_image_key_name(image));
+	return j;
+}
+
+static void add_image(struct bf_json *j, const struct bf_run *run)
+{
+	const struct bf_wanted *w = &run->wanted;
+	struct bf_json *more;
+
+	if (!w->image)
 		return;
-	image = bf_json_object();
-	bf_json_set_str(image, "path", bf_image_path(run->wanted.image));
-	bf_json_set_hex(image, "sha256", bf_image_file_sha256(run->wanted.image), BF_SHA256_LEN);
-	bf_json_set_str(image, "version",
-			run->wanted.has_version ? bf_version_text(&run->wanted.version, text)
-						: NULL);
-	bf_json_set_str(image, "key", bf_image_key_name(run->wanted.image));
-	bf_json_set(j, "image", image);
+	bf_json_set(j, "image", image_of(w->image, w->has_version, &w->version));
+	if (bf_parts(run) == 1)
+		return;
+	more = bf_json_array();
+	for (unsigned i = 1; i < bf_parts(run); i++) {
+		const struct bf_aim *aim = &w->aside[i];
+
+		if (aim->image)
+			bf_json_add(more, image_of(aim->image, aim->has_version, &aim->version));
+	}
+	bf_json_set(j, "more_images", more);
 }
 
 static void add_conditions(struct bf_json *j, const struct bf_run *run)

@@ -231,8 +231,17 @@ static const char *new_name(const struct bf_run *run, const char *what, char dst
 {
 	char text[BF_VERSION_TEXT];
 
-	snprintf(dst, NAME, "%s%s%s", what, run->wanted.has_version ? " " : "",
-		 run->wanted.has_version ? bf_version_text(&run->wanted.version, text) : "");
+	int n = snprintf(dst, NAME, "%s%s%s", what, run->wanted.has_version ? " " : "",
+			 run->wanted.has_version ? bf_version_text(&run->wanted.version, text)
+						 : "");
+
+	for (unsigned i = 1; i < bf_parts(run) && n > 0 && n < NAME; i++) {
+		const struct bf_aim *aim = &run->wanted.aside[i];
+
+		if (aim->has_version)
+			n += snprintf(dst + n, NAME - (size_t)n, " and %s",
+				      bf_version_text(&aim->version, text));
+	}
 	return dst;
 }
 
@@ -418,12 +427,12 @@ static void say_flash(const struct bf_run *run, struct bf_outcome *out)
 			 new_name(run, "Old firmware", name));
 	} else {
 		out->state = BF_STATE_NEW_PROVEN;
-		out->was_there = run->todo.already_confirmed;
+		out->was_there = bf_plan_was_there(run);
 		out->unchecked = !out->was_there && !run->model.verified;
 		snprintf(s, cap, "%s is proven running%s.", new_name(run, "New firmware", name),
-			 run->todo.already_confirmed ? "; it was there already"
-			 : run->model.verified       ? ""
-						     : "; contents not checked");
+			 out->was_there        ? "; it was there already"
+			 : run->model.verified ? ""
+					       : "; contents not checked");
 	}
 }
 

@@ -318,8 +318,8 @@ static void add_what_is_written(struct bf_out *out, const struct bf_job *job, en
 	if (job->rescue)
 		bf_shell_word(out, "--rescue");
 	add_option(out, "--fallback", job->fallback);
-	if (job->images && job->images[0])
-		bf_shell_word(out, job->images[0]);
+	for (size_t i = 0; job->images && job->images[i]; i++)
+		bf_shell_word(out, job->images[i]);
 }
 
 static void add_what_is_checked(struct bf_out *out, const struct bf_job *job)

@@ -91,6 +91,7 @@ struct bf_run {
 	struct bf_journal journal;
 	struct bf_conditions conditions;
 	struct bf_todo todo;
+	struct bf_todo aside[BF_PARTS_MAX]; /* of other images; writer: plan.c */
 	struct bf_archives archives;
 	struct bf_transfers transfer;
 	struct bf_boot boot;

@@ -423,22 +423,118 @@ static bool is_another(const struct bf_run *run, const struct bf_ident *now)
 	       strcmp(run->session.ident.serial, now->serial) != 0;
 }
 
-enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err)
-{
-	const struct bf_proto_ops *ops = run->session.proto->ops;
-	struct bf_ident now = { 0 };
+/* ---- several images ---- */
 
-	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_LOOK, err))
-		return bf_while(err, "opening a dialogue with the pack");
-	run->session.parted = false;
-	if (ops->identify(run->session.proto, &now, err))
+static void select_part(struct bf_run *run, unsigned part)
+{
+	if (bf_parts(run) > 1 && run->session.proto && run->session.proto->ops->boot->select)
+		run->session.proto->ops->boot->select(run->session.proto, part, bf_parts(run));
+}
+
+void bf_session_part(struct bf_run *run, unsigned part)
+{
+	struct bf_session *s = &run->session;
+	unsigned from = run->wanted.part;
+
+	if (part != from) {
+		s->aside[from] = s->ident;
+		s->now_aside[from] = s->now;
+		s->ident = s->aside[part];
+		s->now = s->now_aside[part];
+		bf_wanted_part(run, part);
+	}
+	select_part(run, part);
+}
+
+const struct bf_ident *bf_now_of(const struct bf_run *run, unsigned part)
+{
+	return part == run->wanted.part ? &run->session.now : &run->session.now_aside[part];
+}
+
+/* What ran before this run shows nothing of it. */
+static bool ran_before(const struct bf_run *run)
+{
+	return bf_wanted_in(run, bf_slot_active(&run->session.ident, NULL));
+}
+
+/* New and old beside each other are neither. */
+struct matches {
+	unsigned n;
+	enum bf_match all;
+};
+
+static void add_match(struct matches *m, enum bf_match one)
+{
+	m->all = m->n++ && m->all != one ? BF_MATCH_UNTOLD : one;
+}
+
+static enum bf_rc ask_part(struct bf_run *run, struct matches *ret, struct bf_err *err)
+{
+	struct bf_ident now = { 0 };
+	enum bf_match one;
+
+	if (run->session.proto->ops->identify(run->session.proto, &now, err))
 		return bf_while(err, "asking the pack who it is");
 	if (is_another(run, &now))
 		return bf_fail(err, BF_E_NODEV,
 			       "another pack answers now: serial number '%s', before it was '%s'",
 			       now.serial, run->session.ident.serial);
 	run->session.now = now;
-	bf_model_heard(&run->model, &now, match(run, &now));
+	one = match(run, &now);
+	if (bf_parts(run) == 1 || one != BF_MATCH_YES || !ran_before(run))
+		add_match(ret, one);
+	return BF_OK;
+}
+
+static enum bf_rc one_image_only(const struct bf_run *run, struct bf_err *err)
+{
+	bf_fail(err, BF_E_INCOMPATIBLE,
+		"%u images were given; a pack that speaks '%s' takes one in a run.", bf_parts(run),
+		run->session.proto->ops->name);
+	bf_do(err, "name the one that this pack is to run");
+	return err->rc;
+}
+
+enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->session.proto->ops;
+	struct matches matches = { .all = BF_MATCH_YES };
+	unsigned was = run->wanted.part;
+	enum bf_rc rc = BF_OK;
+
+	if (bf_parts(run) > 1 && !ops->boot->select)
+		return one_image_only(run, err);
+	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_LOOK, err))
+		return bf_while(err, "opening a dialogue with the pack");
+	run->session.parted = false;
+	for (unsigned i = 0; !rc && i < bf_parts(run); i++) {
+		bf_session_part(run, i);
+		rc = ask_part(run, &matches, err);
+	}
+	bf_session_part(run, was);
+	if (rc)
+		return rc;
+	bf_model_heard(&run->model, &run->session.now, matches.all);
+	return BF_OK;
+}
+
+/* What was told now is what was before this run; a rollback takes all images that are updated together. */
+static enum bf_rc take_idents(struct bf_run *run, struct bf_err *err)
+{
+	bool together = run->job->kind == BF_JOB_ROLLBACK && !run->job->restore_from &&
+			run->session.now.together > bf_parts(run) &&
+			run->session.proto->ops->boot->select;
+
+	if (together) {
+		bf_wanted_parts(run, run->session.now.together);
+		if (bf_run_ask(run, err))
+			return err->rc;
+	}
+	for (unsigned i = bf_parts(run); i-- > 0;) {
+		bf_session_part(run, i);
+		run->session.ident = run->session.now;
+		bf_regions_limit(run, &run->session.ident);
+	}
 	return BF_OK;
 }
 
@@ -448,8 +544,8 @@ enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err)
 
 	if (bf_run_ask(run, err))
 		return err->rc;
-	run->session.ident = run->session.now;
-	bf_regions_limit(run, &run->session.ident);
+	if (take_idents(run, err))
+		return err->rc;
 	bf_model_found(&run->model, &run->session.ident, run->job->rescue);
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->session.ident });
 	if (want && strcmp(want, run->session.ident.serial) != 0) {

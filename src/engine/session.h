@@ -6,6 +6,8 @@
 #include "bmsflash/entry.h"
 #include "bmsflash/session.h"
 
+#include "load.h"
+
 struct bf_run;
 
 /* writer: session.c */
@@ -18,6 +20,8 @@ struct bf_session {
 	bool parted;           /* sent away for a restart: the dialogue must be opened again */
 	struct bf_ident ident; /* before anything was changed */
 	struct bf_ident now;   /* as last asked */
+	/* The same of a pack's other images, while this one is worked on. */
+	struct bf_ident aside[BF_PARTS_MAX], now_aside[BF_PARTS_MAX];
 };
 
 /* Opens a protocol by asking. hurry: as in struct bf_proto_env. */
@@ -29,6 +33,10 @@ enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_run_enter(struct bf_run *run, struct bf_err *err);
 /* For reading: the application stays where it can. */
 enum bf_rc bf_run_ready(struct bf_run *run, struct bf_err *err);
+/* From now on the pack's image with this number is worked on, and the calls to the pack are about it. */
+void bf_session_part(struct bf_run *run, unsigned part);
+/* As last asked, of this part. */
+const struct bf_ident *bf_now_of(const struct bf_run *run, unsigned part);
 /* Fills session.now, and the model. */
 enum bf_rc bf_run_ask(struct bf_run *run, struct bf_err *err);
 /* What the pack told of its memory can be written while its firmware runs. */

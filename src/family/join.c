@@ -759,6 +759,13 @@ static enum bf_rc joined_confirm(struct bf_proto *p, struct bf_err *err)
 	return rc ? rc : role->ops->boot->confirm(role->proto, err);
 }
 
+static void joined_select(struct bf_proto *p, unsigned number, unsigned n)
+{
+	struct role *role = boot_role(joined_of(p));
+
+	role->ops->boot->select(role->proto, number, n);
+}
+
 static enum bf_rc joined_revert(struct bf_proto *p, struct bf_err *err)
 {
 	struct role *role = boot_role(joined_of(p));
@@ -796,6 +803,7 @@ static void fill_tables(struct joined *j)
 	TAKE(&j->loader_ops, loader, check);
 	j->loader_ops.piece_class = loader->piece_class;
 	j->loader_ops.restart = joined_restart;
+	TAKE(&j->boot_ops, boot, select);
 	TAKE(&j->boot_ops, boot, state);
 	TAKE(&j->boot_ops, boot, activate);
 	TAKE(&j->boot_ops, boot, confirm);

@@ -147,11 +147,11 @@ static void judge_unknown(struct court *c)
 		judge_wrong(c, "unknown, but the pack can be asked, and '%s' runs", t->version);
 }
 
-/* Marked for a trial is told; such a pack may have started it by itself when its power went. */
+/* Marked for a test boot is told; such a pack may have started it by itself when its power went. */
 static void judge_old(struct court *c)
 {
 	const struct truth *t = &c->world.at_close;
-	bool trial = strstr(c->world.out.sentence, "trial") != NULL;
+	bool trial = strstr(c->world.out.sentence, "test boot") != NULL;
 
 	/* "Still": what ran when this run began. */
 	if (c->later && runs(&c->after, c->new_version))
@@ -232,11 +232,22 @@ void judge_next(struct court *c)
 			    c->after.version);
 }
 
+/* Firmware that waits for its test boot, or is on it, may keep another image out: what is printed ends that. */
+static bool keeps_out(const struct court *c)
+{
+	return c->world.out.rc == BF_E_NAK && strstr(c->world.out.err.cause, "test boot") &&
+	       c->world.out.err.next[0];
+}
+
 void judge_again(struct court *c)
 {
 	const struct scenario *sc = c->world.sc;
 
 	world_run(&c->world, BF_JOB_FLASH, NULL, false);
+	if (keeps_out(c)) {
+		judge_next(c);
+		world_run(&c->world, BF_JOB_FLASH, NULL, false);
+	}
 	judge_words(c);
 	judge_code(c);
 	judge_truth(c);

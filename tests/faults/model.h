@@ -16,7 +16,9 @@ enum kills { KILLS_NONE, KILLS_FILES, KILLS_MESSAGES /* and at every message */ 
 
 struct model {
 	const char *name;
-	const char *pack;    /* keys of "sim:" */
+	const char *pack; /* keys of "sim:" */
+	const char *
+		held; /* more of them, while bmsflash works with it: somebody holds its pin; NULL: none */
 	const char *profile; /* text, NULL: none; with a maker: more of its [uds] */
 	const char *maker;   /* its example profile in data/profiles, NULL: none */
 	const char *words;   /* of every command beside --if, --key and the image; NULL: none */

@@ -217,10 +217,12 @@ static void set_address(struct world *w, bool faulty)
 {
 	const struct scenario *sc = w->sc;
 
-	snprintf(w->address, sizeof(w->address), "%s%s%ssim:%s%s%s",
+	const char *held = sc->model->held;
+
+	snprintf(w->address, sizeof(w->address), "%s%s%ssim:%s%s%s%s%s",
 		 faulty && sc->fault[0] ? "fault:" : "", faulty ? sc->fault : "",
-		 faulty && sc->fault[0] ? ":" : "", w->plain, faulty && sc->cut[0] ? "," : "",
-		 faulty ? sc->cut : "");
+		 faulty && sc->fault[0] ? ":" : "", w->plain, held ? "," : "", held ? held : "",
+		 faulty && sc->cut[0] ? "," : "", faulty ? sc->cut : "");
 }
 
 void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool faulty)

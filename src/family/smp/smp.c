@@ -43,7 +43,19 @@ static const struct bf_loader_ops smp_loader = {
 	.restart = bf_smp_restart,
 };
 
+/* What is open of an upload belongs to the image before. */
+static void smp_select(struct bf_proto *p, unsigned number, unsigned n)
+{
+	struct smp *s = smp_of(p);
+
+	if (number != s->image)
+		s->upload = (struct smp_upload){ .window = s->upload.window };
+	s->image = number < SMP_IMAGES ? number : 0;
+	s->together = n;
+}
+
 static const struct bf_boot_ops smp_boot = {
+	.select = smp_select,
 	.state = bf_smp_state,
 	.activate = bf_smp_activate,
 	.confirm = bf_smp_confirm,
@@ -89,6 +101,7 @@ static enum bf_rc smp_open(const struct bf_proto_env *env, struct bf_proto **ret
 	s->proto.ops = &bf_proto_smp_ops;
 	s->proto.env = *env;
 	s->settings = bf_profile_family(env->profile, "smp");
+	s->image = s->settings->image;
 	s->mode = BF_SMP_MODE_UNKNOWN;
 	s->buf_count = 1;
 	*ret = &s->proto;

@@ -13,6 +13,7 @@
 #define SMP_PACKET_MAX 16384u
 #define SMP_WINDOW     8u  /* chunks on the way at most */
 #define SMP_ENTRIES    16u /* of a list of images */
+#define SMP_IMAGES     8u  /* numbers that a profile can name */
 
 enum smp_op { SMP_READ = 0, SMP_WRITE = 2 };
 enum smp_group { SMP_GROUP_OS = 0, SMP_GROUP_IMAGE = 1 };
@@ -76,6 +77,18 @@ struct smp_slot {
 	uint32_t size, upload_id;
 };
 
+struct smp_hash {
+	uint8_t p[64];
+	size_t len; /* 0: not known */
+};
+
+/* Where one of its images lies. */
+struct smp_place {
+	bool told; /* by the list, or by what it says of its slots */
+	struct smp_slot slots[2];
+	uint32_t max_image; /* 0: not told */
+};
+
 /* One chunk on the way. */
 struct smp_chunk {
 	uint8_t seq;
@@ -119,14 +132,14 @@ struct smp {
 	uint32_t buf_size;
 	unsigned buf_count;
 	char bootloader[48], board[48];
-	struct smp_slot slots[2]; /* of the image that is updated */
-	uint32_t max_image;       /* 0: not told */
+	struct smp_place places[SMP_IMAGES]; /* by image number */
 	struct smp_list list;
 
 	struct smp_upload upload;
-	bool has_wanted; /* image that is to start: by check */
-	uint8_t wanted[64];
-	size_t wanted_len;
+	unsigned image; /* number of the one that is worked on */
+	unsigned
+		together; /* images that are changed in one run, numbers 0 and up; 0: that one alone */
+	struct smp_hash wanted[SMP_IMAGES]; /* that is to start: by check */
 	bool tested; /* in recovery an image was marked for a test boot, which that cannot confirm */
 	unsigned mismatches; /* uploads that arrived damaged, in a row */
 	unsigned restarts;   /* asked for since its application was heard */
@@ -137,6 +150,11 @@ struct smp {
 static inline struct smp *smp_of(struct bf_proto *p)
 {
 	return BF_CONTAINER_OF(p, struct smp, proto);
+}
+
+static inline const struct smp_place *smp_place(const struct smp *s)
+{
+	return &s->places[s->image];
 }
 
 static inline struct bf_clock *smp_clock(struct smp *s)

@@ -130,7 +130,7 @@ static void take_slot(struct smp *s, const struct smp_item *map)
 
 	if (!slot || slot->number > 1 || !size || size->number > BF_REGION_MAX)
 		return;
-	to = &s->slots[slot->number];
+	to = &s->places[s->image].slots[slot->number];
 	*to = (struct smp_slot){ .known = true, .size = (uint32_t)size->number };
 	to->has_upload_id = id && id->number < 256;
 	to->upload_id = to->has_upload_id ? (uint32_t)id->number : 0;
@@ -145,10 +145,10 @@ static enum bf_rc ask_slots(struct smp *s, struct bf_err *err)
 		.rclass = BF_RETRY_IDEMPOTENT,
 		.what = "tell its slots",
 	};
+	struct smp_place *place = &s->places[s->image];
 	const struct smp_item *top, *images;
 
-	memset(s->slots, 0, sizeof(s->slots));
-	s->max_image = 0;
+	*place = (struct smp_place){ .told = bf_smp_entry(s, 0) || bf_smp_entry(s, 1) };
 	if (bf_smp_try(s, &ask, &top, err) || !top)
 		return err->rc;
 	images = bf_smp_get(&s->doc, top, "images", SMP_LIST);
@@ -158,10 +158,11 @@ static enum bf_rc ask_slots(struct smp *s, struct bf_err *err)
 		const struct smp_item *slots = bf_smp_get(&s->doc, i, "slots", SMP_LIST);
 		const struct smp_item *most = bf_smp_get(&s->doc, i, "max_image_size", SMP_NUMBER);
 
-		if (!slots || (number ? number->number : 0) != s->settings->image)
+		if (!slots || (number ? number->number : 0) != s->image)
 			continue;
+		place->told = true;
 		if (most && most->number <= BF_REGION_MAX)
-			s->max_image = (uint32_t)most->number;
+			place->max_image = (uint32_t)most->number;
 		for (const struct smp_item *j = bf_smp_each(&s->doc, slots, NULL); j;
 		     j = bf_smp_each(&s->doc, slots, j))
 			take_slot(s, j);
@@ -217,8 +218,10 @@ static bool one_slot_mode(const struct smp *s)
 /* Without direct upload recovery writes the first slot, whatever slot info says of number 0. */
 static bool uploads_directly(const struct smp *s)
 {
-	return s->settings->direct_upload || s->slots[0].has_upload_id ||
-	       (s->slots[1].has_upload_id && s->slots[1].upload_id > s->settings->image);
+	const struct smp_slot *slots = smp_place(s)->slots;
+
+	return s->settings->direct_upload || slots[0].has_upload_id ||
+	       (slots[1].has_upload_id && slots[1].upload_id > s->image);
 }
 
 bool bf_smp_two_slots(const struct smp *s)
@@ -280,9 +283,10 @@ static uint32_t room_in(const struct smp *s, unsigned slot)
 {
 	const struct bf_profile *pf = s->proto.env.profile;
 	uint32_t size = s->settings->slot_size, trailer = s->settings->trailer;
+	uint32_t most = smp_place(s)->max_image;
 
 	if (!size)
-		size = s->slots[slot].size;
+		size = smp_place(s)->slots[slot].size;
 	for (size_t i = 0; i < pf->n_regions && !size; i++) {
 		if (pf->regions[i].kind == BF_REGION_SLOT && pf->regions[i].slot == slot)
 			size = pf->regions[i].size;
@@ -290,8 +294,8 @@ static uint32_t room_in(const struct smp *s, unsigned slot)
 	trailer = trailer ? trailer : TRAILER_DEFAULT;
 	size = size > trailer ? size - trailer : 0;
 	/* What the bootloader can start is less than what an upload is taken for. */
-	if (!s->settings->slot_size && !s->settings->trailer && s->max_image)
-		return size && s->max_image > size + trailer ? size : s->max_image;
+	if (!s->settings->slot_size && !s->settings->trailer && most)
+		return size && most > size + trailer ? size : most;
 	return size;
 }
 
@@ -328,7 +332,7 @@ static unsigned caps_of(const struct smp *s)
 	if (bf_smp_swaps(s) || s->mode == BF_SMP_MODE_UNKNOWN)
 		caps |= BF_CAP_TRIAL;
 	if ((caps & BF_CAP_TRIAL) && s->talks == BF_TALKS_APPLICATION)
-		caps |= BF_CAP_CONFIRM;
+		caps |= BF_CAP_CONFIRM | BF_CAP_TEST_FIRST;
 	return caps | (bf_smp_swaps(s) ? BF_CAP_REVERT : BF_CAP_ONE_WAY);
 }
 
@@ -378,12 +382,22 @@ static void fill_loader(const struct smp *s, struct bf_ident *ret)
 			 s->bootloader[0] ? s->bootloader : "MCUboot", mode_text(s->mode));
 }
 
+static enum bf_rc no_such_image(const struct smp *s, struct bf_err *err)
+{
+	bf_fail(err, BF_E_INCOMPATIBLE, "The pack has no image with number %u.", s->image);
+	bf_likely(err, "it is a pack with fewer images than files were given for");
+	bf_do(err, "name the files that this pack has images for, in the order of their numbers");
+	return err->rc;
+}
+
 enum bf_rc bf_smp_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_err *err)
 {
 	struct smp *s = smp_of(p);
 
 	if (ask_all(s, err))
 		return err->rc;
+	if (s->together > 1 && !smp_place(s)->told)
+		return no_such_image(s, err);
 	snprintf(ret->protocol, sizeof(ret->protocol), "smp");
 	ret->talks = s->talks;
 	ret->in_bootloader = s->talks == BF_TALKS_LOADER;
@@ -396,6 +410,7 @@ enum bf_rc bf_smp_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 			 "its only slot is the one that runs: it is updated in serial recovery");
 	ret->piece_max = bf_smp_chunk_max(s);
 	ret->in_flight = bf_smp_window(s);
+	ret->together = s->settings->together;
 	ret->caps = p->caps = caps_of(s);
 	return BF_OK;
 }

@@ -42,6 +42,8 @@ static const struct bf_key_row rows[] = {
 	  "what MCUboot does with the slots at a restart; auto: as the pack says, and where it does not, one slot without a way back" },
 	{ "smp", "image", NUM, SMP(image), 0, 7, "0", NULL,
 	  "number of the image that is updated, where the pack has several" },
+	{ "smp", "together", NUM, SMP(together), 0, 4, "0", NULL,
+	  "images that a rollback takes back in one run, numbers 0 and up; 0: that of image alone" },
 	{ "smp", "direct-upload", BF_VALUE_BOOL, SMP(direct_upload), 0, 0, "no", NULL,
 	  "recovery writes to the second slot when it is asked to; no: all uploads go to the first" },
 	{ "smp", "slot-size", NUM, SMP(slot_size), 0, 67108864, "0", NULL,

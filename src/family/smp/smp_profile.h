@@ -27,7 +27,8 @@ struct bf_smp_profile {
 	enum bf_smp_framing framing;
 	enum bf_smp_answers answers;
 	enum bf_smp_mode mode;
-	uint8_t image;               /* number of the image that is updated */
+	uint8_t image;    /* number of the image that is updated */
+	uint8_t together; /* images that a rollback takes in one run, numbers 0 and up; 0: `image` */
 	bool direct_upload;          /* recovery: image 2 is the second slot */
 	uint32_t slot_size, trailer; /* bytes; 0: as the pack says */
 	char board[48];              /* "": as the pack says */

@@ -118,7 +118,7 @@ const struct smp_entry *bf_smp_entry(const struct smp *s, unsigned slot)
 	for (size_t i = 0; i < s->list.n; i++) {
 		const struct smp_entry *e = &s->list.entries[i];
 
-		if (e->image == s->settings->image && e->slot == slot)
+		if (e->image == s->image && e->slot == slot)
 			return e;
 	}
 	return NULL;
@@ -135,7 +135,7 @@ static const struct smp_entry *find_digest(const struct smp *s, const uint8_t *d
 	for (size_t i = 0; i < s->list.n; i++) {
 		const struct smp_entry *e = &s->list.entries[i];
 
-		if (e->image == s->settings->image && holds(e, digest, len))
+		if (e->image == s->image && holds(e, digest, len))
 			return e;
 	}
 	return NULL;
@@ -178,7 +178,8 @@ enum bf_rc bf_smp_need(struct smp *s, const struct bf_image *image, struct bf_er
 		const struct smp_entry *e = of_other(s, d->image);
 		char want[BF_VERSION_TEXT], have[BF_VERSION_TEXT] = "not in its list";
 
-		if (d->image == s->settings->image)
+		/* What is written in the same run was compared before it began. */
+		if (d->image == s->image || d->image < s->together)
 			continue;
 		if (e && e->has_version && bf_version_cmp(&e->version, &d->min) >= 0)
 			continue;
@@ -189,17 +190,25 @@ enum bf_rc bf_smp_need(struct smp *s, const struct bf_image *image, struct bf_er
 			"there it is %s.",
 			d->image, bf_version_text(&d->min, want), have);
 		bf_likely(err,
-			  "the other image has to be updated first: a profile with image = %u "
-			  "in [smp]",
+			  "the other image has to be updated first (a profile with image = %u in "
+			  "[smp]), or in the same run",
 			  d->image);
-		bf_likely(err, "where each of two images needs the new version of the other, both "
-			       "have to be written before one restart, which bmsflash does not do");
+		bf_do(err, "name the files of both images, in the order of their numbers: they are "
+			   "written together");
 		return err->rc;
 	}
 	return BF_OK;
 }
 
 /* ---- the pack's own check ---- */
+
+static void want(struct smp *s, const uint8_t *digest, size_t len)
+{
+	struct smp_hash *w = &s->wanted[s->image];
+
+	w->len = len <= sizeof(w->p) ? len : 0;
+	memcpy(w->p, digest, w->len);
+}
 
 static enum bf_rc not_listed(struct smp *s, struct bf_err *err)
 {
@@ -222,9 +231,7 @@ enum bf_rc bf_smp_check(struct bf_proto *p, const struct bf_target *target, stru
 			       "only MCUboot images have a hash to look for");
 	if (bf_smp_read_list(s, err) || bf_smp_need(s, target->image, err))
 		return err->rc;
-	s->has_wanted = true;
-	s->wanted_len = meta->digest_len;
-	memcpy(s->wanted, meta->digest, meta->digest_len);
+	want(s, meta->digest, meta->digest_len);
 	if (!find_digest(s, meta->digest, meta->digest_len))
 		return not_listed(s, err);
 	p->checked |= BF_CHECKED_IMAGE;
@@ -321,8 +328,10 @@ static enum bf_rc mark(struct smp *s, const struct smp_entry *e, bool permanent,
 /* Where nobody has looked for it in this run: the other slot's. */
 static const struct smp_entry *to_start(const struct smp *s)
 {
-	if (s->has_wanted)
-		return find_digest(s, s->wanted, s->wanted_len);
+	const struct smp_hash *want = &s->wanted[s->image];
+
+	if (want->len)
+		return find_digest(s, want->p, want->len);
 	for (unsigned slot = 0; slot < 2; slot++) {
 		const struct smp_entry *e = bf_smp_entry(s, slot);
 
@@ -358,6 +367,7 @@ enum bf_rc bf_smp_activate(struct bf_proto *p, enum bf_activate how, struct bf_e
 enum bf_rc bf_smp_confirm(struct bf_proto *p, struct bf_err *err)
 {
 	struct smp *s = smp_of(p);
+	const struct smp_hash *want = &s->wanted[s->image];
 	const struct smp_entry *e;
 
 	if (s->talks == BF_TALKS_LOADER) {
@@ -370,16 +380,16 @@ enum bf_rc bf_smp_confirm(struct bf_proto *p, struct bf_err *err)
 	}
 	if (bf_smp_read_list(s, err))
 		return err->rc;
-	e = entry_with(s, s->settings->image, BF_SLOT_ACTIVE);
+	e = entry_with(s, s->image, BF_SLOT_ACTIVE);
 	if (!e)
 		return bf_fail(err, BF_E_NAK, "The pack lists no active image to confirm.");
-	if (s->has_wanted && !holds(e, s->wanted, s->wanted_len))
+	if (want->len && !holds(e, want->p, want->len))
 		return bf_fail(err, BF_E_MISMATCH,
 			       "Another image runs than the one that was to be confirmed.");
 	if (e->flags & BF_SLOT_CONFIRMED)
 		return BF_OK;
 	/* Without a hash the running image is meant, which is that of number 0. */
-	if (s->settings->image == 0)
+	if (s->image == 0)
 		return set_state(s, NULL, 0, true, "confirm the running image", err);
 	return set_state(s, e->digest, e->digest_len, true, "confirm the running image", err);
 }
@@ -392,7 +402,7 @@ enum bf_rc bf_smp_revert(struct bf_proto *p, struct bf_err *err)
 
 	if (bf_smp_read_list(s, err))
 		return err->rc;
-	active = entry_with(s, s->settings->image, BF_SLOT_ACTIVE);
+	active = entry_with(s, s->image, BF_SLOT_ACTIVE);
 	if (active && (active->flags & BF_SLOT_TRIAL))
 		return BF_OK;
 	for (unsigned slot = 0; slot < 2 && !old; slot++) {
@@ -408,8 +418,6 @@ enum bf_rc bf_smp_revert(struct bf_proto *p, struct bf_err *err)
 			  "confirmed: MCUboot never starts it again");
 		return err->rc;
 	}
-	s->has_wanted = true;
-	s->wanted_len = old->digest_len;
-	memcpy(s->wanted, old->digest, old->digest_len);
+	want(s, old->digest, old->digest_len);
 	return old->flags & BF_SLOT_PENDING ? BF_OK : mark(s, old, false, err);
 }

@@ -61,12 +61,13 @@ uint32_t bf_smp_chunk_max(const struct smp *s)
 
 static uint32_t upload_id(const struct smp *s)
 {
-	unsigned image = s->settings->image;
+	const struct smp_slot *second = &smp_place(s)->slots[1];
+	unsigned image = s->image;
 
 	if (!to_recovery(s) || !bf_smp_two_slots(s))
 		return image;
-	if (s->slots[1].has_upload_id && s->slots[1].upload_id > image)
-		return s->slots[1].upload_id;
+	if (second->has_upload_id && second->upload_id > image)
+		return second->upload_id;
 	return image * 2 + 2;
 }
 
@@ -182,7 +183,7 @@ static void likely_refusal(struct smp *s, struct bf_err *err)
 	for (size_t i = 0; i < s->list.n; i++) {
 		const struct smp_entry *e = &s->list.entries[i];
 
-		if (e->image != s->settings->image)
+		if (e->image != s->image)
 			continue;
 		if (e->flags & BF_SLOT_PENDING)
 			bf_likely(err,
