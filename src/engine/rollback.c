@@ -345,7 +345,7 @@ static const struct bf_phase back_rows[] = {
 	{ "restarting the pack", bf_run_restart },
 };
 
-static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
+static enum bf_rc write_backup(struct bf_run *run, bool *ret_written, struct bf_err *err)
 {
 	/* The job does not get further on this way. */
 	double percent = run->told.mark.base + run->told.mark.weight;
@@ -356,6 +356,7 @@ static enum bf_rc write_backup(struct bf_run *run, struct bf_err *err)
 		if (row->when && !row->when(run))
 			continue;
 		bf_progress_begin(run, row->name, row->moves, percent, 0);
+		*ret_written = i == BF_COUNT(back_rows) - 1;
 		if (row->run(run, err))
 			return bf_while(err, "%s", row->name);
 	}
@@ -379,6 +380,7 @@ static bool runs_backup(const struct bf_run *run, struct bf_err *err)
 
 static bool write_back(struct bf_run *run, struct bf_err *err)
 {
+	bool written = false; /* and verified; its restart failed */
 	struct bf_err why;
 
 	if (run->job->restore_from || !(has_backup(run) || run->wanted.fallback))
@@ -388,8 +390,10 @@ static bool write_back(struct bf_run *run, struct bf_err *err)
 	       has_backup(run) ? "the old firmware back" : "the fallback image",
 	       has_backup(run) ? run->archives.path : run->job->fallback);
 	bf_err_init(&why);
-	if (write_backup(run, &why) || !runs_backup(run, &why)) {
-		bf_say(run, BF_EV_WARNING, "the old firmware could not be written back: %s",
+	if (write_backup(run, &written, &why) || !runs_backup(run, &why)) {
+		bf_say(run, BF_EV_WARNING, "%s: %s",
+		       written ? "the old firmware is written back and its start was not seen"
+			       : "the old firmware could not be written back",
 		       why.cause);
 		return false;
 	}

@@ -120,6 +120,19 @@ static void flip_bit(struct bf_fault *f, uint8_t *p, size_t len)
 	p[bit / 8] ^= (uint8_t)(1u << bit % 8);
 }
 
+/* Parity shows a flipped bit, and the driver throws its byte away. */
+static size_t lose_byte(struct bf_fault *f, uint8_t *p, size_t len)
+{
+	uint32_t at;
+
+	if (!len)
+		return 0;
+	at = bf_rng_below(&f->rng, (uint32_t)len * 8) / 8;
+	memmove(p + at, p + at + 1, len - at - 1);
+	f->line_errors++;
+	return len - 1;
+}
+
 size_t bf_fault_shortened(struct bf_fault *f, size_t len)
 {
 	return len ? bf_rng_below(&f->rng, (uint32_t)len) : 0;
@@ -167,7 +180,9 @@ static enum bf_rc stream_fetch(struct bf_fault *f, bf_time deadline, struct bf_e
 					  err))
 		return bf_wrap_after(&f->w, "read", err->rc);
 	fate = bf_fault_draw(f);
-	if (fate.flip)
+	if (fate.flip && f->parity)
+		len = lose_byte(f, h->bytes, len);
+	else if (fate.flip)
 		flip_bit(f, h->bytes, len);
 	if (fate.trunc)
 		len = bf_fault_shortened(f, len);
@@ -204,6 +219,13 @@ static enum bf_rc stream_read(struct bf_transport *t, uint8_t *p, size_t cap, si
 	}
 	*ret_len = n;
 	return BF_OK;
+}
+
+static enum bf_rc stream_set_line(struct bf_transport *t, const struct bf_line *line,
+				  struct bf_err *err)
+{
+	bf_fault_of(t)->parity = line->parity != BF_PARITY_NONE;
+	return bf_wrap_set_line(t, line, err);
 }
 
 static void stream_discard(struct bf_transport *t)
@@ -301,6 +323,7 @@ static const struct bf_wrap_ops fault_ops = {
 	.stream = {
 		.write = stream_write,
 		.read = stream_read,
+		.set_line = stream_set_line,
 		.discard = stream_discard,
 		.reopen = stream_reopen,
 	},

@@ -45,6 +45,7 @@ struct bf_fault {
 	struct bf_rng rng;
 	uint64_t messages;
 	uint64_t line_errors; /* made by us */
+	bool parity;          /* of a serial line */
 	bool unplugged, was_unplugged;
 	bf_time back_at; /* while unplugged */
 	struct bf_fault_held held;

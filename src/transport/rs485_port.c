@@ -65,6 +65,10 @@ static enum bf_rc port_set_line(struct bf_tty *tty, const struct bf_line *line, 
 	rc = configure(port_of(tty)->sp, config, line);
 	e = sp_last_error_code();
 	sp_free_config(config);
+	if (!rc && line->parity != BF_PARITY_NONE && !bf_tty_check_parity(tty->fd)) {
+		rc = BF_E_IFACE;
+		e = errno;
+	}
 	if (rc)
 		return bf_fail_os(err, e == EIO || e == ENODEV ? BF_E_GONE : rc, e ? e : EINVAL,
 				  "cannot set '%s' to %u baud", tty->path, line->baud);

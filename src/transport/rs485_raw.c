@@ -50,11 +50,11 @@ static void make_raw(struct termios2 *tio, const struct bf_line *line)
 	switch (line->parity) {
 	case BF_PARITY_ODD:
 		tio->c_cflag |= PARENB | PARODD;
-		tio->c_iflag |= INPCK;
+		tio->c_iflag |= INPCK | IGNPAR;
 		break;
 	case BF_PARITY_EVEN:
 		tio->c_cflag |= PARENB;
-		tio->c_iflag |= INPCK;
+		tio->c_iflag |= INPCK | IGNPAR;
 		break;
 	case BF_PARITY_NONE:
 		break;
@@ -63,6 +63,18 @@ static void make_raw(struct termios2 *tio, const struct bf_line *line)
 	tio->c_ospeed = line->baud;
 	tio->c_cc[VMIN] = 0;
 	tio->c_cc[VTIME] = 0;
+}
+
+/* A byte with the wrong parity is left out, so that what misses one shows: else it would be read as it came. */
+bool bf_tty_check_parity(int fd)
+{
+	struct termios2 tio;
+
+	if (ioctl(fd, TCGETS2, &tio) < 0)
+		return false;
+	tio.c_iflag |= INPCK | IGNPAR;
+	tio.c_iflag &= ~(tcflag_t)PARMRK;
+	return ioctl(fd, TCSETS2, &tio) == 0;
 }
 
 static enum bf_rc raw_set_line(struct bf_tty *tty, const struct bf_line *line, struct bf_err *err)

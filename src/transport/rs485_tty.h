@@ -36,6 +36,8 @@ int bf_tty_open_raw(const char *path, struct bf_tty **ret);
 
 /* The rate that the kernel's driver really set, 0: unknown. */
 uint32_t bf_tty_real_baud(int fd);
+/* Of a line with parity: bytes that fail it are dropped. */
+bool bf_tty_check_parity(int fd);
 bool bf_tty_is_pty(const char *path);
 /* Calls found() for each serial port that libserialport enumerates. */
 void bf_tty_list(void (*found)(void *ctx, const struct bf_candidate *c), void *ctx);

@@ -110,8 +110,10 @@ static void judge_firmware(struct court *c, const struct truth *t, const char *w
 static void judge_new(struct court *c)
 {
 	const struct truth *t = &c->world.at_close;
+	/* Nobody waits for firmware that says nothing: the wire is closed while it starts. */
+	bool known = t->known && t->powered && !c->world.sc->model->no_news;
 
-	if (t->known && t->powered && (!runs(t, c->new_version) || !t->confirmed))
+	if (known && (!runs(t, c->new_version) || !t->confirmed))
 		judge_wrong(c, "new proven, but '%s' runs%s", t->version,
 			    t->confirmed ? "" : " on trial");
 	if (!runs(&c->after, c->new_version) || !c->after.confirmed)
@@ -143,6 +145,9 @@ static void judge_unknown(struct court *c)
 	const struct truth *t = &c->world.at_close;
 	bool line_cut = strstr(c->world.sc->fault, "cut=");
 
+	/* A loader that was left for firmware that says nothing. */
+	if (c->world.sc->model->no_news && strstr(c->world.notices, "its start was not seen"))
+		return;
 	if (t->known && t->powered && !line_cut && c->world.out.rc != BF_E_INTERRUPTED)
 		judge_wrong(c, "unknown, but the pack can be asked, and '%s' runs", t->version);
 }
@@ -180,6 +185,12 @@ static void judge_truth(struct court *c)
 		judge_wrong(c, "two banks and none starts");
 	if (c->world.guard.wrong[0])
 		judge_wrong(c, "%s", c->world.guard.wrong);
+}
+
+/* Written and read back is all that can be said, and the user knew. */
+static bool ends_well(const struct court *c)
+{
+	return c->world.sc->model->no_news && c->world.out.rc == BF_OK;
 }
 
 /* ---- what comes next ---- */
@@ -287,8 +298,10 @@ void judge_claims(struct court *c)
 		c->verdict->ending = ENDED_RECOVERY;
 		break;
 	case BF_STATE_UNPROVEN:
-		c->verdict->ending = ENDED_UNPROVEN;
+		c->verdict->ending = ends_well(c) ? ENDED_NEW : ENDED_UNPROVEN;
 		judge_unproven(c);
+		if (ends_well(c))
+			judge_new(c);
 		break;
 	case BF_STATE_UNKNOWN:
 		c->verdict->ending = ENDED_UNKNOWN;

@@ -24,7 +24,11 @@ struct model {
 	const char *words;   /* of every command beside --if, --key and the image; NULL: none */
 	bool two_banks, confirms;
 	bool no_self_test; /* nothing tells that its firmware fails */
+	/* Nothing tells what firmware runs: with --allow no-proof, what was written and read back is the end. */
+	bool no_news;
 	bool no_archive; /* nothing can be read: a lost application comes back from the image alone */
+	/* Nothing comes twice: what is read has no check value; on CAN a count of pages that does is page 0. */
+	bool no_doubles;
 	const char *habits; /* of "quirk=", by words, one of which is drawn now and then */
 	unsigned cuts; /* bits of enum by; operations on the flash are the same whatever the wire */
 	enum kills kills;

@@ -46,7 +46,8 @@ static void draw_line_faults(struct bf_rng *r, const struct model *m, struct sce
 		unsigned n = share(r);
 
 		/* A short USB transfer is the end of a message, not damage: the CRC sees to that. */
-		if (one_in(r, 3) && !(strstr(m->pack, "usb") && i == 3))
+		if (one_in(r, 3) && !(strstr(m->pack, "usb") && i == 3) &&
+		    !(m->no_doubles && i == 2))
 			add(dst, cap, "%s=%u.%02u%%", shares[i], n / 100, n % 100);
 	}
 	if (one_in(r, 4)) {

@@ -7,6 +7,7 @@
 #include "sim/dfu/dfu_device.h"
 #include "sim/pack.h"
 #include "sim/pack_priv.h"
+#include "sim/stm32/rom.h"
 
 #define FIRMWARE_MAX 0x10000u   /* what the profiles of one-bank devices draw */
 #define SETTLE       BF_SEC(30) /* longer than any start, swap or watchdog of the model */
@@ -130,6 +131,21 @@ static enum bf_rc spy_usb_control(struct bf_transport *t, const struct bf_usb_se
 	return spy_of(t)->own->usb->control(t, setup, data, len, ret_len, deadline, err);
 }
 
+/* The ROM of a chip guards nothing: what it was told outside the sectors of an image is a mistake of ours. */
+static void look_beside_rom(const struct bf_pack *pack, struct truth_guard *g)
+{
+	size_t len = g->wanted.len;
+	uint32_t at;
+
+	for (size_t i = 0; i < g->n_images; i++)
+		len = g->images[i].len > len ? g->images[i].len : len;
+	at = bf_rom_outside(pack, BF_ADDR_SLOT0, len ? len : FIRMWARE_MAX);
+	if (at)
+		snprintf(g->wrong, sizeof(g->wrong),
+			 "%08x was erased or written, outside the sectors of the image",
+			 (unsigned)at);
+}
+
 /* A device of others says where its firmware is; what lies beside it is nobody's to erase. */
 static void look_beside(const struct bf_pack *pack, struct truth_guard *g)
 {
@@ -138,6 +154,8 @@ static void look_beside(const struct bf_pack *pack, struct truth_guard *g)
 		model == BF_SIM_ZEPHYR || model == BF_SIM_ZEPHYR_NEXT || model == BF_SIM_MCUBOOT;
 	uint32_t at;
 
+	if (!g->wrong[0] && bf_pack_opts(pack)->protocol == BF_SIM_STM32)
+		look_beside_rom(pack, g);
 	if (!bf_sim_model_is_dfu(model) || g->wrong[0])
 		return;
 	at = bf_dfu_device_outside(pack, BF_ADDR_SLOT0,

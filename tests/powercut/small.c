@@ -148,7 +148,9 @@ bool small_put_pack(const struct small *s, const char *keys, const char *path)
 	if (bf_pack_new(&opts, &pack, &err))
 		return false;
 	memset(blank, 0xFF, sizeof(blank));
-	for (uint32_t at = BF_ADDR_BOOT; at < BF_ADDR_SLOT0; at += BF_FLASH_PAGE)
+	/* What a ROM starts is the boot code; it reads the firmware's place alone. */
+	for (uint32_t at = BF_ADDR_BOOT; at < BF_ADDR_SLOT0 && opts.protocol != BF_SIM_STM32;
+	     at += BF_FLASH_PAGE)
 		bf_flash_preload(&pack->flash, at, blank, sizeof(blank));
 	bf_flash_preload(&pack->flash, BF_ADDR_SLOT0, s->images[SMALL_OLD].p,
 			 s->images[SMALL_OLD].len);

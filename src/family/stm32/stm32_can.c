@@ -326,6 +326,20 @@ static enum bf_rc address(struct bf_stm32 *d, uint8_t command, uint32_t addr, si
 	return at_stage(d, command, BF_STM32_AT_ADDRESS, addr, ANSWER, err);
 }
 
+/* A frame can come twice: behind the last there is then another one of data, and what was read has shifted. */
+static enum bf_rc end_of_data(struct bf_stm32 *d, uint32_t addr, struct bf_err *err)
+{
+	struct bf_frame f;
+
+	if (receive(d, BF_STM32_READ, &f, bf_stm32_in(d, ANSWER), err))
+		return err->rc;
+	if (f.len == 1 && f.data[0] == BF_STM32_ACK)
+		return BF_OK;
+	if (f.len == 1 && f.data[0] == BF_STM32_NACK)
+		return bf_stm32_refused(d, BF_STM32_READ, BF_STM32_AT_DATA, addr, err);
+	return bf_fail(err, BF_E_LINK, "more than was asked for was read at 0x%08X", addr);
+}
+
 static enum bf_rc can_read(struct bf_stm32 *d, uint32_t addr, uint8_t *buf, size_t n,
 			   struct bf_err *err)
 {
@@ -355,7 +369,7 @@ static enum bf_rc can_read(struct bf_stm32 *d, uint32_t addr, uint8_t *buf, size
 			memcpy(buf + at, f.data, part);
 		at += part;
 	}
-	return rc ? rc : at_stage(d, BF_STM32_READ, BF_STM32_AT_DATA, addr, ANSWER, err);
+	return rc ? rc : end_of_data(d, addr, err);
 }
 
 /* All but the last frame are acknowledged here; write_finish waits for the last. */

@@ -440,6 +440,36 @@ static enum bf_rc see_borders(struct bf_stm32 *d, uint32_t addr, uint32_t size, 
 	return BF_OK;
 }
 
+/* A count of pages that came twice on a bus is its first page for the loader: page 0, as counts are sent here. What
+ * begins there is read before and looked at afterwards. */
+static bool may_hit_page_0(const struct bf_stm32 *d, uint32_t addr)
+{
+	return d->link == &bf_stm32_can && d->set->can_form == BF_STM32_CAN_CLASSIC &&
+	       d->set->can_erase == BF_STM32_CAN_ERASE_PAGE && addr != d->flash_base &&
+	       bf_stm32_has(d, BF_STM32_READ) && !d->protected;
+}
+
+static enum bf_rc see_page_0(struct bf_stm32 *d, uint32_t addr, const uint8_t was[GLIMPSE],
+			     struct bf_err *err)
+{
+	uint8_t got[GLIMPSE];
+
+	if (!may_hit_page_0(d, addr))
+		return BF_OK;
+	if (bf_stm32_fetch(d, d->flash_base, got, sizeof(got), err))
+		return err->rc;
+	if (memcmp(got, was, sizeof(got)) == 0)
+		return BF_OK;
+	bf_stm32_forget(d, d->flash_base, BF_STM32_LINE);
+	bf_fail(err, BF_E_NAK, "Erasing 0x%08X also erased page 0, at 0x%08X.", addr,
+		d->flash_base);
+	bf_likely(err, "a frame came twice on the bus, and the loader took the count of pages for "
+		       "a page");
+	bf_do(err, "write back what belongs at 0x%08X from a backup before the pack is used",
+	      d->flash_base);
+	return err->rc;
+}
+
 static bf_time erase_limit(uint32_t size)
 {
 	return size <= SMALL ? ERASE_SMALL : ERASE_LARGE * ((bf_time)(size + 131071) / 131072);
@@ -562,6 +592,7 @@ enum bf_rc bf_stm32_erase(struct bf_proto *p, const struct bf_region *region, ui
 {
 	struct bf_stm32 *d = bf_stm32_of(p);
 	uint16_t pages[BF_STM32_PAGES];
+	uint8_t first[GLIMPSE] = { 0 };
 	size_t n;
 
 	if (bf_stm32_learn(d, err))
@@ -571,8 +602,11 @@ enum bf_rc bf_stm32_erase(struct bf_proto *p, const struct bf_region *region, ui
 	for (uint32_t done = 0, part; done < size; done += part) {
 		bf_time limit;
 
-		if (list_pages(d, addr + done, size - done, pages, &n, &part, &limit, err) ||
-		    erase_pages(d, pages, n, limit, addr + done, part, err))
+		if ((may_hit_page_0(d, addr) &&
+		     bf_stm32_fetch(d, d->flash_base, first, sizeof(first), err)) ||
+		    list_pages(d, addr + done, size - done, pages, &n, &part, &limit, err) ||
+		    erase_pages(d, pages, n, limit, addr + done, part, err) ||
+		    see_page_0(d, addr, first, err))
 			return bf_while(err, "erasing %u bytes of '%s' at 0x%08X", size,
 					region->name, addr);
 	}

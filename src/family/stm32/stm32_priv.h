@@ -135,6 +135,8 @@ struct bf_stm32 {
 		size_t n_sent;
 		uint8_t command; /* that is under way */
 		enum bf_stm32_stage stage;
+		uint8_t carried; /* of what was sent behind it, all bytes together */
+		bool filled;     /* a loader that another program left was looked for */
 	} uart;
 	struct {
 		uint32_t first_rate, rate;

@@ -19,10 +19,16 @@
 #define PROBE_WAIT  BF_MS(80)
 #define STRAY_MAX   16u /* zeros before the first acknowledge */
 #define PROBES      12u
-#define FILL_AFTER  3u   /* of them */
+#define GREETINGS   8u   /* of them, where more than that would be the data of a message */
+#define FILL_AFTER  2u   /* behind those */
 #define FILLER      300u /* bytes that a WRITE or an ERASE may still be waiting for, and some */
 #define TEXT_ANSWER BF_SEC(2)
-#define BITS        11u /* of a byte with parity */
+#define FILL_PACE   BF_MS(2) /* a loader refuses after less */
+#define RESET_AGAIN                                                                              \
+	"a loader that was reset takes the rate of the first byte it hears, and may have heard " \
+	"another: hold BOOT0 and "                                                               \
+	"press reset again"
+#define BITS 11u /* of a byte with parity */
 
 /* ---- bytes ---- */
 
@@ -145,22 +151,36 @@ static enum bf_rc word(struct bf_stm32 *d, uint32_t value, uint32_t addr, bf_tim
 
 /* ---- the command state ---- */
 
-/* One byte, and whether a refusal came. */
-static bool refused_after(struct bf_stm32 *d, uint8_t byte, struct bf_err *err)
+/*
+ * What is sent here is never a list of pages, a block or a command, in whatever state the loader waits: every byte
+ * has its highest bit set, so that no two of them are a command and its complement, whatever gets lost between
+ * them; as pages they are none that the chip has; and no number of them ends what arrived with a check byte that is
+ * right. All bytes of a message are 0 together: those that arrived are, together, the one that was lost.
+ */
+
+/* After so much silence it is not sending: on a bus where two that talk spoil each other, garbage would be a command. */
+static bf_time pace(const struct bf_stm32 *d)
+{
+	return FILL_PACE + wire_time(d, 3);
+}
+
+/* One byte, and what came of it: an acknowledge, a refusal, or 0. err has what else went wrong. */
+static uint8_t answer_to(struct bf_stm32 *d, uint8_t byte, bf_time wait, struct bf_err *err)
 {
 	struct bf_transport *t = d->base.env.transport;
 	bf_time deadline;
 	uint8_t b = 0;
 
 	bf_err_init(err);
+	d->uart.carried ^= byte;
 	if (t->ops->stream->write(t, &byte, 1, bf_stm32_in(d, ANSWER), err))
-		return false;
-	deadline = bf_stm32_in(d, PROBE_WAIT + wire_time(d, 2));
+		return 0;
+	deadline = bf_stm32_in(d, wait);
 	do {
 		if (receive(d, &b, 1, deadline, err))
-			return false;
-	} while (b != BF_STM32_NACK);
-	return true;
+			return 0;
+	} while (b != BF_STM32_NACK && b != BF_STM32_ACK);
+	return b;
 }
 
 static bool ends_refused(const struct bf_err *err)
@@ -168,82 +188,122 @@ static bool ends_refused(const struct bf_err *err)
 	return err->rc && err->rc != BF_E_TIMEOUT;
 }
 
-/*
- * The next probe. A list or an address that lost one byte waits for its check byte, and that is then the lost
- * byte itself: so none that was in the message. Not twice the same, which would be a page and its check byte; and
- * no complement of the one before, which would be a command.
- */
-static uint8_t next_probe(const struct bf_stm32 *d, uint8_t last)
+/* Could one lost byte of the message have been this? Of a block of data only its length is looked at: it is read again
+ * and compared. */
+static bool may_be_lost(const struct bf_stm32 *d, uint8_t byte)
+{
+	size_t n = d->uart.command == BF_STM32_WRITE && d->uart.stage == BF_STM32_AT_DATA
+			   ? d->uart.n_sent > 0
+			   : d->uart.n_sent;
+
+	return !byte || memchr(d->uart.sent, byte, n) != NULL;
+}
+
+/* The next byte at which the message does not end. */
+static uint8_t next_byte(const struct bf_stm32 *d, uint8_t last)
 {
 	uint8_t b = last;
 
-	for (unsigned i = 0; i < 256; i++) {
-		b = (uint8_t)(b + (last ? 13 : 1));
-		if (b && b != BF_STM32_SYNC && b != last && (b ^ last) != 0xFF &&
-		    !memchr(d->uart.sent, b, d->uart.n_sent))
-			return b;
+	for (unsigned i = 0; i < 128; i++) {
+		b = (uint8_t)(0x80 | (b + 13));
+		if (b != last && !may_be_lost(d, d->uart.carried ^ b))
+			break;
 	}
-	return last == 0xA5 ? 0xA7 : 0xA5;
+	return b;
+}
+
+static enum bf_rc is_ready(struct bf_stm32 *d, struct bf_err *err)
+{
+	bf_err_init(err);
+	listen_until_quiet(d);
+	d->uart.stage = BF_STM32_AT_COMMAND;
+	d->uart.n_sent = 0;
+	d->synced = true;
+	return BF_OK;
+}
+
+/* As many as a WRITE or an ERASE may be waiting for, one by one: the loader refuses what they make, and then any two
+ * of them. */
+static bool fill_up(struct bf_stm32 *d, struct bf_err *err)
+{
+	uint8_t b = 0;
+
+	for (unsigned i = 0; i < FILLER; i++) {
+		b = next_byte(d, b);
+		if (answer_to(d, b, pace(d), err))
+			return true;
+		if (ends_refused(err))
+			return false;
+	}
+	return false;
 }
 
 /*
- * Where the length of a message got lost, the loader took the first byte of the rest for it and may wait for 256
- * more. All bytes of a message are 0 together, so those that arrived are the lost one: two bytes in turn, whose sums
- * are never that, end the wait at no place with a check byte that is right.
+ * A loader that lost its power meanwhile measures the rate of the first byte that it hears, and anything but 7F
+ * makes it deaf until its next reset: so that comes first, wherever it can do no harm. To a loader that waits for a
+ * command the second one is a wrong complement, to one that waits for an address the fifth a wrong check byte.
  */
-static enum bf_rc fill_up(struct bf_stm32 *d, struct bf_err *err)
+static bool may_greet(const struct bf_stm32 *d)
 {
-	struct bf_transport *t = d->base.env.transport;
-	uint8_t fill[FILLER], len = d->uart.n_sent ? d->uart.sent[0] : 0;
-	uint8_t a = next_probe(d, 0), b = next_probe(d, a);
-
-	a = a == len ? (uint8_t)(a + 1) : a;
-	while (b == len || (a ^ b) == len || (a ^ b) == 0xFF || a == b)
-		b = (uint8_t)(b + 1);
-	for (size_t i = 0; i < sizeof(fill); i++)
-		fill[i] = i % 2 ? b : a;
-	return t->ops->stream->write(t, fill, sizeof(fill),
-				     bf_stm32_in(d, ANSWER + 2 * wire_time(d, sizeof(fill))), err);
+	return !(d->uart.command == BF_STM32_EXT_ERASE && d->uart.stage == BF_STM32_AT_COMMAND) &&
+	       !may_be_lost(d, BF_STM32_SYNC);
 }
 
-/* Single bytes until the loader refuses one: any two of them are no command. */
+/* A length that it takes for one may be up to 256, or a list of as many pages. */
+static bool waits_for_many(const struct bf_stm32 *d)
+{
+	switch (d->uart.command) {
+	case BF_STM32_WRITE:
+		return d->uart.stage != BF_STM32_AT_COMMAND;
+	case BF_STM32_EXT_ERASE:
+		return d->uart.stage == BF_STM32_AT_DATA;
+	case BF_STM32_ERASE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static enum bf_rc probe_for_command(struct bf_stm32 *d, struct bf_err *err)
 {
-	uint8_t probe = 0;
+	bool fills = waits_for_many(d);
+	unsigned greetings = !may_greet(d)                       ? 0
+			     : !fills                            ? PROBES
+			     : d->uart.stage == BF_STM32_AT_DATA ? 1
+								 : GREETINGS;
+	uint8_t b = 0;
 
 	for (unsigned i = 0; i < PROBES; i++) {
-		probe = next_probe(d, probe);
-		if (refused_after(d, probe, err)) {
-			bf_err_init(err);
-			listen_until_quiet(d);
-			d->uart.stage = BF_STM32_AT_COMMAND;
-			d->uart.n_sent = 0;
-			return BF_OK;
-		}
+		b = i < greetings ? BF_STM32_SYNC : next_byte(d, b);
+		if (answer_to(d, b, PROBE_WAIT + wire_time(d, 2), err))
+			return is_ready(d, err);
 		if (ends_refused(err))
 			return err->rc;
-		if (i == FILL_AFTER && d->uart.stage == BF_STM32_AT_DATA) {
-			if (fill_up(d, err))
-				return err->rc;
-			listen_until_quiet(d);
-		}
+		if (!fills || i != greetings + FILL_AFTER)
+			continue;
+		if (fill_up(d, err))
+			return is_ready(d, err);
+		if (ends_refused(err))
+			return err->rc;
 	}
 	d->synced = false;
-	return bf_fail(err, BF_E_TIMEOUT, "the bootloader does not answer any more");
+	bf_fail(err, BF_E_TIMEOUT, "the bootloader does not answer any more");
+	bf_likely(err, RESET_AGAIN);
+	return err->rc;
 }
 
 /*
- * Where the acknowledge of a command did not come, the command may have been heard: what follows would be its
- * pages. A message that is wrong for certain ends that. For an erase (0x43), 00 01 AA is one page with a false
- * check byte; for an extended erase, 00 01 AA 55 0F F0 A5 is two pages with one; for an address, 00 01 AA 55 0F.
+ * Where the acknowledge of an extended erase did not come, the command may have been heard: what follows would be the
+ * number of its pages, and nobody sends so many as 7F would begin. Two pages with a check byte that is false end that.
  */
 static enum bf_rc uart_resync(struct bf_stm32 *d, struct bf_err *err)
 {
-	static const uint8_t wrong[] = { 0x00, 0x01, 0xAA, 0x55, 0x0F, 0xF0, 0xA5 };
+	static const uint8_t wrong[] = { 0x00, 0x01, 0xAA, 0x55, 0x8F, 0xF0, 0xA5 };
 	struct bf_transport *t = d->base.env.transport;
 
+	d->uart.carried = 0;
 	listen_until_quiet(d);
-	if (d->uart.stage == BF_STM32_AT_COMMAND &&
+	if (d->uart.stage == BF_STM32_AT_COMMAND && !may_greet(d) &&
 	    t->ops->stream->write(t, wrong, sizeof(wrong), bf_stm32_in(d, ANSWER), err))
 		return err->rc;
 	listen_until_quiet(d);
@@ -274,36 +334,14 @@ static bool answers_sync(struct bf_stm32 *d, bf_time wait, struct bf_err *err)
 
 /*
  * A program that died may have left the loader half-way through a command, where it takes each 7F for data; many
- * of them would even make a list of pages. Bytes that are no such list, nor any command, bring it to an end.
+ * of them would even make a list of pages. Once a session: a loader that gets its power in the middle of this
+ * is spoilt.
  */
 static bool answers_filler(struct bf_stm32 *d, struct bf_err *err)
 {
-	struct bf_transport *t = d->base.env.transport;
-	uint8_t fill[FILLER] = { 0 }, b = 0;
-	uint32_t x = 0x2545F491;
-
-	for (size_t i = 0; i < sizeof(fill); i++) {
-		do {
-			x ^= x << 13;
-			x ^= x >> 17;
-			x ^= x << 5;
-			b = (uint8_t)(x >> 8);
-		} while (!b || b == BF_STM32_SYNC ||
-			 (i && (b == fill[i - 1] || (b ^ fill[i - 1]) == 0xFF)));
-		fill[i] = b;
-	}
-	bf_err_init(err);
 	d->uart.n_sent = 0;
-	if (t->ops->stream->write(t, fill, sizeof(fill),
-				  bf_stm32_in(d, ANSWER + wire_time(d, sizeof(fill))), err))
-		return false;
-	while (!receive(d, &b, 1, bf_stm32_in(d, ANSWER / 2 + wire_time(d, sizeof(fill))), err)) {
-		if (b != BF_STM32_NACK)
-			continue;
-		listen_until_quiet(d);
-		return !probe_for_command(d, err);
-	}
-	return false;
+	d->uart.filled = true;
+	return fill_up(d, err) && is_ready(d, err) == BF_OK;
 }
 
 static enum bf_rc sync_by_byte(struct bf_stm32 *d, bool once, bf_time deadline, struct bf_err *err)
@@ -322,14 +360,15 @@ static enum bf_rc sync_by_byte(struct bf_stm32 *d, bool once, bf_time deadline, 
 			return err->rc;
 	}
 	left = deadline - bf_now(bf_stm32_clock(d));
-	if (!once && left > 2 * wire_time(d, FILLER) + BF_MS(100)) {
+	if (!once && (!d->uart.filled || waits_for_many(d)) && left > BF_MS(100)) {
 		if (answers_filler(d, err))
 			return BF_OK;
 		if (ends_refused(err))
 			return err->rc;
 	}
-	return bf_fail(err, BF_E_NODEV, "no ROM loader answers on '%s'",
-		       d->base.env.transport->name);
+	bf_fail(err, BF_E_NODEV, "no ROM loader answers on '%s'", d->base.env.transport->name);
+	bf_likely(err, RESET_AGAIN);
+	return err->rc;
 }
 
 /* A loader of a maker's own that is greeted by text. */
@@ -407,6 +446,18 @@ static enum bf_rc uart_get_id(struct bf_stm32 *d, uint8_t *ret, size_t cap, size
 	return at_stage(d, BF_STM32_AT_DATA, 0, ANSWER, err);
 }
 
+/* Bytes have no check of their own on this way: one too many, and they have shifted. */
+static bool nothing_left(struct bf_stm32 *d)
+{
+	struct bf_transport *t = d->base.env.transport;
+	struct bf_err none;
+	uint8_t more;
+	size_t got;
+
+	bf_err_init(&none);
+	return t->ops->stream->read(t, &more, 1, &got, bf_stm32_in(d, 0), &none) != BF_OK;
+}
+
 static enum bf_rc uart_read(struct bf_stm32 *d, uint32_t addr, uint8_t *buf, size_t n,
 			    struct bf_err *err)
 {
@@ -415,7 +466,11 @@ static enum bf_rc uart_read(struct bf_stm32 *d, uint32_t addr, uint8_t *buf, siz
 	if (command(d, BF_STM32_READ, err) || word(d, addr, addr, ANSWER, err) ||
 	    send(d, len, sizeof(len), err) || at_stage(d, BF_STM32_AT_DATA, addr, ANSWER, err))
 		return err->rc;
-	return receive(d, buf, n, bf_stm32_in(d, ANSWER + wire_time(d, n)), err);
+	if (receive(d, buf, n, bf_stm32_in(d, ANSWER + wire_time(d, n)), err))
+		return err->rc;
+	if (nothing_left(d))
+		return BF_OK;
+	return bf_fail(err, BF_E_LINK, "more than was asked for was read at 0x%08X", addr);
 }
 
 static enum bf_rc uart_write_start(struct bf_stm32 *d, uint32_t addr, const uint8_t *p, size_t n,

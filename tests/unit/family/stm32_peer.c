@@ -15,9 +15,16 @@ static void say(struct stm32_peer *p, const uint8_t *bytes, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		long k = p->said++;
 
+		if (k == p->said_at_reset) {
+			p->resets++;
+			p->state = AT_AUTOBAUD;
+			return;
+		}
 		if (p->lose_own >= 0 && k >= p->lose_own && k < p->lose_own + (long)p->lose_own_n)
 			continue;
 		fake_say_bytes(p->fake, &bytes[i], 1, BF_US(100));
+		if (k == p->double_own)
+			fake_say_bytes(p->fake, &bytes[i], 1, BF_US(100));
 	}
 }
 
@@ -272,6 +279,10 @@ static void take(struct stm32_peer *p, uint8_t b)
 	case AT_AUTOBAUD:
 		if (b == 0x7F)
 			done(p);
+		else
+			p->state = AT_NO_RATE;
+		break;
+	case AT_NO_RATE:
 		break;
 	case AT_COMMAND:
 		p->command = b;
@@ -342,7 +353,7 @@ struct stm32_peer *stm32_peer_new(void)
 	bf_retry_default(&p->retry);
 	p->pid = 0x410;
 	p->page = 1024;
-	p->lose_host = p->lose_own = -1;
+	p->lose_host = p->lose_own = p->double_own = p->said_at_reset = -1;
 	p->lose_own_n = 1;
 	for (size_t i = 0; i < sizeof(p->flash); i++)
 		p->flash[i] = (uint8_t)(i * 7 + i / 256);

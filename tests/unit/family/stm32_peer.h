@@ -27,10 +27,14 @@ struct stm32_peer {
 	long lose_host;   /* number of the byte of the host that is not heard, -1: none */
 	long lose_own;    /* number of its own byte that gets lost */
 	unsigned lose_own_n;
+	long double_own;    /* number of the byte of its own that comes twice, -1: none */
+	long said_at_reset; /* number of the byte before which it loses its power, -1: never */
+	unsigned resets;
 
 	/* what it is at */
 	enum {
 		AT_AUTOBAUD,
+		AT_NO_RATE, /* its first byte was none that shows the rate: deaf until a reset */
 		AT_COMMAND,
 		AT_COMPLEMENT,
 		AT_WORD,

@@ -316,6 +316,84 @@ static void reading_survives_each_lost_byte(void **state)
 	}
 }
 
+/* Its first byte shows it the rate, and only 7F shows the right one. */
+static void a_loader_that_lost_its_power_hears_the_byte_of_synchronisation_first(void **state)
+{
+	uint8_t got[512];
+
+	(void)state;
+	for (long k = 0; k < 12; k++) {
+		struct stm32_peer *p = ready();
+		struct bf_region flash;
+		struct bf_err err;
+
+		connected(p);
+		flash = flash_of(p);
+		bf_err_init(&err);
+		/* Gone in the middle of a block, and back for the next question. */
+		p->said_at_reset = p->said + k;
+		assert_int_equal(p->proto->ops->loader->read(p->proto, &flash, PEER_BASE + 0x2000,
+							     got, sizeof(got), &err),
+				 BF_OK);
+		assert_memory_equal(got, p->flash + 0x2000, sizeof(got));
+		assert_int_equal(p->resets, 1);
+		assert_int_equal(p->erasures + p->mass + p->writes + p->went, 0);
+		stm32_peer_free(p);
+	}
+}
+
+/* What has no check value has shifted where a byte came too many. */
+static void a_block_with_a_byte_too_many_is_read_again(void **state)
+{
+	struct stm32_peer *p = ready();
+	struct bf_region flash;
+	struct bf_err err;
+	uint8_t got[256];
+
+	(void)state;
+	connected(p);
+	flash = flash_of(p);
+	bf_err_init(&err);
+	p->double_own = p->said + 40;
+	assert_int_equal(p->proto->ops->loader->read(p->proto, &flash, PEER_BASE + 0x2000, got,
+						     sizeof(got), &err),
+			 BF_OK);
+	assert_memory_equal(got, p->flash + 0x2000, sizeof(got));
+	assert_int_equal(p->proto->env.retry->repeats[BF_RETRY_IDEMPOTENT], 1);
+	stm32_peer_free(p);
+}
+
+/* With the highest bit of each set no two of them are one, whatever gets lost between them. */
+static void what_leads_back_to_the_command_state_is_no_command(void **state)
+{
+	struct stm32_peer *p = ready();
+	struct bf_region flash;
+	struct bf_err err;
+	const char *heard;
+	uint8_t got[256];
+
+	(void)state;
+	connected(p);
+	flash = flash_of(p);
+	bf_err_init(&err);
+	assert_int_equal(erase(p, 0x2000, 1024, &err), BF_OK);
+	fake_forget(p->fake);
+	p->state = AT_DATA; /* a block that lost its length */
+	p->n = 0;
+	p->len = 255;
+	p->lose_own = p->said;
+	(void)p->proto->ops->loader->read(p->proto, &flash, PEER_BASE + 0x2000, got, sizeof(got),
+					  &err);
+	heard = fake_heard(p->fake);
+	for (const char *line = strchr(heard, '\n'); line && line[1];
+	     line = strchr(line + 1, '\n')) {
+		if (line[3] == '\n') /* one byte alone */
+			assert_true(line[1] >= '8' || strncmp(line + 1, "7F", 2) == 0);
+	}
+	assert_int_equal(p->mass + p->went + p->cleared, 0);
+	stm32_peer_free(p);
+}
+
 /* ---- erasing ---- */
 
 static void pages_are_erased_in_one_list(void **state)
@@ -654,6 +732,10 @@ int main(void)
 		cmocka_unit_test(readout_protection_is_cleared_where_that_is_allowed),
 		cmocka_unit_test(a_read_has_the_bytes_of_the_manual),
 		cmocka_unit_test(reading_survives_each_lost_byte),
+		cmocka_unit_test(
+			a_loader_that_lost_its_power_hears_the_byte_of_synchronisation_first),
+		cmocka_unit_test(a_block_with_a_byte_too_many_is_read_again),
+		cmocka_unit_test(what_leads_back_to_the_command_state_is_no_command),
 		cmocka_unit_test(pages_are_erased_in_one_list),
 		cmocka_unit_test(the_extended_command_has_pages_of_two_bytes),
 		cmocka_unit_test(protected_pages_are_told_before_anything_is_written),

@@ -220,6 +220,25 @@ static void pages_are_erased_one_by_one_or_in_a_list_as_the_profile_says(void **
 	bench_free(b);
 }
 
+/* 43#00 that arrives twice is the page 0 of the loader. */
+static void a_count_that_came_twice_is_told_by_what_it_erased(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	say_who(b);
+	fake_once(b->bus, "011#080000000F",
+		  "011#79;011#0050002001010008;011#0102030405060708;011#79", BF_MS(1));
+	blank_from_now_on(b);
+	fake_once(b->bus, "043#00", "043#79;043#79;043#79", BF_MS(1));
+	fake_on(b->bus, "043#04", "043#79;043#79", BF_MS(30));
+	connected(b);
+	assert_int_equal(erase(b, 0x08002000, 2048), BF_E_NAK);
+	assert_string_equal(b->err.cause, "Erasing 0x08002000 also erased page 0, at 0x08000000.");
+	assert_non_null(strstr(b->err.todo, "from a backup"));
+	bench_free(b);
+}
+
 static void an_unknown_form_of_the_erase_is_refused_before_anything_is_sent(void **state)
 {
 	struct bench *b = bench_new();
@@ -333,6 +352,7 @@ int main(void)
 		cmocka_unit_test(a_read_comes_in_frames_of_eight),
 		cmocka_unit_test(each_frame_of_a_write_is_acknowledged),
 		cmocka_unit_test(pages_are_erased_one_by_one_or_in_a_list_as_the_profile_says),
+		cmocka_unit_test(a_count_that_came_twice_is_told_by_what_it_erased),
 		cmocka_unit_test(an_unknown_form_of_the_erase_is_refused_before_anything_is_sent),
 		cmocka_unit_test(page_255_is_never_named),
 		cmocka_unit_test(a_lost_frame_of_an_erase_names_no_other_page),

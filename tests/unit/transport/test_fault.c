@@ -128,6 +128,27 @@ static void a_flip_on_a_stream_changes_exactly_one_bit(void **state)
 	assert_string_not_equal(fake_heard(peer), "0000000000000000\n");
 }
 
+static void a_flip_that_parity_shows_loses_its_byte(void **state)
+{
+	BF_AUTO(bf_clock) *clock = bf_vclock_new();
+	BF_AUTO(fake) *peer = fake_stream_new(clock);
+	BF_AUTO(bf_transport) *t = wrap(peer, "flip=100%");
+	const struct bf_line even = {
+		.baud = 115200, .parity = BF_PARITY_EVEN, .data_bits = 8, .stop_bits = 1
+	};
+	const uint8_t zeros[8] = { 0 };
+	uint8_t got[8];
+	struct bf_err err;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(t->ops->stream->set_line(t, &even, &err), BF_OK);
+	fake_say_bytes(peer, zeros, 8, 10);
+	assert_int_equal(t->ops->stream->read(t, got, 8, &n, BF_NEVER, &err), BF_OK);
+	assert_int_equal(n, 7);
+	assert_memory_equal(got, zeros, 7);
+}
+
 static void a_repeated_read_comes_twice_also_in_small_pieces(void **state)
 {
 	BF_AUTO(bf_clock) *clock = bf_vclock_new();
@@ -261,6 +282,7 @@ int main(void)
 		cmocka_unit_test(the_same_seed_gives_the_same_faults),
 		cmocka_unit_test(a_damaged_frame_is_lost_and_counted),
 		cmocka_unit_test(a_flip_on_a_stream_changes_exactly_one_bit),
+		cmocka_unit_test(a_flip_that_parity_shows_loses_its_byte),
 		cmocka_unit_test(a_repeated_read_comes_twice_also_in_small_pieces),
 		cmocka_unit_test(a_delay_shifts_what_is_heard_and_keeps_it),
 		cmocka_unit_test(a_cut_wire_stays_cut),
