@@ -185,13 +185,15 @@ enum bf_rc bf_ph_activate(struct bf_run *run, struct bf_err *err)
 	if (!run->session.proto->ops->boot->activate ||
 	    !(trial || bf_run_can(run, BF_CAP_DUAL_BANK)))
 		return BF_OK;
-	if (trial && run->session.ident.in_bootloader && !bf_run_can(run, BF_CAP_CONFIRM))
+	if (trial && run->session.ident.in_bootloader && !bf_run_can(run, BF_CAP_CONFIRM)) {
+		bf_model_test_boot(&run->model);
 		bf_say(run, BF_EV_WARNING,
 		       "This bootloader starts the image for a test boot and cannot confirm it: "
 		       "unless the "
 		       "firmware confirms itself, or answers here and is confirmed, the pack "
 		       "reverts at "
 		       "the next restart after this one.");
+	}
 	/* Before the call: its answer may get lost after it has taken effect. */
 	bf_model_marked(&run->model, true);
 	bf_journal_write(run);

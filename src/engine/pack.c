@@ -220,6 +220,11 @@ void bf_model_marked(struct bf_model *m, bool taken)
 	m->stage = taken ? BF_STAGE_MARKED : BF_STAGE_WRITTEN;
 }
 
+void bf_model_test_boot(struct bf_model *m)
+{
+	m->test_boot = true;
+}
+
 void bf_model_started_early(struct bf_model *m)
 {
 	m->started_early = true;
@@ -364,6 +369,7 @@ enum flag {
 	GONE = 1 << 4,     /* the adapter disappeared */
 	BY_US = 1 << 5,    /* this run took the pack into its bootloader */
 	OLD_SAFE = 1 << 6, /* the old image is in a place of its own */
+	TEST = 1 << 9,     /* on a test boot that its bootloader cannot confirm */
 	SINK = 1 << 7,     /* a stream device: whether it keeps the old image is not known */
 	HEARD = 1 << 8,    /* the new firmware was heard running */
 };
@@ -374,7 +380,7 @@ static unsigned flags_of(const struct bf_model *m)
 	       (m->data != BF_DATA_KEPT ? DATA_LOST : 0u) | (m->failed_test ? FAILED : 0u) |
 	       (m->link_gone ? GONE : 0u) | (m->entered == BF_ENTERED_BY_US ? BY_US : 0u) |
 	       (bf_model_one_place(m) ? 0u : OLD_SAFE) | (m->new_heard ? HEARD : 0u) |
-	       (m->survives.image == BF_KNOWN_NOT ? SINK : 0u);
+	       (m->survives.image == BF_KNOWN_NOT ? SINK : 0u) | (m->test_boot ? TEST : 0u);
 }
 
 struct end_row {
@@ -460,6 +466,8 @@ static const struct end_row after_failure[] = {
 	/* Written and verified; its start was not seen. */
 	{ STAGE(STARTED), TALKING(LOADER), ANY, HOLDS(NEW), ANY, VERIFIED, 0,
 	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_IN_LOADER, BF_END_NEXT_SAME } },
+	{ STAGE(STARTED), TALKING(NOBODY), ANY, HOLDS(NEW), ANY, VERIFIED | TEST, HEARD,
+	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_TEST_BOOT, BF_END_NEXT_PROBE } },
 	{ STAGE(STARTED), TALKING(NOBODY), ANY, HOLDS(NEW), ANY, VERIFIED, HEARD,
 	  { BF_STATE_UNPROVEN, BF_E_UNPROVEN, BF_END_UNPROVEN_SILENT, BF_END_NEXT_SAME } },
 	{ STAGE(WRITTEN), TALKING(LOADER), ANY, HOLDS(NEW), ANY, VERIFIED, 0,

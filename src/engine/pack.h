@@ -87,6 +87,7 @@ struct bf_model {
 	unsigned verified; /* bits of enum bf_verified */
 	enum bf_data data;
 	bool link_gone;     /* the adapter or interface disappeared and did not come back */
+	bool test_boot;     /* marked for one that its bootloader cannot confirm */
 	bool started_early; /* marked, and started before it was asked to */
 	bool new_heard;     /* the new firmware was heard running, at some time */
 	bool target_is_old; /* what is written now is the old firmware, from its backup */
@@ -126,6 +127,7 @@ void bf_model_written(struct bf_model *m);
 void bf_model_verified(struct bf_model *m, unsigned how);
 void bf_model_bad(struct bf_model *m); /* contents differ, or the pack refuses the image */
 void bf_model_marked(struct bf_model *m, bool taken); /* not taken: the pack said no */
+void bf_model_test_boot(struct bf_model *m);
 void bf_model_started_early(struct bf_model *m);
 void bf_model_starting(struct bf_model *m);
 void bf_model_confirmed(struct bf_model *m);
@@ -171,6 +173,7 @@ enum bf_end_text {
 	BF_END_NEW_UNCONFIRMED,
 	BF_END_NEW_FAILED_TEST,
 	BF_END_UNPROVEN_SILENT,
+	BF_END_UNPROVEN_TEST_BOOT,
 	BF_END_UNPROVEN_IN_LOADER,
 	BF_END_UNPROVEN_UNTOLD,
 	BF_END_UNPROVEN_NOT_STARTED,

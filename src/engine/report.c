@@ -343,6 +343,10 @@ static const char *const sentences[BF_END_COUNT] = {
 	[BF_END_UNPROVEN_SILENT] = ("%n is written and verified; after the restart the pack does "
 				    "not answer: switch it off "
 				    "and on, then run the same command."),
+	[BF_END_UNPROVEN_TEST_BOOT] =
+		("%n is written and verified, and was started for a test boot that this bootloader "
+		 "cannot confirm; the pack does not answer now. Switched off and on, it goes back "
+		 "to its old firmware, unless the new one has confirmed itself."),
 	[BF_END_UNPROVEN_IN_LOADER] = ("%n is written and verified; the bootloader does not start "
 				       "it: switch the pack off and "
 				       "on, then run the same command."),

@@ -103,7 +103,8 @@ class InTheVirtualPack(Smp):
         run = self.job("flash", self.pack("recovery", "smp=direct"), "--key", common.KEY, V15, *WITHOUT)
         self.expect(run, 44)
         self.assertIn("cannot confirm it", run.out)
-        self.assertIn("on its test boot", " ".join(run.result["error"]["likely"]))
+        self.assertIn("goes back to its old firmware, unless", run.result["sentence"])
+        self.assertIn("bmsflash probe", run.result["error"]["next"])
 
     def test_recovery_and_firmware_that_answers_end_well(self):
         run = self.job("flash", self.pack("both", "smp=direct"), "--key", common.KEY, V15, *WITHOUT)

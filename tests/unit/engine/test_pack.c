@@ -24,7 +24,7 @@ static unsigned walk(visit look)
 	EACH(verified, 2)
 	EACH(data, 3)
 	EACH(entered, 4)
-	EACH(flags, 1 << 5)
+	EACH(flags, 1 << 6)
 	{
 		struct bf_model m = {
 			.app = app,
@@ -41,6 +41,7 @@ static unsigned walk(visit look)
 			.failed_test = flags & 4,
 			.new_heard = flags & 8,
 			.no_proof = flags & 16,
+			.test_boot = flags & 32,
 		};
 
 		if (!bf_model_wrong(&m))
