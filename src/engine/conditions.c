@@ -489,11 +489,6 @@ enum bf_rc bf_ph_conditions_first(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
-bool bf_when_second_due(const struct bf_run *run)
-{
-	return run->conditions.second_due && (run->job->restore_from || bf_when_backing_up(run));
-}
-
 enum bf_rc bf_ph_conditions_second(struct bf_run *run, struct bf_err *err)
 {
 	run->conditions.second_due = false;

@@ -650,6 +650,11 @@ bool bf_when_backing_up(const struct bf_run *run)
 	return bf_when_writing(run) || bf_when_starting(run);
 }
 
+bool bf_when_second_due(const struct bf_run *run)
+{
+	return run->conditions.second_due && (run->job->restore_from || bf_when_backing_up(run));
+}
+
 bool bf_when_verifying(const struct bf_run *run)
 {
 	return !run->todo.already_running;
