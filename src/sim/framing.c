@@ -19,6 +19,9 @@
  * hardly any, and either framing may begin after it. */
 #define BURST_GAP BF_MS(60)
 #define FRAME_GAP BF_MS(5)
+/* ISO 14230-2: P4 is 20 ms at most. The low of a fast initialisation looks like one byte, and 25 ms later comes the
+ * frame; computers that are late are given more once a frame has really begun. */
+#define LONE_GAP BF_MS(20)
 
 void bf_framing_init(struct bf_framing *f, struct bf_framing_port *port)
 {
@@ -144,6 +147,8 @@ static bool is_new_burst(const struct bf_framing *f, bf_time silence)
 {
 	bool between = f->burst == BF_FRAMED_HDLC && !f->len;
 
+	if (f->burst == BF_FRAMED_ISO14230 && f->len == 1)
+		return silence > LONE_GAP;
 	return silence > (between ? FRAME_GAP : BURST_GAP);
 }
 

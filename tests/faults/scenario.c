@@ -89,7 +89,7 @@ static void draw_pack(struct bf_rng *r, const struct model *m, struct scenario *
 		return;
 	if (m->habits && one_in(r, 6))
 		draw_habit(r, m, s);
-	if (one_in(r, 6))
+	if (one_in(r, 6) && !m->maker)
 		add(s->pack, sizeof(s->pack), "auth=1");
 	if (strstr(m->pack, "rs485") && one_in(r, 4))
 		add(s->pack, sizeof(s->pack), "echo=1");

@@ -154,6 +154,8 @@ bool world_init(struct world *w, const struct scenario *sc, const char *data)
 	set_places(w, &w->job);
 	if (!sc->model->profile && !sc->model->maker)
 		return true;
+	if (sc->model->maker) /* its program has the key */
+		w->job.auth_key = NULL;
 	if (sc->model->maker)
 		w->keys[1] = in_data(w->other, sizeof(w->other), w->folder, MAKER_KEY);
 	if (!write_profile(w))
