@@ -253,7 +253,7 @@ static enum bf_rc load_fallback(struct bf_run *run, struct bf_err *err)
 }
 
 /* Signed as the image is, and checked before the interface is opened, too. */
-static enum bf_rc load_driver(struct bf_run *run, struct bf_err *err)
+enum bf_rc bf_load_driver(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_driver_file *d = &run->given.profile.driver;
 	const struct bf_claim_opts at = { .has_addr = true, .addr = d->addr }, none = { 0 };
@@ -366,7 +366,7 @@ enum bf_rc bf_ph_load(struct bf_run *run, struct bf_err *err)
 
 	if (!paths || !paths[0])
 		return bf_fail(err, BF_E_USAGE, "no image was named");
-	if (load_one(run, paths[0], &run->wanted.image, err) || load_driver(run, err))
+	if (load_one(run, paths[0], &run->wanted.image, err) || bf_load_driver(run, err))
 		return err->rc;
 	bf_run_target(run);
 	if (paths[1])

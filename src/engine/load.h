@@ -70,5 +70,7 @@ void bf_run_target(struct bf_run *run);
 void bf_wanted_usb_later(struct bf_run *run, bool later);
 /* By the digest that the pack tells of it. */
 bool bf_wanted_in(const struct bf_run *run, const struct bf_slot *slot);
+/* The flash driver of the profile, where it names one. */
+enum bf_rc bf_load_driver(struct bf_run *run, struct bf_err *err);
 void bf_given_done(struct bf_run *run);
 bool bf_job_checks_profiles(const struct bf_job *job);

@@ -636,8 +636,12 @@ static enum bf_rc no_previous(struct bf_run *run, const char *why, const char *l
 {
 	bf_fail(err, BF_E_UNSUPPORTED, "there is no previous firmware to go back to: %s", why);
 	bf_likely(err, "%s", likely);
-	bf_do(err, "restore a backup: bmsflash rollback --from BACKUP");
-	(void)run;
+	if (bf_can_read(run))
+		bf_do(err, "restore a backup: bmsflash rollback --from BACKUP");
+	else
+		bf_do(err,
+		      "this pack cannot be read, so no backup of it can exist: flash the earlier "
+		      "firmware's own signed file, with --allow downgrade");
 	return err->rc;
 }
 

@@ -63,7 +63,7 @@ enum bf_rc bf_ph_restore_load(struct bf_run *run, struct bf_err *err)
 	if (bf_backup_open(path, run->job->data_folder, &run->archives.from, err) ||
 	    need_firmware(run->archives.from, err) || check_origin(run, err))
 		return bf_while(err, "checking the backup '%s'", path);
-	return BF_OK;
+	return bf_load_driver(run, err);
 }
 
 static const char *serial_of(const struct bf_backup *b)

@@ -384,6 +384,8 @@ static const struct row rows[] = {
 	  TEXT, FIELD(loader_version), 0, 0, NULL },
 	{ { "block", "N", "UDS: longest block that the bootloader tells, bytes; 0 is one of them" },
 	  NUMBER, FIELD(block), 0, 4095, NULL },
+	{ { "flips", "N", "UDS: quirk=flip spoils so many downloads, then none; 0: every one" },
+	  NUMBER, FIELD(flips), 0, 1e9, NULL },
 	{ { "hostile", "pending|frames|numbers|texts|mixed",
 	    "UDS: what a hostile pack does; may be given again" },
 	  BITS, FIELD(hostile), 0, 0, hostilities },

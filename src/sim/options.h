@@ -244,6 +244,7 @@ struct bf_sim_opts {
 	uint8_t unlock_in;       /* session in which it is given; 0: any but the default one */
 	char loader_version[24]; /* F189 of the loader; empty: the model's, "none", "ff", a text */
 	uint16_t block;          /* maxNumberOfBlockLength; BF_SIM_BLOCK_MODEL: the model's */
+	uint32_t flips;          /* downloads that quirk flip spoils; 0: every one */
 	unsigned hostile;        /* bits of enum bf_sim_hostile */
 	/* Power goes in or after this flash operation, at this request, before this answer; 0: never. */
 	uint64_t cut_op, cut_after, cut_msg, cut_reply;

@@ -54,7 +54,8 @@ struct uds {
 	bool at_loader; /* the link is to the bootloader's own identifiers */
 	bool waking;    /* frames of [wake] go out while it is waited for */
 	bool driver_loaded, loading_driver;
-	bool wrote; /* something since the last restart */
+	bool reading; /* entered to read memory: nothing is written, and no driver is needed */
+	bool wrote;   /* something since the last restart */
 	bool after_write_ran;
 	bool blocks_checked; /* each segment was, after its download */
 	bf_time next_tick[BF_PROFILE_PERIODICS],
@@ -91,6 +92,7 @@ struct uds {
 	uint8_t counter;
 	size_t piece_len;      /* of the piece that is out, 0: none */
 	int64_t piece_saved;   /* bytes that compression kept off the wire */
+	size_t piece_at;       /* where it begins, from target.from */
 	size_t piece_end;      /* what is confirmed once it is answered, from target.from */
 	enum bf_rc piece_sent; /* how sending it went */
 	struct bf_err piece_err;

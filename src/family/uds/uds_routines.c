@@ -329,6 +329,7 @@ enum bf_rc bf_uds_check(struct bf_proto *p, const struct bf_target *target, stru
 	enum bf_rc rc = BF_OK;
 
 	p->checked = 0;
+	u->fingerprinted = false; /* what is written after a check is another programming */
 	if (u->wrote && !u->after_write_ran) {
 		rc = bf_uds_steps(u, BF_STEP_AFTER_WRITE, NULL, err);
 		if (rc)

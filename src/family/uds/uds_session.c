@@ -456,6 +456,7 @@ enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err
 	memset(u->accepted, 0, sizeof(u->accepted));
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
+	u->reading = entry == BF_ENTRY_READ;
 	/* A K-line that was silent, or lost a message, may have to be woken again. */
 	if (!rc && (u->strays || bf_now(uds_clock(u)) - u->last_heard > LINE_ASLEEP)) {
 		rc = bf_uds_begin_line(u, err);

@@ -239,6 +239,8 @@ enum bf_rc bf_uds_load_driver(struct uds *u, struct bf_err *err)
 
 	if (!pf->driver.file[0] || u->driver_loaded)
 		return BF_OK;
+	if (!u->proto.env.driver && u->reading)
+		return BF_OK;
 	if (!u->proto.env.driver)
 		return bf_fail(err, BF_E_UNSUPPORTED,
 			       "the flash driver '%s' of the profile was not loaded",

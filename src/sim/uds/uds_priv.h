@@ -81,6 +81,7 @@ struct bf_server {
 	bool stays_unlocked;     /* ... which was unlocked before it */
 	bool starts_programming; /* 10 02 without an answer: the loader begins there */
 	bf_time seed_from;       /* quirk nrc37: no seed before; 0: not asked yet */
+	uint32_t flips;          /* quirk flip: downloads spoilt */
 	bool refused_block;      /* quirk nrc72: it did that */
 	bool endless;            /* hostile: the answer never comes */
 	struct bf_plain_state {

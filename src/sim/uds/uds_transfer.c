@@ -114,6 +114,13 @@ static enum bf_pack_work erase_ahead(struct bf_server *u, uint32_t at, size_t le
 	return work;
 }
 
+static bool spoils(const struct bf_server *u)
+{
+	const struct bf_sim_opts *o = bf_pack_opts(u->pack);
+
+	return (o->quirks & BF_QUIRK_FLIP) && (!o->flips || u->flips < o->flips);
+}
+
 /* Programs whole double words and carries the rest to the next block. */
 static enum bf_pack_work program(struct bf_server *u, const uint8_t *p, size_t len,
 				 bf_time *ret_done)
@@ -124,8 +131,8 @@ static enum bf_pack_work program(struct bf_server *u, const uint8_t *p, size_t l
 	uint8_t flipped[BF_UNPACK_MOST + BF_SERVER_MSG_MAX];
 	size_t whole;
 
-	if ((bf_pack_opts(u->pack)->quirks & BF_QUIRK_FLIP) && t->moved <= FLIPPED &&
-	    FLIPPED < t->moved + len) {
+	if (spoils(u) && t->moved <= FLIPPED && FLIPPED < t->moved + len) {
+		u->flips++;
 		memcpy(flipped, p, len);
 		flipped[FLIPPED - t->moved] ^= 1;
 		p = flipped;

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Every example profile of a maker's bootloader against the virtual bootloader of its name: flashed, cut in the middle and
+brought to a proven end by the printed command, and rolled back."""
+import os
+import shlex
+import shutil
+import unittest
+
+import common
+from common import ROOT, VIRTUAL_UDS, image
+
+V14 = image("app-1.4.0.signed.bin")
+V15 = image("app-1.5.0.signed.bin")
+ALLOW = ("--allow", "no-hardware,no-backup,single-bank")
+PROFILES = os.path.join(ROOT, "data", "profiles")
+DRIVERS = os.path.join(common.DATA, "maker")  # signed by the key in acme.pub, as a maker's are
+CHECKED = "New firmware 1.5.0 is proven running."
+UNCHECKED = "New firmware 1.5.0 is proven running; contents not checked."
+
+# What a flash ends with; how many spoilt downloads make it go back to the fallback, 0: nothing of it notices.
+MAKERS = {
+    "zhidou": (CHECKED, 3),
+    "nxp": (CHECKED, 1),
+    "vw": (CHECKED, 3),
+    "volvo": (CHECKED, 0),
+    "tesla": (CHECKED, 3),
+    "geehy": (UNCHECKED, 0),
+    "kline": (CHECKED, 3),
+}
+
+
+READABLE = ("tesla",)
+
+
+@unittest.skipUnless(VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+class Makers(common.Case):
+    def setUp(self):
+        super().setUp()
+        shutil.copy(os.path.join(common.DATA, "auth", "seed-to-key"), self.dir)
+        for name in os.listdir(DRIVERS):
+            shutil.copy(os.path.join(DRIVERS, name), self.dir)
+        for name in MAKERS:
+            shutil.copy(os.path.join(PROFILES, f"maker-{name}.ini"), self.dir)
+
+    def test_every_example_is_here(self):
+        there = {n[len("maker-"):-len(".ini")] for n in os.listdir(PROFILES) if n.startswith("maker-")}
+        self.assertEqual(there, set(MAKERS))
+
+    def pack(self, name, *keys):
+        """Its address; its flash outlives the run."""
+        link = [] if name == "kline" else ["link=can"]
+        return "sim:" + ",".join([f"state={self.path('pack-' + name)}", f"model={name}", *link, *keys])
+
+    def words(self, name):
+        return ("--profile", self.path(f"maker-{name}.ini"), "--key", common.KEY, "--key", self.path("acme.pub"))
+
+    def flash(self, name, *keys, words=()):
+        return self.run_json("flash", "--if", self.pack(name, *keys), *self.words(name), *ALLOW, *words, V15)
+
+    def typed(self, name, command):
+        """Types what was printed, at a pack that keeps its power."""
+        words = shlex.split(command)
+        self.assertEqual(words[0], "bmsflash")
+        words[words.index("--if") + 1] = self.pack(name)
+        return self.run_json(*words[1:])
+
+    def test_flash(self):
+        for name, (sentence, _) in MAKERS.items():
+            with self.subTest(name):
+                run = self.flash(name)
+                self.expect(run, 0)
+                self.assertEqual(run.result["sentence"], sentence)
+                self.assertIsNone(run.result["backup"])
+
+    def test_a_cut_in_the_middle_ends_proven_by_what_is_printed(self):
+        for name, (sentence, _) in MAKERS.items():
+            for cut in ("cutop=2000", "cutop=2000,repower=300"):
+                with self.subTest(name, cut=cut):
+                    state = self.path("pack-" + name)
+                    if os.path.exists(state):
+                        os.remove(state)
+                    run = self.flash(name, cut)
+                    if run.status or "repower" not in cut:  # power that came back in time lets the same run end
+                        self.assertIn(run.status, (13, 42), run.out)
+                        self.assertNotEqual(run.result["state"], "new-proven")
+                        command = run.result["error"]["next"]
+                        if shlex.split(command)[1] == "probe":
+                            again = self.typed(name, command)
+                            command = again.result.get("error", {}).get("next")
+                            self.assertTrue(command, again.out)
+                        run = self.typed(name, command)
+                    self.expect(run, 0)
+                    self.assertEqual(run.result["sentence"], sentence)
+
+    def test_without_a_backup_the_fallback_brings_it_back(self):
+        for name, (_, spoilt) in MAKERS.items():
+            if not spoilt:
+                continue
+            with self.subTest(name):
+                run = self.flash(name, "quirk=flip", f"flips={spoilt}", words=("--fallback", V14))
+                self.expect(run, 41)
+                self.assertEqual(run.result["sentence"], "The fallback 1.4.0 is running.")
+                self.assertEqual(run.result["state"], "old-running")
+                probe = self.run_json("probe", "--if", self.pack(name), *self.words(name)[:2])
+                self.assertEqual(probe.of("device")[0]["version"], "1.4.0")
+
+    def test_rollback_says_what_these_packs_cannot(self):
+        for name in MAKERS:
+            with self.subTest(name):
+                self.expect(self.flash(name), 0)
+                run = self.run_json("rollback", "--if", self.pack(name), *self.words(name), *ALLOW)
+                self.expect(run, 33)
+                self.assertEqual(run.result["sentence"], "Old firmware 1.5.0 is still running.")
+                self.assertIn("no previous firmware to go back to", run.result["error"]["cause"])
+                self.assertIn("rollback --from" if name in READABLE else "--allow downgrade", run.result["error"]["do"])
+                # ... and what it advises does it.
+                run = self.run_json("flash", "--if", self.pack(name), *self.words(name),
+                                    "--allow", "no-hardware,no-backup,single-bank,downgrade", V14)
+                self.expect(run, 0)
+
+    def test_a_pack_that_can_be_read_gets_its_own_firmware_back(self):
+        for name in READABLE:
+            with self.subTest(name):
+                run = self.run_json("flash", "--if", self.pack(name), *self.words(name), "--allow", "no-hardware", V15)
+                self.expect(run, 0)
+                archive = run.result["backup"]
+                run = self.run_json("rollback", "--if", self.pack(name), *self.words(name), "--from", archive,
+                                    "--allow", "no-hardware,downgrade")
+                self.expect(run, 0)
+                self.assertEqual(run.result["version"], "1.3.0")
+
+
+if __name__ == "__main__":
+    common.main()
