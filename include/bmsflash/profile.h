@@ -157,6 +157,9 @@ struct bf_out;
 const char *bf_template_fault(const char *text);
 /* Appends the bytes; the text is a template. */
 void bf_template_put(const char *text, const struct bf_template_values *v, struct bf_out *ret);
+/* Its bytes up to the first checksum, which may be one over them; returns the rest of the text, NULL: there is none. */
+const char *bf_template_put_to_sum(const char *text, const struct bf_template_values *v,
+				   struct bf_out *ret);
 /* Bytes of an answer in hex, ".." for any byte: does the answer begin so? "" fits all. */
 const char *bf_pattern_fault(const char *text);
 bool bf_pattern_fits(const char *text, const uint8_t *p, size_t len);
@@ -316,6 +319,11 @@ struct bf_profile {
 	enum bf_address_value address_value;
 	bool little; /* byte order of addresses, sizes and checksums */
 	enum bf_crc16_kind crc16;
+	char download_option
+		[BF_TEMPLATE_MAX]; /* behind 34 and the data format; "": by address_format */
+	char block_head[BF_TEMPLATE_MAX],
+		block_tail[BF_TEMPLATE_MAX]; /* around the data of each 36 */
+	struct bf_codes block_status;        /* good ones in answers to 36; none: there is none */
 	char exit_option[BF_TEMPLATE_MAX];
 	enum bf_exit_answer exit_answer;
 	char erase_option[BF_TEMPLATE_MAX], check_option[BF_TEMPLATE_MAX];

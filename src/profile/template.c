@@ -183,18 +183,40 @@ static void put_word(const struct part *part, const struct bf_template_values *v
 	}
 }
 
-void bf_template_put(const char *text, const struct bf_template_values *v, struct bf_out *ret)
+static bool is_sum(const struct part *part)
+{
+	return part->is_word &&
+	       (part->word == WORD_CRC32 || part->word == WORD_CRC16 || part->word == WORD_SUM);
+}
+
+static const char *put_parts(const char *text, const struct bf_template_values *v, bool to_sum,
+			     struct bf_out *ret)
 {
 	while (text) {
+		const char *here = text;
 		struct part part;
 
 		if (next_part(&text, &part) || !text)
-			return;
+			return NULL;
+		if (to_sum && is_sum(&part))
+			return here;
 		if (part.is_word)
 			put_word(&part, v, ret);
 		else
 			bf_out_u8(ret, part.byte);
 	}
+	return NULL;
+}
+
+void bf_template_put(const char *text, const struct bf_template_values *v, struct bf_out *ret)
+{
+	(void)put_parts(text, v, false, ret);
+}
+
+const char *bf_template_put_to_sum(const char *text, const struct bf_template_values *v,
+				   struct bf_out *ret)
+{
+	return put_parts(text, v, true, ret);
 }
 
 /* ---- patterns ---- */

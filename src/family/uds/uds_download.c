@@ -3,6 +3,9 @@
 #include "uds.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "bmsflash/crc.h"
 
 #define SHORTEST      8 /* bytes of data worth a block of their own */
 #define FIRST_COUNTER 1
@@ -127,7 +130,8 @@ void bf_uds_put_number(const struct uds *u, struct bf_out *o, uint32_t v, unsign
 static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *opening,
 				   struct bf_cur *ret, struct bf_err *err)
 {
-	uint8_t head[11], format = uds_profile(u)->address_format;
+	uint8_t head[80], format = uds_profile(u)->address_format;
+	const char *own = uds_profile(u)->download_option;
 	struct bf_out o = bf_out(head, sizeof(head));
 	char what[64];
 	struct uds_ask ask = {
@@ -138,6 +142,13 @@ static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *open
 
 	bf_out_u8(&o, opening->sid);
 	bf_out_u8(&o, opening->format);
+	if (opening->sid == UDS_DOWNLOAD && !u->loading_driver && own[0]) {
+		bf_uds_fill(u, own, &u->segment, &o);
+		ask.head_len = o.len;
+		snprintf(what, sizeof(what), "take %u bytes at 0x%08X", opening->size,
+			 opening->addr);
+		return bf_uds_ask(u, &ask, ret, err);
+	}
 	bf_out_u8(&o, format);
 	bf_uds_put_number(u, &o, opening->addr, format & 0x0F);
 	bf_uds_put_number(u, &o, opening->size, format >> 4);
@@ -194,12 +205,66 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint
 	return BF_OK;
 }
 
+/* ---- a maker's own head and tail around the data of a block ---- */
+
+static bool is_wrapped(const struct uds *u)
+{
+	return uds_profile(u)->block_head[0] || uds_profile(u)->block_tail[0];
+}
+
+static bool has_short_length(const struct uds *u)
+{
+	return strstr(uds_profile(u)->block_head, "{size:1}") ||
+	       strstr(uds_profile(u)->block_tail, "{size:1}");
+}
+
+static size_t wrapping_of(const struct uds *u)
+{
+	uint8_t bytes[2 * 128];
+	struct bf_out o = bf_out(bytes, sizeof(bytes));
+
+	bf_uds_fill(u, uds_profile(u)->block_head, NULL, &o);
+	bf_uds_fill(u, uds_profile(u)->block_tail, NULL, &o);
+	return o.len;
+}
+
+/* The whole message without its first two bytes, into the buffer of packed blocks: such a one is never packed. */
+static size_t wrap(struct uds *u, const uint8_t *data, size_t len)
+{
+	const struct bf_profile *pf = uds_profile(u);
+	uint8_t *message = u->packed;
+	struct bf_out o = bf_out(message, sizeof(u->packed));
+	struct bf_template_values v = { .addr = u->target_addr + (uint32_t)u->piece_at,
+					.size = (uint32_t)len,
+					.block = u->segment.block,
+					.little = pf->little,
+					.wall_us = bf_wall(uds_clock(u)) };
+	const char *rest;
+
+	bf_out_u8(&o, UDS_TRANSFER);
+	bf_out_u8(&o, u->counter);
+	bf_template_put(pf->block_head, &v, &o);
+	bf_out_bytes(&o, data, len);
+	rest = bf_template_put_to_sum(pf->block_tail, &v, &o);
+	if (rest) {
+		v.crc32 = bf_crc(&bf_crc32_ieee, message, o.len);
+		v.crc16 = bf_crc16(pf->crc16, message, o.len);
+		for (size_t i = 0; i < o.len; i++)
+			v.sum += message[i];
+		bf_template_put(rest, &v, &o);
+	}
+	return o.len - UDS_PIECE_HEAD;
+}
+
 /* Whole write units, so that a transfer may begin again after any block. */
 static uint32_t piece_max(const struct uds *u)
 {
 	uint32_t most = u->block_max - UDS_PIECE_HEAD;
-	uint32_t unit = u->write_unit;
+	uint32_t unit = u->write_unit, wrapping = (uint32_t)wrapping_of(u);
 
+	most = most > wrapping ? most - wrapping : 1;
+	if (has_short_length(u) && most > 255)
+		most = 255;
 	return unit && most > unit ? most - most % unit : most;
 }
 
@@ -235,7 +300,7 @@ enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, stru
 		opening.addr = u->segment.block;
 	u->plain = NULL;
 	opening.format = pf->data_format;
-	if (!opening.format && !u->loading_driver)
+	if (!opening.format && !u->loading_driver && !is_wrapped(u))
 		opening.format = bf_uds_pack_format(u, target);
 	rc = bf_uds_open_transfer(u, &opening, &u->block_max, err);
 	if (rc && u->plain && bf_uds_refused(err, UDS_NRC_RANGE)) {
@@ -291,11 +356,16 @@ enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, 
 			       piece->len, u->block_max - UDS_PIECE_HEAD);
 	if (u->plain && bf_uds_pack_piece(u, &now, &len, err))
 		return err->rc;
+	u->piece_at = piece->offset;
+	if (is_wrapped(u) && !u->plain) {
+		len = wrap(u, now.data, len);
+		now.data = u->packed + UDS_PIECE_HEAD;
+	}
 	if (send_block(u, now.data, len, err))
 		return err->rc;
 	u->piece_len = now.len;
 	u->piece_end = now.offset + now.len;
-	u->piece_saved = (int64_t)now.len - (int64_t)len;
+	u->piece_saved = u->plain ? (int64_t)now.len - (int64_t)len : 0;
 	bf_uds_pack_ahead(u, piece, now.len);
 	return BF_OK;
 }
@@ -320,11 +390,34 @@ static enum bf_rc transfer_dropped(struct uds *u, bool repeated, struct bf_err *
 	return err->rc;
 }
 
+/* Some say behind the counter whether the block is in their flash. */
+static enum bf_rc judge_block(struct uds *u, struct bf_cur *c, struct bf_err *err)
+{
+	const struct bf_codes *good = &uds_profile(u)->block_status;
+	uint8_t status;
+
+	if (!good->n)
+		return BF_OK;
+	if (!bf_cur_left(c))
+		return bf_fail(err, BF_E_NAK,
+			       "the pack answered the block that ends at byte %zu without the "
+			       "status that the "
+			       "profile expects",
+			       u->piece_end);
+	status = bf_cur_u8(c);
+	if (memchr(good->code, status, good->n))
+		return BF_OK;
+	return bf_fail_dev(err, BF_E_NAK, status, "block status",
+			   "the pack did not write the block that ends at byte %zu: status %02X",
+			   u->piece_end, status);
+}
+
 enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
 	const uint8_t head[] = { UDS_TRANSFER, u->counter };
 	uint64_t repeats = p->env.retry->repeats[BF_RETRY_COUNTED];
+	struct bf_cur c = bf_cur(NULL, 0);
 	char what[64];
 	const struct uds_ask ask = {
 		.head = head,
@@ -341,8 +434,10 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 	snprintf(what, sizeof(what), "write the block that ends at byte %zu", u->piece_end);
 	if (u->piece_sent)
 		*err = u->piece_err;
-	rc = bf_uds_finish(u, &ask, u->piece_sent, NULL, err);
+	rc = bf_uds_finish(u, &ask, u->piece_sent, &c, err);
 	u->piece_len = 0;
+	if (!rc)
+		rc = judge_block(u, &c, err);
 	if (!rc) {
 		u->counter = u->counter == 0xFF ? uds_profile(u)->counter_wrap
 						: (uint8_t)(u->counter + 1);

@@ -201,13 +201,16 @@ static void tell_segment(struct telling *t)
 		     pf->fingerprint_format);
 	tell_routine(t, pf->rid_erase, 0xFF00, pf->erase_option, "erase");
 	tell_steps(t, BF_STEP_BEFORE_BLOCK);
-	if (pf->address_value == BF_ADDRESS_VALUE_BLOCK)
+	if (pf->download_option[0])
+		tell(t, "download", "34 %02X %s", pf->data_format, pf->download_option);
+	else if (pf->address_value == BF_ADDRESS_VALUE_BLOCK)
 		tell(t, "download", "34 %02X %02X {block:%u} {size:%u}", pf->data_format,
 		     pf->address_format, addr, size);
 	else
 		tell(t, "download", "34 %02X %02X {addr:%u} {size:%u}", pf->data_format,
 		     pf->address_format, addr, size);
-	tell(t, "blocks; 3E 80 every 2 s between them", "36 01 ...");
+	tell(t, "blocks; 3E 80 every 2 s between them", "36 01 %s%s...%s%s", pf->block_head,
+	     pf->block_head[0] ? " " : "", pf->block_tail[0] ? " " : "", pf->block_tail);
 	tell(t, "end", "37 %s", pf->exit_option);
 	tell_steps(t, BF_STEP_AFTER_BLOCK);
 	if (pf->check_when == BF_CHECK_WHEN_BLOCK)

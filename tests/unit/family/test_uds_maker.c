@@ -326,6 +326,45 @@ static void a_download_may_name_a_block_and_a_format_of_the_maker(void **state)
 	assert_string_equal(k->log, "3e00 34aa410500000009 3601313233 3602343536 3603373839 37 ");
 }
 
+/* CRC-16/X-25 over 36, counter, address, data and length, as those who write them compute it. */
+static void data_may_travel_between_an_address_and_a_checksum(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "3101ff0081f05a", "7101ff0001", 2 },
+		  { "3101ff0081f05a", "7101ff0002" },
+		  { "3481110000", "741000" },
+		  { "36*", "76??02" },
+		  { "37", "77" },
+		  { NULL } };
+	static const struct pack_rule refuses[] = { { "3e00", "7e00" },
+						    { "34*", "741000" },
+						    { "36*", "76??03" },
+						    { "37", "77" },
+						    { NULL } };
+	static const struct pack_rule says_nothing[] = {
+		{ "3e00", "7e00" }, { "34*", "741000" }, { "36*", "76??" }, { "37", "77" }, { NULL }
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+
+	(void)state;
+	profile(k,
+		"[uds]\nchunk = 11\ndata-format = 0x81\ndownload-option = 11 00 00\ncrc16 = x25\n"
+		"block-head = {addr:2}\nblock-tail = {size:1} {crc16}\nblock-status = 2\n"
+		"[routines]\nerase-option = 81 F0 5A\nbusy-status = 1\ngood-status = 2\n"
+		"[identifiers]\nfingerprint = 0\n");
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 9, &k->err), BF_OK);
+	pack_expect(k, write_it(k), BF_OK);
+	assert_string_equal(k->log,
+			    "3e00 3101ff0081f05a 3101ff0081f05a 3101ff0081f05a 3481110000 "
+			    "3601100031323334047d1e 360210043536373804725f 3603100839014039 37 ");
+	pack_rules(k, refuses);
+	pack_expect(k, write_it(k), BF_E_NAK);
+	assert_non_null(strstr(k->err.cause, "ends at byte 4: status 03"));
+	pack_rules(k, says_nothing);
+	pack_expect(k, write_it(k), BF_E_NAK);
+	assert_non_null(strstr(k->err.cause, "without the status"));
+}
+
 static void the_block_counter_may_wrap_to_01(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "34*", "74200003" }, { "36*", "76??" }, { NULL } };
@@ -728,6 +767,7 @@ int main(void)
 		cmocka_unit_test(steps_before_programming_are_not_for_a_bootloader),
 		cmocka_unit_test(the_end_of_a_transfer_carries_and_brings_a_checksum),
 		cmocka_unit_test(a_download_may_name_a_block_and_a_format_of_the_maker),
+		cmocka_unit_test(data_may_travel_between_an_address_and_a_checksum),
 		cmocka_unit_test(the_block_counter_may_wrap_to_01),
 		cmocka_unit_test(a_fingerprint_has_the_makers_form_and_may_come_with_each_segment),
 		cmocka_unit_test(memory_is_read_by_address_where_there_is_no_upload),
