@@ -7,8 +7,9 @@
 
 #include "bmsflash/crc.h"
 
-#define SHORTEST      8 /* bytes of data worth a block of their own */
-#define FIRST_COUNTER 1
+#define SHORTEST       8 /* bytes of data worth a block of their own */
+#define FIRST_COUNTER  1
+#define ST_MIN_LONGEST 127000 /* us between two frames of ISO-TP */
 
 void bf_uds_exit_quietly(struct uds *u)
 {
@@ -127,6 +128,11 @@ void bf_uds_put_number(const struct uds *u, struct bf_out *o, uint32_t v, unsign
 		bf_out_u8(o, (uint8_t)(v >> 8 * (little ? i : bytes - 1 - i)));
 }
 
+static bool is_longer(uint32_t v, unsigned bytes)
+{
+	return bytes < 4 && v >> 8 * bytes;
+}
+
 static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *opening,
 				   struct bf_cur *ret, struct bf_err *err)
 {
@@ -149,6 +155,12 @@ static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *open
 			 opening->addr);
 		return bf_uds_ask(u, &ask, ret, err);
 	}
+	if (is_longer(opening->addr, format & 0x0F) || is_longer(opening->size, format >> 4))
+		return bf_fail(err, BF_E_INCOMPATIBLE,
+			       "a transfer of %u bytes at 0x%08X does not fit address-format "
+			       "0x%02X of the "
+			       "profile",
+			       opening->size, opening->addr, format);
 	bf_out_u8(&o, format);
 	bf_uds_put_number(u, &o, opening->addr, format & 0x0F);
 	bf_uds_put_number(u, &o, opening->size, format >> 4);
@@ -341,6 +353,27 @@ static enum bf_rc send_block(struct uds *u, const uint8_t *data, size_t len, str
 	return BF_OK;
 }
 
+/*
+ * How much of a block the server has whole before half its S3 is over, by what it asks for between frames now. Where it
+ * has asked for nothing yet, because no request had a second frame, that may be the longest time there is.
+ */
+static size_t soon_over(struct uds *u, size_t len)
+{
+	struct bf_link_pace kept = u->link->pace;
+	size_t around = UDS_PIECE_HEAD + wrapping_of(u), fits;
+
+	if (!kept.known)
+		u->link->pace.st_min_us = ST_MIN_LONGEST;
+	fits = bf_link_longest(u->link, around + len, UDS_S3 / 2);
+	u->link->pace = kept;
+	if (fits >= around + len)
+		return len;
+	fits = fits > around + SHORTEST ? fits - around : SHORTEST;
+	if (u->write_unit && fits > u->write_unit)
+		fits -= fits % u->write_unit;
+	return fits < len ? fits : len;
+}
+
 /* Sending may fail as an answer may be lost: piece_finish deals with both alike. */
 enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err)
 {
@@ -356,6 +389,8 @@ enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, 
 			       piece->len, u->block_max - UDS_PIECE_HEAD);
 	if (u->plain && bf_uds_pack_piece(u, &now, &len, err))
 		return err->rc;
+	if (!u->plain)
+		now.len = len = soon_over(u, len);
 	u->piece_at = piece->offset;
 	if (is_wrapped(u) && !u->plain) {
 		len = wrap(u, now.data, len);

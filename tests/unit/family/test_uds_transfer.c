@@ -2,6 +2,8 @@
 /* Downloads: blocks, losses, ends. */
 #include "../unit.h"
 
+#include <stdio.h>
+
 #include "pack.h"
 
 #define RULES static const struct pack_rule rules[]
@@ -59,6 +61,22 @@ static void addresses_have_the_widths_of_the_profile(void **state)
 	(void)state;
 	k->profile.address_format = 0x24; /* 2 bytes of size, 4 of address */
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
+}
+
+static void an_address_is_never_cut_to_the_bytes_of_the_format(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "34*", "742000ff" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+	struct bf_flow flow;
+
+	(void)state;
+	k->profile.address_format = 0x22;
+	pack_expect(k, begin(k, 20, &flow), BF_E_INCOMPATIBLE);
+	assert_non_null(strstr(k->err.cause, "at 0x00020000 does not fit"));
+	assert_null(strstr(k->log, "34"));
+	k->profile.address_format = 0x13;
+	pack_expect(k, begin(k, 256, &flow), BF_E_INCOMPATIBLE);
+	assert_non_null(strstr(k->err.cause, "256 bytes"));
 }
 
 static void a_session_is_kept_between_blocks_though_blocks_are_requests(void **state)
@@ -119,6 +137,51 @@ static void a_block_lasts_no_longer_than_half_a_session(void **state)
 		assert_true(pack_now(k) - began < BF_MS(2600));
 		if (gaps[i] <= 1)
 			assert_int_equal(flow.piece_max, 4093);
+	}
+}
+
+/*
+ * Every separation time that a frame can ask for, with lengths that loaders tell, also where RequestDownload was a single
+ * frame, so that nothing was asked for before the first block. A message of n bytes has its first frame and (n - 6) / 7
+ * more, STmin and a frame time apart: 2.5 s, half of S3, are 19 frames or 139 bytes at 127 ms.
+ */
+static void no_separation_time_and_no_length_outlasts_a_session(void **state)
+{
+	static const unsigned lengths[] = { 16, 64, 255, 777, 1026, 2050, 4095 };
+	static const unsigned formats[] = { 0x44, 0x22 };
+	static uint8_t data[4096];
+
+	(void)state;
+	for (unsigned i = 0; i < 256 * BF_COUNT(lengths); i++) {
+		unsigned st = i / BF_COUNT(lengths), length = lengths[i % BF_COUNT(lengths)];
+		const struct bf_target target = { .addr = 0x2000, .len = sizeof(data) };
+		char answer[16];
+		const struct pack_rule rules[] = {
+			{ "3e00", "7e00" }, { "34*", answer }, { "36*", "76??" }, { NULL }
+		};
+		BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+		struct bf_piece pc = { .data = data };
+		struct bf_flow flow;
+		size_t next = 0;
+
+		snprintf(answer, sizeof(answer), "7420%04x", length);
+		k->profile.address_format = (uint8_t)formats[i % 2];
+		k->st_min = (uint8_t)st;
+		pack_expect(k, k->p->ops->loader->begin(k->p, &target, &flow, &k->err), BF_OK);
+		for (unsigned n = 0; n < 2; n++) {
+			bf_time began;
+
+			pc.offset = next;
+			pc.len = flow.piece_max < sizeof(data) - next ? flow.piece_max
+								      : sizeof(data) - next;
+			began = pack_now(k);
+			pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
+			pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err),
+				    BF_OK);
+			if (pack_now(k) - began > BF_MS(2600) || next == pc.offset)
+				fail_msg("STmin %02X, %u bytes: %u ms for %zu", st, length,
+					 (unsigned)((pack_now(k) - began) / 1000), next);
+		}
 	}
 }
 
@@ -461,6 +524,8 @@ int main(void)
 		cmocka_unit_test(addresses_have_the_widths_of_the_profile),
 		cmocka_unit_test(a_session_is_kept_between_blocks_though_blocks_are_requests),
 		cmocka_unit_test(a_block_lasts_no_longer_than_half_a_session),
+		cmocka_unit_test(no_separation_time_and_no_length_outlasts_a_session),
+		cmocka_unit_test(an_address_is_never_cut_to_the_bytes_of_the_format),
 		cmocka_unit_test(the_block_counter_wraps_from_ff_to_00),
 		cmocka_unit_test(a_lost_answer_repeats_the_same_counter_once),
 		cmocka_unit_test(a_second_loss_is_a_time_out),
