@@ -31,6 +31,18 @@ MAKERS = {
 
 READABLE = ("tesla",)
 
+# All that a server needs which has 10, 22 F189, 27, 31 FF00, 34, 36, 37 and 11 alone.
+TEN_LINES = """[pack]
+protocol = uds
+[can]
+request-id = 0x7E0
+response-id = 0x7E8
+[region app]
+address = 0x08010000
+size = 0x40000
+access = erase, write
+"""
+
 
 @unittest.skipUnless(VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
 class Makers(common.Case):
@@ -128,6 +140,18 @@ class Makers(common.Case):
                                     "--allow", "no-hardware,downgrade")
                 self.expect(run, 0)
                 self.assertEqual(run.result["version"], "1.3.0")
+
+    def test_a_plain_server_is_flashed_with_ten_lines(self):
+        self.assertLessEqual(TEN_LINES.count("\n"), 10)
+        with open(self.path("plain.ini"), "w", encoding="utf-8") as f:
+            f.write(TEN_LINES)
+        for habit in ("", ",quirk=mute,quirk=onedid,quirk=nojump", ",quirk=no3e,quirk=jump", ",block=0"):
+            with self.subTest(habit):
+                run = self.run_json("flash", "--if", "sim:model=standard,link=can,check=none,auth=27" + habit, "--profile",
+                                    self.path("plain.ini"), "--key", common.KEY, "--auth-key",
+                                    os.path.join(common.DATA, "auth", "technician.pem"), *ALLOW, V15)
+                self.expect(run, 0)
+                self.assertEqual(run.result["sentence"], UNCHECKED)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,10 @@ bool bf_uds_read_block_len(struct bf_cur *c, uint32_t *ret)
 	size_t n = bf_cur_u8(c) >> 4;
 	uint64_t len = 0;
 
-	if (n == 0 || n > 8)
+	if (c->failed || n > 8)
 		return false;
-	len = bf_cur_be(c, n);
+	if (n)
+		len = bf_cur_be(c, n);
 	if (c->failed)
 		return false;
 	*ret = len > UINT32_MAX ? UINT32_MAX : (uint32_t)len;

@@ -7,8 +7,10 @@
 
 #include "bmsflash/crc.h"
 
-#define SHORTEST       8 /* bytes of data worth a block of their own */
-#define FIRST_COUNTER  1
+#define SHORTEST      8 /* bytes of data worth a block of their own */
+#define FIRST_COUNTER 1
+#define UNTOLD_BLOCK \
+	130 /* bytes of a message where the loader says that it has no length: any takes so much */
 #define ST_MIN_LONGEST 127000 /* us between two frames of ISO-TP */
 
 void bf_uds_exit_quietly(struct uds *u)
@@ -193,7 +195,7 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint
 {
 	uint32_t cap = (uint32_t)u->link->max_msg;
 	uint32_t limit = uds_profile(u)->max_block, chunk = uds_profile(u)->chunk;
-	uint32_t there;
+	uint32_t there = 0;
 	struct bf_cur c;
 	enum bf_rc rc = request_transfer(u, o, &c, err);
 
@@ -205,7 +207,9 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint
 		return rc;
 	if (chunk)
 		there = chunk;
-	else if (!bf_uds_read_block_len(&c, &there) || there <= UDS_PIECE_HEAD)
+	else if (bf_uds_read_block_len(&c, &there) && there == 0)
+		there = UNTOLD_BLOCK;
+	else if (there <= UDS_PIECE_HEAD)
 		return bf_fail(
 			err, BF_E_LINK,
 			"the pack accepts a transfer, but tells no usable block length (chunk in "

@@ -435,7 +435,7 @@ static void blocks_are_whole_write_units_where_those_are_known(void **state)
 
 static void a_block_length_that_holds_nothing_is_damage(void **state)
 {
-	static const char *const bad[] = { "74200002", "740000", "742000", "74f0000000" };
+	static const char *const bad[] = { "74200002", "74", "742000", "74f0000000" };
 
 	(void)state;
 	for (size_t i = 0; i < BF_COUNT(bad); i++) {
@@ -446,6 +446,24 @@ static void a_block_length_that_holds_nothing_is_damage(void **state)
 		struct bf_flow flow;
 
 		pack_expect(k, begin(k, 20, &flow), BF_E_LINK);
+	}
+}
+
+/* The pack is erased by then: what every loader takes is sent. */
+static void a_loader_that_tells_no_length_gets_short_blocks(void **state)
+{
+	static const char *const none[] = { "740000", "741000", "74200000" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(none); i++) {
+		const struct pack_rule rules[] = {
+			{ "3e00", "7e00", 0 }, { "34*", none[i], 0 }, { "37", "77", 0 }, { NULL }
+		};
+		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+		struct bf_flow flow;
+
+		pack_expect(k, begin(k, 2000, &flow), BF_OK);
+		assert_int_equal(flow.piece_max, 128);
 	}
 }
 
@@ -540,6 +558,7 @@ int main(void)
 		cmocka_unit_test(block_length_is_the_smallest_of_three_limits),
 		cmocka_unit_test(blocks_are_whole_write_units_where_those_are_known),
 		cmocka_unit_test(a_block_length_that_holds_nothing_is_damage),
+		cmocka_unit_test(a_loader_that_tells_no_length_gets_short_blocks),
 		cmocka_unit_test(ending_twice_is_ending),
 		cmocka_unit_test(ending_nothing_is_refused),
 		cmocka_unit_test(abandoning_ends_the_transfer_even_when_cancelled),
