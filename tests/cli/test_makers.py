@@ -153,6 +153,28 @@ class Makers(common.Case):
                 self.expect(run, 0)
                 self.assertEqual(run.result["sentence"], UNCHECKED)
 
+    @unittest.skipUnless("stm32" in common.PROTOCOLS, "built without the family stm32")
+    def test_a_uds_application_leads_into_a_bootloader_in_rom(self):
+        """10 02 of the application starts the chip's own loader; after the restart only the application is asked."""
+        with open(self.path("joined.ini"), "w", encoding="utf-8") as f:
+            f.write("[pack]\napplication = uds\nloader = stm32\n[rs485]\nframing = hdlc\n[entry]\nhow = request\n"
+                    "[region app]\naddress = 0x08010000\nsize = 0x10000\n")
+        pack = f"sim:state={self.path('rom')},link=rs485,protocol=stm32,model=f103,boot0=low"
+        words = ("--profile", self.path("joined.ini"))
+        trace = self.path("trace.log")
+        run = self.run_json("flash", "--if", pack, *words, "--key", common.KEY, "--trace", trace, V15)
+        self.expect(run, 0)
+        self.assertEqual(run.result["sentence"], CHECKED)
+        self.assertEqual({c["verdict"] for c in run.of("self-test")}, {"pass"})
+        self.assertFalse(run.of("device")[-1]["in_bootloader"])
+        with open(trace, encoding="utf-8") as f:
+            lines = f.read().splitlines()
+        parity = [line.rsplit(" ", 1)[1] for line in lines if " line 115200 " in line]
+        self.assertEqual((parity[0], parity[-1]), ("8N1", "8N1"))
+        self.assertEqual([p for a, p in zip(parity, parity[1:]) if a != p], ["8E1", "8N1"])  # there once, and back
+        probe = self.run_json("probe", "--if", pack, *words)
+        self.assertEqual(probe.of("device")[0]["version"], "1.5.0")
+
 
 if __name__ == "__main__":
     common.main()

@@ -21,6 +21,7 @@ static const struct bf_app_ops uds_app = {
 	.self_test = bf_uds_self_test,
 	.balance = bf_uds_balance,
 	.measure = bf_uds_measure,
+	.to_loader = bf_uds_to_loader,
 };
 
 static const struct bf_loader_ops uds_loader = {

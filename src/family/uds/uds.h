@@ -199,6 +199,7 @@ enum bf_rc bf_uds_check_node(const struct bf_proto_env *env, struct bf_err *err)
 enum bf_rc bf_uds_need_link(struct uds *u, struct bf_err *err);
 enum bf_rc bf_uds_recognise(struct bf_proto *p, bf_time deadline, struct bf_err *err);
 enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err);
+enum bf_rc bf_uds_to_loader(struct bf_proto *p, struct bf_err *err);
 enum bf_rc bf_uds_ping(struct bf_proto *p, struct bf_err *err);
 enum bf_rc bf_uds_keepalive(struct bf_proto *p, struct bf_err *err);
 enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err);

@@ -427,7 +427,8 @@ static enum bf_rc prepare(struct uds *u, struct bf_err *err)
 	return BF_OK;
 }
 
-static enum bf_rc connect_to_write(struct uds *u, struct bf_err *err)
+/* All that an application wants before it is asked for the programming session. */
+static enum bf_rc make_ready(struct uds *u, struct bf_err *err)
 {
 	const struct bf_profile *pf = uds_profile(u);
 	enum bf_rc rc = enter_before(u, err);
@@ -438,10 +439,43 @@ static enum bf_rc connect_to_write(struct uds *u, struct bf_err *err)
 		rc = bf_uds_unlock(u, pf->security_level, err);
 	if (!rc && !u->at_loader && u->talks != BF_TALKS_LOADER)
 		rc = prepare(u, err);
+	return rc;
+}
+
+static enum bf_rc connect_to_write(struct uds *u, struct bf_err *err)
+{
+	enum bf_rc rc = make_ready(u, err);
+
 	if (!rc)
 		rc = enter_programming(u, err);
 	u->prepared = u->prepared || !rc;
 	return rc;
+}
+
+/* The bootloader is of another family: the request that leads into it is the last one that this server hears, whether it
+ * answers or not. */
+enum bf_rc bf_uds_to_loader(struct bf_proto *p, struct bf_err *err)
+{
+	struct uds *u = uds_of(p);
+	enum bf_rc rc = bf_uds_need_link(u, err);
+
+	if (!rc)
+		rc = make_ready(u, err);
+	if (!rc) {
+		rc = enter(u, programming_session(u), "go to its bootloader", BF_RETRY_DESTRUCTIVE,
+			   err);
+		if (only_silence(rc)) {
+			bf_err_init(err);
+			rc = BF_OK;
+		}
+	}
+	if (rc)
+		return bf_while(err, "asking the application for its bootloader");
+	u->restarted_at = bf_now(uds_clock(u));
+	u->silence_seen = true;
+	u->session = UDS_SESSION_DEFAULT;
+	u->unlocked = u->prepared = false;
+	return BF_OK;
 }
 
 enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)

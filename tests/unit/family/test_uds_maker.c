@@ -175,6 +175,36 @@ static void a_step_with_another_answer_stops_before_anything_is_changed(void **s
 	assert_null(strstr(k->log, "1002"));
 }
 
+/* Another family's bootloader: the programming session is the last thing that the application hears. */
+static void an_application_is_asked_into_a_bootloader_of_another_family(void **state)
+{
+	static const struct {
+		const char *answer;
+		bool good;
+	} rows[] = { { "5002003201f4", true }, { "-", true }, { "7f1022", false } };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		const struct pack_rule rules[] = {
+			{ "3e00", "7e00" },
+			{ "1003", "5003" },
+			{ "8502", "c502" },
+			{ "280301", "6803" },
+			{ "31010203", "7101020300" },
+			{ "1002", rows[i].answer },
+			{ NULL },
+		};
+		BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+		enum bf_rc rc;
+
+		profile(k, "[step precheck]\nsend = 31 01 02 03\n");
+		rc = k->p->ops->app->to_loader(k->p, &k->err);
+		if ((rc == BF_OK) != rows[i].good)
+			fail_msg("'%s': %s", rows[i].answer, k->err.cause);
+		assert_non_null(strstr(k->log, "1003 8502 280301 31010203 1002 "));
+	}
+}
+
 static void steps_may_be_optional_functional_silent_or_busy(void **state)
 {
 	RULES = { { "3e00", "7e00" },
@@ -760,6 +790,7 @@ int main(void)
 		cmocka_unit_test(a_routine_that_is_busy_is_asked_again),
 		cmocka_unit_test(steps_come_in_order_and_where_they_belong),
 		cmocka_unit_test(a_step_with_another_answer_stops_before_anything_is_changed),
+		cmocka_unit_test(an_application_is_asked_into_a_bootloader_of_another_family),
 		cmocka_unit_test(steps_may_be_optional_functional_silent_or_busy),
 		cmocka_unit_test(each_segment_is_checked_after_its_download),
 		cmocka_unit_test(contents_may_be_checked_after_the_restart),
