@@ -117,6 +117,7 @@ struct bf_ident {
 	char protocol[16];
 	char loader[48]; /* loader or server version */
 	char manufacturer[48], model[48], serial[48], hw_rev[24];
+	char loader_serial[48]; /* what its bootloader tells, once it was asked */
 	bool has_vid, has_cid;
 	uint8_t vid[16], cid[16];
 	bool names_board; /* `model` is the board that firmware is built for, as its own system tells it */

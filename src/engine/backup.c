@@ -266,6 +266,8 @@ static struct bf_json *identity(const struct bf_ident *ident)
 	char text[BF_VERSION_TEXT];
 
 	bf_json_set_str(j, "serial", ident->serial);
+	if (ident->loader_serial[0])
+		bf_json_set_str(j, "loader_serial", ident->loader_serial);
 	bf_json_set_str(j, "manufacturer", ident->manufacturer);
 	bf_json_set_str(j, "model", ident->model);
 	bf_json_set_str(j, "hw_rev", ident->hw_rev);

@@ -267,13 +267,15 @@ static bool changes(const struct bf_run *run)
 /* ---- the next command ---- */
 
 /* What brings a pack without firmware back: its backup where the image was refused, else the image again. What lay in
- * a pack that had to be caught after power-on did not start before either. */
+ * a pack that had to be caught after power-on did not start before either, and who restores an archive into a
+ * pack that waits in its bootloader wants that archive. */
 static void recovery_command(const struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_model *m = &run->model;
 	bool bad = m->holds == BF_HOLDS_BAD || m->failed_test || bf_met_of(err) == BF_MET_REFUSED;
+	bool restores = run->job->restore_from && m->entered == BF_ENTERED_FOUND;
 
-	if (run->archives.way_back && bad && !run->job->rescue && !m->old_blocked &&
+	if (run->archives.way_back && bad && !restores && !run->job->rescue && !m->old_blocked &&
 	    bf_model_one_place(m))
 		bf_next_command(run, BF_JOB_ROLLBACK, run->archives.path, err);
 	else

@@ -151,8 +151,10 @@ static bool is_first_number(const char *s)
 
 static bool is_placeholder_word(const char *s)
 {
-	static const char *const words[] = { "DEFAULT", "SERIAL",  "SERIALNUMBER",    "NONE",
-					     "NA",      "UNKNOWN", "TOBEFILLEDBYOEM", "TEST" };
+	static const char *const words[] = { "DEFAULT", "SERIAL", "SERIALNUMBER", "NONE", "NA",
+					     "UNKNOWN", "TOBEFILLEDBYOEM", "TEST",
+					     /* ROM loaders of ST that cannot read the chip's own */
+					     "FFFFFFFEFFFF" };
 
 	for (size_t i = 0; i < BF_COUNT(words); i++) {
 		if (strcmp(words[i], s) == 0)
@@ -173,22 +175,30 @@ bool bf_serial_identifies(const char *serial)
 	       !is_placeholder_word(s);
 }
 
+static bool is_serial(const char *told, const char *now)
+{
+	return told && bf_serial_identifies(told) && strcmp(told, now) == 0;
+}
+
+/* A bootloader in ROM tells the chip's number, not the pack's: an archive that was made through it has both. */
 enum bf_same_pack bf_backup_is_of(const struct bf_run *run, const struct bf_backup *b)
 {
 	const struct bf_json *id = bf_backup_identity(b);
 	const char *serial = bf_json_str(id, "serial"), *class_hex = bf_json_str(id, "class");
+	const char *loader = bf_json_str(id, "loader_serial"), *now = run->session.ident.serial;
+	bool in_loader = run->session.ident.in_bootloader;
 	char text[33];
 
 	if (class_hex && run->session.ident.has_cid &&
 	    strcasecmp(class_hex, bf_hex(text, sizeof(text), run->session.ident.cid, 16)) != 0)
 		return BF_PACK_OTHER;
-	if (!serial || !bf_serial_identifies(serial) ||
-	    !bf_serial_identifies(run->session.ident.serial))
-		return BF_PACK_UNKNOWN;
-	if (strcmp(serial, run->session.ident.serial) == 0)
+	if (is_serial(serial, now) || (in_loader && is_serial(loader, now)))
 		return BF_PACK_SAME;
-	/* A loader in ROM tells the chip's number, not the pack's. */
-	return run->session.ident.in_bootloader ? BF_PACK_UNKNOWN : BF_PACK_OTHER;
+	if (!serial || !bf_serial_identifies(serial) || !bf_serial_identifies(now))
+		return BF_PACK_UNKNOWN;
+	/* One of the two was told by a bootloader: they need not be alike. */
+	return in_loader || (loader && strcmp(loader, serial) == 0) ? BF_PACK_UNKNOWN
+								    : BF_PACK_OTHER;
 }
 
 /* ==== opened and closed ==== */
@@ -533,6 +543,9 @@ static enum bf_rc take_idents(struct bf_run *run, struct bf_err *err)
 	for (unsigned i = bf_parts(run); i-- > 0;) {
 		bf_session_part(run, i);
 		run->session.ident = run->session.now;
+		if (run->session.ident.in_bootloader)
+			memcpy(run->session.ident.loader_serial, run->session.ident.serial,
+			       sizeof(run->session.ident.serial));
 		bf_regions_limit(run, &run->session.ident);
 	}
 	return BF_OK;
@@ -581,6 +594,9 @@ static enum bf_rc learn(struct bf_run *run, struct bf_err *err)
 	run->session.ident.piece_max = in_loader.piece_max;
 	run->session.ident.in_flight = in_loader.in_flight;
 	run->session.ident.caps = in_loader.caps;
+	if (in_loader.in_bootloader)
+		memcpy(run->session.ident.loader_serial, in_loader.serial,
+		       sizeof(in_loader.serial));
 	bf_model_learned(&run->model, &in_loader);
 	return BF_OK;
 }

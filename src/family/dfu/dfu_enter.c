@@ -181,6 +181,7 @@ enum bf_rc bf_dfu_scan(struct bf_dfu *d, struct bf_err *err)
 		return err->rc;
 	}
 	d->device.config = NULL; /* belongs to the transport */
+	d->reopened = d->base.env.transport->stats.reopened;
 	d->habits = bf_dfu_habits(&d->device, bf_dfu_settings(d));
 	if (d->desc.version == BF_DFU_VERSION_FLIP)
 		d->habits |= BF_DFU_HABIT_FLIP;
@@ -229,14 +230,33 @@ static enum bf_rc watch(struct bf_dfu *d, enum bf_dfu_where was, bf_time how_lon
 	}
 }
 
-enum bf_rc bf_dfu_back(struct bf_dfu *d, bf_time deadline, struct bf_err *err)
+/* What it was and in which state ends where it leaves the bus. */
+static void forget(struct bf_dfu *d)
 {
 	d->alt = -1;
 	d->read.open = d->read.follows = false;
+	d->write.open = false;
 	d->ended = d->stays = d->waits = d->aborts = false;
 	d->counting = BF_DFU_COUNTING_UNKNOWN;
 	d->manifested = NULL;
 	bf_dfu_stream_drop(d);
+}
+
+/* Opened again by others, as after a power cut: it may have come back as something else. */
+enum bf_rc bf_dfu_up_to_date(struct bf_dfu *d, struct bf_err *err)
+{
+	if (d->scanned && d->reopened == d->base.env.transport->stats.reopened)
+		return BF_OK;
+	if (d->scanned) {
+		forget(d);
+		d->going = false;
+	}
+	return bf_dfu_scan(d, err);
+}
+
+enum bf_rc bf_dfu_back(struct bf_dfu *d, bf_time deadline, struct bf_err *err)
+{
+	forget(d);
 	if (bf_dfu_usb(d)->reopen(d->base.env.transport, deadline, err))
 		return bf_while(err, "waiting for the device to come back");
 	d->going = false;
@@ -497,7 +517,7 @@ enum bf_rc bf_dfu_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err
 	struct bf_dfu *d = bf_dfu_of(p);
 	enum bf_rc rc;
 
-	if (!d->scanned && bf_dfu_scan(d, err))
+	if (bf_dfu_up_to_date(d, err))
 		return err->rc;
 	if (entry == BF_ENTRY_LOOK)
 		return BF_OK;
@@ -724,6 +744,11 @@ enum bf_rc bf_dfu_await(struct bf_proto *p, bf_time deadline, struct bf_err *err
 	enum bf_rc rc;
 
 	bf_err_init(&none);
+	if (d->scanned && d->reopened != d->base.env.transport->stats.reopened &&
+	    bf_dfu_up_to_date(d, &none) == BF_OK) {
+		ask_verdict(d);
+		return BF_OK;
+	}
 	/* A driver that followed a reset shows the application already; a device that stays is not waited
 	 * for. */
 	if (bf_dfu_look(d) != BF_DFU_GONE && bf_dfu_scan(d, &none) == BF_OK &&

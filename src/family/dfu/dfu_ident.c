@@ -199,7 +199,7 @@ enum bf_rc bf_dfu_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 	struct bf_dfu *d = bf_dfu_of(p);
 	struct bf_ident id = { .in_flight = 1 };
 
-	if (!d->scanned && bf_dfu_scan(d, err))
+	if (bf_dfu_up_to_date(d, err))
 		return bf_while(err, "identifying the device");
 	if (bf_dfu_has(d, BF_DFU_HABIT_FLIP))
 		return bf_fail(err, BF_E_UNSUPPORTED,

@@ -60,6 +60,7 @@ struct bf_dfu {
 	struct bf_dfu_map maps[BF_DFU_ALTS];
 	char names[BF_DFU_ALTS][96]; /* strings of the alternate settings */
 	bool scanned;
+	uint64_t reopened; /* of the transport, when it was scanned */
 	bool zero_loads; /* interface protocol 0 was seen to be DFU mode */
 	int alt;         /* index of the claimed alternate setting, -1: none */
 	bool entered;    /* we took the application away: it is ours to bring it back */
@@ -190,7 +191,9 @@ enum bf_rc bf_dfuse_point(struct bf_dfu *d, uint32_t addr, struct bf_err *err);
 
 /* Looks at the device as it is now. */
 enum bf_rc bf_dfu_scan(struct bf_dfu *d, struct bf_err *err);
-/* The same by descriptors alone, and nothing is kept. */
+/* The same, if nobody has looked since the device was away. */
+enum bf_rc bf_dfu_up_to_date(struct bf_dfu *d, struct bf_err *err);
+/* Looks by descriptors alone, and nothing is kept. */
 enum bf_dfu_where bf_dfu_look(struct bf_dfu *d);
 /* Claims the alternate setting with this bAlternateSetting. */
 enum bf_rc bf_dfu_select(struct bf_dfu *d, unsigned setting, struct bf_err *err);

@@ -176,6 +176,7 @@ static enum bf_rc read_memory(struct bf_dfu *d, const struct bf_region *region, 
 void bf_dfu_stream_drop(struct bf_dfu *d)
 {
 	d->ahead.len = 0;
+	d->ahead.len = 0;
 	free(d->stream.bytes);
 	memset(&d->stream, 0, sizeof(d->stream));
 	d->stream.alt = -1;

@@ -365,11 +365,22 @@ static void an_archive_with_another_calibration_needs_leave(void **state)
 
 static void placeholders_are_no_serial_numbers(void **state)
 {
-	static const char *const none[] = { "",           "0",        "0000-0000",
-					    "FFFFFFFF",   "ffff",     "0123456789",
-					    "123456",     "0001",     "0123456789ABCDEF",
-					    "1234567890", "XXXXXXXX", "To be filled by O.E.M.",
-					    "n/a",        "Default",  "---" };
+	static const char *const none[] = { "",
+					    "0",
+					    "0000-0000",
+					    "FFFFFFFF",
+					    "ffff",
+					    "0123456789",
+					    "123456",
+					    "0001",
+					    "0123456789ABCDEF",
+					    "1234567890",
+					    "XXXXXXXX",
+					    "To be filled by O.E.M.",
+					    "n/a",
+					    "Default",
+					    "---",
+					    "FFFFFFFEFFFF" };
 	static const char *const some[] = { "SN-0042", "BX16-000071", "0002", "206B357E4D47",
 					    "A7" };
 

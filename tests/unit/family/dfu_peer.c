@@ -58,6 +58,11 @@ static void go(struct peer *p, bool loader)
 	fake_usb_leave(p->usb, &p->device, LEAVE);
 }
 
+void peer_repower(struct peer *p, bool loader)
+{
+	go(p, loader);
+}
+
 static void erase(struct peer *p, uint32_t addr)
 {
 	for (size_t i = 0; i < p->n_runs; i++) {

@@ -91,3 +91,5 @@ void peer_show(struct peer *p); /* after changing mode, attributes or transfer *
 /* A chip with other sectors; filled with bytes that tell where they are. */
 void peer_chip(struct peer *p, uint32_t base, const struct peer_run *runs, size_t n);
 void peer_done(struct peer *p);
+/* Its power goes and comes back: off the bus for a moment, then in this mode. */
+void peer_repower(struct peer *p, bool loader);

@@ -210,6 +210,48 @@ static void a_run_stopped_on_its_way_into_the_bootloader_brings_the_application_
 
 /* ---- where bytes go ---- */
 
+static void come_back_as(struct bench *b, bool loader)
+{
+	peer_repower(&b->peer, loader);
+	wanted(b, bf_transport_reopen(b->proto->env.transport, bf_in(b->clock, BF_SEC(5)), &b->err),
+	       BF_OK);
+}
+
+static void after_its_power_came_back_a_device_is_looked_at_anew(void **state)
+{
+	BENCH(true, false);
+
+	(void)state;
+	connect_for(b, BF_ENTRY_WRITE);
+	assert_int_equal(b->peer.n_detaches, 1);
+	come_back_as(b, false);
+	assert_false(identify(b).in_bootloader);
+	connect_for(b, BF_ENTRY_WRITE);
+	assert_int_equal(b->peer.n_detaches, 2);
+	assert_true(identify(b).in_bootloader);
+	/* The bootloader again, by a boot pin: claimed before it is asked. */
+	come_back_as(b, true);
+	connect_for(b, BF_ENTRY_WRITE);
+	assert_int_equal(b->peer.n_detaches, 2);
+	assert_int_equal(b->peer.unclaimed, 0);
+	assert_int_equal(b->peer.strays, 0);
+}
+
+static void a_device_that_came_back_while_it_was_waited_for_is_not_waited_for(void **state)
+{
+	BENCH(true, false);
+	bf_time start;
+
+	(void)state;
+	connect_for(b, BF_ENTRY_WRITE);
+	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
+	come_back_as(b, true);
+	start = bf_now(b->clock);
+	wanted(b, b->proto->ops->await(b->proto, bf_in(b->clock, BF_SEC(30)), &b->err), BF_OK);
+	assert_true(since(b, start) < BF_SEC(1));
+	assert_true(identify(b).in_bootloader);
+}
+
 static void what_was_not_erased_is_not_written(void **state)
 {
 	BENCH(true, true);
@@ -928,6 +970,8 @@ int main(void)
 			a_map_of_which_nothing_is_understood_is_refused_and_the_application_back),
 		cmocka_unit_test(
 			a_run_stopped_on_its_way_into_the_bootloader_brings_the_application_back),
+		cmocka_unit_test(after_its_power_came_back_a_device_is_looked_at_anew),
+		cmocka_unit_test(a_device_that_came_back_while_it_was_waited_for_is_not_waited_for),
 		cmocka_unit_test(what_was_not_erased_is_not_written),
 		cmocka_unit_test(an_unread_device_is_written_only_where_it_was_erased),
 		cmocka_unit_test(nothing_beside_the_named_sectors_is_erased_on_any_st_family),
