@@ -201,14 +201,39 @@ static enum bf_rc look_in(struct finder *f, const struct bf_region *r, struct bf
 	return BF_OK;
 }
 
+/* Where the only memory begins that can be written; NULL: there is none, or more. A place to think of, not one to
+ * write to unasked. */
+static const struct bf_region *only_memory(const struct bf_run *run)
+{
+	const struct bf_region *only = NULL;
+
+	for (size_t i = 0; i < run->session.ident.n_regions; i++) {
+		const struct bf_region *r = &run->session.ident.regions[i];
+
+		if (!may_write(r))
+			continue;
+		if (only)
+			return NULL;
+		only = r;
+	}
+	return only;
+}
+
 static enum bf_rc no_place(const struct bf_run *run, const char *why, struct bf_err *err)
 {
+	const struct bf_region *only = only_memory(run);
+
 	bf_fail(err, BF_E_INCOMPATIBLE,
 		"An MCUboot image does not say where it goes, and this pack does not either: %s.",
 		why);
 	bf_likely(err, "the pack's profile, which names the place, was not given");
-	bf_do(err, "name the profile (--profile NAME), or the address: --addr ADDR");
-	(void)run;
+	if (only)
+		bf_do(err,
+		      "name the profile (--profile NAME), or the address; the only memory that can "
+		      "be written begins at --addr 0x%08X",
+		      only->addr);
+	else
+		bf_do(err, "name the profile (--profile NAME), or the address: --addr ADDR");
 	return err->rc;
 }
 

@@ -95,11 +95,14 @@ static unsigned bank_caps(const struct bf_profile *profile)
 static unsigned caps_of(const struct bf_dfu *d)
 {
 	bool down = !bf_dfu_no_download(d), up = d->desc.attributes & BF_DFU_CAN_UPLOAD;
-	unsigned caps = bank_caps(d->base.env.profile) | (up ? BF_CAP_READ : 0U);
+	unsigned banks = bank_caps(d->base.env.profile);
+	unsigned caps = banks | (up ? BF_CAP_READ : 0U);
 
 	if (d->desc.mode == BF_DFU_ABSENT)
 		return 0;
-	if (d->desc.mode == BF_DFU_RUNTIME || !down)
+	if (d->desc.mode == BF_DFU_RUNTIME)
+		return banks | BF_CAP_READ;
+	if (!down)
 		return caps;
 	caps |= d->dfuse ? BF_CAP_ERASE | BF_CAP_ANY_ORDER : BF_CAP_SINK;
 	return d->dfuse && up ? caps | BF_CAP_RESUME : caps;

@@ -61,11 +61,11 @@ struct bf_dfu {
 	char names[BF_DFU_ALTS][96]; /* strings of the alternate settings */
 	bool scanned;
 	uint64_t reopened; /* of the transport, when it was scanned */
-	bool zero_loads; /* interface protocol 0 was seen to be DFU mode */
-	int alt;         /* index of the claimed alternate setting, -1: none */
-	bool entered;    /* we took the application away: it is ours to bring it back */
-	bool going;      /* told to leave, or seen leaving: the next thing is to wait for it */
-	bool stays;      /* every way out was tried, and it is still here */
+	bool zero_loads;   /* interface protocol 0 was seen to be DFU mode */
+	int alt;           /* index of the claimed alternate setting, -1: none */
+	bool entered;      /* we took the application away: it is ours to bring it back */
+	bool going;        /* told to leave, or seen leaving: the next thing is to wait for it */
+	bool stays;        /* every way out was tried, and it is still here */
 	bool ended;      /* plain DFU: manifested, or silent since: nothing but a bus reset fits */
 	bool waits;      /* plain DFU: was seen in dfuMANIFEST-WAIT-RESET */
 	bool aborts;     /* ABORT was seen to lead to dfuIDLE */

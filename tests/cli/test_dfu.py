@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: MIT
+"""USB devices of others, as the models of the virtual pack have them: each model, three kinds of file, all commands."""
+import os
+import shutil
+import struct
+import subprocess
+import unittest
+import zlib
+
+import common
+
+APP, SLOT = 0x08010000, 0x80000
+PAGE, BASE = 2048, 0x08000000
+COMMENT = "version=1.5.0 security-counter=5 hw=BMS-16S-R3"
+OWN_LOADER = 0x200  # of an MCUboot header, behind which the raw demonstration firmware is linked
+
+
+def read(*parts):
+    with open(os.path.join(common.DATA, *parts), "rb") as f:
+        return f.read()
+
+
+RAW, SIGNED = read("firmware", "app-1.5.0.bin"), read("mcuboot", "app-1.5.0.signed.bin")
+
+
+# ---- the files ----
+
+def record(kind, addr, data):
+    r = bytes([len(data)]) + struct.pack(">HB", addr, kind) + data
+    return ":" + (r + bytes([-sum(r) & 255])).hex().upper()
+
+
+def ihex(segments):
+    lines = []
+    for addr, data in segments:
+        upper = None
+        for i in range(0, len(data), 16):
+            if (addr + i) >> 16 != upper:
+                upper = (addr + i) >> 16
+                lines.append(record(4, 0, struct.pack(">H", upper)))
+            lines.append(record(0, addr + i & 0xFFFF, data[i:i + 16]))
+    return ("\n".join([*lines, record(1, 0, b"")]) + "\n").encode()
+
+
+def with_suffix(body, vid, pid, form):
+    body += struct.pack("<HHHH", 0xFFFF, pid, vid, form) + b"UFD\x10"
+    return body + struct.pack("<I", zlib.crc32(body) ^ 0xFFFFFFFF)
+
+
+def dfu(body):
+    return with_suffix(body, 0xFFFF, 0xFFFF, 0x0100)
+
+
+def dfuse(alt, vid, pid):
+    element = struct.pack("<II", APP + OWN_LOADER, len(RAW)) + RAW
+    target = b"Target" + struct.pack("<BI255sII", alt, 1, b"firmware", len(element), 1) + element
+    return with_suffix(b"DfuSe\x01" + struct.pack("<IB", 11 + len(target), 1) + target, vid, pid, 0x011A)
+
+
+def two(body, start, gap):
+    """Firmware, and something behind it."""
+    end = start + len(body) + 15 & ~15
+    return ihex([(start, body), (end + gap, b"defaults of 1.5.0 " * 9)])
+
+
+FILES = {
+    "signed.bin": SIGNED,
+    "raw.dfu": dfu(RAW),
+    "signed.dfu": dfu(SIGNED),
+    "st.dfu": dfuse(0, 0x0483, 0xDF11),
+    "alt1.dfu": dfuse(1, 0x0483, 0xDF11),
+    "any.dfu": dfuse(0, 0xFFFF, 0xFFFF),
+    "two.hex": two(RAW, APP + OWN_LOADER, 0x400),
+    "far.hex": two(RAW, APP + OWN_LOADER, 0x10000),  # farther than a stream is joined over
+    "signed.hex": two(SIGNED, APP, 0x400),
+}
+SIGNATURE_OF_ITS_OWN = "signed.bin"
+
+# ---- the models ----
+
+STREAM, MEMORY, SLOTS = "stream", "memory", "slots"
+# form, erase unit, files of three kinds, options of flash, readable, exit code of flash, of a HEX file whose second
+# segment is far away
+MODELS = {
+    "stm32app": (MEMORY, 2048, ["signed.bin", "st.dfu", "two.hex"], [], True, 0, 0),
+    "st-rom": (MEMORY, 2048, ["signed.bin", "alt1.dfu", "two.hex"], [], True, 0, 0),
+    "stm32f4": (MEMORY, 0x10000, ["signed.bin", "st.dfu", "two.hex"], [], True, 0, 0),
+    # its pages are half as many as the map says: nothing is behind 0x08020000
+    "gd32": (MEMORY, 1024, ["signed.bin", "any.dfu", "two.hex"], [], True, 0, 22),
+    # nothing can be read, so nobody knows where an MCUboot image lies
+    "opencm3": (MEMORY, 1024, ["signed.bin", "any.dfu", "two.hex"],
+                ["--allow", "no-backup,single-bank"], False, 0, 0),
+    "tinyusb": (STREAM, 0, ["signed.bin", "raw.dfu", "two.hex"], [], True, 0, 20),
+    "dapboot": (STREAM, 0, ["signed.bin", "raw.dfu", "two.hex"], [], True, 0, 20),
+    "maple": (STREAM, 0, ["signed.bin", "raw.dfu", "two.hex"], ["--alt", "1"], True, 0, 20),
+    "cherryusb": (STREAM, 0, ["signed.bin", "raw.dfu", "two.hex"],
+                  ["--allow", "no-backup,single-bank"], False, 0, 20),
+    # MCUboot starts what is signed; only power starts it on the first
+    "zephyr": (SLOTS, 0, ["signed.bin", "signed.dfu", "signed.hex"],
+               ["--alt", "image_1", "--allow", "no-backup,single-bank"], True, 44, 20),
+    "zephyr-next": (SLOTS, 0, ["signed.bin", "signed.dfu", "signed.hex"],
+                    ["--alt", "image_1", "--allow", "no-backup,single-bank"], True, 0, 20),
+    "mcuboot": (SLOTS, 0, ["signed.bin", "signed.dfu", "signed.hex"],
+                ["--alt", "image_1", "--allow", "no-backup,single-bank"], True, 0, 20),
+}
+
+
+class Pack(common.Case):
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("minisign"):
+            if os.environ.get("CI"):
+                self.fail("minisign is not installed")
+            self.skipTest("minisign is not installed")
+
+    def sign(self, name):
+        path = self.path(name)
+        if os.path.exists(path):
+            return path
+        with open(path, "wb") as f:
+            f.write(FILES[name])
+        if name != SIGNATURE_OF_ITS_OWN:
+            key = self.path("m.key")
+            if not os.path.exists(key):
+                subprocess.run(["minisign", "-G", "-W", "-p", self.path("m.pub"), "-s", key], check=True,
+                               stdout=subprocess.DEVNULL)
+            subprocess.run(["minisign", "-S", "-s", key, "-m", path, "-t", COMMENT], check=True,
+                           stdout=subprocess.DEVNULL)
+        return path
+
+    def keys(self):
+        mine = self.path("m.pub")
+        return ["--key", common.KEY] + (["--key", mine] if os.path.exists(mine) else [])
+
+    def flash_of(self, model):
+        """All of the flash of the pack with this state, as its file has it."""
+        with open(self.path(model + ".state"), "rb") as f:
+            raw = f.read()
+        self.assertEqual(raw[:8], b"BMSPACK1")
+        at, pages = 23 + (4 if raw[22] & 2 else 0), {}
+        while True:
+            number, = struct.unpack_from("<H", raw, at)
+            if number == 0xFFFF:
+                return pages
+            pages[BASE + number * PAGE] = raw[at + 2:at + 2 + PAGE]
+            at += 2 + PAGE
+
+    def outside(self, before, after, touched):
+        """No byte differs but in the ranges [from, to)."""
+        blank = b"\xff" * PAGE
+        for page in sorted(set(before) | set(after)):
+            a, b = before.get(page, blank), after.get(page, blank)
+            for at in range(PAGE) if a != b else ():
+                inside = any(low <= page + at < high for low, high in touched)
+                self.assertTrue(a[at] == b[at] or inside, f"changed beside the image: 0x{page + at:08X}")
+
+    def touched(self, form, unit, name):
+        if form == STREAM:
+            return [(APP, APP + SLOT)]
+        if form == SLOTS:
+            return [(APP, APP + 2 * SLOT + 0x2000)]
+        begin, length = (APP, len(SIGNED)) if "signed" in name else (APP + OWN_LOADER, len(RAW))
+        ends = [(begin, begin + length)]
+        if name.endswith(".hex"):
+            ends.append((begin + length + 15 & ~15, (begin + length + 15 & ~15) + 0x400 + 162))
+        return [(low // unit * unit, -(-high // unit) * unit) for low, high in ends]
+
+    def commands(self, model, name):
+        form, unit, _, options, readable, status, _ = MODELS[model]
+        state = self.path(model + ".state")
+        pack = ["--if", f"sim:model={model},state={state}"]
+        allow = [o.replace("no-backup", "no-hardware,no-backup") for o in options]
+        allow += [] if "--allow" in options else ["--allow", "no-hardware"]
+        if model == "opencm3" and name == SIGNATURE_OF_ITS_OWN:
+            allow += ["--addr", f"0x{APP:08X}"]
+        alt = [o for o in options if options[0] == "--alt"][:2]
+        path, archive = self.sign(name), self.path("b.tar")
+        if os.path.exists(state):
+            os.unlink(state)
+        if os.path.exists(archive):
+            os.unlink(archive)
+
+        self.expect(self.run_json("probe", *pack), 0)
+        before = self.flash_of(model)
+        self.expect(self.run_json("backup", *pack, *alt, "-o", archive), 0 if readable else 33)
+        self.assertEqual(self.flash_of(model), before)
+
+        # Another version runs. What does not say which of two images runs, or what it runs at all, is not compared.
+        checked = self.run_json("verify", *pack, *alt, *self.keys(), path)
+        self.assertIn(checked.status, (33,) if form == SLOTS or model == "opencm3" else (40,), checked.out)
+        self.assertEqual(self.flash_of(model), before)
+
+        run = self.run_json("flash", *pack, *self.keys(), *allow, path)
+        self.expect(run, status)
+        self.outside(before, self.flash_of(model), self.touched(form, unit, name))
+        if status == 44:  # switched off and on by closing: now it is proven, and nothing is written
+            self.assertIn("switch the pack off and on", run.result["sentence"])
+            again = self.run_json("flash", *pack, *self.keys(), *allow, path)
+            self.expect(again, 0)
+            self.assertEqual(again.of("summary")[-1]["bytes_sent"], 0)
+        self.assertIn("1.5.0", self.run_json("probe", *pack).of("device")[-1]["version"])
+
+        checked = self.run_json("verify", *pack, *alt, *self.keys(), path)
+        self.assertIn(checked.status, (0,) if form != SLOTS and readable else (0, 33), checked.out)
+        now = self.flash_of(model)
+
+        # One bank has no firmware to go back to: nothing is done, and the pack runs on.
+        self.expect(self.run_json("rollback", *pack, *alt), 33)
+        self.assertEqual(self.flash_of(model), now)
+        if not readable:
+            return
+        restored = self.run_json("rollback", *pack, *alt, *self.keys(), "--from", archive, "--allow", "no-hardware" if
+                                 form != SLOTS else "no-hardware,no-backup,single-bank")
+        if form == SLOTS:  # MCUboot does not start what has a lower security counter, and says so by what runs
+            self.assertIn(restored.status, (41, 44), restored.out)
+            return
+        self.expect(restored, 0)
+        self.assertIn("1.3.0", self.run_json("probe", *pack).of("device")[-1]["version"])
+        if form == MEMORY:
+            self.outside(before, self.flash_of(model), [])
+        else:
+            self.outside(before, self.flash_of(model), self.touched(form, unit, name))
+
+    def refused(self, model, name, status):
+        """Refused, nothing is changed, and the firmware runs on, by itself or when the power is back."""
+        options = MODELS[model][3]
+        state = self.path(model + ".state")
+        pack = ["--if", f"sim:model={model},state={state}"]
+        if os.path.exists(state):
+            os.unlink(state)
+        self.expect(self.run_json("probe", *pack), 0)
+        before = self.flash_of(model)
+        allow = [o for o in options if options[0] == "--alt"][:2] + ["--allow", "no-hardware,no-backup,single-bank"]
+        self.expect(self.run_json("flash", *pack, *self.keys(), *allow, self.sign(name)), status)
+        self.assertEqual(self.flash_of(model), before)
+        probe = self.run_json("probe", *pack)
+        self.assertIn("1.3.0", probe.of("device")[-1]["version"])
+
+
+class Models(Pack):
+    """One test for each model, made of the table."""
+
+
+def of_model(model):
+    def test(self):
+        for name in MODELS[model][2]:
+            with self.subTest(file=name):
+                self.commands(model, name)
+
+    return test
+
+
+def far_of(model):
+    def test(self):
+        if MODELS[model][6]:
+            self.refused(model, "far.hex", MODELS[model][6])
+
+    return test
+
+
+for _model in MODELS:
+    _name = _model.replace("-", "_")
+    setattr(Models, f"test_{_name}_by_all_commands", of_model(_model))
+    setattr(Models, f"test_{_name}_takes_no_segment_where_it_has_no_place", far_of(_model))
+
+
+class Whose(Pack):
+    """An archive and the bootloader in ROM, which tells the chip's serial number and not the pack's."""
+
+    def lost(self, model):
+        """An archive, and then a flash that loses the pack's power: its ROM waits."""
+        state = self.path(model + ".state")
+        pack = f"sim:model={model},state={state}"
+        archive, path = self.path("w.tar"), self.sign(SIGNATURE_OF_ITS_OWN)
+        self.expect(self.run_json("backup", "--if", pack, "-o", archive), 0)
+        run = self.run_json("flash", "--if", pack + ",cutop=300", *self.keys(), "--allow", "no-hardware", path)
+        self.assertIn(run.status, (13, 42), run.out)
+        return ["rollback", "--if", pack, "--from", archive, *self.keys(), "--allow"]
+
+    def test_an_archive_comes_back_into_a_pack_that_waits_in_its_rom(self):
+        self.expect(self.run_json(*self.lost("stm32app"), "no-hardware"), 0)
+
+    def test_a_number_that_many_roms_tell_proves_nothing(self):
+        words = self.lost("st-rom")
+        run = self.run_json(*words, "no-hardware")
+        self.expect(run, 22)
+        self.assertIn("foreign-archive", run.result["error"]["next"])
+        self.expect(self.run_json(*words, "no-hardware,foreign-archive"), 0)
+
+    def test_an_mcuboot_image_for_memory_that_cannot_be_read_is_told_an_address(self):
+        state = self.path("o.state")
+        run = self.run_json("flash", "--if", f"sim:model=opencm3,state={state}", *self.keys(), "--allow",
+                            "no-hardware,no-backup,single-bank", self.sign(SIGNATURE_OF_ITS_OWN))
+        self.expect(run, 22)
+        self.assertIn(f"0x{APP:08X}", run.out)
+
+    def test_a_dfuse_file_goes_into_no_other_alternate_setting(self):
+        self.refused("st-rom", "st.dfu", 22)
+
+
+if __name__ == "__main__":
+    common.main()
