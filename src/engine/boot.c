@@ -738,7 +738,7 @@ static bool may_go_back_itself(const struct bf_run *run)
 	if (s->image == BF_KNOWN_YES || s->reverts == BF_KNOWN_YES)
 		return true;
 	if (bf_run_can(run, BF_CAP_REVERT) || bf_run_can(run, BF_CAP_MCUBOOT) ||
-	    run->session.ident.caps_later) /* nobody has said that it cannot */
+	    (run->session.ident.caps_later && !run->session.loader_told))
 		return true;
 	return run->session.ident.n_slots > 1 ||
 	       (bf_run_can(run, BF_CAP_SINK) && run->wanted.image &&

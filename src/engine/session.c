@@ -594,6 +594,7 @@ static enum bf_rc learn(struct bf_run *run, struct bf_err *err)
 	run->session.ident.piece_max = in_loader.piece_max;
 	run->session.ident.in_flight = in_loader.in_flight;
 	run->session.ident.caps = in_loader.caps;
+	run->session.loader_told = true;
 	if (in_loader.in_bootloader)
 		memcpy(run->session.ident.loader_serial, in_loader.serial,
 		       sizeof(in_loader.serial));

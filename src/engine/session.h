@@ -17,6 +17,7 @@ struct bf_session {
 	struct bf_retry retry;
 	struct bf_auth *auth;
 	bool authenticated;
+	bool loader_told;      /* the bootloader itself was asked what can be done */
 	bool parted;           /* sent away for a restart: the dialogue must be opened again */
 	struct bf_ident ident; /* before anything was changed */
 	struct bf_ident now;   /* as last asked */

@@ -295,6 +295,16 @@ class Whose(Pack):
         self.expect(run, 22)
         self.assertIn(f"0x{APP:08X}", run.out)
 
+    def test_memory_that_cannot_be_read_is_not_given_up_unasked(self):
+        """That it can be read was expected, and the bootloader says that it cannot: before anything is erased."""
+        pack = f"sim:model=opencm3,state={self.path('o.state')}"
+        words = ["flash", "--if", pack, *self.keys(), "--addr", f"0x{APP:08X}", self.sign(SIGNATURE_OF_ITS_OWN), "--allow"]
+        run = self.run_json(*words, "no-hardware")
+        self.expect(run, 33)
+        self.assertIn("single-bank", run.result["error"]["next"])
+        self.assertIn("1.3.0", self.run_json("probe", "--if", pack).of("device")[-1]["version"])
+        self.expect(self.run_json(*words, "no-hardware,no-backup,single-bank"), 0)
+
     def test_a_dfuse_file_goes_into_no_other_alternate_setting(self):
         self.refused("st-rom", "st.dfu", 22)
 
