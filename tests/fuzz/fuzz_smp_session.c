@@ -133,6 +133,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)bf_smp_await(p, bf_in(w->t.clock, BF_SEC(30)), &err);
 		(void)bf_smp_confirm(p, &err);
 		(void)bf_smp_revert(p, &err);
+		/* A second image of the same run, and the first again. */
+		p->ops->boot->select(p, 1, 2);
+		if (!bf_smp_identify(p, &id, &err)) {
+			upload(s, &target, &err);
+			(void)bf_smp_activate(p, BF_ACTIVATE_TRIAL, &err);
+		}
+		p->ops->boot->select(p, 0, 2);
+		(void)bf_smp_activate(p, BF_ACTIVATE_TRIAL, &err);
+		(void)bf_smp_confirm(p, &err);
 	}
 	FUZZ_CHECK(bf_now(w->t.clock) < LONGEST);
 	return 0;
