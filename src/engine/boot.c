@@ -349,14 +349,21 @@ static enum bf_rc mark_previous(struct bf_run *run, void *ctx, struct bf_err *er
 /* A lost answer is not asked for again: taken twice it would be a revert of the revert. */
 enum bf_rc bf_ph_revert(struct bf_run *run, struct bf_err *err)
 {
+	enum bf_rc rc;
+
 	if (run_pending(run, err))
 		return err->rc;
 	bf_model_marked(&run->model, true);
-	if (bf_call(run,
-		    &(struct bf_call){ .ask = BF_ASK_ONCE,
-				       .what = "marking the previous firmware",
-				       .call = mark_previous },
-		    err))
+	rc = bf_call(run,
+		     &(struct bf_call){ .ask = BF_ASK_ONCE,
+					.what = "marking the previous firmware",
+					.call = mark_previous },
+		     err);
+	/* Refused by the pack, or by its family before it was asked. */
+	if (!run->wanted.part &&
+	    (bf_met_of(err) == BF_MET_REFUSED || rc == BF_E_INCOMPATIBLE || rc == BF_E_UNSUPPORTED))
+		bf_model_marked(&run->model, false);
+	if (rc)
 		return bf_while(err, "marking the previous firmware for the next start");
 	return BF_OK;
 }

@@ -454,6 +454,47 @@ class OverAPty(Smp):
                 self.assertEqual(self.slots(client)[0], ("1.3.0", True, True, False))
                 self.expect(self.job("flash", port, "--key", common.KEY, V15), 0)
 
+    def running(self, client):
+        return [(i.get("image", 0), i["version"], i.get("confirmed", False)) for i in client.images() if i.get("active")]
+
+    def test_two_images_on_their_test_boot_are_rolled_back_by_one_restart(self):
+        port = self.start("app", "slot1=none", "image1=1.4.0", Pair.TRUST)
+        client = self.client(port)
+        for number, path in enumerate(Pair.FILES):
+            with open(path, "rb") as f:
+                client.upload(f.read(), number)
+        for image in [i for i in client.images() if i["slot"] == 1]:
+            client.mark(image["hash"])
+        client.restart()
+        self.assertEqual(self.running(client), [(0, "1.5.0", False), (1, "1.5.0", False)])
+        self.expect(self.job("rollback", port), 0)
+        self.assertEqual(self.running(client), [(0, "1.3.0", True), (1, "1.4.0", True)])
+
+    def test_two_images_on_their_test_boot_are_confirmed_by_their_command(self):
+        port = self.start("app", "slot1=none", "image1=1.4.0", Pair.TRUST)
+        client = self.client(port)
+        for number, path in enumerate(Pair.FILES):
+            with open(path, "rb") as f:
+                client.upload(f.read(), number)
+        for image in [i for i in client.images() if i["slot"] == 1]:
+            client.mark(image["hash"])
+        client.restart()
+        run = self.job("flash", port, *Pair.KEY, *Pair.FILES)
+        self.expect(run, 0)
+        self.assertEqual(run.of("summary")[0]["bytes_sent"], 0)
+        self.assertEqual(self.running(client), [(0, "1.5.0", True), (1, "1.5.0", True)])
+
+    def test_a_rollback_takes_both_images_where_the_profile_says_so(self):
+        port = self.start("app", "slot1=1.4.0", "image1=1.3.0")
+        client = self.client(port)
+        with open(V15, "rb") as f:
+            client.upload(f.read(), 1)
+        profile = self.path("together.ini")
+        with open(profile, "w", encoding="utf-8") as f:
+            f.write("[pack]\nprotocol = smp\n[smp]\ntogether = 2\n")
+        self.expect(self.run_json("rollback", "--if", port, "--baud", "1000000", "--profile", profile), 0)
+        self.assertEqual(self.running(client), [(0, "1.4.0", True), (1, "1.5.0", True)])
+
 
 if __name__ == "__main__":
     unittest.main()
