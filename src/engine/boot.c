@@ -736,6 +736,18 @@ static bool has_answers(const struct bf_run *run)
 	       (run->session.ident.caps & (BF_CAP_BALANCE | BF_CAP_SELF_TEST));
 }
 
+/* A region of kind app is the only place of firmware; of two places each is a slot. */
+static bool profile_says_one_bank(const struct bf_run *run)
+{
+	const struct bf_profile *p = &run->given.profile;
+
+	for (size_t i = 0; i < p->n_regions; i++) {
+		if (p->regions[i].kind == BF_REGION_APP)
+			return true;
+	}
+	return false;
+}
+
 /* Written over in its only place the old firmware is gone. A stream may go into a second slot that nobody speaks
  * of; what MCUboot starts there is on trial. */
 static bool may_go_back_itself(const struct bf_run *run)
@@ -748,7 +760,7 @@ static bool may_go_back_itself(const struct bf_run *run)
 	    (run->session.ident.caps_later && !run->session.loader_told))
 		return true;
 	return run->session.ident.n_slots > 1 ||
-	       (bf_run_can(run, BF_CAP_SINK) && run->wanted.image &&
+	       (bf_run_can(run, BF_CAP_SINK) && !profile_says_one_bank(run) && run->wanted.image &&
 		bf_image_meta(run->wanted.image)->mcuboot);
 }
 

@@ -136,6 +136,7 @@ case_usbip_imports_the_pack() {
 # ---- devices of others: first dfu-util, then bmsflash, and the flash is the same ----
 
 model=
+release=0150 # of the firmware that is written
 theirs() { # reset or power, run-time numbers, bootloader numbers, options...: dfu-util's whole way
 	need dfu-util
 	start=$1 numbers=$2,$3
@@ -143,7 +144,7 @@ theirs() { # reset or power, run-time numbers, bootloader numbers, options...: d
 	usb_pack "model=$model,flash=instant,state=theirs.state" || return 1
 	dfu-util -E 3 -d "$numbers" -R "$@" -D "$image" >dfu.out 2>&1
 	[ "$start" != power ] || { stop_pack && usb_pack "model=$model,flash=instant,state=theirs.state"; } || return 1
-	poll found_by_kernel 0150 || { tail -n 5 dfu.out; return 1; }
+	poll found_by_kernel "$release" || { tail -n 5 dfu.out; return 1; }
 	sleep 2 # what runs on trial confirms itself
 	stop_pack
 }
@@ -154,15 +155,29 @@ theirs_by_address() { # run-time numbers, bootloader numbers, its release
 	dfu-util -e -d "$1" >dfu.out 2>&1
 	poll found_by_kernel "$3" || { tail -n 5 dfu.out; return 1; }
 	dfu-util -d "$2" -a 0 -s 0x08010000:leave -D "$image" >>dfu.out 2>&1
-	poll found_by_kernel 0150 || { tail -n 5 dfu.out; return 1; }
+	poll found_by_kernel "$release" || { tail -n 5 dfu.out; return 1; }
 	stop_pack
 }
 
 ours() { # options
 	usb_pack "model=$model,flash=instant,state=ours.state" || return 1
 	update usb "$@" >flash.out 2>&1 || { tail -n 3 flash.out; return 1; }
-	poll found_by_kernel 0150 || return 1
+	poll found_by_kernel "$release" || return 1
 	sleep 2
+	stop_pack
+	cmp theirs.state ours.state
+}
+
+ours_after_power() { # options: where only power starts the firmware
+	usb_pack "model=$model,flash=instant,state=ours.state" || return 1
+	update usb "$@" >flash.out 2>&1
+	[ $? -eq 44 ] || { tail -n 3 flash.out; return 1; }
+	must_say flash.out "switch the pack off and on" || return 1
+	stop_pack && usb_pack "model=$model,flash=instant,state=ours.state" || return 1
+	poll found_by_kernel "$release" || return 1
+	sleep 2
+	update usb "$@" >flash.out 2>&1 || { tail -n 3 flash.out; return 1; }
+	must_say flash.out '"bytes_sent":0' || return 1
 	stop_pack
 	cmp theirs.state ours.state
 }
@@ -184,13 +199,19 @@ case_dfu_model_tinyusb() {
 
 case_dfu_model_zephyr() {
 	model=zephyr
-	theirs power 2fe3:0005 2fe3:ffff -a 1
+	theirs power 2fe3:0005 2fe3:ffff -a 1 &&
+		ours_after_power --alt image_1 --allow no-hardware,no-backup,single-bank
+}
+
+case_all_dfu_model_with_a_large_image() {
+	model=tinyusb image=$data/mcuboot/gw-2.0.0.signed.bin release=0200
+	theirs reset cafe:4000 cafe:4010 && ours --allow no-hardware,no-backup,single-bank
 }
 
 ours_alone() { # where dfu-util cannot
 	usb_pack "model=$model,flash=instant" || return 1
 	update usb --allow no-hardware,no-backup,single-bank >flash.out 2>&1 || { tail -n 3 flash.out; return 1; }
-	poll found_by_kernel 0150
+	poll found_by_kernel "$release"
 }
 
 case_all_dfu_model_st_rom() { # dfu-util 0.11 takes a stall while the flash works for a failure
@@ -225,7 +246,7 @@ case_all_dfu_model_cherryusb() { # dfu-util takes it at its word, and finds no m
 
 case_all_dfu_model_gd32() {
 	model=gd32
-	theirs_by_address 28e9:018a 28e9:0189 1000
+	theirs_by_address 28e9:018a 28e9:0189 1000 && ours --allow no-hardware,no-backup,single-bank
 }
 
 case_all_dfu_model_opencm3() {
