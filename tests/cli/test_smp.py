@@ -87,6 +87,57 @@ class InTheVirtualPack(Smp):
                 self.expect(self.job("flash", pack, "--key", common.KEY, V15), 33)
                 self.expect(self.job("flash", pack, "--key", common.KEY, V15, "--allow", "single-bank"), 0)
 
+    def with_profile(self, pack, text, *words):
+        path = self.path("pack.ini")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"[pack]\nprotocol = smp\n{text}")
+        return self.run_json("flash", "--if", pack, "--profile", path, "--key", common.KEY, V15, *words)
+
+    def test_the_mode_of_the_profile_stands_where_the_pack_tells_none(self):
+        pack = "sim:link=rs485,protocol=smp,model=app,swap=unknown"
+        self.expect(self.with_profile(pack, "[smp]\nmode = swap-move\n"), 0)
+        for mode in ("overwrite", "direct-xip", "ram-load"):
+            with self.subTest(mode):
+                self.expect(self.with_profile(pack, f"[smp]\nmode = {mode}\n"), 33)
+
+    def test_the_board_of_the_profile_proves_the_hardware(self):
+        pack = "sim:link=rs485,protocol=smp,model=recovery"
+        self.expect(self.with_profile(pack, "[smp]\nboard = BMS-16S-R3\n", "--allow", "single-bank"), 44)
+        run = self.with_profile(pack, "[smp]\nboard = BMS-16S-R4\n", "--allow", "single-bank")
+        self.expect(run, 22)
+        self.expect(self.with_profile(pack, "", "--allow", "single-bank"), 22)
+
+    def test_an_image_that_leaves_no_room_for_the_trailer_is_refused(self):
+        for size, status in (("51200", 0), ("51100", 20)):  # 43000 bytes and a trailer of 8192
+            with self.subTest(size):
+                self.expect(self.with_profile("sim:link=rs485,protocol=smp,model=app", f"[smp]\nslot-size = {size}\n"),
+                            status)
+
+    def test_conditions_and_self_test_by_registers_beside_it(self):
+        telemetry = """[telemetry]
+source = modbus
+[modbus]
+node = 1
+[quantity soc]
+register = 0
+scale = 0.1
+required = yes
+[quantity temperature]
+register = 3
+scale = 0.1
+count = 1
+[quantity cell-voltage]
+register = 16
+count = 16
+scale = 0.001
+"""
+        pack = "sim:link=rs485,protocol=smp,model=app,app=modbus"
+        run = self.with_profile(pack, telemetry)
+        self.expect(run, 0)
+        passed = {e["name"] for e in run.of("self-test") if e["verdict"] == "pass"}
+        self.assertLessEqual({"cell-voltages", "temperature-sensors"}, passed)
+        self.expect(self.with_profile(f"{pack},soc=5", telemetry), 30)
+
     def test_an_image_of_another_key_is_refused_by_the_device(self):
         image = common.image("app-1.5.0.otherkey.bin")
         run = self.job("flash", self.pack("recovery"), "--key", common.OTHER_KEY, image, *WITHOUT)
