@@ -447,6 +447,11 @@ static const struct end_row after_failure[] = {
 	{ ANY, TALKING(LOADER), ANY, ANY, APP(STOPPED) | APP(UNKNOWN), OLD_SAFE | BY_US, 0,
 	  { BF_STATE_UNTOUCHED, BF_OK, BF_END_OLD_INTACT_IN_LOADER, BF_END_NEXT_CAUSE } },
 
+	/* ... in the bootloader that was found, and what was written beside it is not good, or not all of it. */
+	{ STAGE(WRITING) | STAGE(WRITTEN), TALKING(LOADER), ANY, ANY, APP(STOPPED) | APP(UNKNOWN), OLD_SAFE,
+	  VERIFIED | GONE,
+	  { BF_STATE_UNTOUCHED, BF_OK, BF_END_OLD_INTACT_IN_LOADER, BF_END_NEXT_CAUSE } },
+
 	/* There is no whole firmware: shown by what was erased, or by the pack's own word. */
 	{ ANY, ANY, ANY, HOLDS(PARTIAL) | HOLDS(BAD), ANY, 0, OLD_SAFE,
 	  { BF_STATE_RECOVERY, BF_E_RECOVERY, BF_END_RECOVERY, BF_END_NEXT_RECOVER } },

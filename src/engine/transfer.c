@@ -189,14 +189,22 @@ struct erasure {
 	uint32_t addr, size;
 };
 
+/* Lost, or nobody waited for it to its end: who stops a run does so while a request is out. */
+static bool is_unanswered(const struct bf_err *err)
+{
+	enum bf_met met = bf_met_of(err);
+
+	return met == BF_MET_LOST || met == BF_MET_GONE || err->rc == BF_E_INTERRUPTED;
+}
+
 static enum bf_rc erase_step(struct bf_run *run, void *ctx, struct bf_err *err)
 {
 	const struct erasure *e = ctx;
 	enum bf_rc rc = run->session.proto->ops->loader->erase(run->session.proto, e->region,
 							       e->addr, e->size, err);
 
-	/* With its answer lost nobody knows whether it was done. */
-	if (!rc || bf_met_of(err) == BF_MET_LOST || bf_met_of(err) == BF_MET_GONE)
+	/* Without its answer nobody knows whether it was done. */
+	if (!rc || is_unanswered(err))
 		bf_model_changed(&run->model, !rc);
 	return rc;
 }
@@ -652,8 +660,8 @@ static enum bf_rc move(struct bf_run *run, void *ctx, struct bf_err *err)
 
 	m->rate_before = run->wire.rate;
 	rc = transfer(m, err);
-	/* A block whose answer was lost may be in flash. */
-	if (rc && (bf_met_of(err) == BF_MET_LOST || bf_met_of(err) == BF_MET_GONE))
+	/* A block without its answer may be in flash. */
+	if (rc && is_unanswered(err))
 		bf_model_changed(&run->model, false);
 	return rc;
 }

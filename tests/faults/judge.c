@@ -263,7 +263,9 @@ void judge_again(struct court *c)
 	judge_code(c);
 	judge_truth(c);
 	if (may_fail(sc) || sc->other_key) {
+		/* A pack that is held in its bootloader runs nothing that could be heard. */
 		if (c->world.out.state != BF_STATE_OLD &&
+		    !(sc->model->held && c->world.out.state == BF_STATE_UNTOUCHED) &&
 		    !(sc->crashes && c->world.out.state == BF_STATE_NEW_PROVEN))
 			say(c, "once more, with firmware that must not stay");
 		return;
