@@ -29,8 +29,6 @@ enum bf_direction {
 	BF_DIRECTION_RTS,
 	BF_DIRECTION_ADAPTER
 };
-enum bf_auth_service { BF_AUTH_BY_SECURITY, BF_AUTH_BY_AUTHENTICATION }; /* 27, 29 */
-enum bf_auth_method { BF_AUTH_NONE, BF_AUTH_ED25519, BF_AUTH_PROGRAM };
 
 /* Region kinds are what a region holds; the engine treats regions by kind, never by name. */
 enum bf_region_kind {
@@ -111,32 +109,8 @@ struct bf_limits {                     /* pack conditions and self-test rules */
 	double self_temp_min, self_temp_max; /* plausible sensor range */
 };
 
-/* Requests that may be sent to the functional identifier. */
-enum bf_functional {
-	BF_FUNCTIONAL_SESSION = 1,  /* 10 03, 10 01 */
-	BF_FUNCTIONAL_PRESENT = 2,  /* 3E 80 */
-	BF_FUNCTIONAL_DTC = 4,      /* 85 */
-	BF_FUNCTIONAL_MESSAGES = 8, /* 28 */
-};
-
 enum bf_can_addressing { BF_CAN_NORMAL, BF_CAN_EXTENDED, BF_CAN_MIXED };
 enum bf_kline_init { BF_KLINE_INIT_NONE, BF_KLINE_INIT_FAST };
-enum bf_address_value { BF_ADDRESS_VALUE_ADDRESS, BF_ADDRESS_VALUE_BLOCK };
-enum bf_exit_answer { BF_EXIT_ANSWER_NONE, BF_EXIT_ANSWER_CRC16, BF_EXIT_ANSWER_CRC32 };
-enum bf_check_when { BF_CHECK_WHEN_END, BF_CHECK_WHEN_BLOCK, BF_CHECK_WHEN_RESTART };
-enum bf_version_format {
-	BF_VERSION_FORMAT_TEXT,   /* "1.5.0", behind a prefix */
-	BF_VERSION_FORMAT_BCD,    /* two decimal digits a byte, each byte one part */
-	BF_VERSION_FORMAT_BINARY, /* each byte one part */
-	BF_VERSION_FORMAT_U16,    /* one number: major in the high byte, minor in the low one */
-};
-enum bf_loader_by {
-	BF_LOADER_BY_AUTO,
-	BF_LOADER_BY_SESSION,
-	BF_LOADER_BY_ID,
-	BF_LOADER_BY_SILENCE
-};
-
 /*
  * Bytes of a request with places that are filled in: "44 {addr:4} {size:4} {crc32}". What can stand in braces:
  *   addr size block   :1 to :4 bytes (4, 4, 1)     where a segment goes, its bytes, number of its region
@@ -287,7 +261,6 @@ struct bf_profile {
 	struct bf_role_line app_line, loader_line;
 	struct bf_entry_plan entry;
 
-	/* uds */
 	uint32_t can_tx, can_rx, can_func; /* identifiers */
 	bool can_ext;
 	enum bf_can_addressing can_addressing;
@@ -300,62 +273,6 @@ struct bf_profile {
 	int can_pad;
 	uint8_t node, tester; /* RS485 addresses */
 	enum bf_framing framing;
-	uint32_t max_block; /* our own cap on a TransferData message, 0: the device's */
-	/* What no server may stretch with "response pending": all answers to one request, in seconds. */
-	uint32_t limit_s, limit_erase_s, limit_check_s, limit_block_s;
-	bool any_order;      /* erases and downloads may come in parts and in any order */
-	unsigned functional; /* enum bf_functional: requests that go to all nodes */
-	char reset[16];      /* hex; "none": it restarts without being asked */
-	bool reset_suppress; /* no answer wanted */
-	struct bf_codes
-		enter;    /* sessions to open for writing, in order; empty: extended, programming */
-	bool dtc_setting; /* 85 02 before programming */
-	uint8_t communication; /* communicationType of 28 03, 0: not sent */
-	uint8_t read_service;  /* 0x35 or 0x23 */
-	bool read_programming; /* memory is read in the programming session */
-	uint32_t chunk; /* bytes of a TransferData message, whatever the pack says; 0: as it says */
-	uint8_t counter_wrap; /* block counter after FF */
-	uint8_t data_format; /* dataFormatIdentifier of downloads; 0: plain, or compressed where offered */
-	enum bf_address_value address_value;
-	bool little; /* byte order of addresses, sizes and checksums */
-	enum bf_crc16_kind crc16;
-	char download_option
-		[BF_TEMPLATE_MAX]; /* behind 34 and the data format; "": by address_format */
-	char block_head[BF_TEMPLATE_MAX],
-		block_tail[BF_TEMPLATE_MAX]; /* around the data of each 36 */
-	struct bf_codes block_status;        /* good ones in answers to 36; none: there is none */
-	char exit_option[BF_TEMPLATE_MAX];
-	enum bf_exit_answer exit_answer;
-	char erase_option[BF_TEMPLATE_MAX], check_option[BF_TEMPLATE_MAX];
-	enum bf_check_when check_when;
-	struct bf_codes busy_status; /* of routines that are asked again */
-	enum bf_step_poll poll;
-	char fingerprint_format[BF_TEMPLATE_MAX];
-	bool fingerprint_block; /* before each segment, not once */
-	enum bf_version_format version_format;
-	char version_prefix[24];
-	enum bf_loader_by loader_by;
-	uint16_t loader_did;
-	char loader_value[48];       /* pattern */
-	bool security_extended;      /* security-level belongs to the extended session */
-	uint8_t second_level;        /* another one in the programming session, 0: none */
-	char security_data[32];      /* hex, behind requestSeed */
-	uint8_t address_format;      /* addressAndLengthFormatIdentifier */
-	struct bf_codes good_status; /* of routines */
-	uint32_t p2_ms, p2_star_ms;  /* floors; the device's own values win when larger */
-	uint8_t session_programming, session_extended;
-	uint8_t security_level; /* odd sub-function of 0x27; 0: no security access; BF_AUTO_U8: 1, where
-				   the server has the service */
-	enum bf_auth_service auth_service;
-	enum bf_auth_method auth;
-	char auth_program[256];
-	uint16_t rid_erase, rid_check_deps, rid_check_memory;
-	uint16_t rid_state, rid_activate, rid_confirm, rid_revert, rid_hash, rid_self_test,
-		rid_balance; /* 0: the device has none; BF_AUTO_U16: that of bmsflash-uds(7), on
-				a device that has its identifiers */
-	uint16_t did_boot_id, did_session, did_app_version, did_app_digest, did_hw_version,
-		did_serial, did_part, did_manufacturer, did_ids, did_counter, did_map, did_restart,
-		did_transfer, did_fingerprint; /* 0: none */
 
 	/* line */
 	uint32_t baud;
@@ -408,6 +325,11 @@ static inline bool bf_profile_is_answer(const struct bf_profile *profile, uint32
 {
 	return id == profile->can_rx && extended == profile->can_ext;
 }
+
+/* The program that answers the pack's seeds; NULL: none. */
+const char *bf_profile_seed_program(const struct bf_profile *profile);
+/* Does a pack of this family show, by a version or a digest, what it runs? True where the family does not say. */
+bool bf_profile_shows_firmware(const struct bf_profile *profile, const char *family);
 
 void bf_profile_default(struct bf_profile *ret);
 /* Lays the keys of INI text over *profile, which is untouched on failure; `name` is for messages

@@ -466,8 +466,8 @@ static enum bf_rc check_protocol(struct bf_run *run, const struct bf_profile *p,
 	return check_family(run, p->loader, path, err);
 }
 
-/* A backup and a way back need memory that can be read; an update that proves itself needs a check or a version. */
-static void show_gaps(struct bf_run *run, const struct bf_profile *p)
+/* A backup, and going back, need memory that can be read. */
+static void show_unreadable(struct bf_run *run, const struct bf_profile *p)
 {
 	bool reads = false;
 
@@ -477,7 +477,12 @@ static void show_gaps(struct bf_run *run, const struct bf_profile *p)
 		bf_say(run, BF_EV_NOTICE,
 		       "no region can be read: there is no backup, and no way back without a "
 		       "second image");
-	if (!p->did_app_version && !p->did_app_digest)
+}
+
+/* An update that proves itself needs a check or a version. */
+static void show_untold(struct bf_run *run, const struct bf_profile *p, const char *family)
+{
+	if (!bf_profile_shows_firmware(p, family))
 		bf_say(run, BF_EV_NOTICE,
 		       "the pack tells neither a version nor a digest: what runs after an update "
 		       "is not shown by it");
@@ -505,14 +510,14 @@ static enum bf_rc check_one(struct bf_run *run, const char *path, struct bf_err 
 		bf_proto_joined_ops.explain(p, show_line, run);
 		return BF_OK;
 	}
-	if (!p->protocol[0] || strcmp(p->protocol, "uds") == 0)
-		show_gaps(run, p);
+	show_unreadable(run, p);
 	for (; *protos; protos++) {
 		bool meant = p->protocol[0] ? strcmp((*protos)->name, p->protocol) == 0
 					    : (*protos)->explain != NULL;
 
 		if (!meant || !(*protos)->explain)
 			continue;
+		show_untold(run, p, (*protos)->name);
 		bf_say(run, BF_EV_REQUEST, "%s: what a flash sends over %s", p->name,
 		       (*protos)->name);
 		(*protos)->explain(p, show_line, run);

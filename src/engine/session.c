@@ -617,16 +617,16 @@ enum bf_rc bf_run_ready(struct bf_run *run, struct bf_err *err)
 
 enum bf_rc bf_auth_choose(struct bf_run *run, struct bf_err *err)
 {
+	const char *program = bf_profile_seed_program(&run->given.profile);
 	enum bf_rc rc = BF_OK;
 
 	if (run->job->auth_key)
 		rc = bf_auth_ed25519_new(run->job->auth_key, &run->session.auth, err);
-	else if (run->given.profile.auth == BF_AUTH_PROGRAM)
+	else if (program)
 		/* The program lives in real time, whatever the pack does. */
-		rc = bf_auth_program_new(run->given.profile.auth_program,
-					 bf_clock_is_virtual(run->time.outer) ? NULL
-									      : run->time.outer,
-					 &run->session.auth, err);
+		rc = bf_auth_program_new(
+			program, bf_clock_is_virtual(run->time.outer) ? NULL : run->time.outer,
+			&run->session.auth, err);
 	return rc ? bf_while(err, "preparing the answer to the pack's challenge") : BF_OK;
 }
 

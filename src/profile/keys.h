@@ -67,6 +67,9 @@ struct bf_profile_section {
 	/* As bf_profile_note, for these keys. May be NULL. */
 	bool (*note)(const void *settings, const struct bf_profile *profile, size_t i, char *dst,
 		     size_t cap);
+	/* As bf_profile_seed_program and bf_profile_shows_firmware. May be NULL. */
+	const char *(*seed_program)(const void *settings);
+	bool (*shows_firmware)(const void *settings);
 };
 
 /* Of all families, those that are switched off included; ends with NULL. */

@@ -496,60 +496,16 @@ static enum bf_rc check_frames(const struct parser *p)
 	return BF_OK;
 }
 
-static enum bf_rc check_uds(const struct parser *p)
-{
-	const struct bf_profile *w = &p->work;
-
-	if (w->loader_by == BF_LOADER_BY_ID && !w->loader_did)
-		return bf_fail(
-			p->err, BF_E_USAGE,
-			"profile '%s': 'loader-known-by = identifier' in [uds] needs loader-did",
-			p->name);
-	if (w->second_level && (!w->security_extended || w->second_level % 2 == 0))
-		return bf_fail(p->err, BF_E_USAGE,
-			       "profile '%s': second-level in [uds] is an odd number and needs "
-			       "'security-session = extended'",
-			       p->name);
-	if (w->read_programming && w->security_extended && !w->security_level)
-		return bf_fail(p->err, BF_E_USAGE, "profile '%s': no security-level to read with",
-			       p->name);
-	if (w->chunk && w->chunk <= 2)
-		return bf_fail(
-			p->err, BF_E_USAGE,
-			"profile '%s': chunk in [uds] counts two bytes of service and counter",
-			p->name);
-	return BF_OK;
-}
-
 static enum bf_rc check_whole(const struct parser *p)
 {
 	const struct bf_profile *w = &p->work;
 
-	if (w->address_format >> 4 > 4 || (w->address_format & 0x0F) > 4 ||
-	    !(w->address_format & 0x0F))
-		return bf_fail(
-			p->err, BF_E_USAGE,
-			"profile '%s': address-format 0x%02X in [uds] is not 1 to 4 bytes of "
-			"size and 1 to 4 of address",
-			p->name, w->address_format);
-	if (w->security_level && w->security_level % 2 == 0)
-		return bf_fail(
-			p->err, BF_E_USAGE,
-			"profile '%s': security-level 0x%02X in [uds] is even; requestSeed has "
-			"odd numbers",
-			p->name, w->security_level);
-	if ((w->auth == BF_AUTH_PROGRAM) != (w->auth_program[0] != '\0'))
-		return bf_fail(
-			p->err, BF_E_USAGE,
-			"profile '%s': 'auth = program' and 'auth-program' in [uds] need each "
-			"other",
-			p->name);
 	if (w->node == w->tester)
 		return bf_fail(p->err, BF_E_USAGE,
 			       "profile '%s': node and tester in [rs485] are both 0x%02X", p->name,
 			       w->node);
 	if (bf_entry_check(w, p->name, p->err) || check_can(p) || check_pairs(p) ||
-	    check_registers(p) || check_steps(p) || check_frames(p) || check_uds(p))
+	    check_registers(p) || check_steps(p) || check_frames(p))
 		return p->err->rc;
 	for (const struct bf_profile_section *const *s = bf_profile_sections; *s; s++) {
 		if ((*s)->check &&
@@ -699,9 +655,6 @@ bool bf_profile_note(const struct bf_profile *profile, size_t i, char *dst, size
 	for (size_t k = 0; k < profile->n_steps; k++)
 		note(&n, "the profile '%s' sends %s (step %s)", profile->name,
 		     profile->steps[k].send, profile->steps[k].name);
-	if (profile->auth_program[0])
-		note(&n, "the profile '%s' runs the program '%s'", profile->name,
-		     profile->auth_program);
 	for (const struct bf_profile_section *const *s = bf_profile_sections; *s; s++) {
 		const void *settings = bf_profile_family(profile, (*s)->name);
 		char text[256];

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* A profile comes from a user's disk. What is taken must hold what the rest of the program relies on. */
 #include "bmsflash/profile.h"
+#include "family/uds/uds_profile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bf_profile p;
+	const struct bf_uds_profile *uds = bf_profile_family(&p, "uds");
 	struct bf_err err;
 
 	bf_profile_default(&p);
@@ -32,8 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    !p.steps[i].name[0])
 			abort();
 	}
-	if (bf_template_fault(p.erase_option) || bf_template_fault(p.check_option) ||
-	    bf_template_fault(p.exit_option) || bf_template_fault(p.fingerprint_format))
+	if (bf_template_fault(uds->erase_option) || bf_template_fault(uds->check_option) ||
+	    bf_template_fault(uds->exit_option) || bf_template_fault(uds->fingerprint_format))
 		abort();
 	for (size_t i = 0; i < p.n_quantities; i++) {
 		if ((p.quantities[i].did == 0 && p.quantities[i].modbus_register < 0) ||

@@ -87,8 +87,8 @@ static enum bf_rc uds_open(const struct bf_proto_env *env, struct bf_proto **ret
 	u->proto.env = *env;
 	u->session = 0x01;
 	u->safe_len = UDS_MSG_MAX;
-	u->p2 = BF_MS(env->profile->p2_ms);
-	u->p2_star = BF_MS(env->profile->p2_star_ms);
+	u->p2 = BF_MS(uds_keys(u)->p2_ms);
+	u->p2_star = BF_MS(uds_keys(u)->p2_star_ms);
 	bf_uds_note_rate(u);
 	*ret = &u->proto;
 	return BF_OK;

@@ -6,6 +6,7 @@
 #include "bmsflash/link.h"
 #include "bmsflash/family.h"
 #include "uds_codec.h"
+#include "uds_profile.h"
 
 #define UDS_MSG_MAX         65535
 #define UDS_WRITTEN         64
@@ -120,6 +121,10 @@ static inline struct uds *uds_of(struct bf_proto *p)
 static inline const struct bf_profile *uds_profile(const struct uds *u)
 {
 	return u->proto.env.profile;
+}
+static inline const struct bf_uds_profile *uds_keys(const struct uds *u)
+{
+	return bf_profile_family(uds_profile(u), "uds");
 }
 static inline struct bf_clock *uds_clock(const struct uds *u)
 {
@@ -243,7 +248,7 @@ enum bf_rc bf_uds_make_key(struct uds *u, uint8_t service, unsigned level, struc
 typedef enum bf_rc uds_question(struct uds *u, struct bf_cur *ret, struct bf_err *err);
 enum bf_rc bf_uds_wait_lockout(struct uds *u, uds_question *question, struct bf_cur *ret,
 			       struct bf_err *err);
-bool bf_uds_is_locked(const struct bf_profile *pf); /* by what the profile says */
+bool bf_uds_is_locked(const struct bf_uds_profile *keys); /* by what the profile says */
 enum bf_rc bf_uds_prove_ownership(struct uds *u, struct bf_err *err);
 enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err);
 enum bf_rc bf_uds_wire_rate(struct uds *u, uint32_t rate, struct bf_err *err); /* our end alone */

@@ -2,6 +2,7 @@
 /* What ISO 14229-1 and bmsflash-uds(7) put into messages, as bytes: no clock, no I/O. */
 #pragma once
 
+#include "uds_profile.h"
 #include "bmsflash/bytes.h"
 #include "bmsflash/family.h"
 

@@ -43,7 +43,7 @@ bool bf_uds_transfer_lost(const struct bf_err *err)
 static enum bf_rc write_fingerprint(struct uds *u, const struct bf_template_values *v,
 				    struct bf_err *err)
 {
-	uint16_t did = uds_profile(u)->did_fingerprint;
+	uint16_t did = uds_keys(u)->did_fingerprint;
 	const uint8_t head[] = { UDS_WRITE_DID, (uint8_t)(did >> 8), (uint8_t)did };
 	uint8_t record[64];
 	struct bf_out o = bf_out(record, sizeof(record));
@@ -59,7 +59,7 @@ static enum bf_rc write_fingerprint(struct uds *u, const struct bf_template_valu
 
 	if (!did || u->fingerprinted || u->loading_driver)
 		return BF_OK;
-	bf_uds_fill(u, uds_profile(u)->fingerprint_format, v, &o);
+	bf_uds_fill(u, uds_keys(u)->fingerprint_format, v, &o);
 	ask.tail_len = o.len;
 	rc = bf_uds_ask(u, &ask, NULL, err);
 	if (rc && (!err->dev_refused || rc == BF_E_AUTH) && !bf_uds_silent(u, rc))
@@ -79,7 +79,7 @@ static enum bf_rc erase_once(struct uds *u, const struct bf_template_values *v, 
 	uint8_t status;
 	enum bf_rc rc;
 
-	bf_uds_fill(u, uds_profile(u)->erase_option, v, &o);
+	bf_uds_fill(u, uds_keys(u)->erase_option, v, &o);
 	rc = bf_uds_run_routine(u, UDS_R_ERASE, &o, BF_RETRY_DESTRUCTIVE, what, &c, err);
 	if (rc)
 		return rc;
@@ -92,7 +92,7 @@ static enum bf_rc erase_once(struct uds *u, const struct bf_template_values *v, 
 /* A lost answer: when the server is idle, and still in the session, it may be told again. */
 static bool idle_in_session(struct uds *u)
 {
-	uint16_t did = uds_profile(u)->did_session;
+	uint16_t did = uds_keys(u)->did_session;
 	struct bf_err quiet;
 	struct bf_cur c;
 
@@ -110,7 +110,7 @@ enum bf_rc bf_uds_erase(struct bf_proto *p, const struct bf_region *region, uint
 
 	(void)region;
 	bf_uds_note_segment(u, addr, NULL, size, &v);
-	if (uds_profile(u)->fingerprint_block)
+	if (uds_keys(u)->fingerprint_block)
 		u->fingerprinted = false;
 	rc = write_fingerprint(u, &v, err);
 	if (rc)
@@ -124,7 +124,7 @@ enum bf_rc bf_uds_erase(struct bf_proto *p, const struct bf_region *region, uint
 
 void bf_uds_put_number(const struct uds *u, struct bf_out *o, uint32_t v, unsigned bytes)
 {
-	bool little = uds_profile(u)->little;
+	bool little = uds_keys(u)->little;
 
 	for (unsigned i = 0; i < bytes; i++)
 		bf_out_u8(o, (uint8_t)(v >> 8 * (little ? i : bytes - 1 - i)));
@@ -138,8 +138,8 @@ static bool is_longer(uint32_t v, unsigned bytes)
 static enum bf_rc request_transfer(struct uds *u, const struct uds_opening *opening,
 				   struct bf_cur *ret, struct bf_err *err)
 {
-	uint8_t head[80], format = uds_profile(u)->address_format;
-	const char *own = uds_profile(u)->download_option;
+	uint8_t head[80], format = uds_keys(u)->address_format;
+	const char *own = uds_keys(u)->download_option;
 	struct bf_out o = bf_out(head, sizeof(head));
 	char what[64];
 	struct uds_ask ask = {
@@ -194,7 +194,7 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint
 				struct bf_err *err)
 {
 	uint32_t cap = (uint32_t)u->link->max_msg;
-	uint32_t limit = uds_profile(u)->max_block, chunk = uds_profile(u)->chunk;
+	uint32_t limit = uds_keys(u)->max_block, chunk = uds_keys(u)->chunk;
 	uint32_t there = 0;
 	struct bf_cur c;
 	enum bf_rc rc = request_transfer(u, o, &c, err);
@@ -225,13 +225,13 @@ enum bf_rc bf_uds_open_transfer(struct uds *u, const struct uds_opening *o, uint
 
 static bool is_wrapped(const struct uds *u)
 {
-	return uds_profile(u)->block_head[0] || uds_profile(u)->block_tail[0];
+	return uds_keys(u)->block_head[0] || uds_keys(u)->block_tail[0];
 }
 
 static bool has_short_length(const struct uds *u)
 {
-	return strstr(uds_profile(u)->block_head, "{size:1}") ||
-	       strstr(uds_profile(u)->block_tail, "{size:1}");
+	return strstr(uds_keys(u)->block_head, "{size:1}") ||
+	       strstr(uds_keys(u)->block_tail, "{size:1}");
 }
 
 static size_t wrapping_of(const struct uds *u)
@@ -239,32 +239,32 @@ static size_t wrapping_of(const struct uds *u)
 	uint8_t bytes[2 * 128];
 	struct bf_out o = bf_out(bytes, sizeof(bytes));
 
-	bf_uds_fill(u, uds_profile(u)->block_head, NULL, &o);
-	bf_uds_fill(u, uds_profile(u)->block_tail, NULL, &o);
+	bf_uds_fill(u, uds_keys(u)->block_head, NULL, &o);
+	bf_uds_fill(u, uds_keys(u)->block_tail, NULL, &o);
 	return o.len;
 }
 
 /* The whole message without its first two bytes, into the buffer of packed blocks: such a one is never packed. */
 static size_t wrap(struct uds *u, const uint8_t *data, size_t len)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	uint8_t *message = u->packed;
 	struct bf_out o = bf_out(message, sizeof(u->packed));
 	struct bf_template_values v = { .addr = u->target_addr + (uint32_t)u->piece_at,
 					.size = (uint32_t)len,
 					.block = u->segment.block,
-					.little = pf->little,
+					.little = keys->little,
 					.wall_us = bf_wall(uds_clock(u)) };
 	const char *rest;
 
 	bf_out_u8(&o, UDS_TRANSFER);
 	bf_out_u8(&o, u->counter);
-	bf_template_put(pf->block_head, &v, &o);
+	bf_template_put(keys->block_head, &v, &o);
 	bf_out_bytes(&o, data, len);
-	rest = bf_template_put_to_sum(pf->block_tail, &v, &o);
+	rest = bf_template_put_to_sum(keys->block_tail, &v, &o);
 	if (rest) {
 		v.crc32 = bf_crc(&bf_crc32_ieee, message, o.len);
-		v.crc16 = bf_crc16(pf->crc16, message, o.len);
+		v.crc16 = bf_crc16(keys->crc16, message, o.len);
 		for (size_t i = 0; i < o.len; i++)
 			v.sum += message[i];
 		bf_template_put(rest, &v, &o);
@@ -300,7 +300,7 @@ enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, stru
 			struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	struct uds_opening opening = { UDS_DOWNLOAD, 0, target->addr, (uint32_t)target->len };
 	enum bf_rc rc;
 
@@ -312,10 +312,10 @@ enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, stru
 	rc = begin_segment(u, target, err);
 	if (rc)
 		return rc;
-	if (pf->address_value == BF_ADDRESS_VALUE_BLOCK && !u->loading_driver)
+	if (keys->address_value == BF_ADDRESS_VALUE_BLOCK && !u->loading_driver)
 		opening.addr = u->segment.block;
 	u->plain = NULL;
-	opening.format = pf->data_format;
+	opening.format = keys->data_format;
 	if (!opening.format && !u->loading_driver && !is_wrapped(u))
 		opening.format = bf_uds_pack_format(u, target);
 	rc = bf_uds_open_transfer(u, &opening, &u->block_max, err);
@@ -344,7 +344,7 @@ static enum bf_rc send_block(struct uds *u, const uint8_t *data, size_t len, str
 		.head_len = sizeof(head),
 		.tail = data,
 		.tail_len = len,
-		.limit = BF_SEC(uds_profile(u)->limit_block_s),
+		.limit = BF_SEC(uds_keys(u)->limit_block_s),
 	};
 
 	u->proto.env.retry->requests[BF_RETRY_COUNTED]++;
@@ -432,7 +432,7 @@ static enum bf_rc transfer_dropped(struct uds *u, bool repeated, struct bf_err *
 /* Some say behind the counter whether the block is in their flash. */
 static enum bf_rc judge_block(struct uds *u, struct bf_cur *c, struct bf_err *err)
 {
-	const struct bf_codes *good = &uds_profile(u)->block_status;
+	const struct bf_codes *good = &uds_keys(u)->block_status;
 	uint8_t status;
 
 	if (!good->n)
@@ -463,7 +463,7 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 		.head_len = sizeof(head),
 		.match = 1,
 		.rclass = BF_RETRY_COUNTED,
-		.limit = BF_SEC(uds_profile(u)->limit_block_s),
+		.limit = BF_SEC(uds_keys(u)->limit_block_s),
 		.what = what,
 	};
 	enum bf_rc rc;
@@ -478,8 +478,8 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 	if (!rc)
 		rc = judge_block(u, &c, err);
 	if (!rc) {
-		u->counter = u->counter == 0xFF ? uds_profile(u)->counter_wrap
-						: (uint8_t)(u->counter + 1);
+		u->counter =
+			u->counter == 0xFF ? uds_keys(u)->counter_wrap : (uint8_t)(u->counter + 1);
 		p->saved += u->piece_saved;
 		*ret_next = u->piece_end;
 		return BF_OK;
@@ -493,7 +493,7 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 /* A checksum of what was written may come behind 77. */
 static enum bf_rc compare_exit(struct uds *u, struct bf_cur *c, struct bf_err *err)
 {
-	enum bf_exit_answer kind = uds_profile(u)->exit_answer;
+	enum bf_exit_answer kind = uds_keys(u)->exit_answer;
 	size_t n = kind == BF_EXIT_ANSWER_CRC16 ? 2 : 4;
 	uint32_t want = kind == BF_EXIT_ANSWER_CRC16 ? u->segment.crc16 : u->segment.crc32, got = 0;
 
@@ -506,7 +506,7 @@ static enum bf_rc compare_exit(struct uds *u, struct bf_cur *c, struct bf_err *e
 			"profile expects",
 			n);
 	for (size_t i = 0; i < n; i++)
-		got |= (uint32_t)bf_cur_u8(c) << 8 * (uds_profile(u)->little ? i : n - 1 - i);
+		got |= (uint32_t)bf_cur_u8(c) << 8 * (uds_keys(u)->little ? i : n - 1 - i);
 	if (got == want)
 		return BF_OK;
 	return bf_fail(
@@ -517,7 +517,7 @@ static enum bf_rc compare_exit(struct uds *u, struct bf_cur *c, struct bf_err *e
 
 static enum bf_rc end_segment(struct uds *u, struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	enum bf_rc rc;
 
 	if (u->loading_driver)
@@ -527,7 +527,7 @@ static enum bf_rc end_segment(struct uds *u, struct bf_err *err)
 	if (u->n_written < UDS_WRITTEN)
 		u->written[u->n_written++] = u->segment;
 	rc = bf_uds_steps(u, BF_STEP_AFTER_BLOCK, &u->segment, err);
-	if (rc || pf->check_when != BF_CHECK_WHEN_BLOCK)
+	if (rc || keys->check_when != BF_CHECK_WHEN_BLOCK)
 		return rc;
 	rc = bf_uds_check_segment(u, &u->segment, err);
 	u->blocks_checked = !rc && (u->blocks_checked || u->n_written == 1);
@@ -541,7 +541,7 @@ enum bf_rc bf_uds_end(struct bf_proto *p, struct bf_err *err)
 	struct uds_ask ask = {
 		.head = head,
 		.rclass = BF_RETRY_IDEMPOTENT,
-		.limit = BF_SEC(uds_profile(uds_of(p))->limit_block_s),
+		.limit = BF_SEC(uds_keys(uds_of(p))->limit_block_s),
 		.what = "end the transfer",
 	};
 	struct uds *u = uds_of(p);
@@ -551,7 +551,7 @@ enum bf_rc bf_uds_end(struct bf_proto *p, struct bf_err *err)
 	enum bf_rc rc;
 
 	if (!u->loading_driver)
-		bf_uds_fill(u, uds_profile(u)->exit_option, &u->segment, &o);
+		bf_uds_fill(u, uds_keys(u)->exit_option, &u->segment, &o);
 	ask.head_len = 1 + o.len;
 	rc = bf_uds_ask(u, &ask, &c, err);
 	/* "Nothing to end" after a repetition: the first one arrived, its answer did not. */

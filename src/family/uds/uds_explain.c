@@ -8,6 +8,7 @@
 
 struct telling {
 	const struct bf_profile *pf;
+	const struct bf_uds_profile *keys;
 	bf_explain_fn *line;
 	void *ctx;
 	bool loader; /* from here on to the bootloader's own identifiers */
@@ -37,19 +38,19 @@ static BF_PRINTF(2, 3) void head(struct telling *t, const char *fmt, ...)
 
 static const char *to_all(const struct telling *t, unsigned functional)
 {
-	return t->pf->functional & functional ? ", to all nodes" : "";
+	return t->keys->functional & functional ? ", to all nodes" : "";
 }
 
 static void tell_session(struct telling *t, uint8_t session)
 {
-	const struct bf_profile *pf = t->pf;
-	bool extended = session == pf->session_extended;
+	const struct bf_uds_profile *keys = t->keys;
+	bool extended = session == keys->session_extended;
 	char what[80];
 
 	snprintf(what, sizeof(what), "%s session%s",
-		 session == pf->session_programming ? "programming"
-		 : extended                         ? "extended"
-						    : "other",
+		 session == keys->session_programming ? "programming"
+		 : extended                           ? "extended"
+						      : "other",
 		 extended ? to_all(t, BF_FUNCTIONAL_SESSION) : "");
 	tell(t, what, "10 %02X", session);
 }
@@ -73,10 +74,10 @@ static void tell_steps(struct telling *t, enum bf_step_when when)
 
 static void tell_lock(struct telling *t, uint8_t level)
 {
-	const struct bf_profile *pf = t->pf;
+	const struct bf_uds_profile *keys = t->keys;
 	unsigned first = level == BF_AUTO_U8 ? 1 : level;
 
-	if (pf->auth_service == BF_AUTH_BY_AUTHENTICATION) {
+	if (keys->auth_service == BF_AUTH_BY_AUTHENTICATION) {
 		tell(t, "challenge", "29 05 ...");
 		tell(t, "proof of ownership", "29 06 ...");
 		return;
@@ -84,35 +85,36 @@ static void tell_lock(struct telling *t, uint8_t level)
 	if (!level)
 		return;
 	tell(t, level == BF_AUTO_U8 ? "seed, where the pack has the service" : "seed", "27 %02X %s",
-	     first, pf->security_data);
+	     first, keys->security_data);
 	tell(t,
-	     pf->auth == BF_AUTH_PROGRAM ? "key, from the program"
-					 : "key, signed by the technician's key",
+	     keys->auth == BF_AUTH_PROGRAM ? "key, from the program"
+					   : "key, signed by the technician's key",
 	     "27 %02X <key>", first + 1);
 }
 
 static void tell_identify(struct telling *t)
 {
 	const struct bf_profile *pf = t->pf;
+	const struct bf_uds_profile *keys = t->keys;
 	const struct {
 		uint16_t did;
 		const char *what;
 	} rows[] = {
-		{ pf->did_ids, "vendor and class" },
-		{ pf->n_regions ? 0 : pf->did_map, "memory map" },
-		{ pf->did_transfer, "ways of transfer" },
-		{ pf->did_boot_id, "boot software" },
-		{ pf->did_hw_version, "hardware version" },
-		{ pf->did_serial, "serial number" },
-		{ pf->did_part, "part number" },
-		{ pf->did_manufacturer, "manufacturer" },
-		{ pf->did_app_version, "version that runs" },
-		{ pf->loader_by == BF_LOADER_BY_ID ? pf->loader_did : 0,
+		{ keys->did_ids, "vendor and class" },
+		{ pf->n_regions ? 0 : keys->did_map, "memory map" },
+		{ keys->did_transfer, "ways of transfer" },
+		{ keys->did_boot_id, "boot software" },
+		{ keys->did_hw_version, "hardware version" },
+		{ keys->did_serial, "serial number" },
+		{ keys->did_part, "part number" },
+		{ keys->did_manufacturer, "manufacturer" },
+		{ keys->did_app_version, "version that runs" },
+		{ keys->loader_by == BF_LOADER_BY_ID ? keys->loader_did : 0,
 		  "whether the bootloader answers" },
-		{ pf->did_session, "active session" },
-		{ pf->did_counter, "security counter" },
-		{ pf->did_restart, "last restart" },
-		{ pf->did_app_digest, "digest of what runs" },
+		{ keys->did_session, "active session" },
+		{ keys->did_counter, "security counter" },
+		{ keys->did_restart, "last restart" },
+		{ keys->did_app_digest, "digest of what runs" },
 	};
 
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
@@ -129,31 +131,33 @@ static void tell_identify(struct telling *t)
 static void tell_enter(struct telling *t)
 {
 	const struct bf_profile *pf = t->pf;
-	uint8_t last = pf->enter.n ? pf->enter.code[pf->enter.n - 1] : pf->session_programming;
+	const struct bf_uds_profile *keys = t->keys;
+	uint8_t last =
+		keys->enter.n ? keys->enter.code[keys->enter.n - 1] : keys->session_programming;
 
-	if (!pf->enter.n)
-		tell_session(t, pf->session_extended);
-	for (size_t i = 0; i + 1 < pf->enter.n; i++)
-		tell_session(t, pf->enter.code[i]);
-	if (pf->dtc_setting)
+	if (!keys->enter.n)
+		tell_session(t, keys->session_extended);
+	for (size_t i = 0; i + 1 < keys->enter.n; i++)
+		tell_session(t, keys->enter.code[i]);
+	if (keys->dtc_setting)
 		tell(t,
-		     pf->functional & BF_FUNCTIONAL_DTC ? "faults are not recorded, to all nodes"
-							: "faults are not recorded",
+		     keys->functional & BF_FUNCTIONAL_DTC ? "faults are not recorded, to all nodes"
+							  : "faults are not recorded",
 		     "85 02");
-	if (pf->communication)
+	if (keys->communication)
 		tell(t,
-		     pf->functional & BF_FUNCTIONAL_MESSAGES ? "no normal messages, to all nodes"
-							     : "no normal messages",
-		     "28 03 %02X", pf->communication);
-	if (pf->security_extended)
-		tell_lock(t, pf->security_level);
+		     keys->functional & BF_FUNCTIONAL_MESSAGES ? "no normal messages, to all nodes"
+							       : "no normal messages",
+		     "28 03 %02X", keys->communication);
+	if (keys->security_extended)
+		tell_lock(t, keys->security_level);
 	tell_steps(t, BF_STEP_BEFORE_PROGRAMMING);
 	tell_session(t, last);
 	if (pf->loader_tx) {
 		head(t, "from here to %03X, answers from %03X", pf->loader_tx, pf->loader_rx);
 		tell_session(t, last);
 	}
-	tell_lock(t, pf->security_extended ? pf->second_level : pf->security_level);
+	tell_lock(t, keys->security_extended ? keys->second_level : keys->security_level);
 	tell_steps(t, BF_STEP_UNLOCKED);
 }
 
@@ -164,8 +168,8 @@ static void tell_driver(struct telling *t)
 	if (!d->file[0])
 		return;
 	head(t, "the flash driver '%s'", d->file);
-	tell(t, "download", "34 %02X %02X {addr} {size}", t->pf->data_format,
-	     t->pf->address_format);
+	tell(t, "download", "34 %02X %02X {addr} {size}", t->keys->data_format,
+	     t->keys->address_format);
 	tell(t, "blocks", "36 01 ...");
 	tell(t, "end", "37");
 	if (d->check[0])
@@ -191,64 +195,65 @@ static void tell_routine(struct telling *t, uint16_t rid, uint16_t ours, const c
 
 static void tell_segment(struct telling *t)
 {
-	const struct bf_profile *pf = t->pf;
-	unsigned addr = pf->address_format & 0x0F, size = pf->address_format >> 4;
+	const struct bf_uds_profile *keys = t->keys;
+	unsigned addr = keys->address_format & 0x0F, size = keys->address_format >> 4;
 
 	head(t, "for each segment of the image");
-	if (pf->did_fingerprint)
-		tell(t, pf->fingerprint_block ? "fingerprint" : "fingerprint, once",
-		     "2E %02X %02X %s", pf->did_fingerprint >> 8, pf->did_fingerprint & 0xFF,
-		     pf->fingerprint_format);
-	tell_routine(t, pf->rid_erase, 0xFF00, pf->erase_option, "erase");
+	if (keys->did_fingerprint)
+		tell(t, keys->fingerprint_block ? "fingerprint" : "fingerprint, once",
+		     "2E %02X %02X %s", keys->did_fingerprint >> 8, keys->did_fingerprint & 0xFF,
+		     keys->fingerprint_format);
+	tell_routine(t, keys->rid_erase, 0xFF00, keys->erase_option, "erase");
 	tell_steps(t, BF_STEP_BEFORE_BLOCK);
-	if (pf->download_option[0])
-		tell(t, "download", "34 %02X %s", pf->data_format, pf->download_option);
-	else if (pf->address_value == BF_ADDRESS_VALUE_BLOCK)
-		tell(t, "download", "34 %02X %02X {block:%u} {size:%u}", pf->data_format,
-		     pf->address_format, addr, size);
+	if (keys->download_option[0])
+		tell(t, "download", "34 %02X %s", keys->data_format, keys->download_option);
+	else if (keys->address_value == BF_ADDRESS_VALUE_BLOCK)
+		tell(t, "download", "34 %02X %02X {block:%u} {size:%u}", keys->data_format,
+		     keys->address_format, addr, size);
 	else
-		tell(t, "download", "34 %02X %02X {addr:%u} {size:%u}", pf->data_format,
-		     pf->address_format, addr, size);
-	tell(t, "blocks; 3E 80 every 2 s between them", "36 01 %s%s...%s%s", pf->block_head,
-	     pf->block_head[0] ? " " : "", pf->block_tail[0] ? " " : "", pf->block_tail);
-	tell(t, "end", "37 %s", pf->exit_option);
+		tell(t, "download", "34 %02X %02X {addr:%u} {size:%u}", keys->data_format,
+		     keys->address_format, addr, size);
+	tell(t, "blocks; 3E 80 every 2 s between them", "36 01 %s%s...%s%s", keys->block_head,
+	     keys->block_head[0] ? " " : "", keys->block_tail[0] ? " " : "", keys->block_tail);
+	tell(t, "end", "37 %s", keys->exit_option);
 	tell_steps(t, BF_STEP_AFTER_BLOCK);
-	if (pf->check_when == BF_CHECK_WHEN_BLOCK)
-		tell_routine(t, pf->rid_check_memory, 0x0202, pf->check_option,
+	if (keys->check_when == BF_CHECK_WHEN_BLOCK)
+		tell_routine(t, keys->rid_check_memory, 0x0202, keys->check_option,
 			     "check of this segment");
 }
 
 static void tell_end(struct telling *t)
 {
-	const struct bf_profile *pf = t->pf;
+	const struct bf_uds_profile *keys = t->keys;
 
 	head(t, "after the last segment");
 	tell_steps(t, BF_STEP_AFTER_WRITE);
-	if (pf->check_when == BF_CHECK_WHEN_END)
-		tell_routine(t, pf->rid_check_memory, 0x0202, pf->check_option,
+	if (keys->check_when == BF_CHECK_WHEN_END)
+		tell_routine(t, keys->rid_check_memory, 0x0202, keys->check_option,
 			     "check of each segment");
-	tell_routine(t, pf->rid_check_deps, 0xFF01, "", "check of the image");
-	tell_routine(t, pf->rid_activate, 0xF0B1, "01", "start the other bank");
-	if (strcmp(pf->reset, "none") == 0)
+	tell_routine(t, keys->rid_check_deps, 0xFF01, "", "check of the image");
+	tell_routine(t, keys->rid_activate, 0xF0B1, "01", "start the other bank");
+	if (strcmp(keys->reset, "none") == 0)
 		head(t, "the pack restarts by itself");
 	else
-		tell(t, pf->reset_suppress ? "restart, no answer awaited" : "restart", "%s",
-		     pf->reset);
+		tell(t, keys->reset_suppress ? "restart, no answer awaited" : "restart", "%s",
+		     keys->reset);
 	head(t, "after the restart");
-	if (pf->check_when == BF_CHECK_WHEN_RESTART)
-		tell_routine(t, pf->rid_check_memory, 0x0202, pf->check_option,
+	if (keys->check_when == BF_CHECK_WHEN_RESTART)
+		tell_routine(t, keys->rid_check_memory, 0x0202, keys->check_option,
 			     "check of each segment");
 	tell_steps(t, BF_STEP_AFTER_RESTART);
 	tell(t, "who answers, and which version, as above", "22 ...");
-	tell_routine(t, pf->rid_self_test, 0xF0B5, "", "the pack's self-test");
-	tell_routine(t, pf->rid_balance, 0xF0B6, "", "check of the balancing switches");
-	tell_routine(t, pf->rid_confirm, 0xF0B2, "", "confirm");
+	tell_routine(t, keys->rid_self_test, 0xF0B5, "", "the pack's self-test");
+	tell_routine(t, keys->rid_balance, 0xF0B6, "", "check of the balancing switches");
+	tell_routine(t, keys->rid_confirm, 0xF0B2, "", "confirm");
 	tell(t, "default session", "10 01");
 }
 
 void bf_uds_explain(const struct bf_profile *pf, bf_explain_fn *line, void *ctx)
 {
-	struct telling t = { .pf = pf, .line = line, .ctx = ctx };
+	const struct bf_uds_profile *keys = bf_profile_family(pf, "uds");
+	struct telling t = { .pf = pf, .keys = keys, .line = line, .ctx = ctx };
 
 	head(&t,
 	     "on CAN: to %03X, answers from %03X, to all nodes %03X; on a serial line: node %02X",
@@ -262,8 +267,8 @@ void bf_uds_explain(const struct bf_profile *pf, bf_explain_fn *line, void *ctx)
 	if (pf->start_communication)
 		tell(&t, "start communication (iso14230)", "81");
 	tell(&t, "is anybody there", "3E 00");
-	if (!pf->enter.n || memchr(pf->enter.code, pf->session_extended, pf->enter.n))
-		tell_session(&t, pf->session_extended);
+	if (!keys->enter.n || memchr(keys->enter.code, keys->session_extended, keys->enter.n))
+		tell_session(&t, keys->session_extended);
 	tell_identify(&t);
 	head(&t, "entering");
 	tell_enter(&t);

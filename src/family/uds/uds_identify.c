@@ -10,7 +10,7 @@ static enum bf_rc read_ids(struct uds *u, struct bf_ident *id, struct bf_err *er
 {
 	struct bf_cur c;
 	const uint8_t *vid, *cid;
-	enum bf_rc rc = bf_uds_try_did(u, uds_profile(u)->did_ids, &c, NULL, err);
+	enum bf_rc rc = bf_uds_try_did(u, uds_keys(u)->did_ids, &c, NULL, err);
 
 	if (rc)
 		return rc;
@@ -21,23 +21,23 @@ static enum bf_rc read_ids(struct uds *u, struct bf_ident *id, struct bf_err *er
 	cid = bf_cur_bytes(&c, sizeof(id->cid));
 	memcpy(id->vid, vid, sizeof(id->vid));
 	memcpy(id->cid, cid, sizeof(id->cid));
-	u->ours = u->ours || uds_profile(u)->did_ids == UDS_DID_IDS;
+	u->ours = u->ours || uds_keys(u)->did_ids == UDS_DID_IDS;
 	return BF_OK;
 }
 
 static enum bf_rc read_texts(struct uds *u, struct bf_ident *id, struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	const struct {
 		uint16_t did;
 		char *dst;
 		size_t cap;
 	} rows[] = {
-		{ pf->did_boot_id, id->loader, sizeof(id->loader) },
-		{ pf->did_hw_version, id->hw_rev, sizeof(id->hw_rev) },
-		{ pf->did_serial, id->serial, sizeof(id->serial) },
-		{ pf->did_part, id->model, sizeof(id->model) },
-		{ pf->did_manufacturer, id->manufacturer, sizeof(id->manufacturer) },
+		{ keys->did_boot_id, id->loader, sizeof(id->loader) },
+		{ keys->did_hw_version, id->hw_rev, sizeof(id->hw_rev) },
+		{ keys->did_serial, id->serial, sizeof(id->serial) },
+		{ keys->did_part, id->model, sizeof(id->model) },
+		{ keys->did_manufacturer, id->manufacturer, sizeof(id->manufacturer) },
 	};
 
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
@@ -67,40 +67,40 @@ static bool is_zero(const struct bf_version *v)
 }
 
 /* In the profile's form; a prefix is no part of it. */
-static void take_version(const struct bf_profile *pf, struct bf_cur *c, struct bf_ident *id)
+static void take_version(const struct bf_uds_profile *keys, struct bf_cur *c, struct bf_ident *id)
 {
-	size_t prefix = strlen(pf->version_prefix);
+	size_t prefix = strlen(keys->version_prefix);
 	char text[BF_VERSION_TEXT];
 
-	if (pf->version_format != BF_VERSION_FORMAT_TEXT) {
-		id->has_version = bf_uds_read_version(pf->version_format, c, &id->version);
+	if (keys->version_format != BF_VERSION_FORMAT_TEXT) {
+		id->has_version = bf_uds_read_version(keys->version_format, c, &id->version);
 		if (id->has_version)
 			snprintf(id->version_text, sizeof(id->version_text), "%s",
 				 bf_version_text(&id->version, text));
 		return;
 	}
 	bf_uds_read_text(c, id->version_text, sizeof(id->version_text));
-	if (strncmp(id->version_text, pf->version_prefix, prefix) == 0)
+	if (strncmp(id->version_text, keys->version_prefix, prefix) == 0)
 		id->has_version = bf_version_parse(id->version_text + prefix, &id->version);
 }
 
 /* What the profile says that the bootloader is known by. */
 static enum bf_rc is_loader(struct uds *u, bool version_told, bool *ret, struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	enum uds_knows knows = UDS_NOT_ASKED;
 	struct bf_cur c;
 	enum bf_rc rc = BF_OK;
 
-	switch (pf->loader_by) {
+	switch (keys->loader_by) {
 	case BF_LOADER_BY_SESSION:
-		rc = bf_uds_try_did(u, pf->did_session, &c, &knows, err);
-		*ret = bf_cur_left(&c) == 1 && bf_cur_u8(&c) == pf->session_programming;
+		rc = bf_uds_try_did(u, keys->did_session, &c, &knows, err);
+		*ret = bf_cur_left(&c) == 1 && bf_cur_u8(&c) == keys->session_programming;
 		break;
 	case BF_LOADER_BY_ID:
-		rc = bf_uds_try_did(u, pf->loader_did, &c, &knows, err);
+		rc = bf_uds_try_did(u, keys->loader_did, &c, &knows, err);
 		*ret = knows == UDS_KNOWS &&
-		       bf_pattern_fits(pf->loader_value, c.p + c.pos, bf_cur_left(&c));
+		       bf_pattern_fits(keys->loader_value, c.p + c.pos, bf_cur_left(&c));
 		break;
 	case BF_LOADER_BY_SILENCE:
 	case BF_LOADER_BY_AUTO:
@@ -115,7 +115,7 @@ static enum bf_rc is_loader(struct uds *u, bool version_told, bool *ret, struct 
 static enum bf_rc guess_who(struct uds *u, struct bf_ident *id, bool told, bool blank,
 			    struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	enum uds_knows knows = UDS_NOT_ASKED;
 	struct bf_cur session;
 	enum bf_rc rc;
@@ -131,12 +131,12 @@ static enum bf_rc guess_who(struct uds *u, struct bf_ident *id, bool told, bool 
 		id->talks = BF_TALKS_LOADER;
 	if (u->ours)
 		return BF_OK;
-	rc = bf_uds_try_did(u, pf->did_session, &session, &knows, err);
+	rc = bf_uds_try_did(u, keys->did_session, &session, &knows, err);
 	if (rc)
 		return rc;
-	u->session_did = pf->did_session ? knows : UDS_REFUSES;
-	if (bf_cur_left(&session) == 1 && bf_cur_u8(&session) == pf->session_programming &&
-	    u->session != pf->session_programming)
+	u->session_did = keys->did_session ? knows : UDS_REFUSES;
+	if (bf_cur_left(&session) == 1 && bf_cur_u8(&session) == keys->session_programming &&
+	    u->session != keys->session_programming)
 		id->talks = BF_TALKS_LOADER;
 	return BF_OK;
 }
@@ -144,28 +144,29 @@ static enum bf_rc guess_who(struct uds *u, struct bf_ident *id, bool told, bool 
 static enum bf_rc read_version(struct uds *u, struct bf_ident *id, struct bf_err *err)
 {
 	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	enum uds_knows knows = UDS_NOT_ASKED;
 	bool told, blank, loader = false;
 	struct bf_cur c;
-	enum bf_rc rc = bf_uds_try_did(u, pf->did_app_version, &c, &knows, err);
+	enum bf_rc rc = bf_uds_try_did(u, keys->did_app_version, &c, &knows, err);
 
 	if (rc)
 		return rc;
 	told = knows == UDS_KNOWS;
 	blank = is_blank(&c);
 	/* a version of zeros is one where it comes as numbers */
-	if (!blank || (pf->version_format != BF_VERSION_FORMAT_TEXT && bf_cur_left(&c)))
-		take_version(pf, &c, id);
+	if (!blank || (keys->version_format != BF_VERSION_FORMAT_TEXT && bf_cur_left(&c)))
+		take_version(keys, &c, id);
 	id->version_unreadable = told && !blank && !id->has_version;
-	if (pf->loader_by == BF_LOADER_BY_AUTO) {
+	if (keys->loader_by == BF_LOADER_BY_AUTO) {
 		rc = guess_who(u, id, told, blank, err);
 	} else {
 		rc = is_loader(u, told, &loader, err);
-		id->talks = loader                                  ? BF_TALKS_LOADER
-			    : pf->loader_by == BF_LOADER_BY_SESSION ? BF_TALKS_UNKNOWN
-								    : BF_TALKS_APPLICATION;
+		id->talks = loader                                    ? BF_TALKS_LOADER
+			    : keys->loader_by == BF_LOADER_BY_SESSION ? BF_TALKS_UNKNOWN
+								      : BF_TALKS_APPLICATION;
 		/* After power-on a bootloader is in the default session, too. */
-		if (!rc && !loader && pf->loader_by == BF_LOADER_BY_SESSION)
+		if (!rc && !loader && keys->loader_by == BF_LOADER_BY_SESSION)
 			rc = guess_who(u, id, told, blank, err);
 	}
 	if (u->at_loader && pf->loader_tx)
@@ -175,9 +176,9 @@ static enum bf_rc read_version(struct uds *u, struct bf_ident *id, struct bf_err
 
 static enum bf_rc read_numbers(struct uds *u, struct bf_ident *id, struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	struct bf_cur c;
-	enum bf_rc rc = bf_uds_try_did(u, pf->did_counter, &c, NULL, err);
+	enum bf_rc rc = bf_uds_try_did(u, keys->did_counter, &c, NULL, err);
 
 	if (rc)
 		return rc;
@@ -186,7 +187,7 @@ static enum bf_rc read_numbers(struct uds *u, struct bf_ident *id, struct bf_err
 		id->counter = bf_cur_be32(&c);
 		id->caps |= BF_CAP_COUNTER;
 	}
-	rc = bf_uds_try_did(u, pf->did_restart, &c, NULL, err);
+	rc = bf_uds_try_did(u, keys->did_restart, &c, NULL, err);
 	if (rc)
 		return rc;
 	if (bf_cur_left(&c) == 3 && c.p[c.pos] >= 1 && c.p[c.pos] <= 4) {
@@ -200,6 +201,7 @@ static enum bf_rc read_numbers(struct uds *u, struct bf_ident *id, struct bf_err
 static enum bf_rc read_map(struct uds *u, struct bf_ident *id, struct bf_err *err)
 {
 	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	struct bf_cur c;
 	enum bf_rc rc;
 
@@ -208,7 +210,7 @@ static enum bf_rc read_map(struct uds *u, struct bf_ident *id, struct bf_err *er
 		id->n_regions = pf->n_regions;
 		return BF_OK;
 	}
-	rc = bf_uds_try_did(u, pf->did_map, &c, NULL, err);
+	rc = bf_uds_try_did(u, keys->did_map, &c, NULL, err);
 	if (rc || !c.p)
 		return rc;
 	if (!bf_uds_read_map(&c, id->regions, BF_MAX_REGIONS, &id->n_regions)) {
@@ -216,10 +218,10 @@ static enum bf_rc read_map(struct uds *u, struct bf_ident *id, struct bf_err *er
 		bf_log(u->proto.env.log, BF_LOG_WARN,
 		       "uds: the pack's memory map (data identifier %04X) is malformed: it is not "
 		       "used",
-		       pf->did_map);
+		       keys->did_map);
 		return BF_OK;
 	}
-	u->ours = u->ours || pf->did_map == UDS_DID_MAP;
+	u->ours = u->ours || keys->did_map == UDS_DID_MAP;
 	id->caps |= BF_CAP_ANY_ORDER;
 	return BF_OK;
 }
@@ -253,7 +255,7 @@ static enum bf_rc read_digest(struct uds *u, struct bf_ident *id, struct bf_err 
 
 		if (!(s->flags & BF_SLOT_ACTIVE) || s->digest_len)
 			continue;
-		rc = bf_uds_try_did(u, uds_profile(u)->did_app_digest, &c, NULL, err);
+		rc = bf_uds_try_did(u, uds_keys(u)->did_app_digest, &c, NULL, err);
 		if (rc)
 			return rc;
 		if (bf_cur_left(&c) == 32 || bf_cur_left(&c) == 64) {
@@ -266,7 +268,7 @@ static enum bf_rc read_digest(struct uds *u, struct bf_ident *id, struct bf_err 
 
 static enum bf_rc read_slots(struct uds *u, struct bf_ident *id, struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	struct bf_cur c;
 	enum bf_rc rc = bf_uds_rid(u, UDS_R_STATE) ? bf_uds_state(&u->proto, id, err) : BF_OK;
 
@@ -275,7 +277,7 @@ static enum bf_rc read_slots(struct uds *u, struct bf_ident *id, struct bf_err *
 	if (id->n_slots)
 		return read_digest(u, id, err);
 	/* No banks: one slot stands for what runs, so that its digest can be compared. */
-	rc = bf_uds_try_did(u, pf->did_app_digest, &c, NULL, err);
+	rc = bf_uds_try_did(u, keys->did_app_digest, &c, NULL, err);
 	if (rc || (bf_cur_left(&c) != 32 && bf_cur_left(&c) != 64))
 		return rc;
 	id->n_slots = 1;
@@ -333,7 +335,7 @@ static bool has_measures(struct uds *u)
 /* From what the server told, or what the profile names: never from what other servers have. */
 static unsigned caps_of(struct uds *u, const struct bf_ident *id)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	bool two = id->n_slots >= 2;
 	const struct {
 		bool there;
@@ -348,11 +350,11 @@ static unsigned caps_of(struct uds *u, const struct bf_ident *id)
 		{ two && bf_uds_rid(u, UDS_R_CONFIRM), BF_CAP_CONFIRM },
 		{ two && bf_uds_rid(u, UDS_R_REVERT), BF_CAP_REVERT },
 		{ has_measures(u), BF_CAP_MEASURE },
-		{ bf_uds_is_locked(pf), BF_CAP_AUTH },
+		{ bf_uds_is_locked(keys), BF_CAP_AUTH },
 		{ bf_uds_rid(u, UDS_R_SELF_TEST), BF_CAP_SELF_TEST },
 		{ bf_uds_rid(u, UDS_R_BALANCE), BF_CAP_BALANCE },
 		{ id->rates[0], BF_CAP_RATES },
-		{ pf->any_order, BF_CAP_ANY_ORDER },
+		{ keys->any_order, BF_CAP_ANY_ORDER },
 	};
 	unsigned caps = id->caps;
 

@@ -14,13 +14,13 @@
 enum bf_rc bf_uds_read_transfer_ways(struct uds *u, struct bf_ident *id, struct bf_err *err)
 {
 	struct bf_cur c;
-	enum bf_rc rc = bf_uds_try_did(u, uds_profile(u)->did_transfer, &c, NULL, err);
+	enum bf_rc rc = bf_uds_try_did(u, uds_keys(u)->did_transfer, &c, NULL, err);
 	uint8_t flags;
 
 	u->unpacked_max = 0;
 	if (rc || bf_cur_left(&c) < 3)
 		return rc;
-	u->ours = u->ours || uds_profile(u)->did_transfer == UDS_DID_TRANSFER;
+	u->ours = u->ours || uds_keys(u)->did_transfer == UDS_DID_TRANSFER;
 	flags = bf_cur_u8(&c);
 	id->caps |= BF_CAP_ANY_ORDER;
 	id->caps |= flags & ERASES_AHEAD ? BF_CAP_ERASE_AHEAD : 0;

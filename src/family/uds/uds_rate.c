@@ -162,7 +162,7 @@ static enum bf_rc go_back(struct uds *u, uint32_t old, bf_time changed, uint32_t
 static enum bf_rc end_session(struct uds *u, struct bf_err *err)
 {
 	enum bf_entry entry =
-		u->session == uds_profile(u)->session_programming ? BF_ENTRY_WRITE : BF_ENTRY_READ;
+		u->session == uds_keys(u)->session_programming ? BF_ENTRY_WRITE : BF_ENTRY_READ;
 	bool unlocked = u->unlocked;
 	enum bf_rc rc;
 

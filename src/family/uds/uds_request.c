@@ -130,7 +130,7 @@ static enum bf_rc build(struct uds *u, const struct uds_ask *ask, struct bf_err 
 			       ask->head_len + ask->tail_len, u->link->max_msg);
 	u->tx_len = o.len;
 	u->asked_at = bf_now(uds_clock(u));
-	u->ask_until = u->asked_at + (ask->limit ? ask->limit : BF_SEC(uds_profile(u)->limit_s));
+	u->ask_until = u->asked_at + (ask->limit ? ask->limit : BF_SEC(uds_keys(u)->limit_s));
 	u->pendings = 0;
 	u->gave_up = false;
 	return BF_OK;
@@ -141,6 +141,7 @@ static enum bf_rc build(struct uds *u, const struct uds_ask *ask, struct bf_err 
 static struct bf_link *link_for(struct uds *u, const struct uds_ask *ask)
 {
 	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	struct bf_isotp_opts opts = {
 		.tx_id = pf->can_func,
 		.rx_id = pf->can_rx,
@@ -154,7 +155,7 @@ static struct bf_link *link_for(struct uds *u, const struct uds_ask *ask)
 	};
 	struct bf_err quiet;
 
-	if (!(ask->functional & (pf->functional | UDS_FUNCTIONAL)) ||
+	if (!(ask->functional & (keys->functional | UDS_FUNCTIONAL)) ||
 	    u->proto.env.transport->ops->wire != BF_WIRE_BUS)
 		return u->link;
 	bf_err_init(&quiet);
@@ -165,7 +166,7 @@ static struct bf_link *link_for(struct uds *u, const struct uds_ask *ask)
 
 static bool is_functional(const struct uds *u, const struct uds_ask *ask)
 {
-	return u->functional && (ask->functional & (uds_profile(u)->functional | UDS_FUNCTIONAL));
+	return u->functional && (ask->functional & (uds_keys(u)->functional | UDS_FUNCTIONAL));
 }
 
 static enum bf_rc resend(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
@@ -409,7 +410,7 @@ static enum bf_rc ask_once(struct uds *u, const struct uds_ask *ask, struct bf_c
  * again, whatever was asked. */
 static enum bf_rc reenter(struct uds *u, const struct uds_ask *ask)
 {
-	bool writing = u->session == uds_profile(u)->session_programming;
+	bool writing = u->session == uds_keys(u)->session_programming;
 	bool unlocked = u->unlocked;
 	struct bf_err quiet;
 	enum bf_rc rc;
@@ -431,7 +432,7 @@ static enum bf_rc reenter(struct uds *u, const struct uds_ask *ask)
 /* F186: UDS_KNOWS and the session, or how it does not tell. */
 static enum uds_knows active_session(struct uds *u, uint8_t *ret)
 {
-	uint16_t did = uds_profile(u)->did_session;
+	uint16_t did = uds_keys(u)->did_session;
 	const uint8_t head[] = { UDS_READ_DID, (uint8_t)(did >> 8), (uint8_t)did };
 	const struct uds_ask ask = {
 		.head = head,

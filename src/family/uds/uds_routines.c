@@ -10,9 +10,9 @@
 #define PROBE_SIZE 16
 #define HASH_HEAD  7 /* 71 01 RID status count */
 
-#define ROUTINE(member, number, standard)                             \
-	{                                                             \
-		offsetof(struct bf_profile, member), number, standard \
+#define ROUTINE(member, number, standard)                                 \
+	{                                                                 \
+		offsetof(struct bf_uds_profile, member), number, standard \
 	}
 
 static const struct {
@@ -36,7 +36,7 @@ static uint16_t in_profile(const struct uds *u, enum uds_routine which)
 {
 	uint16_t rid;
 
-	memcpy(&rid, (const char *)uds_profile(u) + routines[which].member, sizeof(rid));
+	memcpy(&rid, (const char *)uds_keys(u) + routines[which].member, sizeof(rid));
 	return rid;
 }
 
@@ -56,7 +56,7 @@ uint16_t bf_uds_rid(const struct uds *u, enum uds_routine which)
 
 bool bf_uds_good_status(const struct uds *u, struct bf_cur *c, uint8_t *ret_status)
 {
-	const struct bf_codes *good = &uds_profile(u)->good_status;
+	const struct bf_codes *good = &uds_keys(u)->good_status;
 
 	*ret_status = 0;
 	if (!bf_cur_left(c))
@@ -67,18 +67,18 @@ bool bf_uds_good_status(const struct uds *u, struct bf_cur *c, uint8_t *ret_stat
 
 static bf_time limit_of(const struct uds *u, enum uds_routine which)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 
 	switch (which) {
 	case UDS_R_ERASE:
-		return BF_SEC(pf->limit_erase_s);
+		return BF_SEC(keys->limit_erase_s);
 	case UDS_R_CHECK_DEPS:
 	case UDS_R_CHECK_MEMORY:
 	case UDS_R_HASH:
 	case UDS_R_SELF_TEST:
 	case UDS_R_BALANCE:
 	case UDS_R_ACTIVATE:
-		return BF_SEC(pf->limit_check_s);
+		return BF_SEC(keys->limit_check_s);
 	case UDS_R_STATE:
 	case UDS_R_CONFIRM:
 	case UDS_R_REVERT:
@@ -90,7 +90,7 @@ static bf_time limit_of(const struct uds *u, enum uds_routine which)
 
 static bool is_busy(const struct uds *u, const struct bf_cur *c)
 {
-	const struct bf_codes *busy = &uds_profile(u)->busy_status;
+	const struct bf_codes *busy = &uds_keys(u)->busy_status;
 
 	return bf_cur_left(c) && memchr(busy->code, c->p[c->pos], busy->n);
 }
@@ -100,8 +100,7 @@ static enum bf_rc ask_until_done(struct uds *u, struct uds_ask *ask, struct bf_c
 				 struct bf_err *err)
 {
 	const uint8_t results[] = { UDS_ROUTINE, 0x03, ask->head[2], ask->head[3] };
-	bf_time until =
-		bf_in(uds_clock(u), ask->limit ? ask->limit : BF_SEC(uds_profile(u)->limit_s));
+	bf_time until = bf_in(uds_clock(u), ask->limit ? ask->limit : BF_SEC(uds_keys(u)->limit_s));
 	struct bf_cur c;
 	enum bf_rc rc;
 
@@ -117,7 +116,7 @@ static enum bf_rc ask_until_done(struct uds *u, struct uds_ask *ask, struct bf_c
 		bf_uds_alive(u, ask->what);
 		if (!bf_clock_until(uds_clock(u), bf_in(uds_clock(u), BUSY_PACE)))
 			return bf_fail(err, BF_E_INTERRUPTED, "stopped while the pack was busy");
-		if (uds_profile(u)->poll == BF_POLL_RESULTS) {
+		if (uds_keys(u)->poll == BF_POLL_RESULTS) {
 			ask->head = results;
 			ask->tail_len = 0;
 			ask->rclass = BF_RETRY_IDEMPOTENT;
@@ -247,7 +246,7 @@ enum bf_rc bf_uds_check_segment(struct uds *u, const struct bf_template_values *
 	uint8_t status;
 	enum bf_rc rc;
 
-	bf_uds_fill(u, uds_profile(u)->check_option, v, &o);
+	bf_uds_fill(u, uds_keys(u)->check_option, v, &o);
 	rc = bf_uds_run_routine(u, UDS_R_CHECK_MEMORY, &o, BF_RETRY_IDEMPOTENT,
 				"compare its memory with a checksum", &c, err);
 	if (rc)
@@ -325,7 +324,7 @@ static enum bf_rc check_deps(struct uds *u, struct bf_err *err)
 enum bf_rc bf_uds_check(struct bf_proto *p, const struct bf_target *target, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
-	enum bf_check_when when = uds_profile(u)->check_when;
+	enum bf_check_when when = uds_keys(u)->check_when;
 	enum bf_rc rc = BF_OK;
 
 	p->checked = 0;

@@ -12,7 +12,7 @@
 /* The one that is being asked for. */
 static uint8_t level_of(const struct uds *u)
 {
-	uint8_t level = u->level ? u->level : uds_profile(u)->security_level;
+	uint8_t level = u->level ? u->level : uds_keys(u)->security_level;
 
 	return level == BF_AUTO_U8 ? FIRST_LEVEL : level;
 }
@@ -28,7 +28,7 @@ static enum bf_rc ask_seed(struct uds *u, struct bf_cur *ret, struct bf_err *err
 		.what = "send a seed for the key",
 	};
 
-	bf_uds_fill(u, uds_profile(u)->security_data, NULL, &o);
+	bf_uds_fill(u, uds_keys(u)->security_data, NULL, &o);
 	ask.head_len = 2 + o.len;
 	return bf_uds_ask(u, &ask, ret, err);
 }
@@ -93,7 +93,7 @@ enum bf_rc bf_uds_wait_lockout(struct uds *u, uds_question *question, struct bf_
 
 static enum bf_rc read_serial(struct uds *u, struct bf_auth *auth, struct bf_err *err)
 {
-	uint16_t did = uds_profile(u)->did_serial;
+	uint16_t did = uds_keys(u)->did_serial;
 	struct bf_cur c = bf_cur(NULL, 0);
 	enum bf_rc rc = did ? bf_uds_read_did(u, did, &c, err) : BF_OK;
 
@@ -150,7 +150,7 @@ static enum bf_rc answer_seed(struct uds *u, struct bf_cur *seed, struct bf_err 
  * itself be written, and if not, this is the likely cause. */
 static enum bf_rc no_such_level(struct uds *u, struct bf_err *err)
 {
-	if (uds_profile(u)->security_level == BF_AUTO_U8) {
+	if (uds_keys(u)->security_level == BF_AUTO_U8) {
 		u->no_level = true;
 		bf_err_init(err);
 		return BF_OK;
@@ -173,7 +173,7 @@ static enum bf_rc unlock(struct uds *u, struct bf_err *err)
 		return no_such_level(u, err);
 	/* A pack without a lock does not know the service. */
 	if (rc && (bf_uds_refused(err, UDS_NRC_NO_SERVICE) ||
-		   (uds_profile(u)->security_level == BF_AUTO_U8 && bf_uds_silent(u, rc)))) {
+		   (uds_keys(u)->security_level == BF_AUTO_U8 && bf_uds_silent(u, rc)))) {
 		bf_err_init(err);
 		return BF_OK;
 	}
@@ -184,14 +184,14 @@ static enum bf_rc unlock(struct uds *u, struct bf_err *err)
 
 static enum bf_rc open_lock(struct uds *u, struct bf_err *err)
 {
-	return uds_profile(u)->auth_service == BF_AUTH_BY_AUTHENTICATION
+	return uds_keys(u)->auth_service == BF_AUTH_BY_AUTHENTICATION
 		       ? bf_uds_prove_ownership(u, err)
 		       : unlock(u, err);
 }
 
-bool bf_uds_is_locked(const struct bf_profile *pf)
+bool bf_uds_is_locked(const struct bf_uds_profile *keys)
 {
-	return pf->security_level || pf->auth_service == BF_AUTH_BY_AUTHENTICATION;
+	return keys->security_level || keys->auth_service == BF_AUTH_BY_AUTHENTICATION;
 }
 
 /* The answer to the key may be lost: a new seed tells whether it was accepted. */
@@ -214,12 +214,12 @@ enum bf_rc bf_uds_unlock(struct uds *u, uint8_t level, struct bf_err *err)
 
 static enum bf_rc unlock_here(struct uds *u, struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 
-	if (!pf->security_extended)
-		return bf_uds_is_locked(pf) ? bf_uds_unlock(u, pf->security_level, err) : BF_OK;
+	if (!keys->security_extended)
+		return bf_uds_is_locked(keys) ? bf_uds_unlock(u, keys->security_level, err) : BF_OK;
 	/* On the way to the programming session the first level was opened. */
-	return pf->second_level ? bf_uds_unlock(u, pf->second_level, err) : BF_OK;
+	return keys->second_level ? bf_uds_unlock(u, keys->second_level, err) : BF_OK;
 }
 
 enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err)
@@ -228,7 +228,7 @@ enum bf_rc bf_uds_authenticate(struct bf_proto *p, struct bf_err *err)
 	enum bf_rc rc = unlock_here(u, err);
 
 	u->unlocked = !rc;
-	if (rc || u->session != uds_profile(u)->session_programming)
+	if (rc || u->session != uds_keys(u)->session_programming)
 		return rc;
 	rc = bf_uds_steps(u, BF_STEP_UNLOCKED, NULL, err);
 	return rc ? rc : bf_uds_load_driver(u, err);

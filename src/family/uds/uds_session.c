@@ -268,7 +268,7 @@ enum bf_rc bf_uds_recognise(struct bf_proto *p, bf_time deadline, struct bf_err 
 
 static void take_session(struct uds *u, uint8_t session, struct bf_cur *c)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	bf_time p2, p2_star;
 
 	u->session = session;
@@ -276,8 +276,8 @@ static void take_session(struct uds *u, uint8_t session, struct bf_cur *c)
 	/* Servers of the 2006 edition answer without the times. */
 	if (!bf_uds_read_times(c, &p2, &p2_star))
 		return;
-	u->p2 = p2 > BF_MS(pf->p2_ms) ? p2 : BF_MS(pf->p2_ms);
-	u->p2_star = p2_star > BF_MS(pf->p2_star_ms) ? p2_star : BF_MS(pf->p2_star_ms);
+	u->p2 = p2 > BF_MS(keys->p2_ms) ? p2 : BF_MS(keys->p2_ms);
+	u->p2_star = p2_star > BF_MS(keys->p2_star_ms) ? p2_star : BF_MS(keys->p2_star_ms);
 }
 
 static enum bf_rc enter(struct uds *u, uint8_t session, const char *what,
@@ -302,7 +302,7 @@ static enum bf_rc enter(struct uds *u, uint8_t session, const char *what,
 /* Refusals and silence are no obstacle here: the step that needs the session will say what is wrong. */
 static enum bf_rc enter_extended(struct uds *u, struct bf_err *err)
 {
-	const uint8_t head[] = { UDS_SESSION, uds_profile(u)->session_extended };
+	const uint8_t head[] = { UDS_SESSION, uds_keys(u)->session_extended };
 	const struct uds_ask ask = {
 		.head = head,
 		.head_len = sizeof(head),
@@ -323,20 +323,20 @@ static enum bf_rc enter_extended(struct uds *u, struct bf_err *err)
 /* Faults and normal traffic off while programming; many loaders know neither. */
 static enum bf_rc quieten(struct uds *u, struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	static const uint8_t dtc_off[] = { UDS_DTC_SETTING, 0x02 };
-	const uint8_t comm_off[] = { UDS_COMM_CONTROL, 0x03, pf->communication };
+	const uint8_t comm_off[] = { UDS_COMM_CONTROL, 0x03, keys->communication };
 	const struct {
 		bool wanted;
 		struct uds_ask ask;
 	} rows[] = {
-		{ pf->dtc_setting,
+		{ keys->dtc_setting,
 		  { .head = dtc_off,
 		    .head_len = sizeof(dtc_off),
 		    .match = 1,
 		    .functional = BF_FUNCTIONAL_DTC,
 		    .what = "stop recording faults" } },
-		{ pf->communication,
+		{ keys->communication,
 		  { .head = comm_off,
 		    .head_len = sizeof(comm_off),
 		    .match = 1,
@@ -357,13 +357,13 @@ static enum bf_rc quieten(struct uds *u, struct bf_err *err)
 /* Sessions on the way to the one for programming, which is the last. */
 static enum bf_rc enter_before(struct uds *u, struct bf_err *err)
 {
-	const struct bf_codes *list = &uds_profile(u)->enter;
+	const struct bf_codes *list = &uds_keys(u)->enter;
 	enum bf_rc rc = BF_OK;
 
 	if (!list->n)
 		return enter_extended(u, err);
 	for (size_t i = 0; i + 1 < list->n && !rc; i++)
-		rc = list->code[i] == uds_profile(u)->session_extended
+		rc = list->code[i] == uds_keys(u)->session_extended
 			     ? enter_extended(u, err)
 			     : enter(u, list->code[i],
 				     "open a session before the programming session",
@@ -373,9 +373,9 @@ static enum bf_rc enter_before(struct uds *u, struct bf_err *err)
 
 static uint8_t programming_session(const struct uds *u)
 {
-	const struct bf_codes *list = &uds_profile(u)->enter;
+	const struct bf_codes *list = &uds_keys(u)->enter;
 
-	return list->n ? list->code[list->n - 1] : uds_profile(u)->session_programming;
+	return list->n ? list->code[list->n - 1] : uds_keys(u)->session_programming;
 }
 
 /* A pack with one bank may restart into its bootloader, without a word or after it has answered. */
@@ -430,13 +430,13 @@ static enum bf_rc prepare(struct uds *u, struct bf_err *err)
 /* All that an application wants before it is asked for the programming session. */
 static enum bf_rc make_ready(struct uds *u, struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	enum bf_rc rc = enter_before(u, err);
 
 	if (!rc)
 		rc = quieten(u, err);
-	if (!rc && pf->security_extended && pf->security_level)
-		rc = bf_uds_unlock(u, pf->security_level, err);
+	if (!rc && keys->security_extended && keys->security_level)
+		rc = bf_uds_unlock(u, keys->security_level, err);
 	if (!rc && !u->at_loader && u->talks != BF_TALKS_LOADER)
 		rc = prepare(u, err);
 	return rc;
@@ -481,9 +481,9 @@ enum bf_rc bf_uds_to_loader(struct bf_proto *p, struct bf_err *err)
 enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	bool first_extended =
-		!pf->enter.n || memchr(pf->enter.code, pf->session_extended, pf->enter.n);
+		!keys->enter.n || memchr(keys->enter.code, keys->session_extended, keys->enter.n);
 	enum bf_rc rc = bf_uds_need_link(u, err);
 
 	u->fingerprinted = u->unlocked = u->driver_loaded = false;
@@ -500,7 +500,7 @@ enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err
 		return rc;
 	if (entry == BF_ENTRY_WRITE)
 		return connect_to_write(u, err);
-	if (entry == BF_ENTRY_READ && pf->read_programming) {
+	if (entry == BF_ENTRY_READ && keys->read_programming) {
 		rc = connect_to_write(u, err);
 		return rc ? rc : bf_uds_authenticate(p, err);
 	}
@@ -582,7 +582,7 @@ static bool stays_in_loader(struct uds *u)
 
 static enum bf_rc ask_restart(struct uds *u, struct bf_err *err)
 {
-	const struct bf_profile *pf = uds_profile(u);
+	const struct bf_uds_profile *keys = uds_keys(u);
 	uint8_t head[8];
 	struct bf_out o = bf_out(head, sizeof(head));
 	struct uds_ask ask = {
@@ -592,12 +592,12 @@ static enum bf_rc ask_restart(struct uds *u, struct bf_err *err)
 		.what = "restart",
 	};
 
-	if (strcmp(pf->reset, "none") == 0)
+	if (strcmp(keys->reset, "none") == 0)
 		return BF_OK;
-	bf_uds_fill(u, pf->reset, NULL, &o);
+	bf_uds_fill(u, keys->reset, NULL, &o);
 	ask.head_len = o.len;
 	ask.match = o.len > 1 ? 1 : 0;
-	if (!pf->reset_suppress)
+	if (!keys->reset_suppress)
 		return bf_uds_ask(u, &ask, NULL, err);
 	if (o.len > 1)
 		head[1] |= UDS_SUPPRESS;
@@ -621,7 +621,7 @@ enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
 	/* It may go before its answer is out; whether it went is for await to see. */
 	if (rc && !only_silence(rc))
 		return rc;
-	u->silence_seen = rc != BF_OK || strcmp(uds_profile(u)->reset, "none") == 0;
+	u->silence_seen = rc != BF_OK || strcmp(uds_keys(u)->reset, "none") == 0;
 	u->restarted_at = bf_now(uds_clock(u));
 	u->session_before = u->session;
 	u->unlocked = u->driver_loaded = u->prepared = false;
@@ -629,8 +629,8 @@ enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
 	u->session = UDS_SESSION_DEFAULT;
 	u->transfer = UDS_IDLE;
 	u->piece_len = 0;
-	u->p2 = BF_MS(uds_profile(u)->p2_ms);
-	u->p2_star = BF_MS(uds_profile(u)->p2_star_ms);
+	u->p2 = BF_MS(uds_keys(u)->p2_ms);
+	u->p2_star = BF_MS(uds_keys(u)->p2_star_ms);
 	return back_to_application(u, err);
 }
 
@@ -638,7 +638,7 @@ enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
  * is only asked whether it is there. */
 static enum bf_rc ask_restarted(struct uds *u, bool *ret, struct bf_err *err)
 {
-	uint16_t did = uds_profile(u)->did_session;
+	uint16_t did = uds_keys(u)->did_session;
 	const uint8_t head[] = { UDS_READ_DID, (uint8_t)(did >> 8), (uint8_t)did };
 	const struct uds_ask ask = {
 		.head = head,
@@ -665,7 +665,7 @@ static enum bf_rc ask_restarted(struct uds *u, bool *ret, struct bf_err *err)
 
 static enum bf_rc after_restart(struct uds *u, size_t n, struct bf_err *err)
 {
-	bool checks = uds_profile(u)->check_when == BF_CHECK_WHEN_RESTART;
+	bool checks = uds_keys(u)->check_when == BF_CHECK_WHEN_RESTART;
 	enum bf_rc rc = BF_OK;
 
 	for (size_t i = 0; checks && !rc && i < n; i++)
@@ -679,7 +679,8 @@ static enum bf_rc after_restart(struct uds *u, size_t n, struct bf_err *err)
 static enum bf_rc came_back(struct uds *u, struct bf_err *err)
 {
 	const struct bf_profile *pf = uds_profile(u);
-	bool asks = pf->check_when == BF_CHECK_WHEN_RESTART && u->n_written;
+	const struct bf_uds_profile *keys = uds_keys(u);
+	bool asks = keys->check_when == BF_CHECK_WHEN_RESTART && u->n_written;
 	size_t n = u->n_written;
 	enum bf_rc rc = BF_OK;
 
@@ -690,15 +691,15 @@ static enum bf_rc came_back(struct uds *u, struct bf_err *err)
 	u->wrote = u->after_write_ran = false;
 	u->n_written = 0;
 	rc = enter_extended(u, err);
-	if (!rc && pf->security_extended && pf->security_level)
-		rc = bf_uds_unlock(u, pf->security_level, err);
+	if (!rc && keys->security_extended && keys->security_level)
+		rc = bf_uds_unlock(u, keys->security_level, err);
 	if (!rc)
 		rc = after_restart(u, n, err);
 	/* Some want to know again who asks. */
-	if (rc && bf_uds_refused(err, UDS_NRC_SECURITY) && pf->security_level &&
-	    !pf->security_extended) {
+	if (rc && bf_uds_refused(err, UDS_NRC_SECURITY) && keys->security_level &&
+	    !keys->security_extended) {
 		bf_err_init(err);
-		rc = bf_uds_unlock(u, pf->security_level, err);
+		rc = bf_uds_unlock(u, keys->security_level, err);
 		if (!rc)
 			rc = after_restart(u, n, err);
 	}

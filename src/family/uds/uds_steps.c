@@ -15,7 +15,7 @@ void bf_uds_fill(const struct uds *u, const char *template, const struct bf_temp
 	struct bf_template_values values = v ? *v : (struct bf_template_values){ 0 };
 
 	values.wall_us = bf_wall(uds_clock(u));
-	values.little = uds_profile(u)->little;
+	values.little = uds_keys(u)->little;
 	bf_template_put(template, &values, ret);
 }
 
@@ -41,7 +41,7 @@ void bf_uds_note_segment(struct uds *u, uint32_t addr, const uint8_t *data, size
 	if (!data)
 		return;
 	ret->crc32 = bf_crc(&bf_crc32_ieee, data, len);
-	ret->crc16 = bf_crc16(uds_profile(u)->crc16, data, len);
+	ret->crc16 = bf_crc16(uds_keys(u)->crc16, data, len);
 	for (size_t i = 0; i < len; i++)
 		ret->sum += data[i];
 }
@@ -146,7 +146,7 @@ static enum bf_rc run_step(struct uds *u, const struct bf_step *step,
 		.match = repeated(s.bytes, o.len),
 		.functional = functional ? UDS_FUNCTIONAL : 0,
 		.rclass = BF_RETRY_DESTRUCTIVE,
-		.limit = BF_SEC(step->limit_s ? step->limit_s : uds_profile(u)->limit_s),
+		.limit = BF_SEC(step->limit_s ? step->limit_s : uds_keys(u)->limit_s),
 		.what = s.what,
 	};
 	if (step->to == BF_STEP_SILENT || wants_no_answer(s.bytes, o.len)) {
@@ -208,7 +208,7 @@ static enum bf_rc download(struct uds *u, const struct bf_segment *seg, uint32_t
 static enum bf_rc after_driver(struct uds *u, const char *request, const char *name,
 			       const struct bf_template_values *v, struct bf_err *err)
 {
-	struct bf_step step = { .name = "driver", .limit_s = uds_profile(u)->limit_check_s };
+	struct bf_step step = { .name = "driver", .limit_s = uds_keys(u)->limit_check_s };
 	uint8_t status;
 	struct bf_cur c;
 	enum bf_rc rc;

@@ -21,7 +21,7 @@ static enum bf_rc read_block(struct uds *u, uint8_t counter, uint32_t addr, size
 		.min_len = 3,
 		.expect = left < block_max - BLOCK_HEAD ? BLOCK_HEAD + left : block_max,
 		.rclass = BF_RETRY_COUNTED,
-		.limit = BF_SEC(uds_profile(u)->limit_block_s),
+		.limit = BF_SEC(uds_keys(u)->limit_block_s),
 		.what = what,
 	};
 	enum bf_rc rc;
@@ -46,7 +46,7 @@ static enum bf_rc read_block(struct uds *u, uint8_t counter, uint32_t addr, size
 static enum bf_rc read_by_address(struct uds *u, uint32_t addr, uint8_t *buf, size_t len,
 				  size_t *done, struct bf_err *err)
 {
-	uint8_t head[10], format = uds_profile(u)->address_format;
+	uint8_t head[10], format = uds_keys(u)->address_format;
 	size_t at = 0;
 
 	if (!u->read_max)
@@ -95,7 +95,7 @@ static enum bf_rc read_transfer(struct uds *u, uint32_t addr, uint8_t *buf, size
 	const struct uds_opening opening = { UDS_UPLOAD, 0, addr, (uint32_t)len };
 	enum bf_rc rc;
 
-	if (uds_profile(u)->read_service == UDS_READ_MEMORY)
+	if (uds_keys(u)->read_service == UDS_READ_MEMORY)
 		return read_by_address(u, addr, buf, len, done, err);
 	rc = bf_uds_open_transfer(u, &opening, &block_max, err);
 
@@ -110,7 +110,7 @@ static enum bf_rc read_transfer(struct uds *u, uint32_t addr, uint8_t *buf, size
 		n = bf_cur_left(&c);
 		memcpy(buf + at, c.p + c.pos, n);
 		at += n;
-		counter = counter == 0xFF ? uds_profile(u)->counter_wrap : (uint8_t)(counter + 1);
+		counter = counter == 0xFF ? uds_keys(u)->counter_wrap : (uint8_t)(counter + 1);
 	}
 	*done += at;
 	bf_uds_exit_quietly(u);

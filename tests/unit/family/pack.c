@@ -196,18 +196,23 @@ struct pack *pack_new(enum pack_over over, const struct pack_rule *rules)
 	return k;
 }
 
+struct bf_uds_profile *pack_keys(struct pack *k)
+{
+	return bf_profile_family_mut(&k->profile, "uds");
+}
+
 struct pack *pack_named_new(enum pack_over over, const struct pack_rule *rules)
 {
 	struct pack *k = pack_new(over, rules);
 
-	k->profile.rid_check_memory = 0x0202;
-	k->profile.rid_state = 0xF0B0;
-	k->profile.rid_activate = 0xF0B1;
-	k->profile.rid_confirm = 0xF0B2;
-	k->profile.rid_revert = 0xF0B3;
-	k->profile.rid_hash = 0xF0B4;
-	k->profile.rid_self_test = 0xF0B5;
-	k->profile.rid_balance = 0xF0B6;
+	pack_keys(k)->rid_check_memory = 0x0202;
+	pack_keys(k)->rid_state = 0xF0B0;
+	pack_keys(k)->rid_activate = 0xF0B1;
+	pack_keys(k)->rid_confirm = 0xF0B2;
+	pack_keys(k)->rid_revert = 0xF0B3;
+	pack_keys(k)->rid_hash = 0xF0B4;
+	pack_keys(k)->rid_self_test = 0xF0B5;
+	pack_keys(k)->rid_balance = 0xF0B6;
 	return k;
 }
 

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "bmsflash/family.h"
+#include "family/uds/uds_profile.h"
 #include "wire.h"
 
 struct pack_rule {
@@ -53,6 +54,8 @@ struct pack {
 struct pack *pack_new(enum pack_over over, const struct pack_rule *rules);
 /* As pack_new, with a profile that names the routines of bmsflash-uds(7), FF01 excepted. */
 struct pack *pack_named_new(enum pack_over over, const struct pack_rule *rules);
+/* [uds], [routines] and [identifiers] of its profile. */
+struct bf_uds_profile *pack_keys(struct pack *k);
 struct pack *pack_free(struct pack *k);
 BF_DEFINE_CLEANUP(pack, pack_free)
 /* Other rules from now on, with a fresh log. */

@@ -113,7 +113,7 @@ static void a_routine_that_is_busy_is_asked_again(void **state)
 		   "[identifiers]\nfingerprint = 0\n");
 	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 3101ff00 3101ff00 3101ff00 ");
-	k->profile.poll = BF_POLL_RESULTS;
+	pack_keys(k)->poll = BF_POLL_RESULTS;
 	pack_rules(k, polled);
 	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x1000, 0x800, &k->err), BF_OK);
 	assert_string_equal(k->log, "3101ff00 3103ff00 3103ff00 3103ff00 ");

@@ -106,8 +106,8 @@ static void each_kind_of_request_has_its_own_end(void **state)
 	bf_time began;
 
 	(void)state;
-	k->profile.limit_erase_s = 20;
-	k->profile.limit_check_s = 8;
+	pack_keys(k)->limit_erase_s = 20;
+	pack_keys(k)->limit_check_s = 8;
 	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(1), &k->err), BF_OK);
 	began = pack_now(k);
 	/* Also where the user cannot interrupt. */
@@ -124,13 +124,14 @@ static void each_kind_of_request_has_its_own_end(void **state)
 static void the_built_in_ends_are_those_of_the_contract(void **state)
 {
 	struct bf_profile p;
+	const struct bf_uds_profile *keys = bf_profile_family(&p, "uds");
 
 	(void)state;
 	bf_profile_default(&p);
-	assert_int_equal(p.limit_s, 15);
-	assert_int_equal(p.limit_erase_s, 600);
-	assert_int_equal(p.limit_check_s, 300);
-	assert_int_equal(p.limit_block_s, 60);
+	assert_int_equal(keys->limit_s, 15);
+	assert_int_equal(keys->limit_erase_s, 600);
+	assert_int_equal(keys->limit_check_s, 300);
+	assert_int_equal(keys->limit_block_s, 60);
 }
 
 static void a_failure_to_program_is_given_one_more_chance(void **state)
@@ -336,7 +337,7 @@ static void a_routine_that_the_profile_does_not_name_is_unsupported(void **state
 	BF_AUTO(pack) *k = pack_named_new(PACK_HDLC, rules);
 
 	(void)state;
-	k->profile.rid_revert = 0;
+	pack_keys(k)->rid_revert = 0;
 	pack_expect(k, k->p->ops->boot->revert(k->p, &k->err), BF_E_UNSUPPORTED);
 	assert_int_equal(k->heard, 0);
 }

@@ -125,7 +125,7 @@ static void a_check_that_the_profile_names_and_the_pack_refuses_has_failed(void 
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	k->profile.rid_check_deps = 0xFF01;
+	pack_keys(k)->rid_check_deps = 0xFF01;
 	assert_int_not_equal(check(k), BF_OK);
 	assert_int_not_equal(k->err.rc, BF_OK);
 	assert_int_equal(k->p->checked, 0);
@@ -148,7 +148,7 @@ static void other_status_bytes_may_mean_success(void **state)
 
 	(void)state;
 	pack_expect(k, check(k), BF_E_MISMATCH);
-	k->profile.good_status = (struct bf_codes){ .n = 2, .code = { 0x02, 0x10 } };
+	pack_keys(k)->good_status = (struct bf_codes){ .n = 2, .code = { 0x02, 0x10 } };
 	pack_expect(k, check(k), BF_OK);
 }
 

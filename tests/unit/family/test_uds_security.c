@@ -79,7 +79,7 @@ static void a_pack_without_the_service_has_no_lock(void **state)
 
 	(void)state;
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
-	k->profile.security_level = 0;
+	pack_keys(k)->security_level = 0;
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
 	assert_int_equal(k->heard, 2);
 }
@@ -162,7 +162,7 @@ static void a_level_that_the_profile_names_and_the_pack_lacks_is_no_open_door(vo
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	k->profile.security_level = 0x05;
+	pack_keys(k)->security_level = 0x05;
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
 	assert_non_null(strstr(k->err.todo, "security-level"));
 	assert_non_null(strstr(k->log, "2705 "));
@@ -175,7 +175,7 @@ static void a_pack_that_is_silent_to_the_service_has_no_lock(void **state)
 
 	(void)state;
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
-	k->profile.security_level = 0x01; /* it has one: the answer was lost */
+	pack_keys(k)->security_level = 0x01; /* it has one: the answer was lost */
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_TIMEOUT);
 }
 
@@ -224,7 +224,7 @@ static void service_29_proves_the_ownership_of_a_key(void **state)
 	struct fake_auth f;
 
 	(void)state;
-	k->profile.auth_service = BF_AUTH_BY_AUTHENTICATION;
+	pack_keys(k)->auth_service = BF_AUTH_BY_AUTHENTICATION;
 	give_key(k, &f);
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_OK);
 	assert_int_equal(f.auth.service, 0x29);
@@ -253,7 +253,7 @@ static void an_answer_that_is_not_that_of_service_29_opens_nothing(void **state)
 		BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 		struct fake_auth f;
 
-		k->profile.auth_service = BF_AUTH_BY_AUTHENTICATION;
+		pack_keys(k)->auth_service = BF_AUTH_BY_AUTHENTICATION;
 		give_key(k, &f);
 		assert_int_equal(k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
 		assert_int_equal(f.asked, 0);
@@ -273,7 +273,7 @@ static void a_proof_that_is_not_accepted_whole_is_no_success(void **state)
 	struct fake_auth f;
 
 	(void)state;
-	k->profile.auth_service = BF_AUTH_BY_AUTHENTICATION;
+	pack_keys(k)->auth_service = BF_AUTH_BY_AUTHENTICATION;
 	give_key(k, &f);
 	assert_int_equal(k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
 }

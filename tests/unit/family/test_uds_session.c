@@ -176,8 +176,8 @@ static void what_the_profile_sends_to_all_nodes_goes_there_and_needs_no_answer(v
 	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
 
 	(void)state;
-	k->profile.functional = BF_FUNCTIONAL_SESSION | BF_FUNCTIONAL_PRESENT | BF_FUNCTIONAL_DTC |
-				BF_FUNCTIONAL_MESSAGES;
+	pack_keys(k)->functional = BF_FUNCTIONAL_SESSION | BF_FUNCTIONAL_PRESENT |
+				   BF_FUNCTIONAL_DTC | BF_FUNCTIONAL_MESSAGES;
 	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 1003 8502 280301 1002 ");
 	for (int i = 0; i < 5; i++)
@@ -244,7 +244,7 @@ static void the_reset_is_the_one_of_the_profile(void **state)
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 
 	(void)state;
-	strcpy(k->profile.reset, "11 03");
+	strcpy(pack_keys(k)->reset, "11 03");
 	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	assert_string_equal(k->log, "3e00 1103 ");
 }

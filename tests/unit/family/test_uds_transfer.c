@@ -59,7 +59,7 @@ static void addresses_have_the_widths_of_the_profile(void **state)
 	struct bf_flow flow;
 
 	(void)state;
-	k->profile.address_format = 0x24; /* 2 bytes of size, 4 of address */
+	pack_keys(k)->address_format = 0x24; /* 2 bytes of size, 4 of address */
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
 }
 
@@ -70,11 +70,11 @@ static void an_address_is_never_cut_to_the_bytes_of_the_format(void **state)
 	struct bf_flow flow;
 
 	(void)state;
-	k->profile.address_format = 0x22;
+	pack_keys(k)->address_format = 0x22;
 	pack_expect(k, begin(k, 20, &flow), BF_E_INCOMPATIBLE);
 	assert_non_null(strstr(k->err.cause, "at 0x00020000 does not fit"));
 	assert_null(strstr(k->log, "34"));
-	k->profile.address_format = 0x13;
+	pack_keys(k)->address_format = 0x13;
 	pack_expect(k, begin(k, 256, &flow), BF_E_INCOMPATIBLE);
 	assert_non_null(strstr(k->err.cause, "256 bytes"));
 }
@@ -165,7 +165,7 @@ static void no_separation_time_and_no_length_outlasts_a_session(void **state)
 		size_t next = 0;
 
 		snprintf(answer, sizeof(answer), "7420%04x", length);
-		k->profile.address_format = (uint8_t)formats[i % 2];
+		pack_keys(k)->address_format = (uint8_t)formats[i % 2];
 		k->st_min = (uint8_t)st;
 		pack_expect(k, k->p->ops->loader->begin(k->p, &target, &flow, &k->err), BF_OK);
 		for (unsigned n = 0; n < 2; n++) {
@@ -408,7 +408,7 @@ static void block_length_is_the_smallest_of_three_limits(void **state)
 		BF_AUTO(pack) *k = pack_new(rows[i].over, rules);
 		struct bf_flow flow;
 
-		k->profile.max_block = rows[i].cap;
+		pack_keys(k)->max_block = rows[i].cap;
 		pack_expect(k, begin(k, 20, &flow), BF_OK);
 		assert_int_equal(flow.piece_max, rows[i].want);
 	}

@@ -7,6 +7,12 @@
 #include "bmsflash/file.h"
 #include "bmsflash/profile.h"
 #include "family/modbus/modbus_profile.h"
+#include "family/uds/uds_profile.h"
+
+static const struct bf_uds_profile *uds_of(const struct bf_profile *p)
+{
+	return bf_profile_family(p, "uds");
+}
 
 static enum bf_rc parse(const char *text, struct bf_profile *p, struct bf_err *err)
 {
@@ -40,15 +46,15 @@ static void the_default_is_the_contract_of_the_manual(void **state)
 	assert_int_equal(p.can_pad, 0xCC);
 	assert_int_equal(p.node, 0x11);
 	assert_int_equal(p.tester, 0xF1);
-	assert_int_equal(p.rid_erase, 0xFF00);
+	assert_int_equal(uds_of(&p)->rid_erase, 0xFF00);
 	/* Not started on a pack that does not say it is one of those. */
-	assert_int_equal(p.rid_hash, BF_AUTO_U16);
-	assert_int_equal(p.did_map, 0xFD03);
+	assert_int_equal(uds_of(&p)->rid_hash, BF_AUTO_U16);
+	assert_int_equal(uds_of(&p)->did_map, 0xFD03);
 	assert_int_equal(p.serial_rates[0], 3000000);
 	assert_int_equal(p.serial_rates[6], 115200);
 	assert_int_equal(p.can_rates[3], 125000);
 	assert_int_equal(p.parity, 'N');
-	assert_int_equal(p.auth, BF_AUTH_ED25519);
+	assert_int_equal(uds_of(&p)->auth, BF_AUTH_ED25519);
 	assert_int_equal(p.n_quantities, 6);
 	assert_int_equal(p.n_regions, 0);
 	assert_true(p.limits.temp_below > 44.9 && p.limits.temp_below < 45.1);
@@ -366,7 +372,7 @@ static void a_program_lies_beside_the_profile_and_not_where_the_user_stands(void
 	fputs(text, f);
 	fclose(f);
 	assert_int_equal(bf_profile_load(path, NULL, &p, &err), BF_OK);
-	assert_string_equal(p.auth_program, want);
+	assert_string_equal(uds_of(&p)->auth_program, want);
 	unlink(path);
 	rmdir(folder);
 }
@@ -439,7 +445,7 @@ static void an_address_format_has_one_to_four_bytes_each(void **state)
 	refused("[uds]\naddress-format = 0x15\n", "address-format");
 	refused("[uds]\naddress-format = 0x40\n", "address-format");
 	assert_int_equal(parse("[uds]\naddress-format = 0x24\n", &p, &err), BF_OK);
-	assert_int_equal(p.address_format, 0x24);
+	assert_int_equal(uds_of(&p)->address_format, 0x24);
 }
 
 static void memory_has_bounds_whatever_a_profile_says(void **state)
