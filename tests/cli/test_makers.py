@@ -4,6 +4,7 @@ brought to a proven end by the printed command, and rolled back."""
 import os
 import shlex
 import shutil
+import subprocess
 import unittest
 
 import common
@@ -174,6 +175,55 @@ class Makers(common.Case):
         self.assertEqual([p for a, p in zip(parity, parity[1:]) if a != p], ["8E1", "8N1"])  # there once, and back
         probe = self.run_json("probe", "--if", pack, *words)
         self.assertEqual(probe.of("device")[0]["version"], "1.5.0")
+
+    @unittest.skipUnless(shutil.which("minisign"), "no minisign")
+    def test_every_command_of_the_manual_for_makers_can_be_typed(self):
+        """In their order, at a plain server. Its firmware has no header, so the virtual pack tells no version: 44."""
+        with open(os.path.join(ROOT, "man", "bmsflash-maker.7.scd"), encoding="utf-8") as f:
+            text = f.read()
+        os.remove(self.path("acme.pub"))  # of the drivers
+        profile = text.split("```\n")[1].replace("0x700", "0x7E0").replace("0x708", "0x7E8")
+        with open(self.path("acme-16s.ini"), "w", encoding="utf-8") as f:
+            f.write(profile)
+        for name, version in (("app.hex", "1.5.0"), ("app-1.4.0.hex", "1.4.0")):
+            with open(os.path.join(common.FIRMWARE, f"app-{version}.bin"), "rb") as f:
+                write_hex(self.path(name), 0x08010000, f.read()[:20000])
+        wanted = {"probe": [0], "verify": [0], "--dry-run": [0], "--trace": [44], "--fallback": [44]}
+        pack = "sim:model=standard,link=can,class=ACME-16S,check=none"
+        typed = []
+        for line in text.splitlines():
+            if not line.startswith(("\tbmsflash ", "\tminisign ")):
+                continue
+            words = shlex.split(line.replace("can0", pack))
+            if words[0] == "minisign":  # without a password, which takes it seconds each time
+                names = ["app.hex", "app-1.4.0.hex"] if "-S" in words else [None]
+                for name in names:
+                    again = [name if w == "app.hex" else w.replace("1.5.0", name[4:9] if name[3] == "-" else "1.5.0")
+                             for w in words] if name else [*words, "-W"]
+                    done = subprocess.run(again, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                          stderr=subprocess.STDOUT, env=self.env, timeout=60, check=False)
+                    self.assertEqual(done.returncode, 0, done.stdout)
+                continue
+            what = next(k for k in reversed(wanted) if k in words)
+            with self.subTest(line.strip()):
+                run = self.run_it(*words[1:], cwd=self.dir)
+                self.assertIn(run.status, wanted[what], run.out + run.err)
+            typed.append(what)
+        self.assertEqual(typed, list(wanted))
+        self.assertGreater(os.path.getsize(self.path("first.log")), 10000)
+
+
+def write_hex(path, base, data):
+    def record(kind, addr, part):
+        body = bytes([len(part), addr >> 8 & 255, addr & 255, kind]) + part
+        return ":" + (body + bytes([-sum(body) & 255])).hex().upper() + "\n"
+
+    with open(path, "w", encoding="ascii") as f:
+        for at in range(0, len(data), 16):
+            if at == 0 or (base + at) & 0xFFFF == 0:
+                f.write(record(4, 0, (base + at >> 16).to_bytes(2, "big")))
+            f.write(record(0, base + at & 0xFFFF, data[at:at + 16]))
+        f.write(record(1, 0, b""))
 
 
 if __name__ == "__main__":
