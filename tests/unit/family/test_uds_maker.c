@@ -511,6 +511,19 @@ static void sessions_come_in_the_order_of_the_profile(void **state)
 	assert_string_equal(k->log, "3e00 1060 1002 ");
 }
 
+static void sessions_may_have_other_numbers_and_quietening_another_type(void **state)
+{
+	RULES = { { "3e00", "7e00" },   { "1002", "5002" }, { "8502", "c502" },
+		  { "280303", "6803" }, { "1003", "5003" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+
+	(void)state;
+	profile(k,
+		"[uds]\nprogramming-session = 3\nextended-session = 2\ncommunication-type = 3\n");
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_WRITE, &k->err), BF_OK);
+	assert_string_equal(k->log, "3e00 1002 8502 280303 1003 ");
+}
+
 static void versions_have_prefixes_and_forms(void **state)
 {
 	static const struct {
@@ -804,6 +817,7 @@ int main(void)
 		cmocka_unit_test(memory_is_read_by_address_where_there_is_no_upload),
 		cmocka_unit_test(two_locks_are_opened_each_in_its_session),
 		cmocka_unit_test(sessions_come_in_the_order_of_the_profile),
+		cmocka_unit_test(sessions_may_have_other_numbers_and_quietening_another_type),
 		cmocka_unit_test(versions_have_prefixes_and_forms),
 		cmocka_unit_test(the_bootloader_is_known_by_what_the_profile_says),
 		cmocka_unit_test(
