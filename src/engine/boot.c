@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bmsflash/bytes.h"
+
 #include "phases.h"
 #include "verify.h"
 
@@ -736,6 +738,18 @@ static bool has_answers(const struct bf_run *run)
 	       (run->session.ident.caps & (BF_CAP_BALANCE | BF_CAP_SELF_TEST));
 }
 
+#define MCUBOOT_MAGIC 0x96F3B83Du
+
+/* Whatever the file's format is, and whoever has signed it. */
+static bool begins_as_mcuboot(const struct bf_image *image)
+{
+	const struct bf_segment *segments;
+
+	return bf_image_meta(image)->mcuboot ||
+	       (bf_image_segments(image, &segments) && segments[0].len >= 4 &&
+		bf_get_le32(segments[0].data) == MCUBOOT_MAGIC);
+}
+
 /* A region of kind app is the only place of firmware; of two places each is a slot. */
 static bool profile_says_one_bank(const struct bf_run *run)
 {
@@ -761,7 +775,7 @@ static bool may_go_back_itself(const struct bf_run *run)
 		return true;
 	return run->session.ident.n_slots > 1 ||
 	       (bf_run_can(run, BF_CAP_SINK) && !profile_says_one_bank(run) && run->wanted.image &&
-		bf_image_meta(run->wanted.image)->mcuboot);
+		(run->session.ident.n_regions > 1 || begins_as_mcuboot(run->wanted.image)));
 }
 
 /* Where nobody confirms, firmware on trial judges itself; one that gives up restarts into the old. */

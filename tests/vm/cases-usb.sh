@@ -204,8 +204,8 @@ case_dfu_model_zephyr() {
 }
 
 case_all_dfu_model_with_a_large_image() {
-	model=tinyusb image=$data/mcuboot/gw-2.0.0.signed.bin release=0200
-	theirs reset cafe:4000 cafe:4010 && ours --allow no-hardware,no-backup,single-bank
+	model=stm32app image=$data/mcuboot/gw-2.0.0.signed.bin release=0200
+	theirs_by_address 1209:0001 0483:df11 2200 && ours --allow no-hardware,no-backup,single-bank
 }
 
 ours_alone() { # where dfu-util cannot
