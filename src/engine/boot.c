@@ -767,15 +767,21 @@ static bool profile_says_one_bank(const struct bf_run *run)
 static bool may_go_back_itself(const struct bf_run *run)
 {
 	const struct bf_survives *s = &run->model.survives;
+	const struct bf_claim_opts *opts = run->job->claim_opts;
+	bool sink = bf_run_can(run, BF_CAP_SINK), named = opts && opts->has_addr;
 
 	if (s->image == BF_KNOWN_YES || s->reverts == BF_KNOWN_YES)
 		return true;
 	if (bf_run_can(run, BF_CAP_REVERT) || bf_run_can(run, BF_CAP_MCUBOOT) ||
 	    (run->session.ident.caps_later && !run->session.loader_told))
 		return true;
-	return run->session.ident.n_slots > 1 ||
-	       (bf_run_can(run, BF_CAP_SINK) && !profile_says_one_bank(run) && run->wanted.image &&
-		(run->session.ident.n_regions > 1 || begins_as_mcuboot(run->wanted.image)));
+	if (run->session.ident.n_slots > 1)
+		return true;
+	if (profile_says_one_bank(run) || !run->wanted.image)
+		return false;
+	/* Where the user has named the place the old firmware may lie in another one. */
+	return (sink && run->session.ident.n_regions > 1) ||
+	       ((sink || named) && begins_as_mcuboot(run->wanted.image));
 }
 
 /* Where nobody confirms, firmware on trial judges itself; one that gives up restarts into the old. */
