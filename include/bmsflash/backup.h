@@ -70,6 +70,7 @@ BF_DEFINE_CLEANUP(bf_backup, bf_backup_free)
 
 const char *bf_backup_path(const struct bf_backup *b);
 const struct bf_json *bf_backup_identity(const struct bf_backup *b); /* never NULL */
+const char *bf_backup_time(const struct bf_backup *b); /* as the manifest says; may be empty */
 size_t bf_backup_rows(const struct bf_backup *b);
 const struct bf_backup_row *bf_backup_row(const struct bf_backup *b, size_t i);
 const struct bf_backup_row *bf_backup_firmware(const struct bf_backup *b); /* or NULL */

@@ -217,6 +217,7 @@ struct bf_job {
 	const char *restore_from; /* rollback --from */
 	const char *
 		fallback; /* flash: a second signed image to go back to where nothing can be read; NULL: none */
+	const char *backup_folder;  /* NULL: backup in the data folder */
 	const char *data_folder;    /* backups and journals */
 	const char *runtime_folder; /* locks */
 	const char *record;         /* --record, NULL: none */
@@ -284,6 +285,9 @@ struct bf_record_chain {
 };
 enum bf_rc bf_record_chain(const char *path, struct bf_record_chain *ret, struct bf_err *err);
 enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *err);
+
+/* A serial number that only one pack has: told, not cut, and not a placeholder (all zeros, "0123456789"). */
+bool bf_serial_identifies(const char *serial);
 
 /* Words of the enums above, as JSON has them: "flash", "new-proven", "pass". */
 const char *bf_job_name(enum bf_job_kind kind);

@@ -90,6 +90,8 @@ void bf_out_text_log(void *ctx, enum bf_log_level level, const char *line);
 struct bf_json *bf_result_json(const struct bf_whose *whose, const struct bf_facts *facts,
 			       const struct bf_outcome *outcome, int64_t wall_us);
 void bf_out_json_event(void *ctx, const struct bf_event *ev);
+struct bf_kept; /* backups.h */
+void bf_out_json_kept(struct bf_out_json *out, const struct bf_kept *kept, int64_t wall_us);
 void bf_out_json_outcome(struct bf_out_json *out, const struct bf_outcome *outcome,
 			 int64_t wall_us);
 void bf_out_json_log(void *ctx, enum bf_log_level level, const char *line);

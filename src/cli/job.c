@@ -22,6 +22,7 @@ void bf_opts_job(const struct bf_opts *o, struct bf_claim_opts *claim, struct bf
 		.keys = o->keys,
 		.auth_key = o->auth_key,
 		.archive_out = o->output,
+		.backup_folder = o->backup_dir,
 		.restore_from = o->from,
 		.fallback = o->fallback,
 		.record = o->record,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <sys/prctl.h>
 
+#include "backups.h"
 #include "bmsflash/bytes.h"
 #include "bmsflash/crypto.h"
 #include "bmsflash/file.h"
@@ -73,13 +74,17 @@ static bool wants_colour(const char *word)
 	       !(no_colour && *no_colour);
 }
 
-/* Known to the whole plant: no two runs of any computer have one name. */
+/* Known to the whole plant: no two runs of any computer have one name. On virtual time two runs are the same. */
 static void name_run(struct program *p)
 {
-	uint8_t id[8];
+	uint8_t id[8], sha[BF_SHA256_LEN];
 
 	if (!p->whose.run[0]) {
 		bf_random(id, sizeof(id));
+		if (p->opts.iface && bf_address_is_virtual(p->opts.iface)) {
+			bf_sha256(sha, p->opts.iface, strlen(p->opts.iface));
+			memcpy(id, sha, sizeof(id));
+		}
 		bf_hex(p->whose.run, sizeof(p->whose.run), id, sizeof(id));
 	}
 	p->whose.iface = p->opts.iface;
@@ -210,6 +215,49 @@ static bool may_ask(const struct program *p)
 	return !o->yes && !o->json && !o->dry_run && bf_terminal_asks();
 }
 
+/* One event for each; the pack may have been given by its serial number. */
+static void tell_backups(struct program *p, const struct bf_kept *list, size_t n, int64_t wall_us)
+{
+	for (size_t i = 0; i < n && p->opts.json; i++)
+		bf_out_json_kept(&p->json, &list[i], wall_us);
+	if (!p->opts.json)
+		bf_backups_show(&p->text, list, n);
+}
+
+static size_t count_packs(const struct bf_kept *list, size_t n)
+{
+	size_t packs = 0;
+
+	for (size_t i = 0; i < n; i++)
+		packs += !i || memcmp(list[i].owner, list[i - 1].owner, sizeof(list[i].owner)) != 0;
+	return packs;
+}
+
+/* Those that are there, without the oldest. */
+static void look_after_backups(struct program *p, bool show, struct bf_clock *clock)
+{
+	const struct bf_opts *o = &p->opts;
+	BF_AUTO_MEM struct bf_kept *list = NULL;
+	struct bf_outcome *out = &p->outcome;
+	char folder[PATH_MAX];
+	size_t n = 0, removed = 0;
+
+	if (!bf_backups_folder(&p->folders, o, folder, sizeof(folder)))
+		return;
+	out->rc = bf_backups_look(folder, p->folders.data, show ? o->expect_serial : NULL, &list,
+				  &n, &out->err);
+	if (!out->rc && o->keep)
+		out->rc = bf_backups_prune(list, n, p->folders.data, (size_t)o->keep, &removed,
+					   &out->err);
+	if (!show)
+		return;
+	p->text.facts.job = p->json.facts.job = BF_JOB_BACKUP;
+	tell_backups(p, list, n, bf_wall(clock));
+	snprintf(out->sentence, sizeof(out->sentence), "%zu backup%s of %zu pack%s%s.", n - removed,
+		 n - removed == 1 ? "" : "s", count_packs(list, n),
+		 count_packs(list, n) == 1 ? "" : "s", removed ? " stay" : "");
+}
+
 static void run(struct program *p, struct bf_clock *clock)
 {
 	const struct bf_opts *o = &p->opts;
@@ -243,6 +291,10 @@ static void run(struct program *p, struct bf_clock *clock)
 		bf_terminal_quiet(&p->terminal);
 	if (explained(p, &claim))
 		return;
+	if (o->command == BF_JOB_BACKUP && !o->iface) {
+		look_after_backups(p, true, clock);
+		return;
+	}
 	bf_job_run(&job, vclock ? vclock : clock, &p->log, &p->events, &p->outcome);
 	bf_terminal_restore(&p->terminal);
 }
@@ -331,9 +383,26 @@ static void clear(struct program *p)
 	bf_labels_free(p->labels);
 }
 
+/* A backup was made; what cannot be removed beside it is a warning. */
+static void prune(struct program *p, struct bf_clock *clock)
+{
+	const struct bf_opts *o = &p->opts;
+	struct bf_outcome made = p->outcome;
+	char text[sizeof(made.err.cause)];
+
+	if (!o->keep || !o->iface || made.rc)
+		return;
+	look_after_backups(p, false, clock);
+	snprintf(text, sizeof(text), "%s", p->outcome.rc ? p->outcome.err.cause : "");
+	p->outcome = made;
+	if (text[0])
+		warn(p, text, p->json.last_us ? p->json.last_us : bf_wall(clock));
+}
+
 static int one_pack(struct program *p, struct bf_clock *clock)
 {
 	run(p, clock);
+	prune(p, clock);
 	pass_result_on(p, p->opts.json, p->json.last_us ? p->json.last_us : bf_wall(clock));
 	return render(p, p->opts.json, clock);
 }
@@ -355,6 +424,7 @@ static int pack_of_many(void *ctx, const struct bf_one *one)
 	o->trace = one->trace;
 	o->record = one->record;
 	o->report = NULL;
+	o->keep = 0; /* once, when all have ended */
 	o->json = true;
 	p->child = true;
 	p->asks = one->asks;
@@ -402,6 +472,7 @@ static int many_packs(struct program *p, struct bf_clock *clock)
 		bf_terminal_quiet(&p->terminal);
 	bf_many_run(&m, p->labels, &p->outcome);
 	bf_terminal_restore(&p->terminal);
+	prune(p, clock);
 	results = calloc(m.n, sizeof(struct bf_json *));
 	if (!results)
 		abort();

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "backups.h"
 #include "bmsflash/json.h"
 
 #define SCHEMA_VERSION 2
@@ -409,6 +410,23 @@ void bf_out_json_event(void *ctx, const struct bf_event *ev)
 	if (ev->kind == BF_EV_PROGRESS)
 		bf_json_set_real(j, "percent", out->facts.percent);
 	out->last_us = ev->wall_us;
+	emit(out, j);
+}
+
+void bf_out_json_kept(struct bf_out_json *out, const struct bf_kept *k, int64_t wall_us)
+{
+	BF_AUTO(bf_json) *j = head(bf_event_name(BF_EV_FILE), &out->whose, wall_us);
+
+	bf_json_set_str(j, "what", k->removed ? "removed" : "backup");
+	bf_json_set_str(j, "path", k->path);
+	text_or_null(j, "serial", k->serial);
+	text_or_null(j, "model", k->model);
+	text_or_null(j, "version", k->version);
+	text_or_null(j, "time", k->time);
+	bf_json_set_int(j, "size", (int64_t)k->size);
+	bf_json_set_bool(j, "sound", k->sound);
+	bf_json_set_bool(j, "sealed", k->sealed);
+	bf_json_set_bool(j, "needed", k->needed);
 	emit(out, j);
 }
 

@@ -464,6 +464,10 @@ static enum bf_rc check_words_fit(struct parser *p)
 	if (p->n_images > cmd->max_images)
 		return bad(p, "'%s' takes at most %zu images, but '%s' was given too", cmd->name,
 			   (size_t)cmd->max_images, p->opts->images[cmd->max_images]);
+	if (p->opts->list && p->opts->iface)
+		return bad(p, "--list looks at files, not at a pack: it goes without --if");
+	if (p->opts->list || (p->opts->keep && !p->opts->iface))
+		return BF_OK;
 	if (cmd->needs_iface && !p->opts->iface) {
 		bad(p, "which port is the pack on? '%s' needs --if", cmd->name);
 		bf_next(p->err, "bmsflash probe");
@@ -478,7 +482,8 @@ static void fill_in(const struct bf_defaults *d, struct bf_opts *o)
 	bool writes = o->command == BF_JOB_FLASH || o->command == BF_JOB_ROLLBACK;
 
 	/* Files are checked offline unless somebody says otherwise in so many words. */
-	if (!o->iface && !o->doctor && o->command != BF_JOB_VERIFY && !(writes && d->iface_of_file))
+	if (!o->iface && !o->doctor && !o->list && o->command != BF_JOB_VERIFY &&
+	    !(writes && d->iface_of_file))
 		o->iface = o->ifaces[0] = d->iface;
 	if (!o->keys[0] && o->command != BF_JOB_PROBE && o->command != BF_JOB_BACKUP)
 		o->keys[0] = d->key;

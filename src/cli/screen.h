@@ -51,7 +51,8 @@ void bf_screen_warn_of_no_return(struct bf_out_text *o);
 
 /* ---- backups.c ---- */
 /* The newest backup of the pack with this serial number; false: there is none. */
-bool bf_backups_newest(const struct bf_folders *folders, const char *serial, char *dst, size_t cap);
+bool bf_backups_newest(const struct bf_folders *folders, const struct bf_opts *opts,
+		       const char *serial, char *dst, size_t cap);
 
 /* ---- explain.c ---- */
 /*

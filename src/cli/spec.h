@@ -36,7 +36,9 @@ struct bf_opts {
 	bf_time timeout, wait;
 	bool json, dry_run, rescue, doctor, yes, big;
 	int64_t max_failures; /* 0: no limit */
-	const char *report, *on_result;
+	const char *report, *on_result, *backup_dir;
+	bool list;
+	int64_t keep; /* 0: all */
 	int64_t verbose, quiet;
 	const char *progress, *color;
 	const char *trace, *record, *expect_serial;

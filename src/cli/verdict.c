@@ -472,7 +472,8 @@ static bool show_backup_to_restore(struct bf_out_text *o, const struct bf_outcom
 	struct bf_err err;
 
 	if (f->job != BF_JOB_ROLLBACK || outcome->rc != BF_E_UNSUPPORTED || !f->has_pack ||
-	    !o->opts || !bf_backups_newest(o->folders, f->first.serial, path, sizeof(path)))
+	    !o->opts ||
+	    !bf_backups_newest(o->folders, o->opts, f->first.serial, path, sizeof(path)))
 		return false;
 	bf_err_init(&err);
 	bf_command_like(o->opts, BF_JOB_ROLLBACK, NULL, NULL, &err);

@@ -369,16 +369,25 @@ static void name_of_pack(const struct bf_run *run, char dst[48])
 	bf_file_name(dst, "-");
 }
 
+static enum bf_rc backup_folder(const struct bf_run *run, char dst[PATH_MAX], struct bf_err *err)
+{
+	if (run->job->backup_folder)
+		return bf_path(dst, err, "%s", run->job->backup_folder);
+	if (!run->job->data_folder)
+		return bf_fail(err, BF_E_USAGE, "there is no folder for the backup");
+	return bf_path(dst, err, "%s/backup", run->job->data_folder);
+}
+
 /* A name of its own for every archive: what another run has written stays. */
 static enum bf_rc write_new(struct backup *b, const struct bf_archive *all, int64_t wall,
 			    struct bf_err *err)
 {
 	struct bf_run *run = b->run;
-	char when[32], serial[48], stem[PATH_MAX];
+	char when[32], serial[48], stem[PATH_MAX], folder[PATH_MAX];
 
 	name_of_pack(run, serial);
 	time_text(wall, true, when, sizeof(when));
-	if (bf_path(stem, err, "%s/backup/%s-%s", run->job->data_folder, serial, when))
+	if (backup_folder(run, folder, err) || bf_path(stem, err, "%s/%s-%s", folder, serial, when))
 		return err->rc;
 	for (unsigned i = 1; i < NAMES_MAX; i++) {
 		char number[12] = "";
@@ -412,16 +421,14 @@ static enum bf_rc write_archive(struct backup *b, struct bf_archive *all, struct
 /* Long work is not begun for a result that has no place. */
 static enum bf_rc look_for_place(const struct bf_run *run, struct bf_err *err)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], folder[PATH_MAX];
 
 	if (run->job->archive_out)
 		return bf_serial_path(run, run->job->archive_out, path, err)
 			       ? err->rc
 			       : bf_file_may_replace(path, err);
-	if (!run->job->data_folder)
-		return bf_fail(err, BF_E_USAGE, "there is no folder for the backup");
-	if (bf_path(path, err, "%s/backup", run->job->data_folder) || bf_dir_make(path, err) ||
-	    bf_path(path, err, "%s/backup/new", run->job->data_folder))
+	if (backup_folder(run, folder, err) || bf_dir_make(folder, err) ||
+	    bf_path(path, err, "%s/new", folder))
 		return err->rc;
 	return bf_file_may_replace(path, err);
 }

@@ -371,10 +371,14 @@ static void add_of_this_run(struct bf_out *out, const struct bf_job *job)
 	snprintf(text, sizeof(text), "%llds",
 		 (long long)((job->timeout + BF_SEC(1) - 1) / BF_SEC(1)));
 	add_option(out, "--timeout", job->timeout ? text : NULL);
+	snprintf(text, sizeof(text), "%llds", (long long)((job->wait + BF_SEC(1) - 1) / BF_SEC(1)));
+	add_option(out, "--wait", job->wait ? text : NULL);
 	add_option(out, "--expect-serial", job->expect_serial);
 	/* A name with the serial number in it is one of several packs. */
 	if (!job->serial_in_names || (job->record && !strstr(job->record, "%s")))
 		add_option(out, "--record", job->record);
+	if (job->kind != BF_JOB_PROBE && job->kind != BF_JOB_VERIFY)
+		add_option(out, "--backup-dir", job->backup_folder);
 	if (job->dry_run)
 		bf_shell_word(out, "--dry-run");
 }
@@ -420,6 +424,14 @@ void bf_next_longer(const struct bf_run *run, struct bf_err *err)
 
 	job.timeout *= 2;
 	bf_do(err, "run the same command with more time");
+	command_of(&job, job.kind, job.restore_from, err);
+}
+
+void bf_next_waiting(const struct bf_run *run, bf_time wait, struct bf_err *err)
+{
+	struct bf_job job = *run->job;
+
+	job.wait = wait;
 	command_of(&job, job.kind, job.restore_from, err);
 }
 

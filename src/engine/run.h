@@ -168,6 +168,8 @@ void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char
 /* The same command with these checks (bits of enum bf_allow) waived as well. */
 /* The same command with twice the time. */
 void bf_next_longer(const struct bf_run *run, struct bf_err *err);
+/* The same command, that waits for its interface. */
+void bf_next_waiting(const struct bf_run *run, bf_time wait, struct bf_err *err);
 void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *err);
 
 /* ---- one safety check decided, shown and recorded ---- */

@@ -75,8 +75,6 @@ bool bf_sector_at(const struct bf_region *r, uint32_t addr, uint32_t *ret_start,
 /* Memory is taken by what a pack says: what no pack has is not offered for it. */
 void bf_regions_limit(struct bf_run *run, struct bf_ident *ident);
 
-/* A serial number that only one pack has: told, not cut, and not a placeholder (all zeros, "0123456789"). */
-bool bf_serial_identifies(const char *serial);
 enum bf_same_pack { BF_PACK_SAME, BF_PACK_OTHER, BF_PACK_UNKNOWN };
 /* By serial number and class; what the two hold is compared besides (bf_data_agrees). */
 enum bf_same_pack bf_backup_is_of(const struct bf_run *run, const struct bf_backup *b);

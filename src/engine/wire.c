@@ -156,8 +156,8 @@ static enum bf_rc held_by_other(const struct bf_run *run, int fd, struct bf_err 
 	read_holder(fd, holder);
 	bf_fail(err, BF_E_BUSY, "'%s' is in use by %s", run->job->iface,
 		holder[0] ? holder : "another program");
-	bf_do(err, "wait until it has finished, then run this command again");
-	bf_next_command(run, run->job->kind, run->job->restore_from, err);
+	bf_do(err, "wait until it has finished: this command waits");
+	bf_next_waiting(run, run->job->wait > BF_SEC(300) ? 2 * run->job->wait : BF_SEC(300), err);
 	return err->rc;
 }
 
@@ -224,9 +224,12 @@ static enum bf_rc is_own_folder(const char *path, struct bf_err *err)
 		       path);
 }
 
+#define LOCK_PACE BF_MS(200)
+
 enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err)
 {
 	char path[PATH_MAX];
+	bf_time wait = run->job->wait, end = wait ? bf_in(run->clock, wait) : 0;
 	BF_AUTO_FD int fd = -1;
 
 	if (needs_none(run))
@@ -244,7 +247,13 @@ enum bf_rc bf_ph_lock(struct bf_run *run, struct bf_err *err)
 		return bf_fail_os(err, BF_E_IFACE, errno, "cannot open the lock file '%s'", path);
 	if (is_lock_file(fd, path, err))
 		return err->rc;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK && wait && bf_now(run->clock) < end) {
+			bf_alive(run, "another bmsflash is at work on this interface");
+			if (bf_run_pause(run, LOCK_PACE, err))
+				return err->rc;
+			continue;
+		}
 		if (errno == EWOULDBLOCK)
 			return held_by_other(run, fd, err);
 		return bf_fail_os(err, BF_E_IFACE, errno, "cannot lock '%s'", path);

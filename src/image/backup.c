@@ -182,6 +182,13 @@ const struct bf_json *bf_backup_identity(const struct bf_backup *b)
 	return identity ? identity : b->nobody;
 }
 
+const char *bf_backup_time(const struct bf_backup *b)
+{
+	const char *time = bf_json_str(b->manifest, "time");
+
+	return time ? time : "";
+}
+
 size_t bf_backup_rows(const struct bf_backup *b)
 {
 	return b->n;

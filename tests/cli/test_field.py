@@ -4,6 +4,7 @@
 import base64
 import os
 import select
+import shlex
 import subprocess
 import time
 import unittest
@@ -216,6 +217,25 @@ class Port(common.Case):
         first.terminate()
         first.wait()
         self.expect(self.run_json("probe", "--if", self.port), 0)
+
+    def test_wait_waits_for_a_run_that_has_the_port(self):
+        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200", "-v")
+        self.wait_for(first, "backing up")
+        busy = self.run_json("probe", "--if", self.port, "--wait", "10ms")
+        self.expect(busy, 11)
+        words = shlex.split(busy.result["error"]["next"])
+        self.assertEqual(words[-2:], ["--wait", "300s"])
+        self.expect(self.run_json(*words[1:]), 0)
+        self.assertEqual(first.wait(), 0)
+
+    def test_a_signal_ends_the_wait_for_a_run_that_has_the_port(self):
+        first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200", "-v")
+        self.wait_for(first, "backing up")
+        second = self.start("probe", "--if", self.port, "--wait", "60s", "-v")
+        self.wait_for(second, "locking the interface")
+        second.terminate()
+        self.assertEqual(second.wait(20), 50)
+        self.assertEqual(first.wait(60), 0)
 
     def test_the_lock_goes_with_the_process_however_it_ends(self):
         first = self.start("backup", "--if", self.port, "-o", self.path("a.tar"), "--baud", "115200", "-v")

@@ -304,6 +304,98 @@ class Big(common.Case):
 
 
 @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+class Backups(ManyCase):
+    def make(self, pack, times=1, *words):
+        return [self.run_json("backup", "--if", "sim:" + pack, *words).result["backup"] for _ in range(times)]
+
+    def listed(self, *words):
+        run = self.run_json("backup", "--list", *words)
+        self.expect(run, 0)
+        return [(e["what"], e["serial"], e["path"]) for e in run.of("file")]
+
+    def test_no_backup_yet_is_no_failure(self):
+        self.assertEqual(self.listed(), [])
+
+    def test_backups_are_listed_by_pack_and_found_by_serial_number(self):
+        a, b = self.make("serial=A-1", 2), self.make("serial=B-2,version=1.4.0")
+        self.assertEqual(self.listed(), [("backup", "A-1", a[0]), ("backup", "A-1", a[1]), ("backup", "B-2", b[0])])
+        self.assertEqual(self.listed("--expect-serial", "B-2"), [("backup", "B-2", b[0])])
+        run = self.run_it("backup", "--list")
+        self.assertIn("\nDONE       3 backups of 2 packs.\n", run.out)
+        self.assertIn("1.4.0", run.out)
+        event = self.run_json("backup", "--list").of("file")[0]
+        self.assertTrue(event["sound"] and event["sealed"] and not event["needed"])
+        self.assertEqual(event["size"], os.path.getsize(a[0]))
+
+    def test_keep_leaves_the_newest_of_each_pack(self):
+        a, b = self.make("serial=A-1", 12), self.make("serial=B-2")
+        run = self.run_json("backup", "--keep", "2")
+        self.expect(run, 0)
+        self.assertEqual([p for what, _, p in self.listed()], a[-2:] + b)
+        self.assertEqual([e["path"] for e in run.of("file") if e["what"] == "removed"], a[:-2])
+
+    def test_keep_goes_with_a_backup_too(self):
+        self.make("serial=A-1", 3)
+        last = self.make("serial=A-1", 1, "--keep", "1")
+        self.assertEqual([p for _, _, p in self.listed()], last)
+        self.make("packs=2,serial=S-1", 0)
+        for _ in range(2):
+            self.expect(self.many("backup", "--if", "sim:packs=2,serial=S-1", "--node", "1-2", "--keep", "1"), 0)
+        self.assertEqual(len(self.listed()), 3)
+
+    def test_what_was_not_made_here_or_is_damaged_stays_and_does_not_count(self):
+        a = self.make("serial=A-1", 3)
+        foreign = a[0].replace("A-1", "A-1-foreign")
+        env, self.env = self.env, dict(self.env, XDG_STATE_HOME=self.dir + "/other")
+        os.rename(self.make("serial=A-1")[0], foreign)
+        self.env = env
+        with open(a[2], "r+b") as f:
+            f.truncate(os.path.getsize(a[2]) // 2)
+        self.expect(self.run_json("backup", "--keep", "1"), 0)
+        self.assertEqual([os.path.exists(p) for p in (*a, foreign)], [False, True, True, True])
+
+    def test_packs_that_share_a_serial_number_keep_their_own(self):
+        one, two = self.make("serial=A-1,calib=1"), self.make("serial=A-1,calib=2")
+        nameless = self.make("serial=,calib=1", 2)
+        self.expect(self.run_json("backup", "--keep", "1"), 0)
+        self.assertTrue(all(os.path.exists(p) for p in one + two + nameless))
+
+    def test_what_an_interrupted_run_needs_stays(self):
+        wire = "sim:quirk=singlebank,link=rs485,state=" + self.path("flash")
+        run = self.run_json(*FLASH, "--if", wire + ",cutmsg=150", V15)
+        self.assertNotEqual(run.status, 0)
+        journal = os.path.join(self.env["XDG_STATE_HOME"], "bmsflash", "journal")
+        names = os.listdir(journal)
+        self.assertEqual(len(names), 1)
+        with open(os.path.join(journal, names[0]), encoding="utf-8") as f:
+            needed = json.load(f)["backup"]
+        self.make("quirk=singlebank", 3)
+        self.expect(self.run_json("backup", "--keep", "1"), 0)
+        self.assertTrue(os.path.exists(needed))
+        self.assertEqual(len(self.listed()), 2)
+        with open(os.path.join(journal, names[0]), "w", encoding="utf-8") as f:
+            f.write("{")
+        self.make("quirk=singlebank", 2)
+        self.assertNotEqual(self.run_json("backup", "--keep", "1").status, 0)
+        self.assertEqual(len(self.listed()), 4)
+
+    def test_a_folder_for_backups_can_be_named(self):
+        folder = self.path("shelf")
+        made = self.make("serial=A-1", 1, "--backup-dir", folder)
+        self.assertEqual(os.path.dirname(made[0]), folder)
+        self.assertEqual(self.listed("--backup-dir", folder), [("backup", "A-1", made[0])])
+        self.assertEqual(self.listed(), [])
+        run = self.run_json(*FLASH, "--if", "sim:serial=A-1", "--backup-dir", folder, V15)
+        self.assertEqual(os.path.dirname(run.result["backup"]), folder)
+        self.assertEqual(len(os.listdir(folder)), 2)
+
+    def test_a_list_is_of_files_and_not_of_a_pack(self):
+        self.expect(self.run_json("backup", "--list", "--if", "sim"), 2)
+        self.env["BMSFLASH_IF"] = "sim"
+        self.assertEqual(self.listed(), [])
+
+
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
 class Report(ManyCase):
     def test_a_report_as_csv_has_a_row_for_each_pack_and_no_formula(self):
         name = self.path("shift.csv")
