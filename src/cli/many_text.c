@@ -51,15 +51,18 @@ void bf_many_show_step(struct bf_many *m, struct bf_many_pack *p)
 void bf_many_show_warning(struct bf_many *m, const struct bf_many_pack *p, const char *text)
 {
 	char name[BF_ADDRESS_MAX + 32] = "";
+	bool quiet = m->text->quiet;
 
 	if (m->json)
 		return;
+	m->text->quiet = false; /* a warning is never left out */
 	if (p)
 		bf_many_name(m, p, name, sizeof(name));
 	bf_text_close_line(m->text);
 	fprintf(m->text->notes, "%s%-*s%s", bf_paint(m->text, BF_PAINT_WARN), BF_LABEL, "WARNING",
 		bf_paint(m->text, BF_PAINT_PLAIN));
 	bf_text_note(m->text, "%s%s%s", name, p ? ": " : "", text);
+	m->text->quiet = quiet;
 }
 
 void bf_many_show_live(struct bf_many *m)

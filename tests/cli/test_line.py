@@ -252,6 +252,14 @@ class Many(ManyCase):
         self.assertRegex(lines[-1], r"^NO ANSWER  2 of 3 packs are done, 1 not\.")
         self.assertEqual(self.run_it("probe", "--if", "sim:packs=2", "--node", "1-2", "-q").out.count("\n"), 1)
 
+    def test_warnings_are_shown_as_whole_lines_when_it_is_quiet_too(self):
+        run = self.run_it("probe", "-q", "--if", "sim:packs=2", "--node", "1-2", "--on-result", "/bin/false")
+        self.expect(run, 0)
+        lines = run.err.splitlines()
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            self.assertRegex(line, r"^WARNING    node [12]: .+$")
+
 
 @unittest.skipUnless(pyte, "python3-pyte is not installed")
 @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
