@@ -71,7 +71,7 @@ static void add_row(struct recipe *r, struct bf_json *rows, struct bf_archive *a
 	bf_json_set_str(j, "kind", kinds[next(r) % BF_COUNT(kinds)]);
 	bf_json_set_int(j, "slot", (int8_t)next(r));
 	bf_json_set_int(j, "alt", (int8_t)next(r));
-	bf_json_set_int(j, "addr", (int64_t)next(r) << (next(r) % 60) >> (flags & 2));
+	bf_json_set_int(j, "addr", (int64_t)((uint64_t)next(r) << (next(r) % 60)) >> (flags & 2));
 	bf_json_set_hex(j, "sha256", sha, sizeof(sha));
 	bf_json_set_bool(j, "firmware", flags & 4);
 	if (flags & 8)
