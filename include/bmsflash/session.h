@@ -94,6 +94,7 @@ struct bf_check {
 
 struct bf_plan {
 	const char *from_version, *to_version; /* NULL: unknown */
+	unsigned part;                         /* number of the image, where there are several */
 	size_t bytes;                          /* of the image */
 	size_t skip_bytes;                     /* already there */
 	unsigned pieces, segments;

@@ -201,7 +201,16 @@ static void take_self_test(struct bf_facts *f, const struct bf_check *c)
 
 static void take_plan(struct bf_facts *f, const struct bf_plan *plan)
 {
+	struct bf_plan before = f->plan;
+
 	f->plan = *plan;
+	if (plan->part) { /* as one transfer; versions and slot are those of the first image */
+		before.bytes += plan->bytes;
+		before.skip_bytes += plan->skip_bytes;
+		f->plan = before;
+		weigh(f);
+		return;
+	}
 	snprintf(f->from, sizeof(f->from), "%s", plan->from_version ? plan->from_version : "");
 	snprintf(f->to, sizeof(f->to), "%s", plan->to_version ? plan->to_version : "");
 	f->plan.from_version = f->from;

@@ -783,6 +783,7 @@ static void show(struct bf_run *run)
 	struct bf_todo *todo = &run->todo;
 	uint32_t piece = run->session.ident.piece_max ? run->session.ident.piece_max : 1024;
 	struct bf_plan plan = {
+		.part = run->wanted.part,
 		.from_version = bf_ident_version(&run->session.ident, from),
 		.to_version =
 			run->wanted.has_version ? bf_version_text(&run->wanted.version, to) : NULL,
