@@ -126,6 +126,7 @@ struct bf_ident {
 	bool in_bootloader; /* talks == BF_TALKS_LOADER */
 	bool caps_later;    /* what can be done, and with which memory, only the bootloader tells */
 	char bus_id[24];    /* what the bus shows, no hardware name: USB "0483:df11" */
+	bool wipes; /* before the first write readout protection is cleared, and with it all of the flash */
 	char no_write[96];  /* why it takes no firmware, known before it is asked; "": it may */
 	char bad_firmware[128]; /* what the bootloader said when it did not start its firmware */
 	bool has_version;

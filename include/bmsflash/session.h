@@ -105,6 +105,7 @@ struct bf_plan {
 	unsigned slot;  /* where it goes, where the pack has slots */
 	uint32_t rate;  /* bit/s, 0 unknown */
 	bool one_place; /* the firmware that runs is overwritten: there is none until all is done */
+	bool wipes_all; /* readout protection is cleared first, which erases all of the flash */
 };
 
 struct bf_progress {

@@ -127,15 +127,14 @@ static const char *user_name(void)
 	return pw ? pw->pw_name : "unknown";
 }
 
-/* Only where the pack cannot go back: the answer is the user's. */
+/* Only where the pack cannot go back, or loses what is in no file: the answer is the user's. */
 static enum bf_answer agree(void *ctx)
 {
 	struct program *p = ctx;
+	const struct bf_facts *f = p->child ? &p->json.facts : &p->text.facts;
 	enum bf_answer answer;
 
-	const struct bf_facts *f = p->child ? &p->json.facts : &p->text.facts;
-
-	if (!f->has_plan || !f->plan.counter_will_rise)
+	if (!f->has_plan || !(f->plan.counter_will_rise || f->plan.wipes_all))
 		return BF_ANSWER_YES;
 	if (!p->asked && !p->child) {
 		p->asked = true;

@@ -198,6 +198,7 @@ static void put_plan(struct bf_json *j, const struct bf_event *ev)
 	bf_json_set_int(j, "slot", p->slot);
 	bf_json_set_bool(j, "counter_will_rise", p->counter_will_rise);
 	bf_json_set_bool(j, "one_place", p->one_place);
+	bf_json_set_bool(j, "wipes_all", p->wipes_all);
 	if (p->counter_will_rise) {
 		bf_json_set_int(j, "security_counter_from", p->counter_from);
 		bf_json_set_int(j, "security_counter_to", p->counter_to);

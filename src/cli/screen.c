@@ -233,6 +233,10 @@ void bf_screen_warn_of_no_return(struct bf_out_text *o)
 			 f->from[0] ? f->from : "its old firmware");
 		warn(o, text);
 	}
+	if (f->plan.wipes_all)
+		warn(o, "Clearing readout protection erases all of the flash: also the maker's own "
+			"bootloader, "
+			"calibration and serial number, which are in no file.");
 	if (f->one_place && f->plan.bytes > f->plan.skip_bytes)
 		warn(o, "The pack has no firmware until this is done: keep power and cable.");
 }

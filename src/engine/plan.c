@@ -803,6 +803,7 @@ static void show(struct bf_run *run)
 		.slot = todo->whole.slot,
 		.rate = run->wire.rate,
 		.one_place = bf_model_one_place(&run->model),
+		.wipes_all = run->session.ident.wipes,
 	};
 
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_PLAN, .plan = &plan });

@@ -204,6 +204,27 @@ class Screen(common.Case):
                 self.assertEqual(term.end(), status, term.text())
                 self.assertTrue([row for row in term.lines() if row.startswith(word)], term.text())
 
+    @unittest.skipUnless("stm32" in common.PROTOCOLS and "rs485" in common.TRANSPORTS, "built without the ROM loader")
+    def test_clearing_readout_protection_says_what_it_destroys_and_is_asked_for(self):
+        words = ("flash", "--if", "sim:link=rs485,protocol=stm32,model=f103,rdp=1,boot0=high", "--protocol", "stm32",
+                 "--addr", "0x08010000", "--key", common.KEY, "--allow",
+                 "no-hardware,no-backup,single-bank,no-proof,readout-unprotect", V15)
+        warning = "WARNING    Clearing readout protection erases all of the flash: also the maker's own bootloader"
+        for answer, status, word in (("n\n", 50, "NOT DONE"), ("y\n", 0, "DONE")):
+            with self.subTest(answer):
+                term = Terminal(self, words, 160)
+                self.assertTrue(term.pump("Go on? [y/N]"), term.text())
+                self.assertIn(warning, term.text())
+                term.type(answer)
+                self.assertEqual(term.end(), status, term.text())
+                self.assertTrue([row for row in term.lines() if row.startswith(word)], term.text())
+        status, term = self.on(160, *words, "--yes")
+        self.assertEqual(status, 0, term.text())
+        self.assertNotIn("Go on?", term.text())
+        run = self.run_it(*words)
+        self.expect(run, 0)
+        self.assertIn(warning, run.err)
+
     def test_the_result_in_json_has_the_word_of_the_screen_and_all_to_file_it(self):
         result = self.run_json("flash", "--if", "sim", "--key", common.KEY, V15).result
         self.assertEqual((result["word"], result["serial"], result["from_version"], result["version"], result["key"]),

@@ -445,6 +445,7 @@ enum bf_rc bf_stm32_identify(struct bf_proto *p, struct bf_ident *ret, struct bf
 	tell_regions(d, &id);
 	id.talks = BF_TALKS_LOADER;
 	id.in_bootloader = true;
+	id.wipes = d->protected && d->base.env.unprotect;
 	id.caps = caps_of(d);
 	id.piece_max = d->block;
 	tell_rates(d, &id);

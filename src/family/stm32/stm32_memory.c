@@ -533,7 +533,7 @@ static enum bf_rc clear_protection(struct bf_stm32 *d, struct bf_err *err)
 
 	if (!d->base.env.unprotect)
 		return not_readable(d, err);
-	bf_log(d->base.env.log, BF_LOG_WARN,
+	bf_log(d->base.env.log, BF_LOG_INFO,
 	       "clearing readout protection: the whole flash is erased");
 	rc = d->link->twice(d, BF_STM32_READOUT_UNPROTECT, UNPROTECT, err);
 	if (rc && !bf_stm32_lost(rc))
