@@ -314,6 +314,7 @@ enum bf_rc bf_ph_restart(struct bf_run *run, struct bf_err *err)
 	bf_journal_write(run);
 	/* Another restart would end its test boot. */
 	rc = run->model.started_early ? bf_ask_what_runs(run, err) : bf_run_restart(run, err);
+	run->boot.left = rc && run->session.proto && run->session.proto->left;
 	if (rc && run->job->allow[BF_ALLOW_NO_PROOF] && !run->model.link_gone &&
 	    rc != BF_E_INTERRUPTED) {
 		bf_model_no_proof(&run->model);

@@ -8,6 +8,7 @@ struct bf_run;
 
 /* writer: boot.c */
 struct bf_boot {
+	bool left;                /* what was started says nothing on this line, ever */
 	bool silent;              /* after the restart it could not be asked; only with no_proof */
 	uint64_t proven_reopened; /* forgotten sessions, when the new firmware was proven to run */
 	bool owes_restart; /* once confirmed: configuration was put back while it ran on trial */

@@ -388,6 +388,17 @@ static void expand(const struct bf_run *run, const char *form, char *dst, size_t
 	dst[out.len] = '\0';
 }
 
+/* The same command again would end in the same way where nothing ever tells what runs. */
+static const char *sentence_of(const struct bf_run *run, const struct bf_end *end)
+{
+	if (run->wanted.went_to_fallback && end->text == BF_END_OLD_AGAIN)
+		return "%o is running.";
+	if (end->text == BF_END_UNPROVEN_SILENT && run->boot.left)
+		return "%n is written, verified and started; nothing on this line tells what runs: "
+		       "look whether the pack works.";
+	return sentences[end->text];
+}
+
 static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_outcome *out)
 {
 	struct bf_err *err = &out->err;
@@ -407,10 +418,7 @@ static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_o
 		bf_next_command(run, BF_JOB_PROBE, NULL, err);
 	out->rc = err->rc;
 	out->state = end->state;
-	expand(run,
-	       run->wanted.went_to_fallback && end->text == BF_END_OLD_AGAIN ? "%o is running."
-									     : sentences[end->text],
-	       out->sentence, sizeof(out->sentence));
+	expand(run, sentence_of(run, end), out->sentence, sizeof(out->sentence));
 }
 
 static void say_flash(const struct bf_run *run, struct bf_outcome *out)

@@ -220,7 +220,7 @@ static enum bf_rc stm32_recognise(struct bf_proto *p, bf_time deadline, struct b
 	if (take_line(d, err))
 		return bf_while(err, "setting the line for a ROM loader");
 	d->synced = d->has_got = false;
-	d->gone = false;
+	d->gone = p->left = false;
 	return ask_who(d, once, once ? bf_stm32_in(d, p->env.hurry) : deadline, err);
 }
 
@@ -279,7 +279,7 @@ static enum bf_rc stm32_restart(struct bf_proto *p, struct bf_err *err)
 	if (rc && !bf_stm32_lost(rc))
 		return bf_while(err, "starting the firmware at 0x%08X", start_address(d));
 	d->restarts = rc == BF_OK;
-	d->gone = true;
+	d->gone = p->left = true;
 	d->synced = false;
 	bf_stm32_forget_all(d);
 	if (d->chip && d->chip->traps & BF_STM32_EMPTY_CHECK && d->warned_empty)

@@ -556,6 +556,18 @@ static enum bf_rc clear_protection(struct bf_stm32 *d, struct bf_err *err)
 			    : BF_OK;
 }
 
+static enum bf_rc page_too_high(const struct bf_stm32 *d, unsigned page, struct bf_err *err)
+{
+	bf_fail(err, BF_E_UNSUPPORTED, "The erase command of this loader does not reach page %u.",
+		page);
+	if (d->link == &bf_stm32_can) {
+		bf_likely(err, "on CAN a page has a number of one byte, and %u is the highest",
+			  d->link->page_max);
+		bf_do(err, "write this chip by its serial line");
+	}
+	return err->rc;
+}
+
 static enum bf_rc list_pages(struct bf_stm32 *d, uint32_t addr, uint32_t size, uint16_t *pages,
 			     size_t *ret_n, uint32_t *ret_size, bf_time *ret_limit,
 			     struct bf_err *err)
@@ -574,9 +586,7 @@ static enum bf_rc list_pages(struct bf_stm32 *d, uint32_t addr, uint32_t size, u
 				       addr, addr + size - 1);
 		if (page > d->link->page_max ||
 		    (page > 255 && !bf_stm32_has(d, BF_STM32_EXT_ERASE)))
-			return bf_fail(err, BF_E_UNSUPPORTED,
-				       "The erase command of this loader does not reach page %u.",
-				       page);
+			return page_too_high(d, page, err);
 		first = n ? first : page;
 		pages[n++] = (uint16_t)page;
 		*ret_limit += erase_limit(len);
@@ -602,9 +612,9 @@ enum bf_rc bf_stm32_erase(struct bf_proto *p, const struct bf_region *region, ui
 	for (uint32_t done = 0, part; done < size; done += part) {
 		bf_time limit;
 
-		if ((may_hit_page_0(d, addr) &&
+		if (list_pages(d, addr + done, size - done, pages, &n, &part, &limit, err) ||
+		    (may_hit_page_0(d, addr) &&
 		     bf_stm32_fetch(d, d->flash_base, first, sizeof(first), err)) ||
-		    list_pages(d, addr + done, size - done, pages, &n, &part, &limit, err) ||
 		    erase_pages(d, pages, n, limit, addr + done, part, err) ||
 		    see_page_0(d, addr, first, err))
 			return bf_while(err, "erasing %u bytes of '%s' at 0x%08X", size,

@@ -256,6 +256,24 @@ static void an_unknown_form_of_the_erase_is_refused_before_anything_is_sent(void
 	bench_free(b);
 }
 
+/* An L0 has pages of 128 bytes: most of its flash lies above what one byte can name. */
+static void pages_above_one_byte_are_refused_with_the_way_that_reaches_them(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	b->set->page = 128;
+	b->set->flash_size = 192 * 1024;
+	say_who(b);
+	connected(b);
+	assert_int_equal(erase(b, 0x08010000, 128), BF_E_UNSUPPORTED);
+	assert_string_equal(b->err.cause,
+			    "The erase command of this loader does not reach page 512.");
+	assert_non_null(strstr(b->err.todo, "serial line"));
+	assert_null(strstr(fake_heard(b->bus), "043#"));
+	bench_free(b);
+}
+
 /* FF alone would erase everything. */
 static void page_255_is_never_named(void **state)
 {
@@ -354,6 +372,7 @@ int main(void)
 		cmocka_unit_test(pages_are_erased_one_by_one_or_in_a_list_as_the_profile_says),
 		cmocka_unit_test(a_count_that_came_twice_is_told_by_what_it_erased),
 		cmocka_unit_test(an_unknown_form_of_the_erase_is_refused_before_anything_is_sent),
+		cmocka_unit_test(pages_above_one_byte_are_refused_with_the_way_that_reaches_them),
 		cmocka_unit_test(page_255_is_never_named),
 		cmocka_unit_test(a_lost_frame_of_an_erase_names_no_other_page),
 		cmocka_unit_test(the_second_acknowledge_of_a_new_rate_may_have_either_identifier),
