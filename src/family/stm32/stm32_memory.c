@@ -16,6 +16,8 @@
 #define SHORTEST     16u
 #define LONGER_AFTER 16u /* blocks without a loss */
 #define GLIMPSE      16u
+#define BLANK_ROW    4u
+#define BLANK_LOOK   16u
 #define ERASE_BASE   BF_SEC(2)
 #define ERASE_SMALL  BF_MS(250) /* a page of up to 16 K */
 #define ERASE_LARGE  BF_SEC(8)  /* 128 K of a slow supply */
@@ -47,6 +49,11 @@ void bf_stm32_forget_all(struct bf_stm32 *d)
 {
 	if (d->known)
 		bf_stm32_forget(d, d->flash_base, d->flash_size);
+}
+
+static bool is_blank(const struct bf_stm32 *d, const uint8_t *p, size_t n)
+{
+	return bf_trailing(p, n, d->erased) == n;
 }
 
 /* ---- reading ---- */
@@ -226,6 +233,13 @@ static enum bf_rc sum_of(struct bf_stm32 *d, uint32_t addr, uint32_t len, uint32
 	}
 }
 
+/* After some blank pages in a row the chip is taken for blank, and one page in so many is looked at to see that it
+ * still is. What an interrupted run has written begins with the second page of an image. */
+static bool is_blank_chip(struct bf_stm32 *d)
+{
+	return d->blank >= BLANK_ROW && ++d->unseen % BLANK_LOOK;
+}
+
 /* Up to the first line that differs; a glimpse of the start shows most that do. */
 static enum bf_rc holds_by_reading(struct bf_stm32 *d, uint32_t addr, const uint8_t *want,
 				   size_t len, bool *ret, struct bf_err *err)
@@ -235,8 +249,11 @@ static enum bf_rc holds_by_reading(struct bf_stm32 *d, uint32_t addr, const uint
 
 	*ret = false;
 	if (len > GLIMPSE && !d->seen[from / BF_STM32_LINE]) {
+		if (is_blank_chip(d) && !is_blank(d, want, len))
+			return BF_OK;
 		if (bf_stm32_fetch(d, addr, got, GLIMPSE, err))
 			return err->rc;
+		d->blank = is_blank(d, got, GLIMPSE) ? d->blank + 1 : 0;
 		if (memcmp(got, want, GLIMPSE) != 0)
 			return BF_OK;
 	}
@@ -342,11 +359,6 @@ enum bf_rc bf_stm32_check(struct bf_proto *p, const struct bf_target *target, st
 }
 
 /* ---- erasing ---- */
-
-static bool is_blank(const struct bf_stm32 *d, const uint8_t *p, size_t n)
-{
-	return bf_trailing(p, n, d->erased) == n;
-}
 
 /* Whether an erase that left its page as it was has changed another one: a glimpse of every page, against what was
  * read of it. False also where a page was not read before. */

@@ -110,6 +110,8 @@ struct bf_stm32 {
 	/* What was read of the flash, or written and acknowledged not: unknown. */
 	uint8_t *memory;
 	bool *seen; /* by BF_STM32_LINE */
+	unsigned blank,
+		unseen; /* pages that looked blank, in a row; pages since then that were not looked at */
 
 	enum bf_stm32_sum sum; /* form that was seen to agree with a read-back */
 	bool sum_tried;
