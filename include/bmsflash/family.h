@@ -127,7 +127,7 @@ struct bf_ident {
 	bool caps_later;    /* what can be done, and with which memory, only the bootloader tells */
 	char bus_id[24];    /* what the bus shows, no hardware name: USB "0483:df11" */
 	bool wipes; /* before the first write readout protection is cleared, and with it all of the flash */
-	char no_write[96];  /* why it takes no firmware, known before it is asked; "": it may */
+	char no_write[96];      /* why it takes no firmware, known before it is asked; "": it may */
 	char bad_firmware[128]; /* what the bootloader said when it did not start its firmware */
 	bool has_version;
 	struct bf_version version; /* running */
@@ -347,7 +347,10 @@ struct bf_proto_ops {
 	unsigned wires;         /* bits of enum bf_wire */
 	unsigned probe_rank;    /* least harmful first */
 	const char *probe_risk; /* how the question could disturb others, or NULL */
-	bool listens;           /* recognise sends nothing */
+	/* Bootloader: the first byte that it hears after its reset must be its own. One harmless question to it comes before
+	 * any to the application, where it may be there already. */
+	bool goes_first;
+	bool listens; /* recognise sends nothing */
 	/* What its devices want of the line, whatever the profile says in general; NULL: nothing. */
 	const struct bf_role_line *line;
 	/* enum bf_cap: what its bootloaders can as a rule, for packs that are looked at while their application runs.
@@ -399,7 +402,7 @@ extern const struct bf_boot_ops bf_no_boot;
 struct bf_proto { /* a protocol's instance embeds this first */
 	const struct bf_proto_ops *ops;
 	struct bf_proto_env env;
-	bool in_loader;   /* of a joined pack: nothing else may be sent on this wire */
+	bool in_loader; /* of a joined pack: nothing else may be sent on this wire */
 	bool left; /* it started firmware that says nothing on this wire, and answers no more itself */
 	unsigned caps;    /* as last identified */
 	unsigned checked; /* enum bf_checked: by the last ops->check */

@@ -12,6 +12,7 @@
 #define ASK BF_MS(600) /* for one question to a role */
 #define LISTEN \
 	BF_MS(150) /* to a bootloader that speaks by itself, before the application is asked */
+#define GREET     BF_MS(120) /* for the answer of one that must be asked first */
 #define AGAIN     BF_MS(50)  /* between two questions to a bootloader that is coming */
 #define BACK_PACE BF_MS(250) /* between two to an application that is coming back */
 #define HURRY     BF_MS(4)   /* for each answer, where a window is to be caught */
@@ -280,18 +281,32 @@ static bool asks_application(const struct joined *j)
 	return j->app.ops && !j->base.env.rescue && !j->base.env.hurry;
 }
 
+/* One question: a bootloader that hears another one first is deaf afterwards. */
+static enum bf_rc greet(struct joined *j, struct bf_err *err)
+{
+	enum bf_rc rc;
+
+	j->loader.proto->env.hurry = GREET;
+	rc = ask(j, &j->loader, bf_in(clock_of(j), GREET), err);
+	j->loader.proto->env.hurry = j->base.env.hurry;
+	return rc;
+}
+
 /* A bootloader that speaks by itself may take a question for data: it is listened to first. */
 static enum bf_rc find(struct joined *j, bf_time deadline, struct bf_err *err)
 {
 	bool there = plans(j, BF_ENTER_THERE) || !asks_application(j);
 	bool listens = there && j->loader.ops->listens;
+	bool greets = there && asks_application(j) && j->loader.ops->goes_first;
 	enum bf_rc rc = BF_E_NODEV;
 	bf_time ends = bf_in(clock_of(j), LISTEN);
 
 	if (listens)
 		rc = ask(j, &j->loader, ends < deadline ? ends : deadline, err);
-	/* Listening may have taken all of the time. */
-	if (listens)
+	if (greets)
+		rc = greet(j, err);
+	/* That may have taken all of the time. */
+	if (listens || greets)
 		deadline = bf_in(clock_of(j), ASK);
 	if (is_silence(rc) && asks_application(j))
 		rc = ask(j, &j->app, deadline, err);

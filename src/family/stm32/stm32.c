@@ -384,6 +384,7 @@ const struct bf_proto_ops bf_proto_stm32_ops = {
 	.probe_risk = "a byte at another format, or a frame of the highest priority, may disturb "
 		      "other devices on the line",
 	.line = &even,
+	.goes_first = true,
 	.loader_caps = BF_CAP_READ | BF_CAP_ERASE | BF_CAP_ANY_ORDER | BF_CAP_RESUME,
 	.app = &bf_no_app,
 	.loader = &stm32_loader,

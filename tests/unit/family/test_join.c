@@ -447,6 +447,39 @@ static void a_loader_that_speaks_by_itself_is_listened_to_before_anything_is_sen
 	assert_string_equal(w->order, "ra");
 }
 
+static void a_loader_whose_first_byte_must_be_its_own_is_asked_first_where_it_may_be_there(
+	void **state)
+{
+	WORLD;
+	struct bf_proto_ops first = rom_ops;
+
+	(void)state;
+	first.goes_first = true;
+	how(w, "how = there, hand\nhand = hold BOOT0, press reset");
+	w->who = ROM;
+	join(w, (struct as){ .loader = &first });
+	wanted(w, recognise(w), BF_OK);
+	assert_string_equal(w->order, "r");
+	w->who = FIRMWARE;
+	join(w, (struct as){ .loader = &first });
+	wanted(w, recognise(w), BF_OK);
+	assert_string_equal(w->order, "ra");
+}
+
+static void a_loader_that_is_entered_by_a_request_hears_nothing_before_it(void **state)
+{
+	WORLD;
+	struct bf_proto_ops first = rom_ops;
+
+	(void)state;
+	first.goes_first = true;
+	how(w, "how = request");
+	w->who = FIRMWARE;
+	join(w, (struct as){ .loader = &first });
+	wanted(w, recognise(w), BF_OK);
+	assert_string_equal(w->order, "a");
+}
+
 static void each_role_has_its_own_address(void **state)
 {
 	WORLD;
@@ -901,6 +934,9 @@ int main(void)
 		cmocka_unit_test(a_loader_that_is_not_to_be_looked_for_is_not_asked),
 		cmocka_unit_test(
 			a_loader_that_speaks_by_itself_is_listened_to_before_anything_is_sent),
+		cmocka_unit_test(
+			a_loader_whose_first_byte_must_be_its_own_is_asked_first_where_it_may_be_there),
+		cmocka_unit_test(a_loader_that_is_entered_by_a_request_hears_nothing_before_it),
 		cmocka_unit_test(each_role_has_its_own_address),
 		cmocka_unit_test(a_profile_may_give_the_loader_another_line_than_its_family_wants),
 		cmocka_unit_test(writing_asks_the_application_into_its_loader),
