@@ -403,6 +403,7 @@ struct bf_proto { /* a protocol's instance embeds this first */
 	const struct bf_proto_ops *ops;
 	struct bf_proto_env env;
 	bool in_loader; /* of a joined pack: nothing else may be sent on this wire */
+	bool proves; /* set by the engine: what runs is tested now, and is not stopped by a question */
 	bool left; /* it started firmware that says nothing on this wire, and answers no more itself */
 	unsigned caps;    /* as last identified */
 	unsigned checked; /* enum bf_checked: by the last ops->check */

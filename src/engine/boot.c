@@ -814,6 +814,7 @@ enum bf_rc bf_ph_self_test(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	if (!has_answers(run))
 		return watch_it_stay(run, err);
+	run->session.proto->proves = true;
 	if (ops->connect && ops->connect(run->session.proto, BF_ENTRY_READ, err))
 		return bf_while(err, "preparing the pack for its self-test");
 	if (test_values(run, err) || test_balancing(run, err) || test_itself(run, err))

@@ -266,6 +266,33 @@ static bool changes(const struct bf_run *run)
 
 /* ---- the next command ---- */
 
+/* Lines are not moved because an application is silent, unless the user says that it is dead. */
+static bool needs_rescue(const struct bf_run *run)
+{
+	const struct bf_entry_plan *plan = &run->given.profile.entry;
+
+	return run->job->kind == BF_JOB_FLASH && run->given.profile.application[0] &&
+	       (memchr(plan->how.code, BF_ENTER_LINES, plan->how.n) ||
+		memchr(plan->how.code, BF_ENTER_GPIO, plan->how.n));
+}
+
+/* For a pack that has no firmware now. */
+static void same_command(const struct bf_run *run, struct bf_err *err)
+{
+	static const char flash[] = "flash", more[] = " --rescue";
+	size_t len;
+	char *at;
+
+	bf_next_command(run, run->job->kind, run->job->restore_from, err);
+	at = strstr(err->next, " flash ");
+	len = strlen(err->next);
+	if (!at || run->job->rescue || !needs_rescue(run) || len + sizeof(more) > sizeof(err->next))
+		return;
+	at += sizeof(flash);
+	memmove(at + sizeof(more) - 1, at, strlen(at) + 1);
+	memcpy(at, more, sizeof(more) - 1);
+}
+
 /* What brings a pack without firmware back: its backup where the image was refused, else the image again. What lay in
  * a pack that had to be caught after power-on did not start before either, and who restores an archive into a
  * pack that waits in its bootloader wants that archive. */
@@ -279,7 +306,7 @@ static void recovery_command(const struct bf_run *run, struct bf_err *err)
 	    bf_model_one_place(m))
 		bf_next_command(run, BF_JOB_ROLLBACK, run->archives.path, err);
 	else
-		bf_next_command(run, run->job->kind, run->job->restore_from, err);
+		same_command(run, err);
 }
 
 static void data_command(const struct bf_run *run, struct bf_err *err)

@@ -43,6 +43,7 @@ struct joined {
 	uint32_t baud;         /* as the line was found */
 	const struct role *at; /* whose line the wire has; NULL: nobody's */
 	enum talking now;
+	bool was_in;  /* its bootloader answered, and was not told to start anything since */
 	bool started; /* by us: what is read from now on is read from the application */
 	bool has_told;
 	struct bf_ident told; /* by the application */
@@ -80,6 +81,7 @@ static enum bf_rc rest(const struct joined *j, bf_time time, struct bf_err *err)
 static void set_now(struct joined *j, enum talking now)
 {
 	j->now = now;
+	j->was_in = j->was_in || now == LOADER;
 	j->base.in_loader = now == LOADER;
 }
 
@@ -390,7 +392,20 @@ static enum bf_rc enter(struct joined *j, struct bf_err *err)
  * not stopped again by a question about it. */
 static bool is_for_app(const struct joined *j, enum bf_entry entry)
 {
-	return entry == BF_ENTRY_LOOK || (entry == BF_ENTRY_READ && j->started);
+	return entry == BF_ENTRY_LOOK || (entry == BF_ENTRY_READ && (j->started || j->base.proves));
+}
+
+/* It answered before, in this run, and its firmware may be half written: the lines that led into it lead there again. */
+static enum bf_rc enter_again(struct joined *j, struct bf_err *err)
+{
+	static const enum bf_entry_how ways[] = { BF_ENTER_LINES, BF_ENTER_GPIO };
+	enum bf_rc rc = BF_E_NODEV;
+
+	for (size_t i = 0; i < BF_COUNT(ways) && is_silence(rc); i++) {
+		if (plans(j, ways[i]))
+			rc = go(j, ways[i], err);
+	}
+	return rc;
 }
 
 static enum bf_rc joined_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)
@@ -406,8 +421,16 @@ static enum bf_rc joined_connect(struct bf_proto *p, enum bf_entry entry, struct
 		return rc;
 	if (rc && (!role || role == &j->loader || for_app)) {
 		rc = look(j, err);
+		if (is_silence(rc) && j->was_in && entry == BF_ENTRY_WRITE) {
+			struct bf_err why = *err;
+
+			bf_err_init(err);
+			rc = enter_again(j, err);
+			if (is_silence(rc))
+				*err = why;
+		}
 		if (rc)
-			return rc;
+			return err->rc;
 		role = talking_to(j);
 		rc = role == &j->loader || for_app ? connect_role(j, role, entry, err) : BF_E_NODEV;
 	}
@@ -415,7 +438,7 @@ static enum bf_rc joined_connect(struct bf_proto *p, enum bf_entry entry, struct
 		return rc;
 	if (enter(j, err))
 		return err->rc;
-	j->started = false;
+	j->started = j->base.proves = false;
 	return connect_role(j, &j->loader, entry, err);
 }
 
@@ -589,6 +612,7 @@ static enum bf_rc joined_restart(struct bf_proto *p, struct bf_err *err)
 	if (rc && rc != BF_E_TIMEOUT && rc != BF_E_LINK && rc != BF_E_GONE)
 		return rc;
 	set_now(j, NOBODY);
+	j->was_in = false;
 	j->started = true;
 	return rc;
 }

@@ -179,6 +179,7 @@ static void judge_truth(struct court *c)
 		judge_wrong(c, "cannot look at the pack: %s", err.cause);
 		return;
 	}
+	c->world.dead = !c->after.app;
 	judge_firmware(c, &c->world.at_close, "at the end");
 	judge_firmware(c, &c->after, "after a restart");
 	if (c->world.sc->model->two_banks && !c->after.app && c->old_version[0])

@@ -29,6 +29,12 @@
 #define ROM_LOADER                                                                        \
 	"[pack]\nprotocol = stm32\n[stm32]\ncan-erase = page\n[region app]\nkind = app\n" \
 	"address = 0x08010000\nsize = 0x10000\n"
+/* Its firmware speaks UDS, and the lines of the port lead into the ROM and out of it. */
+#define ROM_JOINED                                                              \
+	"[pack]\napplication = uds\nloader = stm32\n[entry]\nhow = lines\n"     \
+	"lines = dtr=1 rts=1 wait=10ms rts=0 wait=10ms\n"                       \
+	"lines-leave = dtr=0 rts=1 wait=10ms rts=0\n[region app]\nkind = app\n" \
+	"address = 0x08010000\nsize = 0x10000\n"
 /* Nothing can be read back, and the pack tells no hardware. */
 #define STRANGER "--addr 0x08010000 --allow no-hardware,no-backup,single-bank"
 
@@ -154,6 +160,17 @@ static const struct model rows[] = {
 	  .kills = KILLS_MESSAGES,
 	  .messages = 1200,
 	  .requests = 1200,
+	  .ops = 6000 },
+	{ .name = "stm32-joined",
+	  .pack = "protocol=stm32,link=rs485,model=f103,boot0=low,lines=direct",
+	  .profile = ROM_JOINED,
+	  .words = NO_HARDWARE, /* where its firmware is gone, its ROM answers alone */
+	  .dead_needs_rescue = true,
+	  .no_doubles = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 1600,
+	  .requests = 1600,
 	  .ops = 6000 },
 	{ .name = "stm32-can",
 	  .pack = "protocol=stm32,link=can,model=f407",

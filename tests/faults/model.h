@@ -29,6 +29,8 @@ struct model {
 	bool no_archive; /* nothing can be read: a lost application comes back from the image alone */
 	/* Nothing comes twice: what is read has no check value; on CAN a count of pages that does is page 0. */
 	bool no_doubles;
+	/* Silence is no reason to move lines: where no firmware runs, the flash is a rescue. */
+	bool dead_needs_rescue;
 	const char *habits; /* of "quirk=", by words, one of which is drawn now and then */
 	unsigned cuts; /* bits of enum by; operations on the flash are the same whatever the wire */
 	enum kills kills;

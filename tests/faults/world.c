@@ -232,7 +232,8 @@ void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool fa
 	set_address(w, faulty);
 	w->job.iface = w->address;
 	w->job.kind = kind;
-	w->job.rescue = kind == BF_JOB_FLASH && w->sc->task == TASK_RESCUE;
+	w->job.rescue = kind == BF_JOB_FLASH && (w->sc->task == TASK_RESCUE ||
+						 (w->dead && w->sc->model->dead_needs_rescue));
 	w->job.restore_from = from;
 	run_job(w, &w->job);
 }

@@ -14,6 +14,7 @@ struct world {
 	char address[640];
 	const char *images[2], *keys[3];
 	char line[256];      /* of the model's words, cut up */
+	bool dead;           /* when it was looked at last, no firmware ran */
 	bool locks;          /* its pack is not private: the interface is locked as any other */
 	struct bf_opts opts; /* the command line that asks for the flash */
 	struct bf_claim_opts claim;

@@ -224,6 +224,7 @@ static void look_around(struct desk *d, struct tally *tally)
 	bf_err_init(&err);
 	if (truth_after_power(c->world.plain, &c->world.guard, &c->after, &err))
 		judge_wrong(c, "cannot look at the pack: %s", err.cause);
+	c->world.dead = !c->after.app;
 	tally->left[what_is_left(&c->after)]++;
 	if (c->world.sc->model->two_banks && !c->after.app)
 		judge_wrong(c, "two banks and none starts");
