@@ -166,6 +166,7 @@ static const struct model rows[] = {
 	  .profile = ROM_JOINED,
 	  .words = NO_HARDWARE, /* where its firmware is gone, its ROM answers alone */
 	  .dead_needs_rescue = true,
+	  .no_archive = true, /* rollback has no --rescue */
 	  .no_doubles = true,
 	  .cuts = BY_ALL,
 	  .kills = KILLS_MESSAGES,
