@@ -434,16 +434,26 @@ static void a_usb_device_of_root_alone_wants_the_rules(void **state)
 
 static void a_device_of_another_tool_names_that_tool(void **state)
 {
-	struct computer c;
+	static const struct {
+		const char *vid, *pid, *tool;
+	} rows[] = {
+		{ "16c0\n", "0478\n", "teensy-loader-cli does" },
+		{ "303a\n", "0009\n", "esptool does" },
+		{ "2341\n", "0036\n", "avrdude does" },
+	};
 
 	(void)state;
-	init(&c);
-	dfu_device(&c);
-	put(&c, "/sys/bus/usb/devices/1-2.4/idVendor", "16c0\n");
-	put(&c, "/sys/bus/usb/devices/1-2.4/idProduct", "0478\n");
-	bf_usb_diagnose(&c.diag, NULL);
-	expect(&c, "other-tool", BF_SEVERITY_NOTE, "teensy-loader-cli", NULL);
-	done(&c);
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct computer c;
+
+		init(&c);
+		dfu_device(&c);
+		put(&c, "/sys/bus/usb/devices/1-2.4/idVendor", rows[i].vid);
+		put(&c, "/sys/bus/usb/devices/1-2.4/idProduct", rows[i].pid);
+		bf_usb_diagnose(&c.diag, NULL);
+		expect(&c, "other-tool", BF_SEVERITY_NOTE, rows[i].tool, NULL);
+		done(&c);
+	}
 }
 
 static void a_usb_device_that_is_held_names_the_holder(void **state)
