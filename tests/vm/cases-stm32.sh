@@ -62,6 +62,21 @@ case_stm32_flash_erases() {
 	head -c 256 /dev/zero | tr '\000' '\377' | cmp - read.bin
 }
 
+# What stm32flash wrote is replaced by bmsflash, page by page; then stm32flash reads it.
+case_stm32_bmsflash_writes_over_what_stm32_flash_wrote() {
+	old=$data/firmware/app-1.4.0.bin new=$data/firmware/app-1.5.0.bin
+	need "$bmsflash"
+	stm32_pack protocol=stm32,model=f103,state=pack.state && stm32 -w "$old" -v -S 0x08010000 || return 1
+	"$bmsflash" flash --if /dev/ttyACM0 --baud 460800 --protocol stm32 --addr 0x08010000 --key "$data/minisign/release.pub" \
+		--allow no-hardware,no-proof,no-backup,single-bank "$new" >flash.out 2>&1 || {
+		tail -n 3 flash.out
+		return 1
+	}
+	stop_pack && stm32_holds 0x08010000 "$new" || return 1
+	stm32_pack protocol=stm32,model=f103,state=pack.state && stm32 -r read.bin -S "0x08010000:$(wc -c <"$new")" &&
+		cmp "$new" read.bin
+}
+
 # DTR holds BOOT0, RTS the reset: without them the pack's firmware has the line, and it is silent. The last delay is for the
 # ROM to start.
 case_stm32_flash_leads_into_the_rom_and_out_of_it_by_modem_lines() {

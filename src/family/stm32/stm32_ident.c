@@ -249,33 +249,30 @@ static void why_not_writable(struct bf_stm32 *d)
 		snprintf(d->why_not, sizeof(d->why_not), "%s", why);
 }
 
-enum bf_rc bf_stm32_learn(struct bf_stm32 *d, struct bf_err *err)
+/* The first that is told: by the profile, by the chip, by its row of the table. */
+static uint32_t first_told(uint32_t a, uint32_t b, uint32_t c)
 {
-	const struct bf_stm32_profile *s = d->set;
-	uint32_t size;
+	if (a)
+		return a;
+	return b ? b : c;
+}
 
-	if (d->known)
-		return BF_OK;
-	d->why_not[0] = 0;
-	if (ask_id(d, err) || look_at_protection(d, err))
-		return bf_while(err, "asking the ROM loader which chip it is");
-	size = d->protected ? 0 : told_size(d);
-	if (!d->protected)
-		read_uid(d);
-	d->flash_base = s->flash_base ? s->flash_base : d->chip ? d->chip->flash_base : CHIP_BASE;
-	d->flash_size = s->flash_size ? s->flash_size
-			: size        ? size
-			: d->chip     ? d->chip->flash_size
-				      : 0;
+static void measure_flash(struct bf_stm32 *d)
+{
+	static const struct bf_stm32_chip nobody = { .flash_base = CHIP_BASE, .write_unit = 4 };
+	const struct bf_stm32_chip *chip = d->chip ? d->chip : &nobody;
+	const struct bf_stm32_profile *s = d->set;
+
+	d->flash_base = first_told(s->flash_base, chip->flash_base, 0);
+	d->flash_size =
+		first_told(s->flash_size, d->protected ? 0 : told_size(d), chip->flash_size);
 	d->has_flash = d->flash_size > 0;
-	d->unit = s->write_unit ? s->write_unit : d->chip ? d->chip->write_unit : 4;
-	d->block = s->block                    ? s->block
-		   : d->chip && d->chip->block ? d->chip->block
-					       : BF_STM32_BLOCK;
+	d->unit = first_told(s->write_unit, chip->write_unit, 0);
+	d->block = first_told(s->block, chip->block, BF_STM32_BLOCK);
 	if (d->block > BF_STM32_BLOCK)
 		d->block = BF_STM32_BLOCK;
 	d->block -= d->block % d->unit;
-	d->erased = d->chip && d->chip->traps & BF_STM32_ERASES_TO_ZERO ? 0x00 : 0xFF;
+	d->erased = chip->traps & BF_STM32_ERASES_TO_ZERO ? 0x00 : 0xFF;
 	d->flash = (struct bf_region){
 		.name = "flash",
 		.kind = BF_REGION_APP,
@@ -284,15 +281,32 @@ enum bf_rc bf_stm32_learn(struct bf_stm32 *d, struct bf_err *err)
 		.write_unit = d->unit,
 		.erases_to_zero = d->erased == 0,
 	};
-	if (d->has_flash)
-		cut_sectors(d);
-	why_not_writable(d);
+}
+
+static void make_room(struct bf_stm32 *d)
+{
 	free(d->memory);
 	free(d->seen);
 	d->memory = calloc(d->flash_size ? d->flash_size : 1, 1);
 	d->seen = calloc(d->flash_size / BF_STM32_LINE + 1, sizeof(*d->seen));
 	if (!d->memory || !d->seen)
 		abort();
+}
+
+enum bf_rc bf_stm32_learn(struct bf_stm32 *d, struct bf_err *err)
+{
+	if (d->known)
+		return BF_OK;
+	d->why_not[0] = 0;
+	if (ask_id(d, err) || look_at_protection(d, err))
+		return bf_while(err, "asking the ROM loader which chip it is");
+	if (!d->protected)
+		read_uid(d);
+	measure_flash(d);
+	if (d->has_flash)
+		cut_sectors(d);
+	why_not_writable(d);
+	make_room(d);
 	d->known = true;
 	return BF_OK;
 }
