@@ -282,7 +282,7 @@ static enum bf_rc stm32_restart(struct bf_proto *p, struct bf_err *err)
 	d->gone = p->left = true;
 	d->synced = false;
 	bf_stm32_forget_all(d);
-	if (d->chip && d->chip->traps & BF_STM32_EMPTY_CHECK && d->warned_empty)
+	if (d->chip && d->chip->traps & BF_STM32_EMPTY_CHECK && d->found_empty)
 		bf_log(p->env.log, BF_LOG_WARN,
 		       "the flash was empty: this chip looks at that only when power comes; if the "
 		       "firmware does not start, switch the pack off and on");

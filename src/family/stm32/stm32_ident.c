@@ -117,6 +117,8 @@ static enum bf_rc look_at_protection(struct bf_stm32 *d, struct bf_err *err)
 
 		bf_err_init(err);
 		rc = d->link->read(d, addr, raw, sizeof(raw), err);
+		if (!rc)
+			d->found_empty = d->found_empty || !is_told(raw, sizeof(raw));
 		if (!rc || (rc != BF_E_NAK && !bf_stm32_lost(rc)))
 			return rc;
 		/* In a frame command and address are refused together; the flash is at its address. */

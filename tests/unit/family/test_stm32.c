@@ -224,6 +224,69 @@ static void a_chip_of_another_family_is_refused_by_name(void **state)
 	stm32_peer_free(p);
 }
 
+/* G47x: an option bit decides; where it cannot be read the profile does, or nothing is erased. */
+static void sectors_that_hang_on_an_option_bit_are_asked_for(void **state)
+{
+	static const struct {
+		enum bf_stm32_banks banks;
+		uint32_t size; /* of a sector; 0: not known */
+	} rows[] = { { BF_STM32_BANKS_AUTO, 0 },
+		     { BF_STM32_BANKS_ONE, 4096 },
+		     { BF_STM32_BANKS_TWO, 2048 } };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct stm32_peer *p = stm32_peer_new();
+		struct bf_stm32_profile *set = bf_profile_family_mut(&p->profile, "stm32");
+		struct bf_ident id;
+		struct bf_err err;
+
+		p->pid = 0x469;
+		p->wide = true;
+		set->banks = rows[i].banks;
+		stm32_peer_open(p);
+		connected(p);
+		bf_err_init(&err);
+		assert_int_equal(p->proto->ops->identify(p->proto, &id, &err), BF_OK);
+		if (rows[i].size)
+			assert_int_equal(id.regions[0].sectors[0].size, rows[i].size);
+		else
+			assert_non_null(strstr(id.no_write, "dbank"));
+		assert_int_equal(!!(id.regions[0].access & BF_ACCESS_ERASE), rows[i].size != 0);
+		stm32_peer_free(p);
+	}
+}
+
+static void keep_text(void *ctx, enum bf_log_level level, const char *text)
+{
+	if (level == BF_LOG_WARN)
+		snprintf(ctx, 256, "%s", text);
+}
+
+/* F07x: whether there is firmware is looked at when power comes. */
+static void flash_that_was_empty_asks_for_a_power_cycle(void **state)
+{
+	(void)state;
+	for (int empty = 0; empty < 2; empty++) {
+		struct stm32_peer *p = stm32_peer_new();
+		char text[256] = "";
+		const struct bf_log log = { keep_text, text, BF_LOG_WARN };
+		struct bf_err err;
+
+		p->pid = 0x448;
+		p->wide = true;
+		if (empty)
+			memset(p->flash, 0xFF, 2048);
+		stm32_peer_open(p);
+		p->proto->env.log = &log;
+		connected(p);
+		bf_err_init(&err);
+		assert_int_equal(p->proto->ops->loader->restart(p->proto, &err), BF_OK);
+		assert_int_equal(strstr(text, "switch the pack off and on") != NULL, empty);
+		stm32_peer_free(p);
+	}
+}
+
 static void readout_protection_is_seen_and_never_cleared_unasked(void **state)
 {
 	struct stm32_peer *p = stm32_peer_new();
@@ -728,6 +791,8 @@ int main(void)
 		cmocka_unit_test(
 			a_clone_without_identifier_is_not_erased_before_somebody_says_its_pages),
 		cmocka_unit_test(a_chip_of_another_family_is_refused_by_name),
+		cmocka_unit_test(sectors_that_hang_on_an_option_bit_are_asked_for),
+		cmocka_unit_test(flash_that_was_empty_asks_for_a_power_cycle),
 		cmocka_unit_test(readout_protection_is_seen_and_never_cleared_unasked),
 		cmocka_unit_test(readout_protection_is_cleared_where_that_is_allowed),
 		cmocka_unit_test(a_read_has_the_bytes_of_the_manual),
