@@ -96,7 +96,7 @@ struct bf_stm32 {
 	unsigned refused_commands; /* that the loader has, and did not take */
 	bool unprotected;          /* readout protection was cleared, and with it the flash */
 	char why_not[96];          /* why it takes no firmware; "": it does */
-	bool found_empty; /* the start of its flash was blank */
+	bool found_empty;          /* the start of its flash was blank */
 
 	bool known; /* the members below were found out */
 	bool has_flash;
