@@ -97,6 +97,16 @@ case_scapy_updates_the_pack() {
 	runs can0 1.5.0
 }
 
+case_scapy_reads_and_flashes_what_makers_ship() {
+	scapy_here
+	can_up 500000
+	for model in zhidou nxp vw volvo tesla geehy; do
+		pack --can can1 model=$model || return 1
+		$python "$here/scapy_maker.py" can0 $model "$image" || return 1
+		kill "$pack_pid"
+	done
+}
+
 case_scapy_is_probed() {
 	scapy_here
 	can_up 500000
