@@ -263,6 +263,14 @@ void judge_again(struct court *c)
 	judge_words(c);
 	judge_code(c);
 	judge_truth(c);
+	/* Nothing can be said to it any more, until somebody holds BOOT0. */
+	if (sc->model->unit == UNIT_JK && c->world.out.rc == BF_E_NODEV && !c->after.app) {
+		if (!strstr(c->world.out.err.todo, "BOOT0"))
+			say(c, "a dead unit, and no word of the way back");
+		judge_next(c);
+		judge_new(c);
+		return;
+	}
 	if (may_fail(sc) || sc->other_key) {
 		/* A pack that is held in its bootloader runs nothing that could be heard. */
 		if (c->world.out.state != BF_STATE_OLD &&
@@ -329,9 +337,15 @@ bool judge_open(struct court *c, const struct scenario *sc, const char *data, bo
 		struct verdict *ret)
 {
 	*ret = (struct verdict){ 0 };
-	*c = (struct court){ .old_version = sc->task == TASK_RESCUE ? "" : OLD_VERSION,
+	*c = (struct court){ .old_version = OLD_VERSION,
 			     .new_version = NEW_VERSION,
 			     .verdict = ret };
+	if (sc->model->unit) {
+		c->old_version = unit_version(sc->model->unit, 0);
+		c->new_version = unit_version(sc->model->unit, 1);
+	}
+	if (sc->task == TASK_RESCUE)
+		c->old_version = "";
 	if (!world_init(&c->world, sc, data))
 		return !judge_wrong(c, "no room for files");
 	c->world.verbose = verbose;

@@ -9,7 +9,7 @@
 #include "bmsflash/file.h"
 
 #define DRIVER_LEN 640u
-#define COMMENT    "version=1.0.0"
+#define COMMENT    "of a maker"
 
 static const uint8_t secret[32] = "a driver's key: 32 bytes, public";
 static const uint8_t key_id[8] = { 'd', 'r', 'i', 'v', 'e', 'r', 's', 1 };
@@ -41,32 +41,47 @@ static bool put(const char *folder, const char *name, const void *p, size_t len)
 }
 
 /* As minisign does it in its older form: the file itself is signed, and the comment with the signature. */
-bool maker_driver(const char *folder)
+bool maker_sign(const char *folder, const char *name, const uint8_t *p, size_t len)
 {
-	uint8_t driver[DRIVER_LEN], head[74] = { 'E', 'd' }, all[64 + sizeof(COMMENT)], global[64];
-	char text[512], first[128], second[128];
+	uint8_t head[74] = { 'E', 'd' }, all[64 + sizeof(COMMENT)], global[64];
+	char text[512], first[128], second[128], sig[64];
 	int n;
 
-	for (size_t i = 0; i < sizeof(driver); i++)
-		driver[i] = (uint8_t)(i * 11 + 3);
 	memcpy(head + 2, key_id, sizeof(key_id));
-	bf_ed25519_sign(head + 10, driver, sizeof(driver), secret);
+	bf_ed25519_sign(head + 10, p, len, secret);
 	memcpy(all, head + 10, 64);
 	memcpy(all + 64, COMMENT, sizeof(COMMENT) - 1);
 	bf_ed25519_sign(global, all, 64 + sizeof(COMMENT) - 1, secret);
 	base64(first, head, sizeof(head));
 	base64(second, global, sizeof(global));
 	n = snprintf(text, sizeof(text),
-		     "untrusted comment: signature of a driver\n%s\ntrusted comment: " COMMENT
+		     "untrusted comment: signature of a maker\n%s\ntrusted comment: " COMMENT
 		     "\n%s\n",
 		     first, second);
-	if (!put(folder, MAKER_DRIVER, driver, sizeof(driver)) ||
-	    !put(folder, MAKER_DRIVER ".minisig", text, (size_t)n))
-		return false;
+	snprintf(sig, sizeof(sig), "%s.minisig", name);
+	return put(folder, name, p, len) && put(folder, sig, text, (size_t)n);
+}
+
+bool maker_key(const char *folder)
+{
+	uint8_t head[42] = { 'E', 'd' };
+	char text[256], first[128];
+	int n;
+
+	memcpy(head + 2, key_id, sizeof(key_id));
 	bf_ed25519_public(head + 10, secret);
-	base64(first, head, 42);
-	n = snprintf(text, sizeof(text), "untrusted comment: key of the drivers\n%s\n", first);
+	base64(first, head, sizeof(head));
+	n = snprintf(text, sizeof(text), "untrusted comment: key of a maker\n%s\n", first);
 	return put(folder, MAKER_KEY, text, (size_t)n);
+}
+
+bool maker_driver(const char *folder)
+{
+	uint8_t driver[DRIVER_LEN];
+
+	for (size_t i = 0; i < sizeof(driver); i++)
+		driver[i] = (uint8_t)(i * 11 + 3);
+	return maker_sign(folder, MAKER_DRIVER, driver, sizeof(driver)) && maker_key(folder);
 }
 
 /* Its lines name files as they lie on its maker's computer, and leave to him what is his secret. */

@@ -43,6 +43,8 @@
 
 /* Their profiles say where the application lies. */
 #define MAKER "--allow no-hardware,no-backup,single-bank"
+/* A version that is not newer is refused, once it runs as well. */
+#define JK "--allow no-hardware,no-backup,single-bank,downgrade"
 
 static const struct model rows[] = {
 	{ .name = "uds-can",
@@ -203,6 +205,45 @@ static const struct model rows[] = {
 	  .requests = 800,
 	  .ops = 6000,
 	  .waits = "a device that only power starts" },
+	/* One that was cut comes back into its bootloader, which does not tell its model ... */
+	{ .name = "jk",
+	  .pack = "model=jk",
+	  .maker = "jk-pb",
+	  .unit = UNIT_JK,
+	  .no_rescue = true, /* where its firmware runs again, --rescue catches no bootloader */
+	  .words = JK,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 60,
+	  .requests = 55,
+	  .ops = 400 },
+	/* ... or starts half an image and is dead until somebody holds BOOT0. */
+	{ .name = "jk202",
+	  .pack = "model=jk202",
+	  .maker = "jk-pb",
+	  .unit = UNIT_JK,
+	  .no_rescue = true, /* where its firmware runs again, --rescue catches no bootloader */
+	  .words = JK,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 60,
+	  .requests = 55,
+	  .ops = 400 },
+	{ .name = "vanmoof",
+	  .pack = "model=vanmoof",
+	  .maker = "vanmoof-s3",
+	  .unit = UNIT_VANMOOF,
+	  .words = "--allow no-backup",
+	  .two_banks = true,
+	  .no_rescue = true,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 140,
+	  .requests = 140,
+	  .ops = 1200 },
 	{ .name = "uds-nohash",
 	  .pack = "link=rs485,quirk=nohash",
 	  .profile = HDLC,

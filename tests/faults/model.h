@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "units.h"
+
 /* Where a flash is disturbed, for the suite of power cuts. */
 enum by { BY_OP, BY_AFTER, BY_REQUEST, BY_REPLY, BY_REPOWER, BY_STOP, BY_COUNT };
 
@@ -21,8 +23,10 @@ struct model {
 		held; /* more of them, while bmsflash works with it: somebody holds its pin; NULL: none */
 	const char *profile; /* text, NULL: none; with a maker: more of its [uds] */
 	const char *maker;   /* its example profile in data/profiles, NULL: none */
+	enum unit unit;      /* its images have a maker's header */
 	const char *words;   /* of every command beside --if, --key and the image; NULL: none */
 	bool two_banks, confirms;
+	bool no_rescue;    /* flash --rescue has no way to it */
 	bool no_self_test; /* nothing tells that its firmware fails */
 	/* Nothing tells what firmware runs: with --allow no-proof, what was written and read back is the end. */
 	bool no_news;

@@ -121,6 +121,8 @@ static void draw_task(struct bf_rng *r, const struct model *m, struct scenario *
 		s->task = TASK_RESTORE;
 	if (s->task == TASK_RESTORE && m->no_archive)
 		s->task = TASK_FLASH;
+	if (s->task == TASK_RESCUE && m->no_rescue)
+		s->task = TASK_FLASH;
 	if (s->task == TASK_REVERT)
 		add(s->pack, sizeof(s->pack), "slot1=1.4.0");
 	if (s->task == TASK_RESCUE)

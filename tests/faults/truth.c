@@ -30,18 +30,28 @@ static const struct spy *spy_of(const struct bf_transport *t)
 	return (const struct spy *)(const void *)t->ops;
 }
 
+static bool lies_at(struct bf_pack *pack, uint32_t addr, const struct truth_image *im)
+{
+	const uint8_t *p = bf_pack_view(pack, addr, im->len);
+
+	return p && memcmp(p, im->p, im->len) == 0;
+}
+
 /* What lies where firmware starts, byte for byte. */
 static bool is_known(struct bf_pack *pack, const struct truth_guard *g)
 {
 	const struct bf_mimage *m = bf_pack_image(pack, 0);
 
+	for (size_t i = 0; g->unit && i < g->n_images; i++) {
+		if (lies_at(pack, unit_place(g->unit, 0), &g->images[i]))
+			return true;
+	}
+	if (g->unit)
+		return false;
 	if (!g->n_images)
 		return m->present && m->sound;
 	for (size_t i = 0; i < g->n_images; i++) {
-		const struct truth_image *im = &g->images[i];
-		const uint8_t *p = bf_pack_view(pack, bf_pack_slot_addr(0), im->len);
-
-		if (p && memcmp(p, im->p, im->len) == 0)
+		if (lies_at(pack, bf_pack_slot_addr(0), &g->images[i]))
 			return true;
 	}
 	return false;
@@ -59,12 +69,18 @@ static void on_start(void *ctx, struct bf_pack *pack)
 		 (unsigned long long)bf_pack_ops(pack));
 }
 
-static bool is_written(struct bf_pack *pack, const struct truth_image *im)
+static bool is_written(struct bf_pack *pack, const struct truth_guard *g)
 {
-	for (unsigned slot = 0; im->p && slot < bf_pack_slot_count(pack); slot++) {
-		const uint8_t *p = bf_pack_view(pack, bf_pack_slot_addr(slot), im->len);
+	const struct truth_image *im = &g->wanted;
 
-		if (p && memcmp(p, im->p, im->len) == 0)
+	if (!im->p)
+		return false;
+	for (unsigned i = 0; g->unit && unit_place(g->unit, i); i++) {
+		if (lies_at(pack, unit_place(g->unit, i), im))
+			return true;
+	}
+	for (unsigned slot = 0; !g->unit && slot < bf_pack_slot_count(pack); slot++) {
+		if (lies_at(pack, bf_pack_slot_addr(slot), im))
 			return true;
 	}
 	return false;
@@ -92,7 +108,7 @@ static void look(struct bf_pack *pack, const struct truth_guard *guard, struct t
 		.known = mode != BF_PACK_STARTING,
 		.powered = mode != BF_PACK_OFF,
 		.app = raw || (mode == BF_PACK_APP && runs),
-		.written = is_written(pack, &guard->wanted),
+		.written = is_written(pack, guard),
 	};
 	if (!ret->app)
 		return;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "bmsflash/transport.h"
+#include "units.h"
 
 /* Bytes that may run; without any, whole and signed is enough. */
 struct truth_image {
@@ -26,6 +27,7 @@ struct truth_guard {
 	const struct truth_hooks *hooks; /* NULL: none */
 	const struct truth_image *images;
 	size_t n_images;
+	enum unit unit;            /* whose images these are */
 	struct truth_image wanted; /* what is being written; NULL: nothing */
 	unsigned starts;
 	char wrong[160]; /* the first start of something else */

@@ -131,6 +131,34 @@ void world_image(struct world *w, const char *path)
 	w->guard.wanted = (struct truth_image){ w->wanted, len };
 }
 
+/* A unit of a maker's, and what may run in it. */
+static bool init_unit(struct world *w)
+{
+	enum unit unit = w->sc->model->unit;
+	char path[96];
+
+	for (unsigned i = 0; i < UNIT_IMAGES; i++) {
+		unit_image(unit, i, w->units[i]);
+		w->unit_images[i] = (struct truth_image){ w->units[i], UNIT_LEN };
+	}
+	w->guard.unit = unit;
+	w->guard.images = w->unit_images;
+	w->guard.n_images = UNIT_IMAGES;
+	snprintf(path, sizeof(path), "%s/pack", w->folder);
+	return unit_files(unit, w->folder) && unit_put(unit, w->sc->pack, path);
+}
+
+const char *world_other(struct world *w, const char *data)
+{
+	enum unit unit = w->sc->model->unit;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", unit ? w->folder : data,
+		 unit ? "unit-2.bin" : "mcuboot/app-1.6.0.signed.bin");
+	world_image(w, path);
+	return unit ? unit_version(unit, 2) : "1.6.0";
+}
+
 bool world_init(struct world *w, const struct scenario *sc, const char *data)
 {
 	char path[256];
@@ -141,7 +169,10 @@ bool world_init(struct world *w, const struct scenario *sc, const char *data)
 	if (!mkdtemp(w->folder))
 		return false;
 	snprintf(w->plain, sizeof(w->plain), "state=%s/pack,%s", w->folder, sc->pack);
-	world_image(w, in_data(path, sizeof(path), data, sc->image));
+	if (sc->model->unit && !init_unit(w))
+		return false;
+	world_image(w, sc->model->unit ? in_data(path, sizeof(path), w->folder, "unit-1.bin")
+				       : in_data(path, sizeof(path), data, sc->image));
 	if (!parse_words(w))
 		return false;
 	w->images[0] = w->image;
@@ -292,6 +323,7 @@ bool world_type(struct world *w, const char *command, enum bf_job_kind *ret_kind
 	struct bf_opts opts = { 0 };
 	struct bf_job job;
 	struct bf_err err;
+	bool held;
 	int n = 0;
 
 	bf_err_init(&err);
@@ -309,8 +341,11 @@ bool world_type(struct world *w, const char *command, enum bf_job_kind *ret_kind
 		return no_command(ret_why, "for another interface", command);
 	}
 	bf_opts_job(&opts, &claim, &job);
-	/* The line is good now, and the pack keeps its power. */
+	/* The line is good now, the pack keeps its power, and what was to be done by hand is done. */
+	held = opts.rescue && strstr(w->out.err.todo, "BOOT0");
 	set_address(w, false);
+	if (held)
+		strcat(w->address, ",boot0=hand");
 	job.iface = w->address;
 	job.runtime_folder = w->job.runtime_folder;
 	set_places(w, &job);

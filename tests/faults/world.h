@@ -26,6 +26,8 @@ struct world {
 	char file[512];     /* written by the last run */
 	char notices[8192]; /* and warnings, of the last run */
 	struct truth at_close;
+	uint8_t units[UNIT_IMAGES][UNIT_LEN];
+	struct truth_image unit_images[UNIT_IMAGES];
 	struct truth_guard guard; /* of every start of firmware in this world */
 };
 
@@ -35,6 +37,8 @@ void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool fa
 /* Types a command that was printed, on a good line. False: no command of ours, or not for this pack; *ret_why says why. */
 bool world_type(struct world *w, const char *command, enum bf_job_kind *ret_kind,
 		char ret_why[256]);
+/* The one after the new one, from a folder of data; returns its version. */
+const char *world_other(struct world *w, const char *data);
 /* Another image from here on. */
 void world_image(struct world *w, const char *path);
 void world_done(struct world *w);

@@ -188,15 +188,17 @@ static struct desk *desk_new(const struct plan *plan, const struct model *m, str
 	sh->messages = m->kills == KILLS_MESSAGES;
 	snprintf(d->record, sizeof(d->record), "%s/record", w->folder);
 	snprintf(d->locks, sizeof(d->locks), "%s/locks", w->folder);
-	w->guard.images = d->images;
-	w->guard.n_images = SMALL_IMAGES;
+	if (!m->unit) {
+		w->guard.images = d->images;
+		w->guard.n_images = SMALL_IMAGES;
+	}
 	w->guard.hooks = &d->hooks;
 	w->locks = true;
 	w->job.auth_key = NULL;
 	w->job.record = d->record;
 	w->job.runtime_folder = d->locks;
 	snprintf(path, sizeof(path), "%s/pack", w->folder);
-	if (!small_put_pack(&plan->small, d->sc.pack, path))
+	if (!m->unit && !small_put_pack(&plan->small, d->sc.pack, path))
 		abort();
 	return d;
 }
@@ -211,7 +213,8 @@ static enum left what_is_left(const struct truth *t)
 {
 	if (!t->app)
 		return LEFT_NOTHING;
-	if (strcmp(t->version, "1.3.0") == 0)
+	if (strcmp(t->version, "1.3.0") == 0 || strcmp(t->version, unit_version(UNIT_JK, 0)) == 0 ||
+	    strcmp(t->version, unit_version(UNIT_VANMOOF, 0)) == 0)
 		return LEFT_OLD;
 	return t->confirmed ? LEFT_NEW : LEFT_TRIAL;
 }
@@ -236,15 +239,12 @@ static void go_on(const struct plan *plan, struct desk *d, unsigned n, struct ta
 {
 	struct court *c = &d->court;
 	struct bf_err err;
-	char path[160];
 	size_t lines;
 
 	c->world.guard.hooks = NULL;
 	if (n % 4 == 2) {
 		tally->others++;
-		snprintf(path, sizeof(path), "%s/mcuboot/app-1.6.0.signed.bin", plan->small.folder);
-		world_image(&c->world, path);
-		c->new_version = "1.6.0";
+		c->new_version = world_other(&c->world, plan->small.folder);
 	}
 	judge_again(c);
 	bf_err_init(&err);

@@ -196,6 +196,10 @@ static void jk_started(struct bf_unit *u, bf_time now)
 	begin_again(u);
 	if (u->mode != BF_PACK_LOADER)
 		return;
+	if (u->unheard) {
+		u->poll_at = now + bf_rng_below(&u->rng, (uint32_t)POLL_US);
+		return;
+	}
 	u->port->send(u->port, (const uint8_t *)banner, strlen(banner), now);
 	u->poll_at = now + BF_MS(200);
 }

@@ -38,11 +38,11 @@ static uint32_t crc_of(const uint8_t *p, size_t len)
 	return bf_crc_end(&bf_crc32_ieee, crc);
 }
 
-void bf_jk_image(const char *version, const char *model, uint8_t dst[BF_JK_IMAGE])
+void bf_jk_image(const char *version, const char *model, uint8_t *dst, uint32_t len)
 {
 	struct bf_rng rng = { bf_crc(&bf_crc32_ieee, version, strlen(version)) };
 
-	for (size_t i = 0; i < BF_JK_IMAGE; i++)
+	for (size_t i = 0; i < len; i++)
 		dst[i] = (uint8_t)bf_rng_next(&rng);
 	memset(dst + AT_VERSION, 0xFF, AT_STAMP + STAMP_LEN - AT_VERSION);
 	bf_put_le32(dst, 0x20005000);     /* stack */
@@ -54,8 +54,8 @@ void bf_jk_image(const char *version, const char *model, uint8_t dst[BF_JK_IMAGE
 	put_text(dst + AT_MODEL2, model);
 	put_text(dst + AT_MODEL3, model);
 	memcpy(dst + AT_STAMP, STAMP, 8);
-	bf_put_le32(dst + AT_STAMP + 8, BF_JK_IMAGE);
-	bf_put_le32(dst + AT_STAMP + 12, crc_of(dst, BF_JK_IMAGE));
+	bf_put_le32(dst + AT_STAMP + 8, len);
+	bf_put_le32(dst + AT_STAMP + 12, crc_of(dst, len));
 }
 
 bool bf_jk_image_whole(const uint8_t *p, size_t len, bool *ret_known)

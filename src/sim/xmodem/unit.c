@@ -51,6 +51,18 @@ static void follow_pack(struct bf_unit *u, bf_time now)
 	u->ops->started(u, now);
 }
 
+/* It was on before the line was opened: nobody heard how it started. */
+static void join_running(struct bf_unit *u)
+{
+	if (bf_pack_mode(u->pack) < BF_PACK_LOADER || bf_pack_in_rom(u->pack))
+		return;
+	u->mode = bf_pack_mode(u->pack);
+	u->starts = bf_pack_starts(u->pack);
+	u->unheard = true;
+	u->ops->started(u, 0);
+	u->unheard = false;
+}
+
 static void unit_bytes(void *server, const uint8_t *p, size_t len, bf_time began, bf_time now)
 {
 	struct bf_unit *u = server;
@@ -106,6 +118,7 @@ static void *unit_open(struct bf_pack *pack, struct bf_bytes_port *port)
 	u->mode = BF_PACK_OFF;
 	u->out_at = u->poll_at = BF_NEVER;
 	u->answered_at = -BF_SEC(10);
+	join_running(u);
 	return u;
 }
 

@@ -17,7 +17,7 @@ static void jk_preload(struct bf_pack *p)
 	for (uint32_t at = JK_MARK; at < JK_END; at += JK_PAGE)
 		bf_flash_preload(&p->flash, at, blank, sizeof(blank));
 	if (strcmp(p->opts.version, "none") != 0) {
-		bf_jk_image(p->opts.version, p->opts.class_name, image);
+		bf_jk_image(p->opts.version, p->opts.class_name, image, BF_JK_IMAGE);
 		bf_flash_preload(&p->flash, JK_APP, image, BF_JK_IMAGE);
 	}
 	free(image);
@@ -36,7 +36,7 @@ static void vanmoof_preload(struct bf_pack *p)
 	page[0] = VM_FLAG_NORMAL;
 	bf_flash_preload(&p->flash, VM_FLAG, page, sizeof(page));
 	if (strcmp(p->opts.version, "none") != 0) {
-		bf_vanmoof_image(p->opts.version, image);
+		bf_vanmoof_image(p->opts.version, image, BF_VANMOOF_IMAGE);
 		bf_flash_preload(&p->flash, VM_APP, image, BF_VANMOOF_IMAGE);
 	}
 	free(image);
@@ -57,7 +57,9 @@ static void read_version(const uint8_t *app, struct bf_mimage *ret)
 
 	memcpy(text, app + 0x200, 16);
 	sscanf(text, "%3u.%5u", &major, &minor);
-	*ret = (struct bf_mimage){ .major = (uint8_t)major, .minor = (uint8_t)minor };
+	*ret = (struct bf_mimage){
+		.present = true, .sound = true, .major = (uint8_t)major, .minor = (uint8_t)minor
+	};
 }
 
 /* Only the first word is looked at: half an image is started like a whole one, and then it is silent. */
@@ -116,8 +118,14 @@ static bool wipe(struct bf_pack *p)
 	return set_flag(p, VM_FLAG_NORMAL);
 }
 
+static uint8_t of_bcd(uint8_t b)
+{
+	return (uint8_t)((b >> 4) * 10 + (b & 15));
+}
+
 static void vanmoof_boot(struct bf_pack *p)
 {
+	const uint8_t *head;
 	uint8_t flag = *bf_flash_at(&p->flash, VM_FLAG);
 	bool install = flag == VM_FLAG_INSTALL || !vm_good(p, VM_APP);
 
@@ -132,11 +140,12 @@ static void vanmoof_boot(struct bf_pack *p)
 		return;
 	if (!vm_good(p, VM_APP))
 		return;
-	flag = (uint8_t)bf_get_le32(bf_flash_at(&p->flash, VM_APP + 4));
-	p->running = (struct bf_mimage){
-		.major = *bf_flash_at(&p->flash, VM_APP + 5),
-		.minor = (uint8_t)((flag >> 4) * 10 + (flag & 15)),
-	};
+	head = bf_flash_at(&p->flash, VM_APP);
+	p->running = (struct bf_mimage){ .present = true,
+					 .sound = true,
+					 .major = of_bcd(head[7]),
+					 .minor = of_bcd(head[6]),
+					 .revision = of_bcd(head[5]) };
 	p->runs = true;
 }
 

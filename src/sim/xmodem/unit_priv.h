@@ -54,6 +54,7 @@ struct bf_unit {
 	struct bf_rng rng;
 	enum bf_pack_mode mode;
 	unsigned starts;
+	bool unheard; /* the start that is told lies before the line was opened */
 	bf_time answered_at, deaf_until; /* firmware */
 
 	/* what the bootloader is about to say */

@@ -55,7 +55,7 @@ static void fill(struct bf_unit *u, uint16_t r[0x2D], bf_time now)
 	if (!u->output_off)
 		r[0x06] = (uint16_t)(m.current_ma / 10);
 	r[0x0A] = 0x0001;
-	r[0x0B] = (uint16_t)bf_get_le32(app + 4);
+	r[0x0B] = (uint16_t)(bf_get_le32(app + 4) >> 16);
 	put_text(r + 0x0C, ids.serial, 7);
 	r[0x19] = 42;
 	r[0x25] = kelvin(m.temp_dc[1]);

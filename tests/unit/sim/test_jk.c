@@ -96,7 +96,7 @@ static uint8_t *image_of(const char *text)
 {
 	uint8_t *image = malloc(BF_JK_IMAGE);
 
-	bf_jk_image(text, MODEL, image);
+	bf_jk_image(text, MODEL, image, BF_JK_IMAGE);
 	return image;
 }
 

@@ -639,7 +639,7 @@ static void a_unit_whose_update_was_cut_is_repaired_through_its_rom(void **state
 	(void)state;
 	bf_err_init(&err);
 	assert_non_null(image);
-	bf_jk_image("15.42", "JK_PB2A16S20P", image);
+	bf_jk_image("15.42", "JK_PB2A16S20P", image, BF_JK_IMAGE);
 	assert_int_equal(
 		bf_driver_sim.open(&env, "sim:model=jk202,boot0=high,version=none", &r.t, &err),
 		BF_OK);

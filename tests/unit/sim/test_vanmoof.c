@@ -58,7 +58,7 @@ static uint8_t *image_of(const char *text)
 {
 	uint8_t *image = malloc(BF_VANMOOF_IMAGE);
 
-	bf_vanmoof_image(text, image);
+	bf_vanmoof_image(text, image, BF_VANMOOF_IMAGE);
 	return image;
 }
 
