@@ -3,7 +3,7 @@
  * Raw binaries that carry a maker's header: what they say about themselves is inside the bytes that are signed.
  *
  * JK (Jikong) PB and B series, Cortex-M3; texts are padded with NUL:
- *	0x000 vectors   0x200 version "19.02"   0x210 date   0x220 time   0x250 model   0x260 device code
+ *	0x000 vectors   0x200 version "19.02"   0x210 date   0x230 time   0x250 model   0x260 device code
  * VanMoof S3/X3 battery, little-endian:
  *	0x00 AA55AA55   0x04 type B1 and version in BCD (patch, minor, major)   0x08 CRC-32   0x0C length of the file
  *	0x10 date (12)  0x1C time (12)   0x28 vectors
@@ -17,7 +17,7 @@
 
 #define JK_VERSION 0x200
 #define JK_DATE    0x210
-#define JK_TIME    0x220
+#define JK_TIME    0x230
 #define JK_MODEL   0x250
 #define JK_DEVICE  0x260
 #define JK_TEXT    16

@@ -9,7 +9,7 @@ KEY = bytes(range(32)).hex()
 image = bytearray((i * 31 + (i >> 8) * 7) & 0xFF for i in range(9000))
 image[0:8] = struct.pack("<II", 0x20005000, 0x08002145)
 image[0x200:0x264] = bytes(0x64)
-for at, text in (0x200, b"15.42"), (0x210, b"2025-03-14"), (0x220, b"10:11:12"), (0x250, b"JK_PB2A16S20P"):
+for at, text in (0x200, b"15.42"), (0x210, b"2025-03-14"), (0x230, b"10:11:12"), (0x250, b"JK_PB2A16S20P"):
     image[at:at + len(text)] = text
 image[0x260:0x264] = b"\xff" * 4
 open("firmware.bin", "wb").write(image)

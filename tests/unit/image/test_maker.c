@@ -18,7 +18,7 @@ static void jk_image(uint8_t p[LEN], const char *version, const char *model)
 	memset(p + 0x200, 0, 0x64);
 	memcpy(p + 0x200, version, strlen(version));
 	memcpy(p + 0x210, "2025-03-14", 10);
-	memcpy(p + 0x220, "10:11:12", 8);
+	memcpy(p + 0x230, "10:11:12", 8);
 	memcpy(p + 0x250, model, strlen(model));
 	bf_put_le32(p + 0x260, 0xFFFFFFFF);
 }
