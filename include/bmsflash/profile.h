@@ -287,7 +287,11 @@ struct bf_profile {
 	uint32_t serial_rates[BF_PROFILE_RATES]; /* ladder, fastest first, 0 ends */
 	uint32_t can_rates[BF_PROFILE_RATES];
 	enum bf_can_change can_change;
-	uint32_t restart_ms; /* longest restart including the boot loader's work */
+	char warning[240];       /* before anything is written; "": nothing */
+	char rescue[160];        /* by hand, for a pack that lost its firmware; "": nothing */
+	char rescue_profile[48]; /* by which it is written then */
+	uint32_t rescue_address; /* of the firmware; 0: not said */
+	uint32_t restart_ms;     /* longest restart including the boot loader's work */
 
 	enum bf_telemetry telemetry;
 	uint32_t watch_s;     /* between two readings while writing */

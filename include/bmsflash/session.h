@@ -98,6 +98,8 @@ struct bf_plan {
 	size_t bytes;                          /* of the image */
 	size_t skip_bytes;                     /* already there */
 	unsigned pieces, segments;
+	bool anew;          /* what is interrupted begins with the first byte again */
+	const char *rescue; /* by hand, for a pack that was cut off and is silent; "": nothing */
 	bool trial, confirm, backup;
 	bool counter_will_rise; /* after confirming, the old version can never run again */
 	uint32_t counter_from, counter_to;

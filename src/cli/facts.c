@@ -217,6 +217,8 @@ static void take_plan(struct bf_facts *f, const struct bf_plan *plan)
 	f->plan.to_version = f->to;
 	f->has_plan = true;
 	f->one_place = plan->one_place;
+	snprintf(f->rescue, sizeof(f->rescue), "%s", plan->rescue ? plan->rescue : "");
+	f->plan.rescue = f->rescue;
 	weigh(f);
 }
 

@@ -68,6 +68,7 @@ struct bf_facts {
 	bool paused;
 	struct bf_check pause;
 	bool writing_seen, one_place;
+	char rescue[160]; /* by hand, once the pack is silent; "": nothing */
 };
 
 void bf_facts_take(struct bf_facts *f, const struct bf_event *ev);

@@ -420,6 +420,10 @@ static void say_do(const struct bf_outcome *o, const struct bf_facts *f, char *d
 		snprintf(dst, cap, "Plug it in again.");
 	} else if (o->state == BF_STATE_UNKNOWN) {
 		snprintf(dst, cap, "Check power and cable, then look at the pack:");
+	} else if (o->state == BF_STATE_RECOVERY && f->rescue[0] && err->todo[0]) {
+		sentence(dst, cap, err->todo);
+	} else if (line_failed(o, f) && err->next[0] && f->plan.anew) {
+		snprintf(dst, cap, "Check power and cable. The same command begins again:");
 	} else if (line_failed(o, f) && err->next[0]) {
 		snprintf(dst, cap,
 			 "Check power and cable. The same command goes on at %.0f %%:", f->percent);

@@ -323,14 +323,16 @@ static enum bf_rc measure(struct bf_run *run, struct bf_measure *ret, struct bf_
 	struct bf_err why;
 
 	bf_err_init(&why);
+	run->conditions.silent = false;
 	if (!bf_run_measure(run, ret, &why))
 		return BF_OK;
 	/* A pack without firmware could not be given any if its firmware had to tell. */
-	if (why.rc == BF_E_TIMEOUT && run->session.ident.in_bootloader &&
-	    run->conditions.meter->ops->by_application) {
+	if ((why.rc == BF_E_TIMEOUT || why.rc == BF_E_UNSUPPORTED) &&
+	    run->session.ident.in_bootloader && run->conditions.meter->ops->by_application) {
 		bf_say(run, BF_EV_NOTICE, "no firmware runs that could tell conditions: %s",
 		       why.cause);
 		*ret = (struct bf_measure){ 0 };
+		run->conditions.silent = true;
 		return BF_OK;
 	}
 	*err = why;
@@ -430,6 +432,13 @@ static void keep_news(const struct bf_profile *profile, const struct bf_measure 
 	f->n = n;
 }
 
+/* What the profile requires, it requires of a pack whose firmware runs. */
+static void waive_unknown(struct bf_findings *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		f->rows[i].ok |= f->rows[i].check.verdict == BF_VERDICT_UNKNOWN;
+}
+
 /* `shown`: what the first reading tells has been decided and shown. */
 static enum bf_rc judge_second(struct bf_run *run, bool shown, struct bf_err *err)
 {
@@ -438,18 +447,20 @@ static enum bf_rc judge_second(struct bf_run *run, bool shown, struct bf_err *er
 	struct bf_measure second;
 	size_t of_one;
 
-	if (bf_run_measures(run) && bf_now(run->clock) < c->first_at + STEADY_GAP &&
+	if (bf_run_measures(run) && !c->silent && bf_now(run->clock) < c->first_at + STEADY_GAP &&
 	    bf_run_pause(run, c->first_at + STEADY_GAP - bf_now(run->clock), err))
 		return err->rc;
 	if (measure(run, &second, err))
 		return err->rc;
-	if (bf_run_measures(run))
+	if (bf_run_measures(run) && !c->silent)
 		bf_emit(run, (struct bf_event){ .kind = BF_EV_MEASURE, .measure = &second });
 	bf_judge_now(&run->given.profile, &second, &f);
 	of_one = f.n;
 	bf_judge_steady(&run->given.profile, &c->first, &second, &f);
 	if (shown)
 		keep_news(&run->given.profile, &c->first, of_one, &f);
+	if (c->silent)
+		waive_unknown(&f);
 	if (decide_all(run, &f, err))
 		return err->rc;
 	/* An interrupted run has left its own reading: what the cells were before it all began. */

@@ -17,6 +17,7 @@ struct bf_conditions {
 	struct bf_measure before; /* the update */
 	struct bf_measure first;  /* of the two readings before writing */
 	bf_time first_at;
+	bool silent;           /* no firmware runs that could tell */
 	bool second_due;       /* it comes when everything else is ready */
 	bf_time watched;       /* when conditions were read last */
 	unsigned untold;       /* readings in a row that failed while writing */

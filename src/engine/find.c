@@ -45,6 +45,20 @@ static bool is_silence(enum bf_rc rc)
 	return rc == BF_E_NODEV || rc == BF_E_TIMEOUT || rc == BF_E_UNSUPPORTED;
 }
 
+/* A pack that lost its firmware may be silent until somebody starts its chip's own bootloader. */
+static void silent_for_good(struct bf_run *run, enum bf_job_kind kind, struct bf_err *err)
+{
+	const char *rescue = run->given.profile.rescue;
+
+	if (rescue[0]) {
+		bf_likely(err, "the pack lost its firmware: %s", rescue);
+		bf_do(err, "check power and wiring; if the pack lost its firmware, %s", rescue);
+	}
+	if (!rescue[0] || !bf_next_rescue(run, err))
+		bf_next_command(run, kind, kind == run->job->kind ? run->job->restore_from : NULL,
+				err);
+}
+
 /* ==== after power-on ==== */
 /*
  * A pack that does not boot has a loader that listens for a moment after power-on. The asking begins before
@@ -174,7 +188,7 @@ static enum bf_rc not_caught(struct catcher *c, struct bf_err *err)
 		bf_likely(err, "the pack listens on other identifiers: name its --profile");
 	else
 		bf_likely(err, "the pack was not switched off and on, or gets no power");
-	bf_next_command(run, BF_JOB_FLASH, NULL, err);
+	silent_for_good(run, BF_JOB_FLASH, err);
 	return err->rc;
 }
 
@@ -378,7 +392,7 @@ static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool he
 			     (const char *const[]){ "bmsflash", "probe", "--if", name, "--wait",
 						    "60s", NULL });
 	else
-		bf_next_command(run, run->job->kind, run->job->restore_from, err);
+		silent_for_good(run, run->job->kind, err);
 	return err->rc;
 }
 

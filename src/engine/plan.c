@@ -791,6 +791,8 @@ static void show(struct bf_run *run)
 		.skip_bytes = todo->skipped,
 		.pieces = (unsigned)((todo->bytes - todo->skipped + piece - 1) / piece),
 		.segments = (unsigned)todo->n,
+		.anew = bf_run_can(run, BF_CAP_SINK),
+		.rescue = run->given.profile.rescue,
 		.trial = bf_run_can(run, BF_CAP_TRIAL) && !todo->already_running,
 		.confirm = bf_run_can(run, BF_CAP_CONFIRM) && !todo->already_confirmed,
 		.backup = todo->n && bf_run_can(run, BF_CAP_READ) && !run->job->restore_from &&
@@ -807,6 +809,13 @@ static void show(struct bf_run *run)
 	};
 
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_PLAN, .plan = &plan });
+	if (plan.bytes == plan.skip_bytes)
+		return;
+	if (run->given.profile.warning[0])
+		bf_say(run, BF_EV_WARNING, "%s", run->given.profile.warning);
+	if (plan.one_place && run->given.profile.rescue[0])
+		bf_say(run, BF_EV_WARNING, "The way back for a pack that was cut off: %s.",
+		       run->given.profile.rescue);
 }
 
 /* A dry run asks for nothing that disturbs the pack: neither its bootloader nor its memory. */

@@ -438,6 +438,11 @@ static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_o
 			bf_do(err, "run the same command again: it goes on from here");
 		bf_next_command(run, run->job->kind, run->job->restore_from, err);
 	}
+	if (end->state == BF_STATE_RECOVERY && run->given.profile.rescue[0])
+		bf_do(err,
+		      "check power and cable; the same command writes it again. If it stays "
+		      "silent: %s",
+		      run->given.profile.rescue);
 	/* A pack without firmware is not left with advice alone. */
 	if (end->state == BF_STATE_RECOVERY && !err->next[0])
 		recovery_command(run, err);

@@ -444,6 +444,46 @@ void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *
 	command_of(&job, job.kind, job.restore_from, err);
 }
 
+/* Beside the profile, when that was given as a file. */
+static void rescue_profile(const struct bf_run *run, char *dst, size_t cap)
+{
+	const char *own = run->job->profile ? run->job->profile : "";
+	const char *slash = strrchr(own, '/');
+	const char *name = run->given.profile.rescue_profile;
+
+	if (slash)
+		snprintf(dst, cap, "%.*s/%s.ini", (int)(slash - own), own, name);
+	else
+		snprintf(dst, cap, "%s", name);
+}
+
+/* Such a pack tells nothing about its hardware. */
+bool bf_next_rescue(const struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_profile *pf = &run->given.profile;
+	struct bf_job job = *run->job;
+	struct bf_claim_opts claim = { 0 };
+	char profile[PATH_MAX];
+
+	if (job.kind != BF_JOB_FLASH || !pf->rescue_profile[0])
+		return false;
+	rescue_profile(run, profile, sizeof(profile));
+	if (job.claim_opts)
+		claim = *job.claim_opts;
+	if (!claim.has_addr && pf->rescue_address) {
+		claim.has_addr = true;
+		claim.addr = pf->rescue_address;
+	}
+	job.claim_opts = &claim;
+	job.profile = profile;
+	job.protocol = NULL;
+	job.node = -1;
+	job.rescue = true;
+	job.allow[BF_ALLOW_NO_HARDWARE] = true;
+	command_of(&job, job.kind, NULL, err);
+	return true;
+}
+
 /* ==== one safety check: decided, shown, recorded ==== */
 
 struct bf_check bf_check(const char *name, int allow)

@@ -171,6 +171,8 @@ void bf_next_longer(const struct bf_run *run, struct bf_err *err);
 /* The same command, that waits for its interface. */
 void bf_next_waiting(const struct bf_run *run, bf_time wait, struct bf_err *err);
 void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *err);
+/* False: the profile names no other one for a pack that lost its firmware. */
+bool bf_next_rescue(const struct bf_run *run, struct bf_err *err);
 
 /* ---- one safety check decided, shown and recorded ---- */
 

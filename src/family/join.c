@@ -312,12 +312,22 @@ static enum bf_rc find(struct joined *j, bf_time deadline, struct bf_err *err)
 		deadline = bf_in(clock_of(j), ASK);
 	if (is_silence(rc) && asks_application(j))
 		rc = ask(j, &j->app, deadline, err);
-	if (is_silence(rc) && there && (!listens || !asks_application(j))) {
+	/* ... and once more, as the question may have kept it from calling. */
+	if (is_silence(rc) && there) {
 		/* The time was the application's. */
 		ends = j->base.env.hurry ? deadline : bf_in(clock_of(j), ASK);
 		rc = ask(j, &j->loader, ends, err);
 	}
 	return rc;
+}
+
+/* It was caught: from here on every answer has its time. */
+static void calm_down(struct joined *j)
+{
+	j->base.env.hurry = 0;
+	if (j->app.proto)
+		j->app.proto->env.hurry = 0;
+	j->loader.proto->env.hurry = 0;
 }
 
 static enum bf_rc joined_recognise(struct bf_proto *p, bf_time deadline, struct bf_err *err)
@@ -328,6 +338,8 @@ static enum bf_rc joined_recognise(struct bf_proto *p, bf_time deadline, struct 
 
 	if (is_silence(rc) && p->env.may_enter && (p->env.rescue || !j->app.ops))
 		rc = go_all(j, true, err);
+	if (!rc)
+		calm_down(j);
 	if (!is_silence(rc))
 		return rc;
 	bf_err_init(&quiet);
@@ -388,6 +400,13 @@ static enum bf_rc enter(struct joined *j, struct bf_err *err)
 	return bf_while(err, "entering the bootloader of '%s'", j->name);
 }
 
+/* Its bootloader takes and gives nothing: no question about memory is worth a stop of the firmware. */
+static bool only_takes(const struct joined *j)
+{
+	return j->loader.ops->loader_caps &&
+	       !(j->loader.ops->loader_caps & (BF_CAP_READ | BF_CAP_HASH | BF_CAP_COMPARE));
+}
+
 /* Can this be done with the application? Memory is the bootloader's; but firmware that was started to be proven is
  * not stopped again by a question about it. */
 static bool is_for_app(const struct joined *j, enum bf_entry entry)
@@ -411,7 +430,7 @@ static enum bf_rc enter_again(struct joined *j, struct bf_err *err)
 static enum bf_rc joined_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)
 {
 	struct joined *j = joined_of(p);
-	bool for_app = is_for_app(j, entry);
+	bool for_app = is_for_app(j, entry) || (entry == BF_ENTRY_READ && only_takes(j));
 	struct role *role = talking_to(j);
 	enum bf_rc rc = role && (for_app || role == &j->loader) ? connect_role(j, role, entry, err)
 								: BF_E_NODEV;

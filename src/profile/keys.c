@@ -224,6 +224,13 @@ static const struct bf_key_row general_rows[] = {
 	  "family that the firmware speaks, where it is not that of the bootloader; see JOINED PACKS" },
 	{ "pack", "loader", BF_VALUE_WORD, PROFILE(loader), 0, 0, "", NULL,
 	  "family that the bootloader speaks, where protocol does not say it" },
+	TEXT("pack", "warning", warning, "", NULL, "what to say to the user before anything is written"),
+	TEXT("pack", "rescue", rescue, "", NULL,
+	     "what to do by hand with a pack that lost its firmware and does not answer any more"),
+	TEXT("pack", "rescue-profile", rescue_profile, "", NULL,
+	     "the profile, beside this one, by which such a pack is written"),
+	{ "pack", "rescue-address", NUM, PROFILE(rescue_address), 0, UINT32_MAX, "0", NULL,
+	  "where the firmware lies in such a pack; 0: the image or that profile says so" },
 	{ "pack", "restart-ms", NUM, PROFILE(restart_ms), 100, 600000, "30000", NULL,
 	  "longest restart, the boot loader's own work (swapping banks) included" },
 

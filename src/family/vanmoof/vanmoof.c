@@ -133,15 +133,6 @@ static enum bf_rc vanmoof_recognise(struct bf_proto *p, bf_time deadline, struct
 	return rc;
 }
 
-static enum bf_rc vanmoof_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)
-{
-	(void)p;
-	if (entry != BF_ENTRY_READ)
-		return BF_OK;
-	return bf_fail(err, BF_E_UNSUPPORTED,
-		       "a VanMoof battery shows nobody the firmware that is in it");
-}
-
 static uint8_t of_bcd(unsigned byte)
 {
 	return (uint8_t)(10 * (byte >> 4 & 15) + (byte & 15));
@@ -477,7 +468,6 @@ const struct bf_proto_ops bf_proto_vanmoof_ops = {
 	.open = vanmoof_open,
 	.close = vanmoof_close,
 	.recognise = vanmoof_recognise,
-	.connect = vanmoof_connect,
 	.identify = vanmoof_identify,
 	.ping = vanmoof_ping,
 	.await = vanmoof_await,

@@ -161,10 +161,7 @@ static enum bf_rc xmodem_recognise(struct bf_proto *p, bf_time deadline, struct 
 
 	if (m->awake)
 		return BF_OK;
-	if (listen_for(m, deadline > enough ? deadline : enough, err) == BF_E_NODEV &&
-	    m->set->rescue[0])
-		bf_likely(err, "%s", m->set->rescue);
-	return err->rc;
+	return listen_for(m, deadline > enough ? deadline : enough, err);
 }
 
 /* ---- the bootloader's own words ---- */
@@ -216,19 +213,12 @@ static enum bf_rc xmodem_connect(struct bf_proto *p, enum bf_entry entry, struct
 {
 	struct xmodem *m = xmodem_of(p);
 
-	if (entry == BF_ENTRY_LOOK)
+	/* It gives nothing to read. */
+	if (entry != BF_ENTRY_WRITE)
 		return BF_OK;
-	if (entry == BF_ENTRY_READ) {
-		bf_fail(err, BF_E_UNSUPPORTED, "an XMODEM bootloader takes data and gives none");
-		bf_likely(err, "the pack's memory can only be read through its chip's ROM loader");
-		return err->rc;
-	}
 	if (!m->awake && !m->menu &&
-	    listen_for(m, bf_in(clock_of(m), BF_MS(m->set->ready_ms)), err)) {
-		if (err->rc == BF_E_NODEV && m->set->rescue[0])
-			bf_likely(err, "%s", m->set->rescue);
+	    listen_for(m, bf_in(clock_of(m), BF_MS(m->set->ready_ms)), err))
 		return err->rc;
-	}
 	return check_banner(m, err);
 }
 

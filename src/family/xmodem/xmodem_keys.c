@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdio.h>
-
 #include "family/xmodem/xmodem_profile.h"
 #include "profile/keys.h"
 
@@ -75,29 +73,12 @@ static const struct bf_key_row rows[] = {
 	  "how long the end of the transfer is waited for" },
 	{ "xmodem", "transfer-s", NUM, XM(whole_s), 0, 36000, "0", NULL,
 	  "longest time of a whole transfer in seconds; 0: two for each block, and at least 300" },
-	{ "xmodem", "warning", BF_VALUE_TEXT, XM(warning), 0, 0, "", NULL,
-	  "what to say to the user before anything is sent" },
-	{ "xmodem", "rescue", BF_VALUE_TEXT, XM(rescue), 0, 0, "", NULL,
-	  "how a pack is brought back that lost its firmware, as the user is to do it" },
 };
 /* clang-format on */
-
-static bool note(const void *settings, const struct bf_profile *profile, size_t i, char *dst,
-		 size_t cap)
-{
-	const struct bf_xmodem_profile *s = settings;
-
-	(void)profile;
-	if (i || !s->warning[0])
-		return false;
-	snprintf(dst, cap, "%s", s->warning);
-	return true;
-}
 
 const struct bf_profile_section bf_section_xmodem = {
 	.name = "xmodem",
 	.size = sizeof(struct bf_xmodem_profile),
 	.rows = rows,
 	.n_rows = BF_COUNT(rows),
-	.note = note,
 };

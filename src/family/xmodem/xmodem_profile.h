@@ -20,5 +20,4 @@ struct bf_xmodem_profile {
 	uint32_t listen_ms;        /* it is heard at least so often while it waits */
 	uint32_t ready_ms, block_ms, end_ms;
 	uint32_t whole_s; /* all blocks; 0: two seconds a block, and at least 300 */
-	char warning[240], rescue[240];
 };

@@ -445,6 +445,11 @@ static void a_loader_that_speaks_by_itself_is_listened_to_before_anything_is_sen
 	join(w, (struct as){ .loader = &listens });
 	wanted(w, recognise(w), BF_OK);
 	assert_string_equal(w->order, "ra");
+	/* The question may have kept it from calling. */
+	w->who = NOBODY_HOME;
+	join(w, (struct as){ .loader = &listens });
+	wanted(w, recognise(w), BF_E_NODEV);
+	assert_memory_equal(w->order, "rar", 3);
 }
 
 static void a_loader_whose_first_byte_must_be_its_own_is_asked_first_where_it_may_be_there(
@@ -562,6 +567,21 @@ static void reading_enters_the_loader_too_and_looking_does_not(void **state)
 	wanted(w, w->proto->ops->loader->read(w->proto, NULL, 0x42, buf, 4, &w->err), BF_OK);
 	assert_int_equal(buf[3], 0x42);
 	assert_int_equal(w->proto->saved, 3);
+}
+
+static void firmware_is_not_stopped_to_read_from_a_loader_that_only_takes(void **state)
+{
+	WORLD;
+	struct bf_proto_ops sink = rom_ops;
+
+	(void)state;
+	sink.loader_caps = BF_CAP_SINK;
+	join(w, (struct as){ .may_enter = true, .loader = &sink });
+	wanted(w, recognise(w), BF_OK);
+	wanted(w, connect_for(w, BF_ENTRY_READ), BF_OK);
+	assert_int_equal(w->requests, 0);
+	wanted(w, connect_for(w, BF_ENTRY_WRITE), BF_OK);
+	assert_int_equal(w->requests, 1);
 }
 
 static void nothing_is_measured_while_the_loader_has_the_line(void **state)
@@ -942,6 +962,7 @@ int main(void)
 		cmocka_unit_test(writing_asks_the_application_into_its_loader),
 		cmocka_unit_test(what_every_chip_shows_does_not_name_the_pack),
 		cmocka_unit_test(reading_enters_the_loader_too_and_looking_does_not),
+		cmocka_unit_test(firmware_is_not_stopped_to_read_from_a_loader_that_only_takes),
 		cmocka_unit_test(nothing_is_measured_while_the_loader_has_the_line),
 		cmocka_unit_test(a_request_that_leads_nowhere_is_followed_by_the_next_way),
 		cmocka_unit_test(an_application_that_stays_is_found_again_and_said_to_stay),

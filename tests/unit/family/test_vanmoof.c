@@ -266,8 +266,8 @@ static void what_was_lost_goes_again_from_the_start_of_its_page(void **state)
 static void no_repeat_brings_the_count_to_that_of_a_bootloader(void **state)
 {
 	(void)state;
-	for (size_t len = TRAP - 160; len < TRAP; len += 4) {
-		for (unsigned at = 2; at < 660; at += 73) {
+	for (size_t len = TRAP - 160; len < TRAP; len += 36) {
+		for (unsigned at = 2; at < 660; at += 197) {
 			struct bench *b = bench_new();
 			uint8_t *image = make(len);
 			enum bf_rc rc;
