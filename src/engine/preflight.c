@@ -187,7 +187,7 @@ static enum bf_rc check_major(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	bf_likely(err, "the pack's board is of another generation than the one that the image is "
 		       "made for");
-	bf_next(err, "find the image of version %u for '%s'", ident->version.major, ident->model);
+	bf_do(err, "take the image of version %u for '%s'", ident->version.major, ident->model);
 	return err->rc;
 }
 

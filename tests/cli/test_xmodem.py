@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What bmsflash sends by XMODEM is received by programs of others, byte for byte: rx of lrzsz, and python3-xmodem."""
+"""What bmsflash sends by XMODEM is received by programs of others, byte for byte: rx of lrzsz, and python3-xmodem. And a bootloader
+that a text on a console starts."""
 import os
 import pty
 import select
@@ -44,7 +45,7 @@ class Line:
         os.close(self.slave)
 
 
-class Judges(unittest.TestCase):
+class OnALine(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp()
         self.line = Line()
@@ -72,6 +73,8 @@ class Judges(unittest.TestCase):
         self.assertEqual(len(got), (len(want) + block - 1) // block * block)
         self.assertEqual(set(got[len(want):]) - {0xFF}, set())
 
+
+class Judges(OnALine):
     def lrzsz(self, options, block, keys):
         for tool in "rx", "socat":
             if not shutil.which(tool):
@@ -141,6 +144,79 @@ class Judges(unittest.TestCase):
 
     def test_python_xmodem_takes_blocks_with_a_crc(self):
         self.python_xmodem(1)
+
+
+class Console(threading.Thread):
+    """A pack of nobody in particular: its firmware has a console, and a word there starts an XMODEM bootloader."""
+
+    def __init__(self, peer, crc, typed=b"upgrade\r\n"):
+        super().__init__(daemon=True)
+        self.peer, self.crc, self.typed = peer, crc, typed
+        self.image, self.before, self.ended = b"", b"", False
+
+    def get(self, n, timeout):
+        got = b""
+        while len(got) < n and select.select([self.peer], [], [], timeout)[0]:
+            got += os.read(self.peer, n - len(got))
+        return got
+
+    def check(self, data):
+        if not self.crc:
+            return bytes([sum(data) & 0xFF])
+        value = 0
+        for byte in data:
+            value ^= byte << 8
+            for _ in range(8):
+                value = (value << 1 ^ 0x1021 if value & 0x8000 else value << 1) & 0xFFFF
+        return value.to_bytes(2, "big")
+
+    def run(self):
+        while not self.before.endswith(self.typed):
+            self.before += self.get(1, 60)
+        os.write(self.peer, b"ok, restarting\r\nLoader 3.1\r\n")
+        first = b""
+        while not first:
+            os.write(self.peer, b"C" if self.crc else b"\x15")
+            first = self.get(1, 1)
+        number, refused = 1, False
+        while first == b"\x01":
+            head, data = self.get(2, 5), self.get(128, 5)
+            good = head == bytes([number & 0xFF, ~number & 0xFF]) and self.get(2 if self.crc else 1, 5) == self.check(data)
+            # one block is refused although it is good: it comes again
+            if good and number == 7 and not refused:
+                good, refused = False, True
+            if good:
+                self.image += data
+                number += 1
+            os.write(self.peer, b"\x06" if good else b"\x15")
+            first = self.get(1, 5)
+        # the first end is not believed, as many receivers do
+        if first == b"\x04":
+            os.write(self.peer, b"\x15")
+            self.ended = self.get(1, 5) == b"\x04"
+            os.write(self.peer, b"\x06\r\nProgramming done\r\n")
+
+
+class ByText(OnALine):
+    def entered_by_a_text(self, crc):
+        console = Console(self.line.peer, crc)
+        console.start()
+        path = os.path.join(self.folder, "x.ini")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("[pack]\nname = x\nloader = xmodem\nrestart-ms = 1000\n[entry]\nhow = text\ntext = upgrade\\r\\n\n"
+                    "[telemetry]\nsource = none\n[xmodem]\nlisten-ms = 2000\npad = 0xFF\nbanner = Loader 3\n"
+                    "done = Programming done\ncheck = %s\nready = %s\n" % (("crc", "c") if crc else ("sum", "nak")))
+        self.flash(path)
+        console.join(60)
+        self.assertTrue(console.ended)
+        self.compare(console.image, 128)
+        self.assertEqual(console.before, b"upgrade\r\n", "more than the word was typed")
+
+    def test_a_bootloader_that_a_text_starts_takes_blocks_with_a_crc(self):
+        self.entered_by_a_text(True)
+
+    def test_a_bootloader_that_a_text_starts_takes_blocks_with_a_sum(self):
+        self.entered_by_a_text(False)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,7 @@ static void look(struct bf_pack *pack, const struct truth_guard *guard, struct t
 		.known = mode != BF_PACK_STARTING,
 		.powered = mode != BF_PACK_OFF,
 		.app = raw || (mode == BF_PACK_APP && runs),
+		.intact = is_known(pack, guard),
 		.written = is_written(pack, guard),
 	};
 	if (!ret->app)

@@ -38,6 +38,7 @@ struct truth {
 	bool powered, app;
 	bool sound; /* what runs has the right digest and a signature that the pack trusts */
 	bool confirmed;
+	bool intact;                     /* one that is known lies where firmware starts */
 	bool written;                    /* the wanted image lies in a slot, byte for byte */
 	char version[32];                /* empty: no firmware runs */
 	bf_time at;                      /* on the wire's own clock */

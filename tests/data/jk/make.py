@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes the files of this folder: an image with JK's header, its container (openssl, zlib) and one whose time is over."""
+"""Makes the files of this folder: an image with JK's header, its container (openssl, zlib) and one whose time is over; what is
+inside is signed (minisign) with a key that is forgotten at once."""
+import os
+import shutil
 import struct
 import subprocess
 import zlib
@@ -17,3 +20,8 @@ for name, hours in ("firmware.jkbms", 0), ("limited.jkbms", 24):
     plain = bytes(image) + struct.pack("<qi", 1500000000000, hours)
     box = struct.pack("<I", len(plain)) + zlib.compress(plain)
     subprocess.run(["openssl", "enc", "-aes-256-cbc", "-K", KEY, "-iv", "0" * 32, "-out", name], input=box, check=True)
+
+subprocess.run(["minisign", "-G", "-W", "-f", "-p", "maker.pub", "-s", "maker.sec"], check=True, stdout=subprocess.DEVNULL)
+subprocess.run(["minisign", "-S", "-W", "-s", "maker.sec", "-m", "firmware.bin", "-t", "of a maker"], check=True)
+os.remove("maker.sec")
+shutil.copy("firmware.bin.minisig", "firmware.jkbms.minisig")
