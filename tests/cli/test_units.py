@@ -161,6 +161,21 @@ class VanMoof(Units):
         self.assertEqual(self.vanmoof("probe", pack).of("device")[0]["version"], "1.17.0")
         self.expect(self.vanmoof("flash", pack, *key, VANMOOF), 0)
 
+    @unittest.skipUnless("stm32" in common.PROTOCOLS, "built without stm32")
+    def test_one_without_firmware_is_written_by_the_command_that_is_printed(self):
+        pack, key = self.pack("vanmoof", "version=none"), ("--key", os.path.join(VANMOOF_DATA, "maker.pub"))
+        run = self.vanmoof("flash", pack, *key, "--allow", "single-bank,no-backup", VANMOOF)
+        self.expect(run, 12)
+        self.assertIn("PA10", run.result["error"]["do"])
+        words = shlex.split(run.result["error"]["next"])
+        self.assertIn("--rescue", words)
+        # Of its version the last number is not told: nothing could show that it is this one.
+        run = self.run_json(*words[1:])
+        self.expect(run, 44)
+        os.remove(self.path("pack.flash"))
+        self.expect(self.run_json(*words[1:], "--allow", "no-proof"), 0)
+        self.assertEqual(self.vanmoof("probe", self.pack("vanmoof")).of("device")[0]["version"], "1.18.0")
+
 
 READER = """
 import sys
