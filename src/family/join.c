@@ -333,11 +333,16 @@ static void calm_down(struct joined *j)
 static enum bf_rc joined_recognise(struct bf_proto *p, bf_time deadline, struct bf_err *err)
 {
 	struct joined *j = joined_of(p);
+	const struct bf_entry_log *log = p->env.entry ? p->env.entry : &j->log;
+	bool gone = log->tried != 0;
 	enum bf_rc rc = find(j, deadline, err);
 	struct bf_err quiet;
 
 	if (is_silence(rc) && p->env.may_enter && (p->env.rescue || !j->app.ops))
 		rc = go_all(j, true, err);
+	/* Firmware that counts as dead is asked when nothing else is left. */
+	if (is_silence(rc) && p->env.rescue && gone && !p->env.hurry && j->app.ops)
+		rc = ask(j, &j->app, bf_in(clock_of(j), ASK), err);
 	if (!rc)
 		calm_down(j);
 	if (!is_silence(rc))

@@ -210,7 +210,6 @@ static const struct model rows[] = {
 	  .pack = "model=jk",
 	  .maker = "jk-pb",
 	  .unit = UNIT_JK,
-	  .no_rescue = true, /* where its firmware runs again, --rescue catches no bootloader */
 	  .words = JK,
 	  .no_archive = true,
 	  .cuts = BY_ALL,
@@ -223,7 +222,6 @@ static const struct model rows[] = {
 	  .pack = "model=jk202",
 	  .maker = "jk-pb",
 	  .unit = UNIT_JK,
-	  .no_rescue = true, /* where its firmware runs again, --rescue catches no bootloader */
 	  .words = JK,
 	  .no_archive = true,
 	  .cuts = BY_ALL,

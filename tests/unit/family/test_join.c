@@ -720,6 +720,11 @@ static void a_way_is_gone_once_in_a_run(void **state)
 	join(w, (struct as){ .may_enter = true, .rescue = true });
 	wanted(w, recognise(w), BF_E_NODEV);
 	assert_null(strstr(fake_heard(w->wire), "DTR"));
+	/* Its firmware counts as dead: it is asked when nothing else is left, and may answer. */
+	assert_int_equal(w->app_asked, 1);
+	w->who = FIRMWARE;
+	join(w, (struct as){ .may_enter = true, .rescue = true });
+	wanted(w, recognise(w), BF_OK);
 }
 
 static void a_look_moves_no_line_and_a_silent_application_is_no_reason_to(void **state)
