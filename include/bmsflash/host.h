@@ -21,6 +21,19 @@ struct bf_awake *bf_awake_take(const char *why, char *why_not, size_t cap);
 /* Takes NULL. */
 void bf_awake_release(struct bf_awake *awake);
 
+/* ---- the adapter in use: power/control of its USB device in sysfs ---- */
+
+struct bf_usb_awake;
+
+/*
+ * Keeps the USB device behind a serial port or a network interface from being suspended until it is released, which puts
+ * back what was set before. NULL where there is none, where it is never suspended, or where this user may not say so:
+ * none of that is an error. root: before /sys, "" but in tests.
+ */
+struct bf_usb_awake *bf_usb_awake_take(const char *root, const char *iface);
+/* Takes NULL. */
+void bf_usb_awake_release(struct bf_usb_awake *awake);
+
 /* ---- its battery: /sys/class/power_supply ---- */
 
 struct bf_power {

@@ -318,6 +318,8 @@ static void guard_computer(struct bf_run *run)
 		       power.percent);
 	run->host.awake = run->ports->stay_awake("writing firmware into a battery pack", why_not,
 						 sizeof(why_not));
+	if (run->ports->usb_stay_awake)
+		run->host.usb_awake = run->ports->usb_stay_awake("", run->job->iface);
 	if (!run->host.awake && *why_not)
 		bf_say(run, BF_EV_NOTICE, "Nothing keeps this computer from going to sleep (%s).",
 		       why_not);
@@ -409,6 +411,8 @@ static void done(struct bf_run *run)
 {
 	if (run->host.awake)
 		run->ports->may_sleep(run->host.awake);
+	if (run->host.usb_awake)
+		run->ports->usb_may_sleep(run->host.usb_awake);
 	bf_plan_drop(run);
 	bf_given_done(run);
 	bf_session_done(run);
@@ -466,6 +470,8 @@ void bf_job_run(const struct bf_job *job, struct bf_clock *clock, const struct b
 		.protos = bf_protos,
 		.stay_awake = bf_awake_take,
 		.may_sleep = bf_awake_release,
+		.usb_stay_awake = bf_usb_awake_take,
+		.usb_may_sleep = bf_usb_awake_release,
 		.power = look_at_power,
 	};
 

@@ -30,6 +30,9 @@ struct bf_ports {
 	/* This computer (bmsflash/host.h). NULL: it is not looked at, and may sleep. */
 	struct bf_awake *(*stay_awake)(const char *why, char *why_not, size_t cap);
 	void (*may_sleep)(struct bf_awake *awake);
+	struct bf_usb_awake *(*usb_stay_awake)(const char *root,
+					       const char *iface); /* NULL: nothing */
+	void (*usb_may_sleep)(struct bf_usb_awake *awake);
 	void (*power)(struct bf_power *ret);
 };
 
@@ -63,8 +66,9 @@ struct bf_told {
 
 /* The computer that bmsflash runs on. writer: phases.c */
 struct bf_host {
-	bool guarded;           /* it was told to stay awake, as far as it can be */
-	struct bf_awake *awake; /* NULL: it may sleep */
+	bool guarded;                   /* it was told to stay awake, as far as it can be */
+	struct bf_awake *awake;         /* NULL: it may sleep */
+	struct bf_usb_awake *usb_awake; /* NULL: nothing was changed */
 };
 
 struct bf_run {
