@@ -90,6 +90,12 @@ static void note_check(struct bench *b, const struct bf_check *check)
 		snprintf(b->failed_check, sizeof(b->failed_check), "%s", check->name);
 	if (check->verdict == BF_VERDICT_ALLOWED)
 		snprintf(b->allowed_check, sizeof(b->allowed_check), "%s", check->name);
+	if (check->verdict == BF_VERDICT_UNKNOWN) {
+		size_t at = strlen(b->unknown_checks);
+
+		snprintf(b->unknown_checks + at, sizeof(b->unknown_checks) - at, "%s=%s ",
+			 check->name, check->got);
+	}
 }
 
 static void note_text(struct bench *b, const char *text)
@@ -170,7 +176,8 @@ void bench_again(struct bench *b)
 	b->clock->cancelled = false;
 	b->percent = 0;
 	memset(b->events, 0, sizeof(b->events));
-	b->notices[0] = b->failed_check[0] = b->allowed_check[0] = b->file[0] = '\0';
+	b->notices[0] = b->unknown_checks[0] = b->failed_check[0] = b->allowed_check[0] =
+		b->file[0] = '\0';
 	bench_run(b);
 }
 

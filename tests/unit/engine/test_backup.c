@@ -579,6 +579,62 @@ static void record_names_overrides_and_result(void **state)
 	bench_done(&b);
 }
 
+static void a_byte_goes_bad(struct pack *pack, const char *op)
+{
+	if (strcmp(op, "hash") == 0)
+		pack->flash->bytes[PACK_SLOT1 + 30000] ^= 1;
+}
+
+static void the_digest_of_memory_shows_what_was_not_written_well(void **state)
+{
+	(void)state;
+	for (int bad = 0; bad < 2; bad++) {
+		struct bench b;
+
+		bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+		b.pack.caps &= ~(unsigned)BF_CAP_CHECK;
+		b.pack.caps |= BF_CAP_HASH;
+		b.pack.at_op = bad ? a_byte_goes_bad : NULL;
+		bench_run(&b);
+		assert_true(pack_calls(&b.pack, "hash") > 0);
+		if (bad)
+			assert_ended(&b, BF_E_MISMATCH, BF_STATE_OLD);
+		else
+			assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+		bench_done(&b);
+	}
+}
+
+static void the_first_profile_that_is_broken_is_the_cause(void **state)
+{
+	static const char *const texts[] = { "[pack]\nname = good\n", "[pack]\nfirst = 1\n",
+					     "[pack]\nsecond = 2\n" };
+	char paths[BF_COUNT(texts)][96];
+	const char *files[BF_COUNT(texts) + 1] = { 0 };
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", NULL);
+	for (size_t i = 0; i < BF_COUNT(texts); i++) {
+		FILE *f;
+
+		snprintf(paths[i], sizeof(paths[i]), "%s/%zu.ini", b.folder, i);
+		f = fopen(paths[i], "w");
+		assert_non_null(f);
+		fputs(texts[i], f);
+		fclose(f);
+		files[i] = paths[i];
+	}
+	b.job.kind = BF_JOB_VERIFY;
+	b.job.iface = NULL;
+	b.job.images = files;
+	bench_run(&b);
+	assert_ended(&b, BF_E_IMAGE, BF_STATE_UNTOUCHED);
+	assert_non_null(strstr(b.out.err.cause, "first"));
+	assert_non_null(strstr(b.notices, "second"));
+	bench_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -609,6 +665,8 @@ int main(void)
 		cmocka_unit_test(probe_changes_nothing_and_shows_identity_and_conditions),
 		cmocka_unit_test(record_chains_and_shows_a_changed_line),
 		cmocka_unit_test(record_names_overrides_and_result),
+		cmocka_unit_test(the_digest_of_memory_shows_what_was_not_written_well),
+		cmocka_unit_test(the_first_profile_that_is_broken_is_the_cause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

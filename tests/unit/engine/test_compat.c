@@ -341,6 +341,19 @@ static void a_counter_that_is_never_told_is_unknown_with_a_note(void **state)
 	expect(&f, BF_OK, BF_OK, "security-counter=unknown");
 }
 
+static void a_counter_that_neither_end_has_is_not_spoken_of(void **state)
+{
+	struct fit f;
+
+	(void)state;
+	init(&f, false);
+	load_mcuboot(&f);
+	((struct bf_meta *)(uintptr_t)bf_image_meta(f.run.wanted.image))->has_counter = false;
+	assert_int_equal(bf_ph_antirollback(&f.run, &f.err), BF_OK);
+	assert_int_equal(f.seen.notices, 0);
+	expect(&f, BF_OK, BF_OK, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +369,7 @@ int main(void)
 		cmocka_unit_test(a_version_that_is_never_told_is_unknown_with_a_note),
 		cmocka_unit_test(a_counter_that_cannot_be_read_needs_leave_to_downgrade),
 		cmocka_unit_test(a_counter_that_is_never_told_is_unknown_with_a_note),
+		cmocka_unit_test(a_counter_that_neither_end_has_is_not_spoken_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -398,6 +398,19 @@ static void dead_pack_is_brought_back(void **state)
 	bench_done(&b);
 }
 
+static void blocks_are_shorter_after_the_link_was_lost_in_one(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.faults[0] = (struct pack_fault){ "finish_piece", 5, BF_E_TIMEOUT };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_non_null(strstr(b.notices, "bytes from here on"));
+	bench_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +440,7 @@ int main(void)
 		cmocka_unit_test(steered_sink_is_asked_where_it_stands),
 		cmocka_unit_test(pack_that_tells_nothing_is_never_called_proven),
 		cmocka_unit_test(dead_pack_is_brought_back),
+		cmocka_unit_test(blocks_are_shorter_after_the_link_was_lost_in_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,19 @@ static void cells_must_be_plausible_where_the_profile_says_so(void **state)
 	assert_int_equal(find(&f, "cell-sum")->check.allow, BF_ALLOW_CELL_SPREAD);
 }
 
+static void of_two_sensors_that_are_as_hot_or_as_cold_the_first_is_named(void **state)
+{
+	struct bf_measure m = good();
+	struct bf_findings f;
+
+	(void)state;
+	m.temp_c[1] = m.temp_c[2] = 46;
+	m.temp_c[0] = m.temp_c[3] = -1;
+	judge(&m, &m, &f);
+	assert_non_null(strstr(find(&f, "temperature-highest")->check.got, "(sensor 2)"));
+	assert_non_null(strstr(find(&f, "temperature-lowest")->check.got, "(sensor 1)"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +272,7 @@ int main(void)
 		cmocka_unit_test(what_is_unknown_is_said_and_passes_unless_required),
 		cmocka_unit_test(another_number_of_cells_is_not_compared),
 		cmocka_unit_test(cells_must_be_plausible_where_the_profile_says_so),
+		cmocka_unit_test(of_two_sensors_that_are_as_hot_or_as_cold_the_first_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

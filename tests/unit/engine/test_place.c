@@ -438,6 +438,32 @@ static void a_stream_of_a_64_megabyte_span_is_not_made_up_of_gaps(void **state)
 	assert_false(bf_stream_span(segs, BF_COUNT(segs), &len, &gap));
 }
 
+static void a_stream_may_be_64_mebibytes_long_and_no_more(void **state)
+{
+	struct bf_segment segs[] = { { .addr = 0, .data = ones, .len = BF_REGION_MAX },
+				     { .addr = BF_REGION_MAX, .data = ones, .len = 8 } };
+	uint32_t gap;
+	size_t len;
+
+	(void)state;
+	assert_true(bf_stream_span(segs, 2, &len, &gap));
+	assert_int_equal(len, BF_REGION_MAX + 8);
+	segs[0].len = BF_REGION_MAX + 4;
+	segs[1].addr = BF_REGION_MAX + 4;
+	assert_false(bf_stream_span(segs, 2, &len, &gap));
+}
+
+static void a_run_that_sent_nothing_saved_nothing_either(void **state)
+{
+	struct bf_summary s = { 0 };
+
+	(void)state;
+	assert_true(bf_sum_on_wire(&s) == 1);
+	s.bytes_sent = 100;
+	s.bytes_saved = 25;
+	assert_true(bf_sum_on_wire(&s) == 0.75);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +482,8 @@ int main(void)
 		cmocka_unit_test(an_address_outside_of_all_memory_is_refused),
 		cmocka_unit_test(segments_of_a_stream_are_joined_over_small_gaps_alone),
 		cmocka_unit_test(a_stream_of_a_64_megabyte_span_is_not_made_up_of_gaps),
+		cmocka_unit_test(a_stream_may_be_64_mebibytes_long_and_no_more),
+		cmocka_unit_test(a_run_that_sent_nothing_saved_nothing_either),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,8 @@ static void plan_init(struct plan *p, unsigned caps)
 	p->ops.boot = &bf_no_boot;
 	p->proto.ops = &p->ops;
 	p->run.session.proto = &p->proto;
+	p->run.clock = p->run.time.outer = bf_vclock_new();
+	p->run.time.deadline = BF_NEVER;
 	p->run.session.ident.caps = caps | BF_CAP_ANY_ORDER;
 	p->run.job = &p->job;
 	p->run.session.ident.n_regions = 1;
@@ -58,6 +60,7 @@ static void plan_done(struct plan *p)
 {
 	bf_todo_done(&p->run.todo);
 	bf_image_free(p->run.wanted.image);
+	bf_clock_free(p->run.clock);
 }
 
 static void expect_item(const struct plan *p, size_t i, uint32_t unit, size_t len,
@@ -260,6 +263,44 @@ static void a_server_that_tells_no_memory_takes_the_image_at_its_own_address(voi
 	plan_done(&p);
 }
 
+static enum bf_rc first_half_is_there(struct bf_proto *p, uint32_t addr, uint32_t size,
+				      uint32_t unit, uint8_t (*ret)[8], size_t n,
+				      struct bf_err *err)
+{
+	const struct plan *plan = BF_CONTAINER_OF(p, struct plan, proto);
+
+	(void)size, (void)err;
+	for (size_t i = 0; i < n; i++) {
+		size_t at = addr - ADDR + i * unit;
+		uint8_t digest[BF_SHA256_LEN];
+
+		bf_sha256(digest, plan->data + at, unit);
+		memcpy(ret[i], digest, 8);
+		ret[i][0] ^= at >= LEN / 2;
+	}
+	return BF_OK;
+}
+
+static void one_ascending_download_takes_everything_once_anything_differs(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	plan_init(&p, BF_CAP_ERASE | BF_CAP_HASH | BF_CAP_DUAL_BANK);
+	p.loader.hash_units = first_half_is_there;
+	make(&p, LEN);
+	assert_int_equal(p.run.todo.n, 1);
+	expect_item(&p, 0, 8, LEN / 2, 8);
+	plan_done(&p);
+	plan_init(&p, BF_CAP_ERASE | BF_CAP_HASH | BF_CAP_DUAL_BANK);
+	p.run.session.ident.caps &= ~(unsigned)BF_CAP_ANY_ORDER;
+	p.loader.hash_units = first_half_is_there;
+	make(&p, LEN);
+	assert_int_equal(p.run.todo.n, 1);
+	expect_item(&p, 0, 0, LEN, 16);
+	plan_done(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +315,7 @@ int main(void)
 		cmocka_unit_test(one_pass_is_one_erase_and_one_download_from_the_base),
 		cmocka_unit_test(where_nobody_knows_the_erase_unit_the_image_itself_is_erased),
 		cmocka_unit_test(a_server_that_tells_no_memory_takes_the_image_at_its_own_address),
+		cmocka_unit_test(one_ascending_download_takes_everything_once_anything_differs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -422,6 +422,8 @@ static void a_self_test_that_the_pack_does_not_offer_is_no_failure(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_string_equal(b.failed_check, "");
+	assert_non_null(strstr(b.unknown_checks, "balancing=not offered"));
+	assert_non_null(strstr(b.unknown_checks, "pack-self-test=not offered"));
 	bench_done(&b);
 }
 
@@ -439,6 +441,19 @@ static void interrupted_trial_is_taken_up_and_confirmed(void **state)
 	assert_int_equal(pack_calls(&b.pack, "restart"), 0);
 	assert_int_equal(pack_calls(&b.pack, "confirm"), 1);
 	assert_false(b.flash.trial);
+	bench_done(&b);
+}
+
+static void only_the_sensors_that_the_pack_has_are_judged(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.after.temp_c[b.pack.after.n_temps] = 300;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	assert_string_equal(b.failed_check, "");
 	bench_done(&b);
 }
 
@@ -474,6 +489,7 @@ int main(void)
 		cmocka_unit_test(a_fallback_for_other_hardware_is_refused),
 		cmocka_unit_test(a_self_test_that_the_pack_does_not_offer_is_no_failure),
 		cmocka_unit_test(interrupted_trial_is_taken_up_and_confirmed),
+		cmocka_unit_test(only_the_sensors_that_the_pack_has_are_judged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

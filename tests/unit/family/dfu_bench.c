@@ -47,6 +47,7 @@ void bench_free(struct bench *b)
 {
 	assert_int_equal(b->peer.unclaimed, 0);
 	assert_int_equal(b->peer.strays, 0);
+	assert_int_equal(b->clock->held, 0); /* whoever holds a cancellation back lets it go */
 	bf_proto_close(b->proto);
 	peer_done(&b->peer);
 	bf_clock_free(b->clock);

@@ -237,6 +237,18 @@ static void what_cannot_be_erased_is_offered_for_reading_only(void **state)
 	assert_int_equal(bf_dfu_map_regions(&m, 2, r, 2), 2);
 }
 
+static void what_cannot_be_erased_is_no_part_of_a_region_that_is_written(void **state)
+{
+	struct bf_dfu_map m = parse("@Flash/0x08000000/2*16Ka,2*16Kg");
+	struct bf_region r = { .addr = 0x08000000, .size = 0x10000 };
+
+	(void)state;
+	bf_dfu_map_cut(&m, &r);
+	assert_int_equal(r.n_runs, 1);
+	assert_int_equal(r.sectors[0].addr, 0x08008000);
+	assert_int_equal(r.sectors[0].count, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +264,7 @@ int main(void)
 		cmocka_unit_test(a_region_of_the_profile_gets_the_sectors_that_lie_in_it),
 		cmocka_unit_test(a_huge_map_costs_nothing),
 		cmocka_unit_test(what_cannot_be_erased_is_offered_for_reading_only),
+		cmocka_unit_test(what_cannot_be_erased_is_no_part_of_a_region_that_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,22 @@ static void reading_needs_the_attribute(void **state)
 	wanted(b, b->proto->ops->loader->read(b->proto, &r, 0, got, 10, &b->err), BF_E_UNSUPPORTED);
 }
 
+static void a_device_that_says_it_cannot_upload_is_not_asked_to(void **state)
+{
+	BENCH(false, true);
+	struct bf_ident id;
+	uint32_t size;
+
+	(void)state;
+	b->peer.len = 2500;
+	connect_for(b, BF_ENTRY_READ);
+	id = identify(b);
+	bf_dfu_of(b->proto)->desc.attributes &= (uint8_t)~BF_DFU_CAN_UPLOAD;
+	wanted(b, b->proto->ops->loader->extent(b->proto, &id.regions[0], &size, &b->err),
+	       BF_E_UNSUPPORTED);
+	assert_null(strstr(fake_heard(b->peer.usb), "A102"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +150,7 @@ int main(void)
 		cmocka_unit_test(what_was_read_before_a_download_is_not_believed_after),
 		cmocka_unit_test(a_download_ends_an_upload_that_is_half_way),
 		cmocka_unit_test(reading_needs_the_attribute),
+		cmocka_unit_test(a_device_that_says_it_cannot_upload_is_not_asked_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -395,6 +395,7 @@ static void the_application_is_asked_first_and_names_the_pack(void **state)
 	assert_string_equal(id.serial, "SN-7");
 	/* What bootloaders of this family can as a rule; the counter was the application's own. */
 	assert_int_equal(id.caps, BF_CAP_MEASURE | BF_CAP_READ);
+	assert_int_equal(w->proto->caps, id.caps);
 	assert_string_equal(w->proto->ops->name, "app+rom");
 	assert_int_equal(w->wrong_line, 0);
 }

@@ -283,11 +283,27 @@ static void refused(const char *keys, const char *why)
 		fail_msg("'%s' does not say '%s'", err.cause, why);
 }
 
+static void accepted(const char *keys)
+{
+	struct bf_profile p;
+	struct bf_err err;
+	char text[256];
+
+	bf_err_init(&err);
+	bf_profile_default(&p);
+	snprintf(text, sizeof(text), "[modbus]\n%s\n", keys);
+	if (bf_profile_parse(text, strlen(text), "test", &p, &err))
+		fail_msg("%s", err.cause);
+}
+
 static void values_that_are_none_are_refused_with_the_profile(void **state)
 {
 	(void)state;
 	refused("model = 0x1400", "a register, a format");
 	refused("model = 0x1400 text 65", "a register, a format");
+	accepted("model = 0x1400 text 64");
+	accepted("model = 0xFFFF text 2");
+	accepted("enter-values = 0xFFFF");
 	refused("model = 0x1400 text 0", "a register, a format");
 	refused("model = 0x14000 text 6", "a register, a format");
 	refused("model = 0x1400 text 6 7", "a register, a format");
@@ -299,6 +315,23 @@ static void values_that_are_none_are_refused_with_the_profile(void **state)
 	refused("enter-values = 0x10000", "1 to 8 numbers");
 	refused("enter-values = 1,2,3,4,5,6,7,8,9", "1 to 8 numbers");
 	refused("enter-function = 6\nenter-values = 1, 2", "one value");
+}
+
+static void a_version_in_decimal_digits_and_one_as_a_number(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b, "version = 0x10 bcd 2\n");
+	fake_once(b.peer, FRAME(1, 3, 0, 0x10, 0, 1), FRAME(1, 3, 2, 0x19, 0x99), 0);
+	assert_string_equal(identify(&b).version_text, "19.99");
+	fake_once(b.peer, FRAME(1, 3, 0, 0x10, 0, 1), FRAME(1, 3, 2, 0x91, 0x0A), 0);
+	assert_false(identify(&b).has_version);
+	stop(&b);
+	start(&b, "version = 0x10 number 2\n");
+	fake_once(b.peer, FRAME(1, 3, 0, 0x10, 0, 1), FRAME(1, 3, 2, 0x02, 0x05), 0);
+	assert_string_equal(identify(&b).version_text, "517");
+	stop(&b);
 }
 
 int main(void)
@@ -317,6 +350,7 @@ int main(void)
 		cmocka_unit_test(without_a_register_there_is_no_request),
 		cmocka_unit_test(a_single_byte_of_a_register_is_a_measurement),
 		cmocka_unit_test(values_that_are_none_are_refused_with_the_profile),
+		cmocka_unit_test(a_version_in_decimal_digits_and_one_as_a_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

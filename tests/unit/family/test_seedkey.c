@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -8,6 +9,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bmsflash/auth.h"
@@ -268,6 +270,39 @@ static void freeing_nothing_is_allowed(void **state)
 	assert_null(bf_auth_free(NULL));
 }
 
+static unsigned open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void nothing_of_a_program_is_left_behind(void **state)
+{
+	static const char *const programs[] = { "#!/bin/sh\necho 01\n", "#!/bin/sh\nexit 3\n",
+						"#!/bin/sh\necho no >&2\necho zz\n" };
+	unsigned before;
+	uint8_t key[16];
+	size_t len = 0;
+	struct bf_err err;
+
+	(void)state;
+	bf_err_init(&err);
+	(void)ask(programs[0], key, sizeof(key), &len, &err);
+	before = open_files();
+	for (size_t i = 0; i < BF_COUNT(programs); i++) {
+		bf_err_init(&err);
+		(void)ask(programs[i], key, sizeof(key), &len, &err);
+		assert_int_equal(open_files(), before);
+	}
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +319,7 @@ int main(void)
 		cmocka_unit_test(a_program_sees_nothing_of_our_environment),
 		cmocka_unit_test(what_a_program_leaves_running_ends_with_it),
 		cmocka_unit_test(freeing_nothing_is_allowed),
+		cmocka_unit_test(nothing_of_a_program_is_left_behind),
 	};
 
 	return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -512,6 +512,23 @@ static void nothing_is_asked_while_a_bootloader_may_have_its_window(void **state
 	assert_true(bf_now(k->clock) - start >= BF_MS(2050));
 }
 
+static void a_list_may_carry_digests_of_sixty_four_bytes(void **state)
+{
+	static const char list[] =
+		IMAGES "bf" BOOTABLE T CONFIRMED T ACTIVE T SLOT "00" V14 "64686173685840"
+		       "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+		       "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
+		       "ff" END;
+	BF_AUTO(smp_peer) *k = application();
+	struct bf_ident id;
+
+	(void)state;
+	k->list = list;
+	id = identify(k);
+	assert_int_equal(id.slots[0].digest_len, 64);
+	assert_int_equal(id.slots[0].digest[63], 0x3F);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +554,7 @@ int main(void)
 		cmocka_unit_test(every_refusal_has_a_name_and_a_text),
 		cmocka_unit_test(both_forms_of_a_refusal_are_named),
 		cmocka_unit_test(nothing_is_asked_while_a_bootloader_may_have_its_window),
+		cmocka_unit_test(a_list_may_carry_digests_of_sixty_four_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

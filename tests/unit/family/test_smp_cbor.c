@@ -210,6 +210,31 @@ static void a_request_is_written_as_it_was_recorded(void **state)
 			    "a2646861736842010267636f6e6669726df4");
 }
 
+static void numbers_of_every_length_are_read(void **state)
+{
+	static const struct {
+		const char *hex;
+		uint64_t number;
+	} rows[] = {
+		{ "A1636F666617", 0x17 },
+		{ "A1636F666618FF", 0xFF },
+		{ "A1636F6666190100", 0x100 },
+		{ "A1636F66661A00012345", 0x12345 },
+		{ "A1636F66661B0000000123456789", UINT64_C(0x123456789) },
+	};
+	static struct smp_doc doc;
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		const struct smp_item *off;
+
+		assert_true(parse(rows[i].hex, &doc));
+		off = bf_smp_get(&doc, &doc.items[0], "off", SMP_NUMBER);
+		assert_non_null(off);
+		assert_true(off->number == rows[i].number);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +245,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_sends_is_refused_or_passed_over),
 		cmocka_unit_test(too_many_items_are_refused),
 		cmocka_unit_test(a_request_is_written_as_it_was_recorded),
+		cmocka_unit_test(numbers_of_every_length_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "family/stm32/stm32_priv.h"
+#include "../backup_of.h"
 #include "stm32_peer.h"
 
 static enum bf_rc recognise(struct stm32_peer *p, struct bf_err *err)
@@ -175,6 +176,8 @@ static void the_chip_is_found_by_its_identifier(void **state)
 	assert_string_equal(id.regions[1].name, "option-bytes");
 	assert_int_equal(id.regions[1].access, BF_ACCESS_READ);
 	assert_false(id.no_write[0]);
+	for (size_t i = 0; i < id.n_regions; i++)
+		assert_true(id.regions[i].size > 0);
 	stm32_peer_free(p);
 }
 
@@ -738,6 +741,7 @@ static void go_starts_the_flash_and_nothing_is_asked_afterwards(void **state)
 	assert_int_equal(p->went_to, PEER_BASE);
 	assert_int_equal(p->proto->ops->await(p->proto, bf_in(p->clock, BF_SEC(5)), &err),
 			 BF_E_UNSUPPORTED);
+	assert_non_null(strstr(err.cause, "started the firmware"));
 	assert_string_equal(fake_heard(p->fake), "21DE\n0800000008\n");
 	stm32_peer_free(p);
 }
@@ -779,6 +783,69 @@ static void a_loader_may_be_greeted_by_text_and_list_no_commands(void **state)
 	bf_proto_close(p.proto);
 }
 
+static enum bf_rc check(struct stm32_peer *p, const struct bf_image *image, struct bf_err *err)
+{
+	const struct bf_segment *segs;
+	struct bf_target target = { .image = image, .addr = PEER_BASE + 0x2000 };
+
+	(void)bf_image_segments(image, &segs);
+	target.segment = &segs[0];
+	target.len = segs[0].len;
+	bf_err_init(err);
+	return p->proto->ops->loader->check(p->proto, &target, err);
+}
+
+static void what_was_written_is_checked_by_the_checksum_unit(void **state)
+{
+	struct stm32_peer *p = stm32_peer_new();
+	struct bf_image *image;
+	struct bf_err err;
+	uint8_t want[2048];
+
+	(void)state;
+	p->sums = true;
+	stm32_peer_open(p);
+	connected(p);
+	flash_of(p);
+	memset(want, 0x5A, sizeof(want));
+	memcpy(p->flash + 0x2000, want, sizeof(want));
+	image = made_image(want, sizeof(want), PEER_BASE + 0x2000);
+	assert_int_equal(check(p, image, &err), BF_OK);
+	assert_int_equal(p->proto->checked, BF_CHECKED_MEMORY);
+	assert_int_equal(p->writes, 0);
+	p->flash[0x2000 + 1500] ^= 1;
+	assert_int_equal(check(p, image, &err), BF_E_MISMATCH);
+	assert_int_equal(p->proto->checked, 0);
+	bf_image_free(image);
+	stm32_peer_free(p);
+}
+
+static void a_profile_without_a_checksum_reads_instead(void **state)
+{
+	struct stm32_peer *p = stm32_peer_new();
+	struct bf_stm32_profile *s = bf_profile_family_mut(&p->profile, "stm32");
+	struct bf_region flash;
+	struct bf_err err;
+	bool holds = false;
+	uint8_t want[1024];
+
+	(void)state;
+	p->sums = true;
+	s->checksum = BF_STM32_SUM_NONE;
+	stm32_peer_open(p);
+	connected(p);
+	flash = flash_of(p);
+	fake_forget(p->fake);
+	bf_err_init(&err);
+	memcpy(want, p->flash + 0x2000, sizeof(want));
+	assert_int_equal(p->proto->ops->loader->holds(p->proto, &flash, PEER_BASE + 0x2000, want,
+						      sizeof(want), &holds, &err),
+			 BF_OK);
+	assert_true(holds);
+	assert_null(strstr(fake_heard(p->fake), "A15E"));
+	stm32_peer_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -815,6 +882,8 @@ int main(void)
 		cmocka_unit_test(unchanged_pages_are_found_by_either_form_of_the_checksum),
 		cmocka_unit_test(go_starts_the_flash_and_nothing_is_asked_afterwards),
 		cmocka_unit_test(a_loader_may_be_greeted_by_text_and_list_no_commands),
+		cmocka_unit_test(what_was_written_is_checked_by_the_checksum_unit),
+		cmocka_unit_test(a_profile_without_a_checksum_reads_instead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

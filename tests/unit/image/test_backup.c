@@ -246,6 +246,39 @@ static void no_archive_replaces_a_file(void **state)
 	leave(folder);
 }
 
+static void an_archive_of_more_members_than_a_backup_has_is_refused(void **state)
+{
+	char folder[64], path[128], command[512];
+	struct bf_backup *b = NULL;
+	struct bf_err err;
+
+	(void)state;
+	place(folder);
+	snprintf(path, sizeof(path), "%s/p.tar", folder);
+	snprintf(command, sizeof(command),
+		 "cd %s && for i in $(seq 200); do echo x >m$i; done && tar --format=ustar -cf %s "
+		 "m*",
+		 folder, path);
+	assert_int_equal(system(command), 0);
+	bf_err_init(&err);
+	assert_int_equal(bf_backup_open(path, NULL, &b, &err), BF_E_IMAGE);
+	assert_non_null(strstr(err.cause, "is not a backup of this program"));
+	leave(folder);
+}
+
+static void an_empty_region_is_a_member_too(void **state)
+{
+	const struct made_row row = { "config", "config", NULL, bytes, 0, 0x1000, 0, false, false };
+	struct bf_backup *b = NULL;
+	struct bf_err err;
+
+	(void)state;
+	bf_err_init(&err);
+	if (reopen(&row, 1, NULL, &b, &err))
+		fail_msg("%s", err.cause);
+	bf_backup_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +293,8 @@ int main(void)
 		cmocka_unit_test(a_member_has_one_row),
 		cmocka_unit_test(a_sparse_member_is_refused),
 		cmocka_unit_test(no_archive_replaces_a_file),
+		cmocka_unit_test(an_archive_of_more_members_than_a_backup_has_is_refused),
+		cmocka_unit_test(an_empty_region_is_a_member_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
