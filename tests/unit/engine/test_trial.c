@@ -455,6 +455,13 @@ static void only_the_sensors_that_the_pack_has_are_judged(void **state)
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_string_equal(b.failed_check, "");
 	bench_done(&b);
+	start(&b);
+	b.pack.after.temp_c[1] = 150;
+	b.pack.after.temp_c[b.pack.after.n_temps] = 300;
+	bench_run(&b);
+	assert_string_equal(b.failed_check, "temperature-sensors");
+	assert_non_null(strstr(b.out.err.cause, "sensor 2"));
+	assert_old_again(&b);
 }
 
 int main(void)
