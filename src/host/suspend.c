@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keeps the USB adapter of an interface from being suspended (Documentation/driver-api/usb/power-management). A device
  * that is opened through usbfs stays awake by the kernel itself; a serial port or a network interface does not. */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,13 +32,15 @@ static bool read_word(const char *path, char *dst, size_t cap)
 
 static bool write_word(const char *path, const char *word)
 {
-	FILE *f = fopen(path, "we");
+	ssize_t len = (ssize_t)strlen(word);
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	bool ok;
 
-	if (!f)
+	if (fd < 0)
 		return false;
-	ok = fputs(word, f) >= 0;
-	return !fclose(f) && ok;
+	ok = write(fd, word, (size_t)len) == len;
+	close(fd);
+	return ok;
 }
 
 /* Up from ".../usb1/1-2/1-2:1.0/ttyUSB0" to the folder of the USB device, which alone has idVendor. */
