@@ -31,7 +31,7 @@ struct model {
 	/* Nothing tells what firmware runs: with --allow no-proof, what was written and read back is the end. */
 	bool no_news;
 	bool no_archive; /* nothing can be read: a lost application comes back from the image alone */
-	/* Nothing comes twice: what is read has no check value; on CAN a count of pages that does is page 0. */
+	/* Nothing comes twice, and no frame gets shorter (its CRC counts the length): what is read has no check value; on CAN a count of pages that does is page 0. */
 	bool no_doubles;
 	/* Silence is no reason to move lines: where no firmware runs, the flash is a rescue. */
 	bool dead_needs_rescue;

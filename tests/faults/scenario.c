@@ -47,7 +47,7 @@ static void draw_line_faults(struct bf_rng *r, const struct model *m, struct sce
 
 		/* A short USB transfer is the end of a message, not damage: the CRC sees to that. */
 		if (one_in(r, 3) && !(strstr(m->pack, "usb") && i == 3) &&
-		    !(m->no_doubles && i == 2))
+		    !(m->no_doubles && (i == 2 || (i == 3 && strstr(m->pack, "link=can")))))
 			add(dst, cap, "%s=%u.%02u%%", shares[i], n / 100, n % 100);
 	}
 	if (one_in(r, 4)) {
