@@ -344,6 +344,8 @@ struct bf_boot_ops {
 struct bf_proto_ops {
 	const char *name;
 	const char *summary;
+	/* Name of the i-th device that the family knows, NULL past the last one; may be NULL. */
+	const char *(*device)(size_t i);
 	unsigned wires;         /* bits of enum bf_wire */
 	unsigned probe_rank;    /* least harmful first */
 	const char *probe_risk; /* how the question could disturb others, or NULL */

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "bmsflash/image.h"
@@ -65,6 +66,7 @@ enum bf_event_kind {
 	BF_EV_SUMMARY,   /* figures of the run: .summary */
 	BF_EV_FINDING,   /* probe --doctor: .finding */
 	BF_EV_REQUEST,   /* verify of a profile: one line of what a flash sends: .text */
+	BF_EV_KNOWN,     /* probe --list: a protocol, chip or profile: .known */
 	BF_EV_KIND_COUNT
 };
 
@@ -183,6 +185,10 @@ struct bf_event {
 			const char *what, *path;
 		} file;
 		struct {
+			const char *kind, *name,
+				*summary; /* "protocol", "uds"; summary may be "" */
+		} known;
+		struct {
 			const char *name;
 			uint32_t addr;
 			size_t size;
@@ -236,6 +242,7 @@ struct bf_job {
 	bool dry_run;
 	bool rescue; /* flash: catch a loader that shows up for a moment after power-on */
 	bool doctor; /* probe: look at this computer instead of at a pack */
+	bool scan;   /* probe: ask every address of the line, list who answers */
 	bool allow[BF_ALLOW_COUNT];
 	/* Shows a step by hand and waits for Enter; false: it is not to be done. NULL: nobody can be asked. */
 	bool (*ask)(void *ctx, const char *sentence);
@@ -292,6 +299,13 @@ enum bf_rc bf_record_check(const char *path, size_t *ret_lines, struct bf_err *e
 
 /* A serial number that only one pack has: told, not cut, and not a placeholder (all zeros, "0123456789"). */
 bool bf_serial_identifies(const char *serial);
+
+/* What a journal says of the run that left it. BF_E_IMAGE: it is not as it was written. */
+struct bf_journal_says {
+	char serial[64], image[PATH_MAX], reached[32], was[48], backup[PATH_MAX];
+	int64_t wall_us;
+};
+enum bf_rc bf_journal_check(const char *path, struct bf_journal_says *ret, struct bf_err *err);
 
 /* Words of the enums above, as JSON has them: "flash", "new-proven", "pass". */
 const char *bf_job_name(enum bf_job_kind kind);

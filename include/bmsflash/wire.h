@@ -43,7 +43,7 @@ uint64_t bf_wire_received(const struct bf_transport *t);
 void bf_wire_likely(struct bf_transport *t, const struct bf_wire_stats *first, struct bf_err *err);
 
 struct bf_wire_silence {
-	unsigned settings;   /* line settings that were tried beside the first */
+	uint32_t baud_given; /* the one rate that was tried, 0: any */
 	bool others_talk;    /* other nodes were heard */
 	bool direction_auto; /* nobody said how the RS485 direction is switched */
 };

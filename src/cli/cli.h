@@ -37,6 +37,8 @@ void bf_defaults_done(struct bf_defaults *defaults);
 bool bf_contact_only(char *dst, size_t cap);
 /* A command line lacks --if: what is connected, and the same command with it. */
 void bf_contact_name(int argc, const char *const *argv, struct bf_err *err);
+/* What was named is not there: the files and ports that are. */
+void bf_contact_advise(const struct bf_opts *opts, struct bf_err *err);
 void bf_contact_show(FILE *to);
 
 /* ---- out*.c: events and the outcome, as text or NDJSON ---- */

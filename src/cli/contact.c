@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What is connected, for those who did not name an interface. */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "screen.h"
 
@@ -73,6 +79,82 @@ void bf_contact_name(int argc, const char *const *argv, struct bf_err *err)
 		return;
 	text[out.len] = '\0';
 	bf_next(err, "%s", text);
+}
+
+/* ---- what was named is not there ---- */
+
+static bool is_firmware(const char *name)
+{
+	static const char *const ends[] = { ".bin", ".hex", ".srec", ".s19", ".elf", ".dfu" };
+	const char *end = strrchr(name, '.');
+
+	for (size_t i = 0; end && i < BF_COUNT(ends); i++) {
+		if (strcasecmp(end, ends[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "app-1.5.0.signed.bin, app.hex": the first by name. */
+static bool firmware_in(const char *folder, char *dst, size_t cap)
+{
+	struct dirent **names;
+	int n = scandir(folder, &names, NULL, alphasort);
+	unsigned shown = 0;
+	size_t at = 0;
+
+	dst[0] = '\0';
+	for (int i = 0; i < n; i++) {
+		if (is_firmware(names[i]->d_name) && shown++ < 3 && at < cap)
+			at += (size_t)snprintf(dst + at, cap - at, "%s%.60s", at ? ", " : "",
+					       names[i]->d_name);
+		free(names[i]);
+	}
+	if (n >= 0)
+		free(names);
+	return shown > 0;
+}
+
+static void advise_file(const struct bf_opts *o, struct bf_err *err)
+{
+	char folder[PATH_MAX], full[PATH_MAX], found[256];
+	const char *slash;
+
+	if (err->os != ENOENT || !o->images || !o->images[0] || access(o->images[0], F_OK) == 0)
+		return;
+	slash = strrchr(o->images[0], '/');
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - o->images[0] + 1) : 1,
+		 slash ? o->images[0] : ".");
+	if (!realpath(folder, full))
+		return;
+	snprintf(err->cause, sizeof(err->cause), "there is no file %.100s in %.200s",
+		 slash ? slash + 1 : o->images[0], full);
+	if (firmware_in(full, found, sizeof(found)))
+		bf_do(err, "firmware files here: %s", found);
+	bf_next_argv(err, NULL, (const char *const[]){ "ls", "-l", full, NULL });
+}
+
+static void advise_port(const struct bf_opts *o, struct bf_err *err)
+{
+	struct bf_opts other = *o;
+	struct seen s;
+
+	if (strncmp(err->next, "bmsflash probe #", 16) != 0)
+		return;
+	look(&s);
+	if (!s.usable)
+		return;
+	bf_do(err, "ports on this computer: %s", s.names);
+	other.iface = s.first;
+	bf_command_like(&other, BF_JOB_PROBE, NULL, NULL, err);
+}
+
+void bf_contact_advise(const struct bf_opts *o, struct bf_err *err)
+{
+	if (err->rc == BF_E_IMAGE)
+		advise_file(o, err);
+	else if (err->rc == BF_E_IFACE)
+		advise_port(o, err);
 }
 
 void bf_contact_show(FILE *to)

@@ -1,16 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /* verify: what a file is and says of itself, before anybody is asked whether to trust it. */
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bmsflash/backup.h"
 #include "bmsflash/text.h"
 #include "screen.h"
 
-static bool is_archive(const char *path)
+#define HEAD 4096
+
+/* The first bytes of a plain file, as text. */
+static void read_head(const char *path, char dst[HEAD])
+{
+	struct stat st;
+	FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "re") : NULL;
+	size_t n = f ? fread(dst, 1, HEAD - 1, f) : 0;
+
+	dst[n] = '\0';
+	if (f)
+		fclose(f);
+}
+
+static bool is_archive(const char *path, const char *head)
 {
 	size_t n = strlen(path);
 
+	(void)head;
 	return n > 4 && strcmp(path + n - 4, ".tar") == 0;
+}
+
+/* Both are lines of JSON, and begin with their version. */
+static bool is_journal(const char *path, const char *head)
+{
+	(void)path;
+	return strncmp(head, "{\"v\":", 5) == 0 && strstr(head, "\"reached\":");
+}
+
+static bool is_record(const char *path, const char *head)
+{
+	(void)path;
+	return strncmp(head, "{\"v\":", 5) == 0 && strstr(head, "\"job\":");
 }
 
 static const char *hardware(const struct bf_meta *m, char *dst, size_t cap)
@@ -88,30 +118,109 @@ static enum bf_rc archive(struct bf_out_text *o, const char *path, const char *d
 	return BF_OK;
 }
 
+static enum bf_rc record(struct bf_out_text *o, const char *path, const char *data_folder,
+			 struct bf_err *err)
+{
+	struct bf_record_chain c;
+
+	(void)data_folder;
+	if (bf_record_chain(path, &c, err)) {
+		if (err->rc == BF_E_MISMATCH)
+			err->rc = BF_E_IMAGE;
+		return bf_while(err, "checking the record '%s'", path);
+	}
+	if (!o)
+		return BF_OK;
+	bf_screen_line(o, BF_PAINT_PLAIN, "File", false, "%s", path);
+	bf_screen_line(o, BF_PAINT_PLAIN, "Record", false, "%zu entr%s, hash chain intact", c.lines,
+		       c.lines == 1 ? "y" : "ies");
+	if (c.skipped)
+		bf_screen_line(o, BF_PAINT_WARN, "WARNING", false,
+			       "%zu line%s skipped: not an entry of bmsflash", c.skipped,
+			       c.skipped == 1 ? "" : "s");
+	bf_screen_line(o, BF_PAINT_PLAIN, "Last", false, "%s", c.lines ? c.head : "none");
+	return BF_OK;
+}
+
+static enum bf_rc journal(struct bf_out_text *o, const char *path, const char *data_folder,
+			  struct bf_err *err)
+{
+	struct bf_journal_says j;
+	char when[40];
+
+	(void)data_folder;
+	if (bf_journal_check(path, &j, err))
+		return bf_while(err, "checking the journal '%s'", path);
+	if (!o)
+		return BF_OK;
+	bf_screen_line(o, BF_PAINT_PLAIN, "File", false, "%s", path);
+	bf_screen_line(o, BF_PAINT_PLAIN, "Journal", false,
+		       "of a run on pack %s that was interrupted, %s",
+		       j.serial[0] ? j.serial : "without a serial number",
+		       bf_text_stamp(when, sizeof(when), j.wall_us));
+	bf_screen_line(o, BF_PAINT_PLAIN, "Reached", false, "%s; the pack ran %s before", j.reached,
+		       j.was[0] ? j.was : "unknown firmware");
+	bf_screen_line(o, BF_PAINT_PLAIN, "Image", false, "%s", j.image);
+	if (j.backup[0])
+		bf_screen_line(o, BF_PAINT_PLAIN, "Backup", false, "%s", j.backup);
+	return BF_OK;
+}
+
+/* Files of ours that are no images. */
+static const struct {
+	const char *name;
+	bool (*is)(const char *path, const char *head);
+	enum bf_rc (*check)(struct bf_out_text *o, const char *path, const char *data_folder,
+			    struct bf_err *err);
+} kinds[] = {
+	{ "archive", is_archive, archive },
+	{ "journal", is_journal, journal },
+	{ "record", is_record, record },
+};
+
+static size_t kind_of(const char *path)
+{
+	char head[HEAD];
+	size_t i = 0;
+
+	read_head(path, head);
+	while (i < BF_COUNT(kinds) && !kinds[i].is(path, head))
+		i++;
+	return i;
+}
+
+static void show_as_image(struct bf_out_text *o, const char *path, const struct bf_claim_opts *opts)
+{
+	struct bf_claim *claim = NULL;
+	struct bf_err quiet;
+
+	bf_err_init(&quiet);
+	/* What comes out of a pipe can be read only once, and is needed for the verdict. */
+	if (o && strcmp(path, "-") != 0 && !opts->clock &&
+	    !bf_claim_load(path, opts, &claim, &quiet))
+		show_image(o, path, claim);
+	bf_claim_free(claim);
+}
+
 enum bf_rc bf_explain_files(struct bf_out_text *o, const char **images,
 			    const struct bf_claim_opts *opts, const char *data_folder,
-			    unsigned *ret_archives, struct bf_err *err)
+			    struct bf_explained *ret, struct bf_err *err)
 {
 	size_t left = 0;
 
-	*ret_archives = 0;
+	*ret = (struct bf_explained){ .kind = "file" };
 	for (size_t i = 0; images[i]; i++) {
-		struct bf_claim *claim = NULL;
-		struct bf_err quiet;
+		size_t kind = kind_of(images[i]);
 
-		if (is_archive(images[i])) {
-			if (archive(o, images[i], data_folder, err))
-				return err->rc;
-			++*ret_archives;
+		if (kind == BF_COUNT(kinds)) {
+			show_as_image(o, images[i], opts);
+			images[left++] = images[i];
 			continue;
 		}
-		bf_err_init(&quiet);
-		/* What comes out of a pipe can be read only once, and whoever verifies needs it. */
-		if (o && strcmp(images[i], "-") != 0 && !opts->clock &&
-		    !bf_claim_load(images[i], opts, &claim, &quiet))
-			show_image(o, images[i], claim);
-		bf_claim_free(claim);
-		images[left++] = images[i];
+		if (kinds[kind].check(o, images[i], data_folder, err))
+			return err->rc;
+		ret->n++;
+		ret->kind = kinds[kind].name;
 	}
 	images[left] = NULL;
 	return BF_OK;

@@ -103,7 +103,8 @@ static const struct {
 	const char *names[16];
 } groups[] = {
 	{ "Pack",
-	  { "if", "node", "protocol", "profile", "alt", "expect-serial", "wait", "rescue" } },
+	  { "if", "node", "protocol", "profile", "alt", "expect-serial", "wait", "rescue", "scan",
+	    "list", "doctor" } },
 	{ "Files and keys",
 	  { "key", "auth-key", "addr", "sig", "from", "output", "backup-dir", "list", "keep",
 	    "record", "trace" } },

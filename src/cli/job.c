@@ -36,6 +36,7 @@ void bf_opts_job(const struct bf_opts *o, struct bf_claim_opts *claim, struct bf
 		.dry_run = o->dry_run,
 		.rescue = o->rescue,
 		.doctor = o->doctor,
+		.scan = o->scan,
 		.tool_version = BF_VERSION,
 	};
 	memcpy(ret->allow, o->allow, sizeof(ret->allow));

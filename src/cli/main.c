@@ -167,12 +167,24 @@ static void choose_interface(struct program *p)
 		fprintf(stderr, "One port can be used: %s\n", p->only);
 }
 
+/* probe --list: nothing is opened. */
+static bool listed(struct program *p)
+{
+	if (!p->opts.list || p->opts.command != BF_JOB_PROBE)
+		return false;
+	p->text.facts.job = p->opts.command;
+	p->text.facts.listed = true;
+	bf_known_show(&p->events, &p->folders);
+	snprintf(p->outcome.sentence, sizeof(p->outcome.sentence), "Nothing was changed.");
+	return true;
+}
+
 /* verify offline: what the files are. True: there is nothing more to do. */
 static bool explained(struct program *p, const struct bf_claim_opts *claim)
 {
 	const struct bf_opts *o = &p->opts;
 	struct bf_claim_opts opts = *claim;
-	unsigned archives = 0;
+	struct bf_explained found;
 
 	p->text.facts.job = o->command;
 
@@ -180,13 +192,14 @@ static bool explained(struct program *p, const struct bf_claim_opts *claim)
 		return false;
 	opts.clock = NULL;
 	p->outcome.rc = bf_explain_files(o->json || o->quiet ? NULL : &p->text, o->images, &opts,
-					 p->folders.data, &archives, &p->outcome.err);
+					 p->folders.data, &found, &p->outcome.err);
 	if (!p->outcome.rc && o->images[0])
 		return false;
-	snprintf(p->outcome.sentence, sizeof(p->outcome.sentence), "%s",
-		 p->outcome.rc   ? "nothing was changed"
-		 : archives == 1 ? "The archive is sound."
-				 : "Every archive is sound.");
+	if (p->outcome.rc)
+		snprintf(p->outcome.sentence, sizeof(p->outcome.sentence), "nothing was changed");
+	else
+		snprintf(p->outcome.sentence, sizeof(p->outcome.sentence), "%s %s is sound.",
+			 found.n == 1 ? "The" : "Every", found.n == 1 ? found.kind : "file");
 	return true;
 }
 
@@ -288,7 +301,7 @@ static void run(struct program *p, struct bf_clock *clock)
 	clock->asked_ctx = p;
 	if (p->text.progress == BF_PROGRESS_TTY && !o->json)
 		bf_terminal_quiet(&p->terminal);
-	if (explained(p, &claim))
+	if (listed(p) || explained(p, &claim))
 		return;
 	if (o->command == BF_JOB_BACKUP && !o->iface) {
 		look_after_backups(p, true, clock);
@@ -364,6 +377,8 @@ static void pass_result_on(struct program *p, bool json, int64_t wall_us)
 
 static int render(struct program *p, bool json, struct bf_clock *clock)
 {
+	if (p->outcome.rc)
+		bf_contact_advise(&p->opts, &p->outcome.err);
 	if (json)
 		bf_out_json_outcome(&p->json, &p->outcome,
 				    p->json.last_us ? p->json.last_us : bf_wall(clock));

@@ -17,7 +17,7 @@ static const char *const event_names[] = {
 	[BF_EV_RETRY] = "retry",         [BF_EV_FILE] = "file",
 	[BF_EV_REGION] = "region",       [BF_EV_SELF_TEST] = "self-test",
 	[BF_EV_SUMMARY] = "summary",     [BF_EV_FINDING] = "finding",
-	[BF_EV_REQUEST] = "request",
+	[BF_EV_REQUEST] = "request",     [BF_EV_KNOWN] = "known",
 };
 static_assert(BF_COUNT(event_names) == BF_EV_KIND_COUNT, "a name for every event");
 

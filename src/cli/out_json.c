@@ -248,6 +248,13 @@ static void put_file(struct bf_json *j, const struct bf_event *ev)
 	bf_json_set_str(j, "path", ev->file.path);
 }
 
+static void put_known(struct bf_json *j, const struct bf_event *ev)
+{
+	bf_json_set_str(j, "kind", ev->known.kind);
+	bf_json_set_str(j, "name", ev->known.name);
+	text_or_null(j, "summary", ev->known.summary);
+}
+
 static void put_region(struct bf_json *j, const struct bf_event *ev)
 {
 	bf_json_set_str(j, "name", ev->region.name);
@@ -372,7 +379,7 @@ static put_fn *const put_rows[] = {
 	[BF_EV_RETRY] = put_text,          [BF_EV_FILE] = put_file,
 	[BF_EV_REGION] = put_region,       [BF_EV_SELF_TEST] = put_check,
 	[BF_EV_SUMMARY] = put_summary,     [BF_EV_FINDING] = put_finding,
-	[BF_EV_REQUEST] = put_text,
+	[BF_EV_REQUEST] = put_text,        [BF_EV_KNOWN] = put_known,
 };
 static_assert(BF_COUNT(put_rows) == BF_EV_KIND_COUNT, "every event can be written");
 

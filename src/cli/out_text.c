@@ -385,7 +385,7 @@ static say_fn *const say_rows[] = {
 	[BF_EV_RETRY] = say_retry,         [BF_EV_FILE] = say_file,
 	[BF_EV_REGION] = say_region,       [BF_EV_SELF_TEST] = say_self_test,
 	[BF_EV_SUMMARY] = say_summary,     [BF_EV_FINDING] = say_finding,
-	[BF_EV_REQUEST] = say_request,
+	[BF_EV_REQUEST] = say_request,     [BF_EV_KNOWN] = bf_screen_event,
 };
 static_assert(BF_COUNT(say_rows) == BF_EV_KIND_COUNT, "every event can be said");
 

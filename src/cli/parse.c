@@ -464,6 +464,11 @@ static enum bf_rc check_words_fit(struct parser *p)
 	if (p->n_images > cmd->max_images)
 		return bad(p, "'%s' takes at most %zu images, but '%s' was given too", cmd->name,
 			   (size_t)cmd->max_images, p->opts->images[cmd->max_images]);
+	if (p->opts->scan && !p->opts->iface) {
+		bad(p, "--scan needs --if: which line is to be asked");
+		p->opts->lacks_iface = true;
+		return BF_E_USAGE;
+	}
 	if (p->opts->list && p->opts->iface)
 		return bad(p, "--list looks at files, not at a pack: it goes without --if");
 	if (p->opts->list || (p->opts->keep && !p->opts->iface))

@@ -522,6 +522,14 @@ static void show_finding(struct bf_out_text *o, const struct bf_diag_finding *f)
 		bf_text_result(o, "%-*s%s", BF_LABEL, "Next", f->mend);
 }
 
+static void show_known(struct bf_out_text *o, const struct bf_event *ev)
+{
+	bool more = *ev->known.summary != '\0';
+
+	bf_screen_line(o, BF_PAINT_PLAIN, ev->known.kind, false, "%s%s%s", ev->known.name,
+		       more ? ": " : "", ev->known.summary);
+}
+
 /* ---- events ---- */
 
 static void device(struct bf_out_text *o, const struct bf_event *ev)
@@ -573,6 +581,9 @@ void bf_screen_event(struct bf_out_text *o, const struct bf_event *ev)
 		break;
 	case BF_EV_FINDING:
 		show_finding(o, ev->finding);
+		break;
+	case BF_EV_KNOWN:
+		show_known(o, ev);
 		break;
 	case BF_EV_REQUEST:
 		bf_text_result(o, "%s", ev->text);

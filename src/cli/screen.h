@@ -54,14 +54,22 @@ void bf_screen_warn_of_no_return(struct bf_out_text *o);
 bool bf_backups_newest(const struct bf_folders *folders, const struct bf_opts *opts,
 		       const char *serial, char *dst, size_t cap);
 
+/* ---- known.c ---- */
+/* probe --list: an event for each protocol, chip and profile. */
+void bf_known_show(const struct bf_events *events, const struct bf_folders *folders);
+
 /* ---- explain.c ---- */
+struct bf_explained {
+	size_t n;         /* files of ours that were checked */
+	const char *kind; /* of the last one: "archive" */
+};
 /*
- * Shows what each file is (o may be NULL: shows nothing) and checks the archives among them, which leave the list.
- * BF_E_IMAGE: an archive is broken.
+ * Shows what each file is (o may be NULL: shows nothing) and checks the archives, records and journals among them,
+ * which leave the list. BF_E_IMAGE: one is broken.
  */
 enum bf_rc bf_explain_files(struct bf_out_text *o, const char **images,
 			    const struct bf_claim_opts *opts, const char *data_folder,
-			    unsigned *ret_archives, struct bf_err *err);
+			    struct bf_explained *ret, struct bf_err *err);
 
 /* ---- verdict.c ---- */
 /* The first word of the last line, by exit code and state: product.md's table as code. */

@@ -34,7 +34,7 @@ struct bf_opts {
 	int64_t addr; /* -1: not given */
 	int64_t baud, bitrate, dbitrate;
 	bf_time timeout, wait;
-	bool json, dry_run, rescue, doctor, yes, big;
+	bool json, dry_run, rescue, doctor, scan, yes, big;
 	int64_t max_failures; /* 0: no limit */
 	const char *report, *on_result, *backup_dir;
 	bool list;

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <ctype.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "screen.h"
 
@@ -285,82 +287,398 @@ static const char *old_version(const struct bf_facts *f, char dst[BF_VERSION_TEX
 	return f->has_pack ? bf_facts_version(&f->first, dst) : NULL;
 }
 
-static bool line_failed(const struct bf_outcome *o, const struct bf_facts *f)
+static bool changes(const struct bf_facts *f)
 {
-	return o->err.pattern == BF_PATTERN_TRANSFER ||
-	       (f->writing_seen && strcmp(bf_rc_info(o->rc)->exit_name, "link") == 0);
+	return f->job == BF_JOB_FLASH || f->job == BF_JOB_ROLLBACK;
 }
 
-static bool adapter_gone(const struct bf_err *err)
+/* ---- situations ---- */
+/*
+ * What a technician meets, by what was seen, the most special first. Each says what happened and, where the error's
+ * own step does not do, what to do.
+ */
+
+typedef bool is_fn(const struct bf_outcome *o, const struct bf_facts *f);
+typedef void say_fn(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap);
+
+static const struct bf_check *failed_check(const struct bf_facts *f, const char *name)
 {
-	return strstr(err->cause, "disappeared") || strstr(err->cause, "gone") ||
-	       strstr(err->cause, "left the bus");
+	for (size_t i = 0; i < f->n_failed; i++) {
+		if (strcmp(f->failed[i].name, name) == 0)
+			return &f->failed[i];
+	}
+	return NULL;
 }
 
-/* What happened. */
-static void say_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+static bool is_conditions(const struct bf_outcome *o, const struct bf_facts *f)
 {
-	const struct bf_err *err = &o->err;
-	char v[BF_VERSION_TEXT];
+	return o->rc == BF_E_PREFLIGHT && f->n_failed;
+}
 
-	if (o->rc == BF_E_PREFLIGHT && f->n_failed)
-		say_conditions(f, dst, cap);
-	else if (o->rc == BF_E_RESTORED && f->n_failed)
-		snprintf(dst, cap, "%s did not pass its test (%s).",
-			 f->to[0] ? f->to : "The new firmware", f->failed[f->n_failed - 1].got);
-	else if (o->rc == BF_E_INCOMPATIBLE && f->n_failed && wording_of(f->failed[0].name))
-		say_check(&f->failed[0], dst, cap);
-	else if (o->rc == BF_E_INCOMPATIBLE && f->n_failed && f->has_pack &&
-		 (strcmp(f->failed[0].name, "class") == 0 ||
-		  strcmp(f->failed[0].name, "vendor") == 0))
-		snprintf(dst, cap, "This file is for other hardware (%s %.8s); the pack is a %s.",
-			 f->failed[0].name, f->failed[0].got,
-			 f->first.model[0] ? f->first.model : "stranger");
-	else if (o->rc == BF_E_ROLLBACK && f->n_failed &&
-		 strcmp(f->failed[0].name, "security-counter") == 0 && f->has_image)
-		snprintf(dst, cap,
-			 "This pack cannot go back below security counter %u (it runs %s); the "
-			 "file has %s.",
-			 f->first.counter, old_version(f, v) ? v : "newer firmware",
-			 f->failed[0].got);
-	else if (o->rc == BF_E_RECOVERY || o->state == BF_STATE_RECOVERY)
-		sentence(dst, cap, o->sentence);
-	else if (adapter_gone(err) && f->writing_seen)
-		snprintf(dst, cap, "The adapter %s was unplugged at %.0f %%.", f->iface,
-			 f->percent);
-	else if (line_failed(o, f) && o->state != BF_STATE_UNKNOWN)
-		snprintf(dst, cap, "The pack stopped answering at %.0f %%: power or cable.",
-			 f->percent);
-	else if (o->rc == BF_E_UNPROVEN || o->state == BF_STATE_UNKNOWN)
-		sentence(dst, cap, o->sentence);
+static void conditions_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			     size_t cap)
+{
+	(void)o;
+	say_conditions(f, dst, cap);
+}
+
+static void conditions_step(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			    size_t cap)
+{
+	const char *step = f->n_failed == 1 ? step_of(&f->failed[0]) : "do these";
+
+	(void)o;
+	snprintf(dst, cap, "%s, then run the same command:", step ? step : "wait");
+	dst[0] = (char)toupper((unsigned char)dst[0]);
+}
+
+static bool is_failed_test(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->rc == BF_E_RESTORED && f->n_failed;
+}
+
+static void failed_test_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			      size_t cap)
+{
+	(void)o;
+	snprintf(dst, cap, "%s did not pass its test (%s).", f->to[0] ? f->to : "The new firmware",
+		 f->failed[f->n_failed - 1].got);
+}
+
+static bool is_unsigned_build(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	const struct bf_check *c = failed_check(f, "format");
+
+	return o->rc == BF_E_INCOMPATIBLE && c && strcmp(c->limit, "mcuboot") == 0;
+}
+
+static void unsigned_build_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				 size_t cap)
+{
+	(void)o;
+	snprintf(dst, cap,
+		 "This pack takes signed MCUboot images (*.signed.bin); %s is the build before "
+		 "signing.",
+		 f->image);
+}
+
+static bool is_misfit(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->rc == BF_E_INCOMPATIBLE && f->n_failed && wording_of(f->failed[0].name);
+}
+
+static void misfit_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			 size_t cap)
+{
+	(void)o;
+	say_check(&f->failed[0], dst, cap);
+}
+
+static bool is_other_hardware(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->rc == BF_E_INCOMPATIBLE && f->has_pack &&
+	       (failed_check(f, "class") || failed_check(f, "vendor") ||
+		failed_check(f, "hardware"));
+}
+
+static void other_hardware_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				 size_t cap)
+{
+	const struct bf_check *c = &f->failed[0];
+	const char *model = f->first.model[0] ? f->first.model : "pack of an unknown model";
+
+	(void)o;
+	if (f->image_hw[0])
+		snprintf(dst, cap, "This file is for %s; the pack is a %s.", f->image_hw, model);
 	else
-		sentence(dst, cap, err->cause);
+		snprintf(dst, cap, "This file is for other hardware (%s %.8s); the pack is a %s.",
+			 c->name, c->got, model);
 }
 
-/* What became of the pack; "" where nothing needs to be said. */
-static void say_state(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+static bool is_below_counter(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->rc == BF_E_ROLLBACK && f->has_image && failed_check(f, "security-counter");
+}
+
+static void below_counter_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				size_t cap)
 {
 	char v[BF_VERSION_TEXT];
 	const char *old = old_version(f, v);
-	bool changes = f->job == BF_JOB_FLASH || f->job == BF_JOB_ROLLBACK;
 
-	dst[0] = '\0';
-	if (!changes || !f->has_pack || o->rc == BF_E_RECOVERY || o->rc == BF_E_UNPROVEN)
-		return;
-	if (o->rc == BF_E_RESTORED)
-		snprintf(dst, cap, "The pack runs %s again and may be used.",
-			 old ? old : "its old firmware");
-	else if (o->state == BF_STATE_OLD && f->writing_seen && !strstr(o->sentence, "test boot"))
-		snprintf(dst, cap, "Its old firmware%s%s was not touched.", old ? " " : "",
-			 old ? old : "");
-	else if (!f->writing_seen && (o->state == BF_STATE_OLD || o->state == BF_STATE_UNTOUCHED) &&
-		 !strstr(o->sentence, "switch"))
-		snprintf(dst, cap, "Nothing was written.");
-	else if (o->state == BF_STATE_UNKNOWN)
-		sentence(dst, cap, o->err.cause);
-	else
-		sentence(dst, cap, o->sentence);
+	(void)o;
+	snprintf(
+		dst, cap,
+		"This pack cannot go back below security counter %u (it runs %s); the file has %s.",
+		f->first.counter, old ? old : "newer firmware",
+		failed_check(f, "security-counter")->got);
 }
+
+static bool is_foreign_archive(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->rc == BF_E_SIGNATURE && failed_check(f, "archive-origin");
+}
+
+static void foreign_archive_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				  size_t cap)
+{
+	const char *got = failed_check(f, "archive-origin")->got, *comma = strchr(got, ',');
+
+	(void)o;
+	snprintf(dst, cap, "This backup was made on another computer, or by another user: %s.",
+		 comma ? comma + 2 : got);
+}
+
+static void foreign_archive_step(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				 size_t cap)
+{
+	(void)o;
+	(void)f;
+	snprintf(dst, cap, "If you know where it is from:");
+}
+
+/* The bootloader looked at what was written, and did not accept it. */
+static bool is_signer_refused(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->rc == BF_E_SIGNATURE && f->writing_seen;
+}
+
+static void signer_refused_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				 size_t cap)
+{
+	(void)o;
+	(void)f;
+	snprintf(dst, cap, "The pack does not trust the signer of this file.");
+}
+
+static bool is_recovery(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	(void)f;
+	return o->rc == BF_E_RECOVERY || o->state == BF_STATE_RECOVERY;
+}
+
+static void sentence_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			   size_t cap)
+{
+	(void)f;
+	sentence(dst, cap, o->sentence);
+}
+
+static void recovery_step(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			  size_t cap)
+{
+	if (f->rescue[0] && o->err.todo[0])
+		sentence(dst, cap, o->err.todo);
+	else if (o->rc == BF_E_RECOVERY && o->err.next[0])
+		snprintf(dst, cap, "Give it power, then run:");
+	else
+		sentence(dst, cap, o->err.todo);
+}
+
+static bool is_adapter_gone(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->err.rc == BF_E_GONE && f->writing_seen;
+}
+
+static bool is_gone_at_restart(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return is_adapter_gone(o, f) && o->state == BF_STATE_UNKNOWN &&
+	       f->activity >= BF_ACT_RESTART;
+}
+
+static void gone_at_restart_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				  size_t cap)
+{
+	(void)o;
+	(void)f;
+	snprintf(dst, cap, "The adapter went away while the pack restarted; the pack may be fine.");
+}
+
+static void adapter_gone_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			       size_t cap)
+{
+	(void)o;
+	snprintf(dst, cap, "The adapter %s was unplugged at %.0f %%.", f->iface, f->percent);
+}
+
+static void adapter_gone_step(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			      size_t cap)
+{
+	(void)o;
+	(void)f;
+	snprintf(dst, cap, "Plug it in again.");
+}
+
+static bool is_line_failure(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->state != BF_STATE_UNKNOWN &&
+	       (o->err.pattern == BF_PATTERN_TRANSFER ||
+		(f->writing_seen && strcmp(bf_rc_info(o->rc)->exit_name, "link") == 0));
+}
+
+static void line_failure_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			       size_t cap)
+{
+	(void)o;
+	snprintf(dst, cap, "The pack stopped answering at %.0f %%: power or cable.", f->percent);
+}
+
+static void line_failure_step(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			      size_t cap)
+{
+	if (o->err.next[0] && f->plan.anew)
+		snprintf(dst, cap, "Check power and cable. The same command begins again:");
+	else if (o->err.next[0])
+		snprintf(dst, cap,
+			 "Check power and cable. The same command goes on at %.0f %%:", f->percent);
+}
+
+static bool is_unknown(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	(void)f;
+	return o->state == BF_STATE_UNKNOWN;
+}
+
+static void unknown_step(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+			 size_t cap)
+{
+	(void)o;
+	(void)f;
+	snprintf(dst, cap, "Check power and cable, then look at the pack:");
+}
+
+static bool is_unproven(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	(void)f;
+	return o->rc == BF_E_UNPROVEN;
+}
+
+static bool is_anything(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	(void)o;
+	(void)f;
+	return true;
+}
+
+static void error_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+{
+	(void)f;
+	sentence(dst, cap, o->err.cause);
+}
+
+static const struct situation {
+	is_fn *is;
+	say_fn *cause, *step; /* step NULL: the error's own */
+} situations[] = {
+	{ is_conditions, conditions_cause, conditions_step },
+	{ is_failed_test, failed_test_cause, NULL },
+	{ is_unsigned_build, unsigned_build_cause, NULL },
+	{ is_misfit, misfit_cause, NULL },
+	{ is_other_hardware, other_hardware_cause, NULL },
+	{ is_below_counter, below_counter_cause, NULL },
+	{ is_foreign_archive, foreign_archive_cause, foreign_archive_step },
+	{ is_signer_refused, signer_refused_cause, NULL },
+	{ is_recovery, sentence_cause, recovery_step },
+	{ is_gone_at_restart, gone_at_restart_cause, adapter_gone_step },
+	{ is_adapter_gone, adapter_gone_cause, adapter_gone_step },
+	{ is_line_failure, line_failure_cause, line_failure_step },
+	{ is_unknown, sentence_cause, unknown_step },
+	{ is_unproven, sentence_cause, NULL },
+	{ is_anything, error_cause, NULL },
+};
+
+static const struct situation *situation_of(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	const struct situation *s = situations;
+
+	while (!s->is(o, f))
+		s++;
+	return s;
+}
+
+/* ---- what became of the pack ---- */
+
+static bool is_said_elsewhere(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return !changes(f) || !f->has_pack || o->rc == BF_E_RECOVERY || o->rc == BF_E_UNPROVEN ||
+	       is_gone_at_restart(o, f);
+}
+
+static bool is_back(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	(void)f;
+	return o->rc == BF_E_RESTORED;
+}
+
+static void back_state(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+{
+	char v[BF_VERSION_TEXT];
+	const char *old = old_version(f, v);
+
+	(void)o;
+	snprintf(dst, cap, "The pack runs %s again and may be used.",
+		 old ? old : "its old firmware");
+}
+
+static bool is_untouched_old(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return o->state == BF_STATE_OLD && f->writing_seen && !strstr(o->sentence, "test boot");
+}
+
+static void untouched_old_state(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				size_t cap)
+{
+	char v[BF_VERSION_TEXT];
+	const char *old = old_version(f, v);
+
+	(void)o;
+	snprintf(dst, cap, "Its old firmware%s%s was not touched.", old ? " " : "", old ? old : "");
+}
+
+static bool is_nothing_written(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return !f->writing_seen && (o->state == BF_STATE_OLD || o->state == BF_STATE_UNTOUCHED) &&
+	       !strstr(o->sentence, "switch") && !strstr(o->sentence, "no firmware");
+}
+
+static void nothing_written_state(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				  size_t cap)
+{
+	(void)o;
+	(void)f;
+	snprintf(dst, cap, "Nothing was written.");
+}
+
+static void no_state(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+{
+	(void)o;
+	(void)f;
+	(void)cap;
+	dst[0] = '\0';
+}
+
+static const struct {
+	is_fn *is;
+	say_fn *say;
+} states[] = {
+	{ is_said_elsewhere, no_state },
+	{ is_back, back_state },
+	{ is_untouched_old, untouched_old_state },
+	{ is_nothing_written, nothing_written_state },
+	{ is_unknown, error_cause },
+	{ is_anything, sentence_cause },
+};
+
+static void say_state(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
+{
+	size_t i = 0;
+
+	while (!states[i].is(o, f))
+		i++;
+	states[i].say(o, f, dst, cap);
+}
+
+/* ---- it went well ---- */
 
 static void say_well(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
 {
@@ -397,7 +715,7 @@ void bf_verdict_text(const struct bf_outcome *o, const struct bf_facts *f, char 
 	} else if (o->rc == BF_OK || o->rc == BF_E_NOT_RECORDED) {
 		say_well(o, f, dst, cap);
 	} else {
-		say_cause(o, f, dst, cap);
+		situation_of(o, f)->cause(o, f, dst, cap);
 	}
 }
 
@@ -405,33 +723,13 @@ void bf_verdict_text(const struct bf_outcome *o, const struct bf_facts *f, char 
 
 static void say_do(const struct bf_outcome *o, const struct bf_facts *f, char *dst, size_t cap)
 {
-	const struct bf_err *err = &o->err;
+	const struct situation *s = situation_of(o, f);
 
 	dst[0] = '\0';
-	if (o->rc == BF_E_PREFLIGHT && f->n_failed) {
-		const char *step = f->n_failed == 1 ? step_of(&f->failed[0]) : "do these";
-		char text[160];
-
-		snprintf(text, sizeof(text),
-			 "%s, then run the same command:", step ? step : "wait");
-		text[0] = (char)toupper((unsigned char)text[0]);
-		snprintf(dst, cap, "%s", text);
-	} else if (adapter_gone(err) && f->writing_seen) {
-		snprintf(dst, cap, "Plug it in again.");
-	} else if (o->state == BF_STATE_UNKNOWN) {
-		snprintf(dst, cap, "Check power and cable, then look at the pack:");
-	} else if (o->state == BF_STATE_RECOVERY && f->rescue[0] && err->todo[0]) {
-		sentence(dst, cap, err->todo);
-	} else if (line_failed(o, f) && err->next[0] && f->plan.anew) {
-		snprintf(dst, cap, "Check power and cable. The same command begins again:");
-	} else if (line_failed(o, f) && err->next[0]) {
-		snprintf(dst, cap,
-			 "Check power and cable. The same command goes on at %.0f %%:", f->percent);
-	} else if (o->rc == BF_E_RECOVERY && err->next[0]) {
-		snprintf(dst, cap, "Give it power, then run:");
-	} else if (err->todo[0]) {
-		sentence(dst, cap, err->todo);
-	}
+	if (s->step)
+		s->step(o, f, dst, cap);
+	else if (o->err.todo[0])
+		sentence(dst, cap, o->err.todo);
 }
 
 static void show_next(struct bf_out_text *o, const char *command)
@@ -459,7 +757,11 @@ static void list_next(struct bf_out_text *o)
 	struct bf_err err;
 
 	bf_err_init(&err);
-	if (o->facts.only[0])
+	if (o->facts.only[0] && o->opts && o->opts->scan)
+		bf_next_argv(&err, NULL,
+			     (const char *const[]){ "bmsflash", "probe", "--if", o->opts->iface,
+						    "--node", o->facts.only, NULL });
+	else if (o->facts.only[0])
 		bf_next_argv(
 			&err, NULL,
 			(const char *const[]){ "bmsflash", "probe", "--if", o->facts.only, NULL });
@@ -468,11 +770,26 @@ static void list_next(struct bf_out_text *o)
 	show_next(o, err.next);
 }
 
+/* "The newest backup of this pack is of 27 Nov 02:12." */
+static void show_backup_time(struct bf_out_text *o, const char *path)
+{
+	struct stat st;
+	struct tm tm;
+	char when[32];
+
+	if (stat(path, &st) < 0 || !localtime_r(&st.st_mtime, &tm) ||
+	    !strftime(when, sizeof(when), "%d %b %H:%M", &tm))
+		return;
+	bf_screen_line(o, BF_PAINT_PLAIN, "Do", false,
+		       "The newest backup of this pack is of %s:", when);
+}
+
 /* A rollback that found nothing to go back to: the newest backup of this pack is the way. */
 static bool show_backup_to_restore(struct bf_out_text *o, const struct bf_outcome *outcome)
 {
 	const struct bf_facts *f = &o->facts;
-	char path[PATH_MAX];
+	char path[PATH_MAX], text[sizeof(outcome->err.next)];
+	struct bf_out out = bf_out(text, sizeof(text) - 1);
 	struct bf_err err;
 
 	if (f->job != BF_JOB_ROLLBACK || outcome->rc != BF_E_UNSUPPORTED || !f->has_pack ||
@@ -481,20 +798,15 @@ static bool show_backup_to_restore(struct bf_out_text *o, const struct bf_outcom
 		return false;
 	bf_err_init(&err);
 	bf_command_like(o->opts, BF_JOB_ROLLBACK, NULL, NULL, &err);
-	if (err.next[0]) {
-		char text[sizeof(err.next)];
-		struct bf_out out = bf_out(text, sizeof(text) - 1);
-
-		bf_out_bytes(&out, err.next, strlen(err.next));
-		bf_shell_word(&out, "--from");
-		bf_shell_word(&out, path);
-		if (out.failed)
-			return false;
-		text[out.len] = '\0';
-		show_next(o, text);
-		return true;
-	}
-	return false;
+	bf_out_bytes(&out, err.next, strlen(err.next));
+	bf_shell_word(&out, "--from");
+	bf_shell_word(&out, path);
+	if (!err.next[0] || out.failed)
+		return false;
+	text[out.len] = '\0';
+	show_backup_time(o, path);
+	show_next(o, text);
+	return true;
 }
 
 static void failed(struct bf_out_text *o, const struct bf_outcome *outcome)
@@ -505,14 +817,40 @@ static void failed(struct bf_out_text *o, const struct bf_outcome *outcome)
 	say_state(outcome, f, text, sizeof(text));
 	if (text[0])
 		bf_screen_line(o, BF_PAINT_PLAIN, "", false, "%s", text);
-	say_do(outcome, f, text, sizeof(text));
-	if (text[0])
-		bf_screen_line(o, BF_PAINT_PLAIN, "Do", false, "%s", text);
-	if (!show_backup_to_restore(o, outcome))
+	if (!show_backup_to_restore(o, outcome)) {
+		say_do(outcome, f, text, sizeof(text));
+		if (text[0])
+			bf_screen_line(o, BF_PAINT_PLAIN, "Do", false, "%s", text);
 		show_next(o, outcome->err.next);
+	}
 	if (!o->verbose)
 		bf_screen_line(o, BF_PAINT_PLAIN, "", false, "(exit %d; details: -v)",
 			       bf_rc_info(outcome->rc)->exit_status);
+}
+
+/* A bar that stood at 97 % when all was done would look like a bar that stopped. */
+static void finish_bar(struct bf_out_text *o)
+{
+	o->facts.percent = 100;
+	bf_screen_live(o);
+	bf_text_close_line(o);
+}
+
+static bool is_found(const struct bf_outcome *outcome, const struct bf_facts *f)
+{
+	return outcome->rc == BF_OK && f->job == BF_JOB_PROBE && f->has_pack;
+}
+
+/* Interfaces, packs on a line or what bmsflash knows were listed: the list is the result. */
+static bool is_list(const struct bf_outcome *outcome, const struct bf_facts *f)
+{
+	return outcome->rc == BF_OK && f->job == BF_JOB_PROBE && !f->has_pack;
+}
+
+static void show_list_end(struct bf_out_text *o)
+{
+	if (!o->facts.listed && (o->facts.candidates || !o->opts || !o->opts->iface))
+		list_next(o);
 }
 
 void bf_verdict_show(struct bf_out_text *o, const struct bf_outcome *outcome)
@@ -521,18 +859,14 @@ void bf_verdict_show(struct bf_out_text *o, const struct bf_outcome *outcome)
 	const char *word = bf_verdict_word(outcome, f);
 	char text[640];
 
-	if (outcome->rc == BF_OK && o->facts.writing_seen) {
-		o->facts.percent = 100;
-		bf_screen_live(o);
-		bf_text_close_line(o);
-	}
-	if (outcome->rc == BF_OK && f->job == BF_JOB_PROBE && f->has_pack && f->line[0])
+	if (outcome->rc == BF_OK && f->writing_seen)
+		finish_bar(o);
+	if (is_found(outcome, f) && f->line[0])
 		bf_screen_line(o, BF_PAINT_PLAIN, "Line", false, "%s, %s", f->iface, f->line);
-	if (o->begun && !o->quiet)
+	if (o->begun && !o->quiet && !f->listed)
 		bf_text_result(o, "%s", "");
-	if (outcome->rc == BF_OK && f->job == BF_JOB_PROBE && !f->has_pack) {
-		if (f->candidates || !o->opts || !o->opts->iface)
-			list_next(o);
+	if (is_list(outcome, f)) {
+		show_list_end(o);
 		return;
 	}
 	bf_verdict_text(outcome, f, text, sizeof(text));

@@ -378,24 +378,47 @@ static bool line_listens(struct bf_run *run)
 	return bf_wire_overhears(run->wire.transport, bf_in(run->clock, LISTEN), &frame);
 }
 
+/* What has not been tried yet: every rate, every address, the moment after power-on. */
+static void next_try(const struct bf_run *run, struct bf_err *err)
+{
+	struct bf_job job = *run->job;
+
+	bf_do(err, "in this order: is the pack awake? A and B swapped? ground connected?");
+	if (job.baud)
+		job.baud = 0;
+	else if (job.kind == BF_JOB_FLASH)
+		job.rescue = true;
+	else
+		job.scan = job.kind == BF_JOB_PROBE;
+	if (job.scan)
+		job.node = -1;
+	bf_next_of(&job, job.kind, job.restore_from, err);
+}
+
 static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool heard,
 			  struct bf_err *err)
 {
-	const char *name = run->job->iface;
+	const char *name = run->job->iface, *what;
+	enum bf_wire wire = run->wire.transport->ops->wire;
+	char settings[40];
 	const struct bf_wire_silence silence = {
-		.settings = tried->settings,
+		.baud_given = run->job->baud,
 		.others_talk = heard,
 		.direction_auto = run->given.profile.direction == BF_DIRECTION_AUTO,
 	};
 
-	bf_fail(err, BF_E_NODEV, "nothing answered on '%s' (asked: %s%s)", name,
+	snprintf(settings, sizeof(settings), "; %u line settings", tried->settings + 1);
+	bf_fail(err, BF_E_NODEV, "no answer from a pack on '%s' (asked: %s%s%s; %.0f s)", name,
 		tried->text[0] ? tried->text : "no protocol fits this kind of interface",
-		heard ? "; other nodes do talk" : "");
+		tried->settings ? settings : "", heard ? "; other nodes do talk" : "",
+		(double)(bf_now(run->clock) - run->time.started) / 1e6);
 	bf_wire_likely_silence(run->wire.transport, &silence, err);
 	if (run->wire.transport->ops->wire == BF_WIRE_USB)
 		bf_next_argv(err, "waits for the bootloader",
 			     (const char *const[]){ "bmsflash", "probe", "--if", name, "--wait",
 						    "60s", NULL });
+	else if (bf_wire_takes_option(wire, "scan", &what))
+		next_try(run, err);
 	else
 		silent_for_good(run, run->job->kind, err);
 	return err->rc;
@@ -417,6 +440,41 @@ static enum bf_rc search(struct bf_run *run, const struct bf_proto_ops *only, st
 	return rc;
 }
 
+static void say_role(struct bf_run *run, const char *role, const char *family,
+		     const struct bf_role_line *own)
+{
+	const struct bf_profile *pf = &run->given.profile;
+	struct bf_line line = bf_line_of_profile(pf, own->baud ? own->baud : pf->baud);
+	char node[24] = "";
+
+	if (own->node >= 0)
+		snprintf(node, sizeof(node), ", node 0x%02x", (unsigned)own->node);
+	bf_say(run, BF_EV_NOTICE, "%s: %s, %u baud, %u data bits, parity %c, %u stop bit%s%s", role,
+	       family, line.baud, own->data_bits ? own->data_bits : 8,
+	       own->parity                     ? own->parity
+	       : line.parity == BF_PARITY_NONE ? 'N'
+	       : line.parity == BF_PARITY_EVEN ? 'E'
+					       : 'O',
+	       own->stop_bits ? own->stop_bits : line.stop_bits,
+	       (own->stop_bits ? own->stop_bits : line.stop_bits) == 1 ? "" : "s", node);
+}
+
+/* A pack whose application and bootloader use the line differently. */
+static void say_roles(struct bf_run *run)
+{
+	const struct bf_profile *pf = &run->given.profile;
+
+	const char *what;
+
+	if (run->job->kind != BF_JOB_PROBE ||
+	    !bf_wire_takes_option(run->wire.transport->ops->wire, "baud", &what))
+		return;
+	if (pf->application[0])
+		say_role(run, "application", pf->application, &pf->app_line);
+	if (pf->loader[0])
+		say_role(run, "bootloader", pf->loader, &pf->loader_line);
+}
+
 enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 {
 	const struct bf_proto_ops *only;
@@ -429,6 +487,7 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 		return err->rc;
 	if (run->job->rescue)
 		return rescue_find(run, only, err);
+	say_roles(run);
 	say_not_asked(run, only);
 	heard = line_listens(run);
 	rc = search(run, only, &tried, err);
@@ -442,6 +501,75 @@ enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err)
 	if (rc == BF_E_NODEV)
 		return nothing(run, &tried, heard, err);
 	return rc ? bf_while(err, "looking for a bootloader on '%s'", run->job->iface) : BF_OK;
+}
+
+/* ==== every address of a line ==== */
+
+#define SCAN_FIRST 1
+#define SCAN_LAST  247 /* of Modbus; UDS packs are numbered from 1 too */
+#define ASK_SCAN   BF_MS(60)
+
+static void say_found(struct bf_run *run, int node)
+{
+	struct bf_candidate c = { .usable = true };
+	struct bf_ident id = { 0 };
+	struct bf_err err;
+	char v[BF_VERSION_TEXT];
+	const char *version;
+
+	bf_err_init(&err);
+	snprintf(c.address, sizeof(c.address), "0x%02x", (unsigned)node);
+	if (run->session.proto->ops->identify(run->session.proto, &id, &err))
+		snprintf(c.what, sizeof(c.what), "%s, tells nothing of itself",
+			 run->session.proto->ops->name);
+	else {
+		version = bf_ident_version(&id, v);
+		snprintf(c.what, sizeof(c.what), "%s, serial %s, %s%s",
+			 id.model[0] ? id.model : "unknown model",
+			 id.serial[0] ? id.serial : "unknown",
+			 id.in_bootloader ? "in its bootloader" : "runs ",
+			 id.in_bootloader ? ""
+			 : version        ? version
+					  : "unknown firmware");
+	}
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_CANDIDATE, .candidate = &c });
+}
+
+static enum bf_rc nobody_there(const struct bf_run *run, struct bf_err *err)
+{
+	bf_fail(err, BF_E_NODEV, "no answer from any address, %d to %d, on '%s' at %u baud",
+		SCAN_FIRST, SCAN_LAST, run->job->iface, run->wire.rate);
+	bf_likely(err, "the packs are asleep or have no power: wake them with their button");
+	bf_likely(err, "A and B of the RS485 pair are swapped, or ground is missing");
+	bf_likely(err, "another baud rate: --baud");
+	bf_next_command(run, BF_JOB_PROBE, NULL, err);
+	return err->rc;
+}
+
+/* Quick: a pack that is slower than this is found by --node. */
+enum bf_rc bf_ph_scan(struct bf_run *run, struct bf_err *err)
+{
+	const struct bf_proto_ops *only;
+	unsigned found = 0;
+	enum bf_rc rc = choose(run, &only, err);
+
+	for (int node = SCAN_FIRST; !rc && node <= SCAN_LAST; node++) {
+		char text[80];
+
+		snprintf(text, sizeof(text), "address %d of %d, %u found", node, SCAN_LAST, found);
+		bf_alive(run, text);
+		rc = bf_run_stop(run, err);
+		bf_session_address(run, node);
+		if (!rc)
+			rc = ask_all(run, only, ASK_SCAN, NULL, err);
+		if (!rc) {
+			found++;
+			say_found(run, node);
+			bf_session_close(run);
+		}
+		rc = is_silence(rc) ? BF_OK : rc;
+	}
+	return rc ? rc : found ? BF_OK : nobody_there(run, err);
 }
 
 /* Firmware that was left for the loader is seen to be back, or the outcome says that it is not. */

@@ -220,6 +220,32 @@ static enum bf_rc read_journal(const char *path, struct bf_json **ret, struct bf
 	return bf_json_parse((const char *)text, len, ret, err);
 }
 
+static void copy(char *dst, size_t cap, const struct bf_json *j, const char *key)
+{
+	const char *text = bf_json_str(j, key);
+
+	snprintf(dst, cap, "%s", text ? text : "");
+}
+
+enum bf_rc bf_journal_check(const char *path, struct bf_journal_says *ret, struct bf_err *err)
+{
+	BF_AUTO(bf_json) *j = NULL;
+
+	if (read_journal(path, &j, err)) {
+		if (err->rc == BF_E_IMAGE)
+			return bf_fail(err, BF_E_IMAGE, "the journal '%s' is not as it was written",
+				       path);
+		return err->rc;
+	}
+	copy(ret->serial, sizeof(ret->serial), j, "serial");
+	copy(ret->image, sizeof(ret->image), j, "image");
+	copy(ret->reached, sizeof(ret->reached), j, "reached");
+	copy(ret->was, sizeof(ret->was), j, "was");
+	copy(ret->backup, sizeof(ret->backup), j, "backup");
+	ret->wall_us = bf_json_int(j, "wall_us", 0);
+	return BF_OK;
+}
+
 /* True: something was begun here. */
 static bool look_at(struct bf_run *run, const char *path)
 {

@@ -69,7 +69,8 @@ enum bf_rc bf_ph_keys(struct bf_run *run, struct bf_err *err)
 	/* An archive of this very pack needs no key to go back into it. */
 	if (bf_keyring_count(run->given.ring) || job->restore_from)
 		return BF_OK;
-	bf_fail(err, BF_E_SIGNATURE, "no trusted key is installed on this computer");
+	bf_fail(err, BF_E_SIGNATURE, "%sno trusted key is installed on this computer",
+		job->kind == BF_JOB_VERIFY ? "signer unknown: " : "");
 	for (size_t i = 0; folders && folders[i]; i++)
 		bf_likely(err, "no *.pem or *.pub file in '%s'", folders[i]);
 	bf_do(err, "ask the maker for the public key (*.pub.pem), then name it with --key FILE or "
@@ -390,7 +391,13 @@ enum bf_rc bf_ph_load_all(struct bf_run *run, struct bf_err *err)
 
 		bf_err_init(&one);
 		if (load_one(run, run->job->images[i], &image, &one)) {
-			bf_say(run, BF_EV_WARNING, "'%s': %s", run->job->images[i], one.cause);
+			/* The only one is what the run ends with. */
+			if (run->job->images[1])
+				bf_say(run, BF_EV_WARNING, "%s%s%s",
+				       strstr(one.cause, run->job->images[i]) ? ""
+									      : run->job->images[i],
+				       strstr(one.cause, run->job->images[i]) ? "" : ": ",
+				       one.cause);
 			if (bad++ == 0)
 				first = one;
 			continue;

@@ -172,6 +172,13 @@ static const struct bf_phase probe_rows[] = {
 	{ "asking for conditions", bf_ph_look, .weight = 1, .again = true },
 };
 
+static const struct bf_phase scan_rows[] = {
+	{ "reading the profile", bf_ph_profile },
+	{ "locking the interface", bf_ph_lock, NULL, bf_ph_unlock },
+	{ "opening the interface", bf_ph_open, NULL, close_interface },
+	{ "asking each address", bf_ph_scan, NULL, bf_ph_part, .weight = 1 },
+};
+
 static const struct bf_phase record_rows[] = {
 	{ "checking the record", bf_ph_record },
 };
@@ -196,6 +203,8 @@ const struct bf_phase *bf_phases_of(const struct bf_job *job, size_t *ret_n)
 	case BF_JOB_PROBE:
 		if (job->doctor)
 			return TABLE(doctor_rows);
+		if (job->scan)
+			return TABLE(scan_rows);
 		return job->iface ? TABLE(probe_rows) : TABLE(list_rows);
 	case BF_JOB_BACKUP:
 		return TABLE(backup_rows);

@@ -49,6 +49,7 @@ enum bf_rc bf_ph_rate(struct bf_run *run, struct bf_err *err);
 void bf_rate_leave(struct bf_run *run);
 /* find.c */
 enum bf_rc bf_ph_find(struct bf_run *run, struct bf_err *err);
+enum bf_rc bf_ph_scan(struct bf_run *run, struct bf_err *err);
 void bf_ph_part(struct bf_run *run);
 /* session.c */
 enum bf_rc bf_ph_identify(struct bf_run *run, struct bf_err *err);

@@ -637,7 +637,7 @@ static enum bf_rc no_previous(struct bf_run *run, const char *why, const char *l
 	bf_fail(err, BF_E_UNSUPPORTED, "there is no previous firmware to go back to: %s", why);
 	bf_likely(err, "%s", likely);
 	if (bf_can_read(run))
-		bf_do(err, "restore a backup: bmsflash rollback --from BACKUP");
+		bf_do(err, "restore a backup of this pack: --from");
 	else
 		bf_do(err,
 		      "this pack cannot be read, so no backup of it can exist: flash the earlier "
@@ -678,13 +678,13 @@ enum bf_rc bf_ph_predict(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	}
 	if (!bf_run_can(run, BF_CAP_REVERT) || !run->session.proto->ops->boot->revert)
-		return no_previous(run, "this bootloader cannot go back by itself",
+		return no_previous(run, "this bootloader cannot revert",
 				   "it has one bank, or its protocol has no request for it", err);
 	/* First: a pack may well call an image that it will never start again not bootable. */
 	if (old && old->has_version && bf_run_can(run, BF_CAP_COUNTER) && too_low(run, old, err))
 		return err->rc;
 	if (!old || !(old->flags & BF_SLOT_BOOTABLE))
-		return no_previous(run, "the other bank holds none that can start",
+		return no_previous(run, "the other slot holds none that can start",
 				   "the pack was not updated yet, an update was begun and not "
 				   "finished, or the old firmware is below the pack's security "
 				   "counter since the new one was confirmed",

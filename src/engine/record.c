@@ -429,8 +429,10 @@ enum bf_rc bf_ph_record(struct bf_run *run, struct bf_err *err)
 	struct bf_record_chain c;
 
 	if (bf_record_chain(run->job->record, &c, err)) {
-		if (err->rc == BF_E_MISMATCH)
+		if (err->rc == BF_E_MISMATCH) { /* it is the file that is broken */
+			err->rc = BF_E_IMAGE;
 			bf_likely(err, "a line of the record was changed, removed or inserted");
+		}
 		return err->rc;
 	}
 	run->record_lines = c.lines;

@@ -61,7 +61,7 @@ static void look(struct bf_run *run, struct bf_err *err)
 static void take_key(struct bf_run *run, struct bf_err *err)
 {
 	(void)run;
-	bf_do(err, "get the image signed by a trusted key, or name the key: --key FILE");
+	bf_do(err, "get the release file for this pack from its maker");
 }
 
 static void take_image(struct bf_run *run, struct bf_err *err)
@@ -72,6 +72,20 @@ static void take_image(struct bf_run *run, struct bf_err *err)
 	if (images && images[0])
 		bf_next_argv(err, "says what this file is",
 			     (const char *const[]){ "bmsflash", "verify", images[0], NULL });
+}
+
+/* A locked pack wants a key that only its maker gives. */
+static void give_auth_key(struct bf_run *run, struct bf_err *err)
+{
+	struct bf_job job = *run->job;
+
+	if (job.auth_key) {
+		look(run, err);
+		return;
+	}
+	job.auth_key = "technician.pem";
+	bf_do(err, "you need your technician's key (a private key, *.pem, from the maker):");
+	bf_next_of(&job, job.kind, job.restore_from, err);
 }
 
 static void make_room(struct bf_run *run, struct bf_err *err)
@@ -106,7 +120,8 @@ static const struct {
 			     false },
 	[BF_E_INCOMPATIBLE] = { "the image is for another pack", take_image, false },
 	[BF_E_ROLLBACK] = { "the pack was updated since this image was made", take_image, false },
-	[BF_E_AUTH] = { "the wrong key, or one that this pack does not know", look, false },
+	[BF_E_AUTH] = { "the wrong key, or one that this pack does not know", give_auth_key,
+			false },
 	[BF_E_NAK] = { "the pack is in a state that does not permit it", look, false },
 	[BF_E_UNSUPPORTED] = { "the pack's boot loader was built without it", look, false },
 	[BF_E_MISMATCH] = { "messages damaged on the way, worn flash or a weak supply", same_again,
@@ -507,13 +522,14 @@ static void say_success(const struct bf_run *run, struct bf_outcome *out)
 		break;
 	case BF_JOB_VERIFY:
 		if (bf_job_checks_record(run->job)) {
-			snprintf(s, cap,
-				 "The record is whole: %zu line%s, each names the one before.",
-				 run->record_lines, run->record_lines == 1 ? "" : "s");
+			snprintf(s, cap, "Record OK: %zu entr%s, hash chain intact.",
+				 run->record_lines, run->record_lines == 1 ? "y" : "ies");
 			break;
 		}
 		if (bf_job_checks_profiles(run->job)) {
-			snprintf(s, cap, "Every profile is good.");
+			snprintf(s, cap, "%s",
+				 run->job->images[1] ? "Every profile is sound."
+						     : "The profile is sound.");
 			break;
 		}
 		snprintf(s, cap, "%s",

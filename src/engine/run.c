@@ -383,8 +383,8 @@ static void add_of_this_run(struct bf_out *out, const struct bf_job *job)
 		bf_shell_word(out, "--dry-run");
 }
 
-static void command_of(const struct bf_job *job, enum bf_job_kind kind, const char *from,
-		       struct bf_err *err)
+void bf_next_of(const struct bf_job *job, enum bf_job_kind kind, const char *from,
+		struct bf_err *err)
 {
 	char text[sizeof(err->next)], node[16];
 	struct bf_out out = bf_out(text, sizeof(text) - 1);
@@ -405,6 +405,8 @@ static void command_of(const struct bf_job *job, enum bf_job_kind kind, const ch
 		add_what_is_checked(&out, job);
 	if (kind == BF_JOB_FLASH || kind == BF_JOB_ROLLBACK)
 		add_what_is_written(&out, job, kind);
+	if (kind == BF_JOB_PROBE && job->scan)
+		bf_shell_word(&out, "--scan");
 	/* A command that is cut short would be another command. */
 	if (out.failed)
 		out.len = (size_t)snprintf(text, sizeof(text), "bmsflash probe");
@@ -415,7 +417,7 @@ static void command_of(const struct bf_job *job, enum bf_job_kind kind, const ch
 void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
 		     struct bf_err *err)
 {
-	command_of(run->job, kind, from, err);
+	bf_next_of(run->job, kind, from, err);
 }
 
 void bf_next_longer(const struct bf_run *run, struct bf_err *err)
@@ -424,7 +426,7 @@ void bf_next_longer(const struct bf_run *run, struct bf_err *err)
 
 	job.timeout *= 2;
 	bf_do(err, "run the same command with more time");
-	command_of(&job, job.kind, job.restore_from, err);
+	bf_next_of(&job, job.kind, job.restore_from, err);
 }
 
 void bf_next_waiting(const struct bf_run *run, bf_time wait, struct bf_err *err)
@@ -432,7 +434,7 @@ void bf_next_waiting(const struct bf_run *run, bf_time wait, struct bf_err *err)
 	struct bf_job job = *run->job;
 
 	job.wait = wait;
-	command_of(&job, job.kind, job.restore_from, err);
+	bf_next_of(&job, job.kind, job.restore_from, err);
 }
 
 void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *err)
@@ -441,7 +443,7 @@ void bf_next_allowing(const struct bf_run *run, unsigned allows, struct bf_err *
 
 	for (unsigned i = 0; i < BF_ALLOW_COUNT; i++)
 		job.allow[i] = job.allow[i] || (allows & 1u << i);
-	command_of(&job, job.kind, job.restore_from, err);
+	bf_next_of(&job, job.kind, job.restore_from, err);
 }
 
 /* Beside the profile, when that was given as a file. */
@@ -480,7 +482,7 @@ bool bf_next_rescue(const struct bf_run *run, struct bf_err *err)
 	job.node = -1;
 	job.rescue = true;
 	job.allow[BF_ALLOW_NO_HARDWARE] = true;
-	command_of(&job, job.kind, NULL, err);
+	bf_next_of(&job, job.kind, NULL, err);
 	return true;
 }
 

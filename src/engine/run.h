@@ -171,6 +171,9 @@ void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char
 		     struct bf_err *err);
 /* The same command with these checks (bits of enum bf_allow) waived as well. */
 /* The same command with twice the time. */
+/* The same for a job that differs from the run's own. */
+void bf_next_of(const struct bf_job *job, enum bf_job_kind kind, const char *from,
+		struct bf_err *err);
 void bf_next_longer(const struct bf_run *run, struct bf_err *err);
 /* The same command, that waits for its interface. */
 void bf_next_waiting(const struct bf_run *run, bf_time wait, struct bf_err *err);

@@ -206,6 +206,12 @@ enum bf_same_pack bf_backup_is_of(const struct bf_run *run, const struct bf_back
 void bf_session_begin(struct bf_run *run)
 {
 	bf_retry_default(&run->session.retry);
+	run->session.node = run->job->node;
+}
+
+void bf_session_address(struct bf_run *run, int node)
+{
+	run->session.node = node;
 }
 
 /* A step by hand. Where nobody is there to press Enter, --wait says that somebody will do it all the same. */
@@ -246,7 +252,7 @@ enum bf_rc bf_session_open(struct bf_run *run, const struct bf_proto_ops *ops, b
 		.auth = run->session.auth,
 		.driver = run->given.driver,
 		.unprotect = run->job->allow[BF_ALLOW_READOUT_UNPROTECT],
-		.node = run->job->node,
+		.node = run->session.node,
 		.alt = run->job->alt,
 		.hurry = hurry,
 		.alive = bf_alive,
@@ -640,8 +646,6 @@ static enum bf_rc refused(struct bf_run *run, struct bf_err *err)
 		bf_likely(err, "the key does not belong to this pack family");
 		bf_likely(err, "too many wrong keys before: the pack waits before the next try");
 	}
-	if (!err->next[0])
-		bf_do(err, "name the technician's private key: --auth-key FILE");
 	return err->rc;
 }
 

@@ -16,6 +16,7 @@ struct bf_session {
 	struct bf_entry_log entry; /* ways into the bootloader that were gone already */
 	struct bf_retry retry;
 	struct bf_auth *auth;
+	int node; /* address on the line; -1: the profile's */
 	bool authenticated;
 	bool loader_told;      /* the bootloader itself was asked what can be done */
 	bool parted;           /* sent away for a restart: the dialogue must be opened again */
@@ -47,6 +48,7 @@ void bf_session_now(struct bf_run *run, const struct bf_ident *now);
 void bf_session_parted(struct bf_run *run);    /* a restart was sent */
 void bf_session_restarted(struct bf_run *run); /* the pack restarted: nothing is open any more */
 void bf_session_repeated(struct bf_run *run, enum bf_retry_class rclass);
+void bf_session_address(struct bf_run *run, int node); /* of the next session */
 void bf_session_begin(struct bf_run *run);
 void bf_session_done(struct bf_run *run);
 

@@ -154,9 +154,9 @@ static enum bf_rc held_by_other(const struct bf_run *run, int fd, struct bf_err 
 	char holder[128];
 
 	read_holder(fd, holder);
-	bf_fail(err, BF_E_BUSY, "'%s' is in use by %s", run->job->iface,
-		holder[0] ? holder : "another program");
-	bf_do(err, "wait until it has finished: this command waits");
+	bf_fail(err, BF_E_BUSY, "another bmsflash is at work on '%s' (%s)", run->job->iface,
+		holder[0] ? holder : "its process is not known");
+	bf_do(err, "wait for it:");
 	bf_next_waiting(run, run->job->wait > BF_SEC(300) ? 2 * run->job->wait : BF_SEC(300), err);
 	return err->rc;
 }
@@ -300,6 +300,7 @@ static enum bf_rc check_options(const struct bf_run *run, struct bf_err *err)
 	} rows[] = {
 		{ "node", job->node >= 0 },
 		{ "baud", job->baud > 0 },
+		{ "scan", job->scan },
 		{ "alt", job->alt != NULL },
 		{ "bitrate", job->bitrate > 0 },
 	};

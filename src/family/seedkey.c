@@ -129,6 +129,11 @@ static enum bf_rc not_a_key(const char *path, const char *text, struct bf_err *e
 		"technician's key '%s' is %s; wanted is an Ed25519 private key, PEM (PKCS#8, not "
 		"encrypted) or 64 hex digits",
 		path, what);
+	if (strstr(text, "PUBLIC KEY")) {
+		bf_fail(err, BF_E_AUTH,
+			"'%s' is the public half of a key; --auth-key wants the private one", path);
+		bf_likely(err, "a new key would be refused, and three wrong ones lock the pack");
+	}
 	bf_do(err, "give the private key that the maker of the pack gave you: --auth-key FILE");
 	return err->rc;
 }

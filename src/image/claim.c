@@ -185,13 +185,14 @@ static enum bf_rc refuse_raw(const struct bf_claim *claim, struct bf_err *err)
 	char head[9];
 
 	bf_fail(err, BF_E_IMAGE,
-		"'%s' is in no known format (it begins with %s); as a raw binary it needs the "
-		"address that it belongs to",
+		"'%s' is not a firmware file that bmsflash knows (MCUboot, HEX, S-record, ELF, "
+		"DFU); it "
+		"begins with %s",
 		claim->path,
 		bf_hex(head, sizeof(head), claim->file, claim->len < 4 ? claim->len : 4));
 	bf_likely(err, "a raw binary: objcopy -O binary loses the address");
 	bf_likely(err, "a damaged MCUboot image, HEX, S-record or ELF file");
-	bf_do(err, "if it is a raw binary: --addr ADDRESS");
+	bf_do(err, "if it is a raw binary, its maker names the address: --addr");
 	return err->rc;
 }
 

@@ -111,10 +111,11 @@ static enum bf_rc refuse_key(const struct bf_claim *claim, const struct bf_keyri
 		bf_sha256(hash, mb->key, mb->key_len);
 		bf_hex(id, ID_TEXT, hash, 8);
 	}
-	bf_fail(err, BF_E_SIGNATURE, "'%s': signature by key %s.. (not trusted); trusted: %s",
+	bf_fail(err, BF_E_SIGNATURE,
+		"'%s' is signed by key %s, which this computer does not trust; trusted: %s",
 		claim->path, id, bf_keyring_text(ring, BF_KEY_PEM, trusted, sizeof(trusted)));
 	bf_likely(err, "signed with a development key, or with another product's");
-	bf_do(err, "give the signer's public key with --key, if you have it from the signer");
+	bf_do(err, "often this is a development build: get the release file");
 	return err->rc;
 }
 

@@ -280,12 +280,12 @@ static enum bf_rc refuse_key(const struct bf_claim *claim, const struct bf_keyri
 	char id[BF_KEY_ID_TEXT], trusted[160];
 
 	bf_fail(err, BF_E_SIGNATURE,
-		"'%s': signature by minisign key %s (not trusted); trusted: %s", claim->path,
-		bf_minisign_id_text(sig->key_id, id),
+		"'%s' is signed by minisign key %s, which this computer does not trust; trusted: "
+		"%s",
+		claim->path, bf_minisign_id_text(sig->key_id, id),
 		bf_keyring_text(ring, BF_KEY_MINISIGN, trusted, sizeof(trusted)));
 	bf_likely(err, "signed with a development key, or with another product's");
-	bf_do(err, "give the signer's minisign public key with --key, if you have it from the "
-		   "signer");
+	bf_do(err, "often this is a development build: get the release file");
 	return err->rc;
 }
 

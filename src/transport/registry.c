@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "fault.h"
 
@@ -64,19 +65,24 @@ enum bf_rc bf_stream_send_break(struct bf_transport *t, bf_time duration, struct
 	return bf_fail(err, BF_E_UNSUPPORTED, "'%s' cannot send a break", t->name);
 }
 
+/* COM3, com12 */
+static bool is_windows_name(const char *address)
+{
+	return strncasecmp(address, "com", 3) == 0 && address[3] &&
+	       strspn(address + 3, "0123456789") == strlen(address + 3);
+}
+
 enum bf_rc bf_address_unknown(const char *address, struct bf_err *err)
 {
-	size_t n;
-
 	if (!drivers[0])
 		return bf_fail(err, BF_E_UNSUPPORTED, "this bmsflash was built without any wire");
-	bf_fail(err, BF_E_IFACE, "'%s' is no interface that bmsflash knows; it takes", address);
-	for (size_t i = 0; drivers[i]; i++) {
-		n = strlen(err->cause);
-		snprintf(err->cause + n, sizeof(err->cause) - n, "%s %s", i ? ";" : "",
-			 drivers[i]->address_help);
-	}
+	if (is_windows_name(address))
+		bf_fail(err, BF_E_IFACE, "'%s' is a Windows name of a serial port", address);
+	else
+		bf_fail(err, BF_E_IFACE, "'%s' is no interface that bmsflash knows", address);
 	bf_likely(err, "the name is misspelt, or the interface is not plugged in");
+	for (size_t i = 0; drivers[i]; i++)
+		bf_likely(err, "wanted is %s", drivers[i]->address_help);
 	bf_next(err, "bmsflash probe # lists the interfaces of this computer");
 	return err->rc;
 }

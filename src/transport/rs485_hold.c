@@ -123,9 +123,9 @@ static enum bf_rc denied(const char *path, const char *name, int os_errno, struc
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return bf_fail_os(err, BF_E_IFACE, os_errno, "no permission to use '%s'", name);
+		return bf_fail_os(err, BF_E_IFACE, os_errno, "you may not use '%s' yet", name);
 	bf_who_group(st.st_gid, group, sizeof(group));
-	bf_fail_os(err, BF_E_IFACE, os_errno, "no permission to use '%s' (mode %04o, group '%s')",
+	bf_fail_os(err, BF_E_IFACE, os_errno, "you may not use '%s' yet (mode %04o, group '%s')",
 		   name, st.st_mode & 07777, group);
 	if ((st.st_mode & (S_IRGRP | S_IWGRP)) != (S_IRGRP | S_IWGRP) || st.st_gid == 0) {
 		bf_likely(err, "no udev rule gives this port to a group");

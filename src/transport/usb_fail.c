@@ -10,7 +10,7 @@ static enum bf_rc denied(struct bf_err *err, const struct bf_usb_seen *s)
 {
 	char node[40];
 
-	bf_fail(err, BF_E_IFACE, "no permission to use 'usb@%s' (%s)", s->path,
+	bf_fail(err, BF_E_IFACE, "you may not use 'usb@%s' yet (%s)", s->path,
 		bf_usb_node(node, sizeof(node), s->bus, s->address));
 	bf_likely(err, "the udev rules of bmsflash are not installed, or were installed after the "
 		       "device was plugged in");

@@ -32,6 +32,7 @@ static const struct {
 	{ "node", BF_WIRE_STREAM | BF_WIRE_BUS, "an address on a bus" },
 	{ "baud", BF_WIRE_STREAM, "the rate of a serial line" },
 	{ "bitrate", BF_WIRE_BUS, "the bit rate of a CAN bus" },
+	{ "scan", BF_WIRE_STREAM, "for the addresses of a serial line" },
 	{ "alt", BF_WIRE_USB, "an alternate setting of a USB device" },
 };
 
@@ -240,8 +241,9 @@ void bf_wire_likely_silence(const struct bf_transport *t, const struct bf_wire_s
 	case BF_WIRE_STREAM:
 		bf_likely(err, "the pack is asleep or has no power: wake it with its button");
 		bf_likely(err, "A and B of the RS485 pair are swapped, or ground is missing");
-		bf_likely(err, "another baud rate or node address (%u line settings were tried)",
-			  s->settings + 1);
+		if (s->baud_given)
+			bf_likely(err, "only %u baud was tried, as --baud says", s->baud_given);
+		bf_likely(err, "another baud rate or node address");
 		if (s->direction_auto)
 			bf_likely(err,
 				  "an adapter whose direction RTS switches: direction = rts in "

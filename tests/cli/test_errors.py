@@ -44,7 +44,7 @@ class Told(common.Case):
     def test_files_that_are_not_there(self):
         gone = self.path("gone")
         look = f"ls -l {self.dir}"
-        self.told(["verify", "--key", common.KEY, gone], 20, "cannot open", "misspelt", look)
+        self.told(["verify", "--key", common.KEY, gone], 20, "there is no file gone in " + self.dir, "misspelt", look)
         self.told(["verify", "--key", gone, V15], 21, "cannot open the key", "misspelt", look)
         self.told(["verify", "--record", gone], 20, "cannot open", "misspelt", look)
 
@@ -53,7 +53,7 @@ class Told(common.Case):
         self.told(["verify", "--key", self.dir, V15], 21, "no trusted key", self.dir, "--key FILE")
         self.told(["verify", "--key", V15, V15], 21, "is no key file: it has 43000 bytes", "given the image",
                   "public key")
-        self.told(["verify", "--key", common.OTHER_KEY, V15], 21, "not trusted", "development key", "--key")
+        self.told(["verify", "--key", common.OTHER_KEY, V15], 21, "does not trust", "development key", "release file")
 
     @unittest.skipIf(os.getuid() == 0, "root may read everything")
     def test_files_of_somebody_else(self):
@@ -106,7 +106,7 @@ class Told(common.Case):
 
     @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
     def test_ways_back_that_are_none(self):
-        self.told(["rollback", "--if", "sim"], 33, "the other bank holds none", "not updated yet", "--from BACKUP")
+        self.told(["rollback", "--if", "sim"], 33, "the other slot holds none", "not updated yet", "--from")
         self.told(["rollback", "--if", "sim", "--from", V15], 20, "is not a tar archive", "is an image", "--from BACKUP")
 
     @unittest.skipUnless("sim" in common.TRANSPORTS, "built without the virtual pack")

@@ -374,11 +374,19 @@ static const struct bf_loader_ops stm32_loader = {
 	.restart = stm32_restart,
 };
 
+static const char *stm32_device(size_t i)
+{
+	const struct bf_stm32_chip *chip = bf_stm32_chip_at(i);
+
+	return chip ? chip->name : NULL;
+}
+
 static const struct bf_role_line even = { .parity = 'E', .node = -1 };
 
 const struct bf_proto_ops bf_proto_stm32_ops = {
 	.name = "stm32",
 	.summary = "ROM loader of STM32 and its clones (AN3155, AN3154)",
+	.device = stm32_device,
 	.wires = BF_WIRE_STREAM | BF_WIRE_BUS,
 	.probe_rank = 90,
 	.probe_risk = "a byte at another format, or a frame of the highest priority, may disturb "

@@ -300,7 +300,8 @@ static enum bf_rc check_deps(struct uds *u, struct bf_err *err)
 		enum bf_rc rc;
 		const char *why;
 	} rows[] = {
-		[1] = { BF_E_SIGNATURE, "it is damaged or not signed by a key that it trusts" },
+		[1] = { BF_E_SIGNATURE,
+			"it is damaged, or signed by a key that the pack does not trust" },
 		[2] = { BF_E_INCOMPATIBLE, "it is made for other hardware" },
 		[3] = { BF_E_ROLLBACK, "its security counter is too low" },
 		[4] = { BF_E_INCOMPATIBLE, "an image that it depends on is missing or too old" },

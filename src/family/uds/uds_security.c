@@ -119,10 +119,7 @@ enum bf_rc bf_uds_make_key(struct uds *u, uint8_t service, unsigned level, struc
 	enum bf_rc rc;
 
 	if (!auth) {
-		bf_fail(err, BF_E_AUTH, "the pack is locked and no key was given");
-		bf_do(err, "give the technician's key with --auth-key FILE, or name the maker's "
-			   "program in the profile");
-		return err->rc;
+		return bf_fail(err, BF_E_AUTH, "this pack is locked, and no key was given");
 	}
 	if (len > sizeof(copy))
 		return bf_fail(err, BF_E_AUTH, "the pack's seed has %zu bytes, at most %zu can be",

@@ -406,7 +406,7 @@ static void pack_that_refuses_the_key(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_E_AUTH, BF_STATE_OLD);
 	assert_int_equal(b.out.err.dev_code, 0x35);
-	assert_non_null(strstr(b.out.err.todo, "--auth-key"));
+	assert_non_null(strstr(b.out.err.next, "--auth-key"));
 	bench_done(&b);
 }
 
@@ -420,7 +420,7 @@ static void silence_names_what_was_tried(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_E_NODEV, BF_STATE_UNTOUCHED);
 	assert_non_null(strstr(b.out.err.cause, "fake"));
-	assert_non_null(strstr(b.out.err.likely[2], "25 line settings"));
+	assert_non_null(strstr(b.out.err.cause, "25 line settings"));
 	assert_int_equal(b.events[BF_EV_TRIED], 1);
 	bench_done(&b);
 }

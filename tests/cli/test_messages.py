@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The messages that technicians meet most: the word, what happened, what to do, and a command that can be typed."""
+import os
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+import common
+
+V15 = common.image("app-1.5.0.signed.bin")
+OTHER = common.image("app-1.5.0.otherkey.bin")
+HEX = os.path.join(common.FIRMWARE, "app-1.5.0.hex")
+MINISIGN = os.path.join(common.DATA, "minisign", "release.pub")
+FLASH = ("flash", "--yes", "--if", "sim", "--key", common.KEY)
+
+
+class Messages(common.Case):
+    def shown(self, words, status, *texts, **kwargs):
+        """Each text is on the screen, in this order; white space does not count. Returns the command."""
+        run = self.run_it(*words, **kwargs)
+        self.expect(run, status)
+        text, at = " ".join((run.err + run.out).split()), 0
+        for want in texts:
+            found = text.find(want, at)
+            self.assertNotEqual(found, -1, f"'{want}' is not in: {text}")
+            at = found + len(want)
+        rows = [row[len("Next"):].strip() for row in run.out.splitlines() + run.err.splitlines() if row.startswith("Next ")]
+        self.assertLessEqual(len(rows), 1)
+        if rows:
+            self.assertIsNone(common.wrong_command(rows[0]), rows[0])
+        return rows[0] if rows else None
+
+    def backup(self, name, **env):
+        self.env.update(env)
+        path = self.path(name)
+        self.expect(self.run_it("backup", "--if", "sim", "-o", path), 0)
+        return path
+
+
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+class OfTheCommandLine(Messages):
+    def test_nothing_typed_is_answered_with_help_and_what_is_connected(self):
+        self.assertTrue(self.shown((), 0, "Usage: bmsflash COMMAND", "Connected").startswith("bmsflash probe --if "))
+
+    def test_a_missing_interface_is_a_question(self):
+        self.shown(("flash", V15), 2, "NOT DONE Which port is the pack on?")
+
+    def test_no_trusted_key_says_where_the_key_comes_from_and_installs_it(self):
+        command = self.shown(("flash", "--if", "sim", V15), 21, "No trusted key is installed on this computer.",
+                             "Do Ask the maker for the public key (*.pub.pem)")
+        self.assertEqual(command, "sudo install -D -m644 maker.pub.pem /etc/bmsflash/keys/maker.pub.pem")
+
+    def test_verify_explains_an_image_whose_signer_is_unknown(self):
+        self.shown(("verify", V15), 21, "Firmware 1.5.0", "Key ba9d7879", "REFUSED Signer unknown",
+                   "on this computer")
+
+    def test_a_key_that_is_not_trusted_is_named_beside_those_that_are(self):
+        self.shown((*FLASH, OTHER), 21, "REFUSED", "is signed by key 770f3b10", "which this computer does not trust; "
+                   "trusted: release.pub.pem (ba9d7879", "Do Often this is a development build: get the release file.")
+
+    def test_a_file_that_is_not_there_is_told_with_those_that_are(self):
+        shutil.copy(V15, self.dir)
+        command = self.shown((*FLASH, "nofile.bin"), 20, f"REFUSED There is no file nofile.bin in {self.dir}.",
+                             "Do Firmware files here: app-1.5.0.signed.bin.", cwd=self.dir)
+        self.assertEqual(command, f"ls -l {self.dir}")
+
+    def test_a_file_that_is_no_firmware_is_told_which_formats_there_are(self):
+        self.shown((*FLASH, "/etc/passwd"), 20, "'/etc/passwd' is not a firmware file that bmsflash knows (MCUboot, HEX, "
+                   "S-record, ELF, DFU)", "Do If it is a raw binary, its maker names the address: --addr.")
+
+    def test_a_build_before_signing_is_called_so(self):
+        self.shown(("flash", "--if", "sim", "--key", MINISIGN, HEX), 22, "REFUSED This pack takes signed MCUboot images "
+                   "(*.signed.bin); app-1.5.0.hex is the build before signing.")
+
+    @unittest.skipUnless("rs485" in common.TRANSPORTS, "built without serial ports")
+    def test_a_windows_name_is_called_so(self):
+        command = self.shown(("probe", "--if", "COM3"), 10, "NOT DONE 'COM3' is a Windows name of a serial port.")
+        self.assertTrue(command.startswith("bmsflash probe"))
+
+
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+class OfThePack(Messages):
+    def test_other_hardware_is_refused_and_nothing_was_written(self):
+        self.shown((*FLASH, common.image("app-1.5.0.othercid.bin")), 22, "REFUSED This file is for other hardware",
+                   "the pack is a BMS-16S-R3.", "Nothing was written.")
+
+    def test_a_silent_pack_is_looked_for_in_an_order_and_then_at_every_address(self):
+        command = self.shown(("probe", "--if", "sim:link=rs485", "--node", "0x22"), 12, "NO ANSWER No answer from a pack",
+                             "25 line settings", "Do In this order: is the pack awake? A and B swapped? ground connected?")
+        self.assertEqual(command, "bmsflash probe --if sim:link=rs485 --scan")
+        run = self.run_it(*command.split()[1:])
+        self.expect(run, 0)
+        self.assertRegex(run.out, r"(?m)^0x11 +BMS-16S-R3, serial BX16-000001, runs 1\.3\.0 +ready$")
+        self.assertIn("Next       bmsflash probe --if sim:link=rs485 --node 0x11", run.out)
+        command = self.shown(("flash", "--if", "sim:link=rs485", "--node", "0x22", "--key", common.KEY, V15), 12,
+                             "NO ANSWER")
+        self.assertIn("--rescue", command)
+
+    def test_a_rate_that_was_pinned_is_said_to_be_the_only_one_tried(self):
+        words = ("probe", "--if", "sim:link=rs485", "--node", "0x22", "--baud", "9600")
+        self.assertIn("only 9600 baud was tried, as --baud says", self.run_it(*words, "-v").err)
+        self.assertNotIn("--baud", self.shown(words, 12, "NO ANSWER"))
+
+    def test_a_low_charge_is_to_be_charged(self):
+        self.shown(("flash", "--if", "sim:soc=5", "--key", common.KEY, V15), 30,
+                   "NOT DONE Charge is 5.0 %; 20 to 80 % are wanted to update.", "Do Charge it, then run the same command:")
+
+    def test_three_conditions_come_in_one_sentence(self):
+        self.shown(("flash", "--if", "sim:soc=10,temp=-5,current=12", "--key", common.KEY, V15), 30,
+                   "NOT DONE 3 things first: charge it (10.0 %", "warm it up", "disconnect charger and load")
+
+    def test_a_counter_that_is_too_low_is_told_with_both_numbers(self):
+        state = "sim:state=" + self.path("pack.flash")
+        self.expect(self.run_it("flash", "--yes", "--if", state, "--key", common.KEY, V15), 0)
+        self.shown(("flash", "--if", state, "--key", common.KEY, common.image("app-1.3.0.signed.bin")), 23,
+                   "REFUSED This pack cannot go back below security counter 5 (it runs 1.5.0); the file has 3.")
+
+    def test_a_signer_that_the_pack_does_not_trust_leaves_the_old_firmware(self):
+        self.shown(("flash", "--yes", "--if", "sim", "--key", common.OTHER_KEY, OTHER), 21,
+                   "REFUSED The pack does not trust the signer of this file.", "Its old firmware 1.3.0 was not touched.")
+
+    def test_an_archive_of_another_computer_is_taken_by_leave(self):
+        path = self.backup("pack-0042.tar", XDG_STATE_HOME=self.path("elsewhere"))
+        self.env["XDG_STATE_HOME"] = self.path("state")
+        command = self.shown(("rollback", "--if", "sim", "--from", path), 21,
+                             "REFUSED This backup was made on another computer, or by another user:",
+                             "Do If you know where it is from:")
+        self.assertEqual(command, f"bmsflash rollback --if sim --from {path} --allow foreign-archive")
+
+    def test_a_pack_without_previous_firmware_gets_its_newest_backup(self):
+        self.expect(self.run_it("backup", "--if", "sim"), 0)
+        command = self.shown(("rollback", "--if", "sim"), 33, "the other slot holds none that can start",
+                             "Do The newest backup of this pack is of ")
+        self.assertRegex(command, r"^bmsflash rollback --if sim --from \S+/backup/BX16-000001-\S+\.tar$")
+
+    def test_a_locked_pack_wants_the_technician_s_key(self):
+        command = self.shown(("flash", "--yes", "--if", "sim:auth=27", "--key", common.KEY, V15), 31,
+                             "NOT DONE This pack is locked", "Do You need your technician's key (a private key, *.pem, "
+                             "from the maker):")
+        self.assertIn("--auth-key technician.pem", command)
+
+    def test_the_public_half_of_a_key_is_called_so(self):
+        self.shown(("flash", "--yes", "--if", "sim:auth=27", "--key", common.KEY, "--auth-key", common.KEY, V15), 31,
+                   "is the public half of a key; --auth-key wants the private one.",
+                   "Do Give the private key that the maker of the pack gave you")
+
+    def test_a_failed_test_goes_back_and_names_what_failed(self):
+        self.shown(("flash", "--yes", "--if", "sim:selftest=fail", "--key", common.KEY, V15), 41,
+                   "WENT BACK 1.5.0 did not pass its test (cell monitor 2 of 2 does not answer).",
+                   "The pack runs 1.3.0 again and may be used.")
+
+    def test_a_pack_that_stops_answering_goes_on_from_there(self):
+        self.shown(("flash", "--yes", "--if", "sim:cutmsg=90", "--key", common.KEY, V15), 13,
+                   "NOT DONE The pack stopped answering at", "power or cable.", "Nothing was written.",
+                   "Do Check power and cable. The same command goes on at")
+
+
+@unittest.skipUnless(common.SIM and common.VIRTUAL_UDS and "rs485" in common.TRANSPORTS, "built without serial lines")
+class OfTheLine(common.OnPty, Messages):
+    def begin(self, *keys):
+        """A flash under way on a port: until it says so."""
+        self.port = self.serve("flash=instant", *keys)
+        words = [common.BIN, "flash", "--yes", "--if", self.port, "--baud", "115200", "--key", common.KEY, "--json", V15]
+        run = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               env=self.env)
+        self.addCleanup(run.stdout.close)
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
+        return run
+
+    def until(self, run, word):
+        for line in run.stdout:
+            if word in line.decode():
+                return
+        self.fail(f"the run never said {word}")
+
+    def test_another_bmsflash_on_the_port_is_waited_for(self):
+        run = self.begin()
+        self.until(run, '"activity":"backup"')
+        command = self.shown(("probe", "--if", self.port), 11, "NOT DONE Another bmsflash is at work on",
+                             f"process {run.pid}", "Do Wait for it:")
+        self.assertEqual(command, f"bmsflash probe --if {self.port} --wait 300s")
+
+
+common.main()
