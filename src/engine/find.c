@@ -537,11 +537,11 @@ static void say_found(struct bf_run *run, int node)
 
 static enum bf_rc nobody_there(const struct bf_run *run, struct bf_err *err)
 {
+	const struct bf_wire_silence silence = { .baud_given = run->wire.rate };
+
 	bf_fail(err, BF_E_NODEV, "no answer from any address, %d to %d, on '%s' at %u baud",
 		SCAN_FIRST, SCAN_LAST, run->job->iface, run->wire.rate);
-	bf_likely(err, "the packs are asleep or have no power: wake them with their button");
-	bf_likely(err, "A and B of the RS485 pair are swapped, or ground is missing");
-	bf_likely(err, "another baud rate: --baud");
+	bf_wire_likely_silence(run->wire.transport, &silence, err);
 	bf_next_command(run, BF_JOB_PROBE, NULL, err);
 	return err->rc;
 }
