@@ -175,7 +175,7 @@ class OfTheLine(common.OnPty, Messages):
         for line in run.stdout:
             if word in line.decode():
                 return
-        self.fail(f"the run never said {word}")
+        self.fail(f"the run never said {word}: {line.decode()}")
 
     def test_another_bmsflash_on_the_port_is_waited_for(self):
         run = self.begin()
