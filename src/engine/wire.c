@@ -298,11 +298,8 @@ static enum bf_rc check_options(const struct bf_run *run, struct bf_err *err)
 		const char *name;
 		bool given;
 	} rows[] = {
-		{ "node", job->node >= 0 },
-		{ "baud", job->baud > 0 },
-		{ "scan", job->scan },
-		{ "alt", job->alt != NULL },
-		{ "bitrate", job->bitrate > 0 },
+		{ "node", job->node >= 0 },  { "baud", job->baud > 0 },       { "scan", job->scan },
+		{ "alt", job->alt != NULL }, { "bitrate", job->bitrate > 0 },
 	};
 
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
