@@ -15,7 +15,7 @@ TABLE = json.loads(subprocess.run([os.environ["BMSFLASH_GEN_CLI"], "json"], chec
 PAGES = ("man/bmsflash.1.scd.in", "man/bmsflash-sim.1.scd.in", "man/bmsflash-json.5.scd",
          "man/bmsflash-profile.5.scd.in", "man/bmsflash-uds.7.scd", "man/bmsflash-dfu.7.scd",
          "man/bmsflash-smp.7.scd")
-TEXTS = PAGES + ("man/bmsflash-stm32.7.scd", "README.md", "HACKING.md", "docs/SEQUENCE.md", "docs/BENCHMARKS.md")
+TEXTS = PAGES + ("man/bmsflash-stm32.7.scd", "man/bmsflash-signing.7.scd", "README.md", "HACKING.md", "docs/SEQUENCE.md", "docs/BENCHMARKS.md")
 
 
 def read(name):

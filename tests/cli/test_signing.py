@@ -16,9 +16,9 @@ TOOLS = ("minisign", "openssl", "objcopy")
 def lines_of_the_page():
     with open(os.path.join(common.ROOT, "man", "bmsflash-signing.7.scd"), encoding="utf-8") as f:
         text = f.read()
-    blocks = "".join(re.findall(r"^\n((?:\t.*\n)+)$", text, re.M))
-    # Continued lines end in a backslash, of which scdoc wants two.
-    rows = re.sub(r"\\\\\n\s*", "", blocks).replace("\\\\", "\\")
+    blocks = "".join(re.findall(r"^```\n(.*?)^```$", text, re.S | re.M))
+    # scdoc wants each backslash twice.
+    rows = re.sub(r"\\\n\s*", "", blocks.replace("\\\\", "\\"))
     return [row.strip() for row in rows.splitlines()]
 
 
