@@ -39,6 +39,8 @@ bool bf_contact_only(char *dst, size_t cap);
 void bf_contact_name(int argc, const char *const *argv, struct bf_err *err);
 /* What was named is not there: the files and ports that are. */
 void bf_contact_advise(const struct bf_opts *opts, struct bf_err *err);
+/* A trusted key is installed on this computer. */
+bool bf_contact_has_key(const struct bf_folders *folders);
 void bf_contact_show(FILE *to);
 
 /* ---- out*.c: events and the outcome, as text or NDJSON ---- */
@@ -64,6 +66,7 @@ struct bf_out_text {
 	const char *home;                 /* shown as ~; may be NULL */
 	const struct bf_opts *opts;       /* for commands that are printed; may be NULL */
 	const struct bf_folders *folders; /* may be NULL */
+	bool key_by_default;              /* the environment or config.ini names a trusted key */
 	struct bf_whose whose;
 
 	struct bf_facts facts;

@@ -157,6 +157,30 @@ void bf_contact_advise(const struct bf_opts *o, struct bf_err *err)
 		advise_port(o, err);
 }
 
+static int is_key(const struct dirent *e)
+{
+	const char *end = strrchr(e->d_name, '.');
+
+	return end && (strcmp(end, ".pem") == 0 || strcmp(end, ".pub") == 0);
+}
+
+bool bf_contact_has_key(const struct bf_folders *folders)
+{
+	bool found = false;
+
+	for (size_t i = 0; !found && folders->keys[i]; i++) {
+		struct dirent **names;
+		int n = scandir(folders->keys[i], &names, is_key, NULL);
+
+		for (int k = 0; k < n; k++)
+			free(names[k]);
+		if (n >= 0)
+			free(names);
+		found = n > 0;
+	}
+	return found;
+}
+
 void bf_contact_show(FILE *to)
 {
 	struct seen s;

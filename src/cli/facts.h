@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run has told so far, kept for whoever draws or reports it: copies only, since an event's pointers
+ * What a run has reported so far, kept for the screen and the report: copies only, since an event's pointers
  * are gone with it. One scale from 0 to 100 % of the whole job, weighted by the seconds that each activity is
  * expected to take.
  */

@@ -40,8 +40,7 @@ static void add_wire(char *dst, size_t cap, const struct bf_line_figures *f)
 	size_t n = strlen(dst);
 
 	if (f->stream)
-		n += (size_t)snprintf(dst + n, cap - n, ", %s",
-				      f->echo ? "the adapter hears itself" : "no echo");
+		n += (size_t)snprintf(dst + n, cap - n, ", %s", f->echo ? "local echo" : "no echo");
 	if (f->latency_timer_ms >= 0)
 		n += (size_t)snprintf(dst + n, cap - n, ", latency timer %d ms",
 				      f->latency_timer_ms);

@@ -106,7 +106,7 @@ static const struct {
 	  { "if", "node", "protocol", "profile", "alt", "expect-serial", "wait", "rescue", "scan",
 	    "list", "doctor" } },
 	{ "Files and keys",
-	  { "key", "auth-key", "addr", "sig", "from", "output", "backup-dir", "list", "keep",
+	  { "key", "auth-key", "addr", "sig", "from", "fallback", "output", "backup-dir", "keep",
 	    "record", "trace" } },
 	{ "Safety", { "allow", "dry-run", "yes", "timeout" } },
 	{ "Line", { "baud", "bitrate" } },

@@ -63,7 +63,7 @@ static void add_number(struct bf_out *out, const char *name, bool hex, int64_t n
 	add(out, name, text);
 }
 
-void bf_command_like(const struct bf_opts *o, enum bf_job_kind job, const char *file,
+void bf_command_like(const struct bf_opts *o, enum bf_job_kind job, const char *const *words,
 		     const char *note, struct bf_err *err)
 {
 	char text[sizeof(err->next)];
@@ -80,8 +80,8 @@ void bf_command_like(const struct bf_opts *o, enum bf_job_kind job, const char *
 		add_number(&out, "--baud", false, o->baud ? o->baud : -1);
 		add_number(&out, "--bitrate", false, o->bitrate ? o->bitrate : -1);
 	}
-	if (file)
-		bf_shell_word(&out, file);
+	for (; words && *words; words++)
+		bf_shell_word(&out, *words);
 	if (note) {
 		bf_out_bytes(&out, " # ", 3);
 		bf_out_bytes(&out, note, strlen(note));

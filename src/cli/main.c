@@ -111,6 +111,7 @@ static void start_output(struct program *p, bool json)
 		.home = getenv("HOME"),
 		.opts = o,
 		.folders = &p->folders,
+		.key_by_default = p->defaults.key != NULL,
 		.whose = p->whose,
 	};
 	p->events = (struct bf_events){ json ? bf_out_json_event : bf_out_text_event,

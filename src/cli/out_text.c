@@ -371,7 +371,7 @@ static void say_finding(struct bf_out_text *o, const struct bf_event *ev)
 		       bf_severity_name(f->severity), bf_paint(o, BF_PAINT_PLAIN), f->subject,
 		       f->text);
 	if (f->mend[0])
-		bf_text_result(o, "         to mend it: %s", f->mend);
+		bf_text_result(o, "         to fix it: %s", f->mend);
 }
 
 static say_fn *const say_rows[] = {

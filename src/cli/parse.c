@@ -486,7 +486,7 @@ static void fill_in(const struct bf_defaults *d, struct bf_opts *o)
 {
 	bool writes = o->command == BF_JOB_FLASH || o->command == BF_JOB_ROLLBACK;
 
-	/* Files are checked offline unless somebody says otherwise in so many words. */
+	/* Files are checked offline unless --if asks for the pack. */
 	if (!o->iface && !o->doctor && !o->list && o->command != BF_JOB_VERIFY &&
 	    !(writes && d->iface_of_file))
 		o->iface = o->ifaces[0] = d->iface;

@@ -268,8 +268,7 @@ void bf_screen_catch_up(struct bf_out_text *o)
 
 #define SILENT_US  INT64_C(2000000) /* without data: it is said */
 #define PLAIN_STEP 10               /* percent */
-#define PLAIN_GAP  INT64_C(10000000)
-#define RESCUE_GAP INT64_C(1000000) /* somebody stands at the switch */
+#define PLAIN_GAP  INT64_C(1000000) /* never longer without a sign of life */
 
 static const char *const labels[] = {
 	[BF_ACT_PREPARE] = "Checking",   [BF_ACT_BACKUP] = "Saving",
@@ -387,10 +386,9 @@ static void plain(struct bf_out_text *o)
 {
 	const struct bf_facts *f = &o->facts;
 	int percent = (int)f->percent, waited = (int)((f->now_us - f->phase_us) / 1000000);
-	int64_t gap = o->opts && o->opts->rescue ? RESCUE_GAP : PLAIN_GAP;
 	bool step = percent / PLAIN_STEP != o->last_percent / PLAIN_STEP;
 
-	if (!step && f->now_us - o->last_line_us < gap)
+	if (!step && f->now_us - o->last_line_us < PLAIN_GAP)
 		return;
 	if (step && f->activity == BF_ACT_PREPARE)
 		return;
@@ -493,10 +491,11 @@ static void show_candidate(struct bf_out_text *o, const struct bf_candidate *c)
 	unsigned width = o->wraps ? bf_terminal_width(o) : 80;
 	int what = width < 60 ? 0 : 33;
 
-	if (what)
+	if (what && bf_address_is_virtual(c->address))
+		bf_text_result(o, "%-13s %s", c->address, c->what);
+	else if (what)
 		bf_text_result(o, "%-13s %-*s %s", c->address, what, c->what,
-			       c->usable ? bf_address_is_virtual(c->address) ? "" : "ready"
-					 : c->why);
+			       c->usable ? "ready" : c->why);
 	else
 		bf_text_result(o, "%s %s", c->address, c->usable ? "ready" : c->why);
 	o->begun = true;

@@ -79,6 +79,7 @@ enum bf_paint bf_verdict_paint(const char *word);
 void bf_verdict_text(const struct bf_outcome *outcome, const struct bf_facts *facts, char *dst,
 		     size_t cap);
 /* A command like the user's own for another job: interface, protocol, profile, node and rates are kept. */
-void bf_command_like(const struct bf_opts *opts, enum bf_job_kind job, const char *file,
+/* words: what follows, ended by NULL; may be NULL */
+void bf_command_like(const struct bf_opts *opts, enum bf_job_kind job, const char *const *words,
 		     const char *note, struct bf_err *err);
 void bf_verdict_show(struct bf_out_text *o, const struct bf_outcome *outcome);

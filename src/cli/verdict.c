@@ -738,8 +738,14 @@ static void show_next(struct bf_out_text *o, const char *command)
 		bf_text_result(o, "%-*s%s", BF_LABEL, "Next", command);
 }
 
+static bool knows_no_key(const struct bf_out_text *o)
+{
+	return !o->key_by_default && !bf_contact_has_key(o->folders);
+}
+
 static void probe_next(struct bf_out_text *o)
 {
+	static const char *const flash_words[] = { "--key", "maker.pub.pem", "FIRMWARE.bin", NULL };
 	const struct bf_facts *f = &o->facts;
 	struct finding p;
 	struct bf_err err;
@@ -748,7 +754,9 @@ static void probe_next(struct bf_out_text *o)
 	if (strcmp(p.word, "NOT READY") == 0)
 		return;
 	bf_err_init(&err);
-	bf_command_like(o->opts, BF_JOB_FLASH, "FIRMWARE.bin", p.comment, &err);
+	bf_command_like(o->opts, BF_JOB_FLASH,
+			o->folders && knows_no_key(o) ? flash_words : flash_words + 2, p.comment,
+			&err);
 	show_next(o, err.next);
 }
 

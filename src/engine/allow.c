@@ -21,7 +21,7 @@ static const struct bf_allow_info allow_rows[] = {
 	[BF_ALLOW_DOWNGRADE] = { "downgrade", "a lower version, as far as the counter permits" },
 	[BF_ALLOW_NO_BACKUP] = { "no-backup", "writing without making a backup first" },
 	[BF_ALLOW_SINGLE_BANK] = { "single-bank",
-				   "a pack with one bank and no backup as way back" },
+				   "a pack with one bank and no backup to go back to" },
 	[BF_ALLOW_NO_PROOF] = { "no-proof", "a pack that cannot tell what it runs" },
 	[BF_ALLOW_SELF_TEST] = { "self-test",
 				 "a pack without the self-test that the profile requires" },

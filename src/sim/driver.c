@@ -133,7 +133,7 @@ static void sim_list(void (*found)(void *ctx, const struct bf_candidate *c), voi
 {
 	const struct bf_candidate c = {
 		.address = "sim",
-		.what = "built-in virtual pack, for training and dry runs",
+		.what = "practice pack, no hardware needed",
 		.usable = true,
 	};
 

@@ -146,6 +146,11 @@ static void describe(struct sp_port *sp, char *dst, size_t cap)
 	const char *serial = NULL;
 	int vid = 0, pid = 0;
 
+	const char *name = strrchr(sp_get_port_name(sp), '/');
+
+	/* A port of the board itself is described by its own name. */
+	if (text && name && strcmp(text, name + 1) == 0)
+		text = NULL;
 	snprintf(dst, cap, "%s", text ? text : "serial port");
 	if (sp_get_port_transport(sp) != SP_TRANSPORT_USB)
 		return;

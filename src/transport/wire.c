@@ -70,7 +70,7 @@ static void look_at_stream(struct bf_transport *t, struct bf_wire_view *ret)
 	ret->rate = r.real_baud;
 	ret->echo = r.echo;
 	ret->latency_timer_ms = r.latency_timer_ms;
-	snprintf(ret->detail, sizeof(ret->detail), "%u Bd", r.real_baud);
+	snprintf(ret->detail, sizeof(ret->detail), "%u baud", r.real_baud);
 	if (r.latency_timer_ms <= 1)
 		return;
 	ret->answer_delay = BF_MS(r.latency_timer_ms);

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -165,12 +166,78 @@ class Screen(common.Case):
                     self.assertEqual("Next" in term.text(), word == "READY")
         self.assertIn("Pack       BMS-16S-R3, hardware R3, serial BX16-000001 (bms.example)", term.text())
 
-    def test_firmware_on_test_is_named_with_what_a_restart_goes_back_to(self):
-        state = self.path("pack.flash")
-        self.run_it("flash", "--if", f"sim:state={state},cutop=100000", "--key", common.KEY, V15, "--timeout", "5s")
-        run = self.run_it("probe", "--if", f"sim:state={state}")
+    def test_a_pack_without_firmware_is_broken(self):
+        for columns in WIDTHS:
+            status, term = self.on(columns, "probe", "--if", "sim:version=none")
+            self.assertEqual(status, 0)
+            self.assertEqual(term.colour("BROKEN"), "red")
+            self.assertIn("The pack has no firmware; its bootloader answers.", " ".join(term.text().split()))
+            self.assertIn("Next       bmsflash flash --if sim:versi", term.text())
+
+    def test_an_adapter_that_cannot_be_used_is_listed_with_the_reason(self):
+        run = self.run_it("probe")
         self.expect(run, 0)
-        self.assertRegex(run.out, r"(?m)^(READY|ON TEST)  +")
+        self.assertRegex(run.out, r"(?m)^sim +practice pack, no hardware needed$")
+        command = run.out.split("Next")[1].strip()
+        self.assertTrue(command.startswith("bmsflash probe --if "), command)
+        for row in run.out.split("\n\n")[0].splitlines():
+            self.assertRegex(row, r"^\S+ +\S.*$")
+
+    def test_what_bmsflash_knows_is_listed(self):
+        run = self.run_json("probe", "--list")
+        self.expect(run, 0)
+        known = {(e["kind"], e["name"]) for e in run.of("known")}
+        for name in common.PROTOCOLS:
+            self.assertIn(("protocol", name), known)
+        self.assertIn(("profile", "default"), known)
+        if "stm32" in common.PROTOCOLS:
+            self.assertIn(("chip", "STM32F405, F407, F415, F417"), known)
+        self.assertRegex(self.run_it("probe", "--list").out, r"(?m)^protocol   uds: UDS \(ISO 14229\)")
+
+    def test_a_scan_names_each_pack_with_its_address(self):
+        run = self.run_json("probe", "--scan", "--if", "sim:link=rs485")
+        self.expect(run, 0)
+        found = run.of("candidate")
+        self.assertEqual([(e["address"], e["what"]) for e in found],
+                         [("0x11", "BMS-16S-R3, serial BX16-000001, runs 1.3.0")])
+        self.expect(self.run_it("probe", "--if", "sim:link=rs485", "--node", "0x11"), 0)
+        self.expect(self.run_it("probe", "--scan", "--if", "sim"), 2)
+        self.expect(self.run_it("probe", "--scan"), 2)
+        self.expect(self.run_it("probe", "--scan", "--if", "sim:link=rs485", "--baud", "9600"), 12)
+
+    def type_what_is_printed(self, command, env):
+        """A shell in a folder with what a newcomer was given: the firmware and the maker's public key."""
+        folder = self.path("newcomer")
+        if not os.path.exists(folder):
+            os.mkdir(folder)
+            shutil.copy(V15, os.path.join(folder, "FIRMWARE.bin"))
+            shutil.copy(common.KEY, os.path.join(folder, "maker.pub.pem"))
+        function = f'bmsflash() {{ "{common.BIN}" "$@"; }}; '
+        done = subprocess.run(["sh", "-c", function + command], cwd=folder, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        return common.Run(done)
+
+    def newcomer(self, env):
+        """Types what is printed, from "bmsflash probe" to the first good flash: commands, and words to read before it."""
+        command, commands, words = "bmsflash probe", 0, 0
+        while commands < 10:
+            run = self.type_what_is_printed(command, env)
+            commands += 1
+            self.expect(run, 0)
+            if "DONE  " in run.out:
+                return commands, words
+            words += len((run.out + run.err).split())
+            command = run.out.split("Next")[1].splitlines()[0].strip()
+        return self.fail(f"no good flash after {commands} commands")
+
+    def test_a_newcomer_s_first_good_flash_takes_three_commands_and_sixty_words(self):
+        commands, words = self.newcomer(dict(self.env, BMSFLASH_IF="sim"))  # one adapter: it is what is probed
+        print(f"newcomer: {commands} commands, {words} words")
+        self.assertLessEqual(commands, 3)
+        self.assertLessEqual(words, 60)
+        if not [row for row in self.run_it("probe").out.splitlines() if row.endswith(" ready")]:
+            commands, _ = self.newcomer(self.env)  # none: the practice pack
+            self.assertLessEqual(commands, 3)
 
     def test_a_failure_says_what_happened_the_state_and_one_command(self):
         status, term = self.on(160, "flash", "--yes", "--if", "sim:cutmsg=90", "--key", common.KEY, V15)
@@ -263,7 +330,8 @@ class Screen(common.Case):
         self.assertNotIn("\r", run.out + run.err)
         self.assertNotIn("\033", run.out + run.err)
         self.assertRegex(run.err, r"(?m)^Writing \d0 %$")
-        self.assertLessEqual(len(run.out.split()), 90)
+        print(f"good flash: {len(run.out.splitlines())} lines, {len(run.out.split())} words")
+        self.assertLessEqual(len(run.out.split()), 65)
         self.assertLessEqual(len(run.out.splitlines()), 8)
 
 
@@ -292,6 +360,39 @@ class Live(common.Case):
         self.assertEqual(term.end(), 50, term.text())
         self.assertNotIn("noise", term.text())
         self.assertTrue([row for row in term.lines() if row.startswith("NOT DONE")], term.text())
+
+    def begin(self, port):
+        """A flash without a terminal, in the background."""
+        run = subprocess.Popen([common.BIN, "flash", "--yes", "--if", port, "--baud", "115200", "--key", common.KEY, V15],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.env)
+        self.addCleanup(run.stderr.close)
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
+        return run
+
+    def test_firmware_on_test_is_named_with_what_a_restart_goes_back_to(self):
+        port = self.serve("flash=instant", "--state", self.path("pack.flash"))
+        run = self.begin(port)
+        for line in run.stderr:
+            if line.startswith(b"Testing"):
+                break
+        run.kill()
+        run.wait()
+        term = Terminal(self, ("probe", "--if", port), 80)
+        self.assertEqual(term.end(), 0, term.text())
+        self.assertEqual(term.colour("ON TEST"), "brown")
+        self.assertIn("ON TEST    1.5.0 runs but is not confirmed; a restart goes back to 1.3.0.", term.text())
+        self.assertIn("Next       bmsflash flash --if", term.text())
+
+    def test_without_a_terminal_no_second_and_a_half_passes_without_a_sign_of_life(self):
+        run = self.begin(self.serve())
+        times = [time.monotonic()]
+        for _ in run.stderr:
+            times.append(time.monotonic())
+        self.assertEqual(run.wait(60), 0)
+        self.assertGreater(len(times), 10)
+        # A second, and what a busy computer adds.
+        self.assertLess(sorted(b - a for a, b in zip(times, times[1:]))[-3], 1.5)
 
     def test_a_pack_that_falls_silent_is_seen_to_be_silent(self):
         port = self.serve("cutmsg=100", "flash=instant")
