@@ -17,13 +17,19 @@ VALGRIND = shutil.which("valgrind")
 @unittest.skipIf(common.SANITIZED, "figures of a sanitized build say nothing")
 @unittest.skipUnless(VALGRIND, "valgrind counts the instructions")
 class Cost(common.Case):
-    def instructions(self, *words, status=0):
-        run = subprocess.run([VALGRIND, "--tool=callgrind", "--callgrind-out-file=/dev/null", common.BIN, *words],
+    def instructions(self, *words, status=0, options=()):
+        run = subprocess.run([VALGRIND, "--tool=callgrind", "--callgrind-out-file=/dev/null", *options, common.BIN, *words],
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env,
                              check=False)
         err = run.stderr.decode()
         self.assertIn(run.returncode, status if isinstance(status, tuple) else (status,), err)
         return int(re.search(r"Collected : (\d+)", err).group(1))
+
+    def test_starting(self):
+        """The dynamic linker has nearly all of it: libraries of libraries. Ours is what main() does."""
+        self.assertLess(self.instructions("--version"), 20_000_000)
+        self.assertLess(self.instructions("--version", options=["--toggle-collect=main"]), 300_000)
+        self.assertLess(self.instructions("probe", "--help", options=["--toggle-collect=main"]), 1_000_000)
 
     def test_verifying_an_image_of_512_kib(self):
         count = self.instructions("verify", "--key", common.KEY, common.image("app-1.5.0.padded-test.bin"))

@@ -133,7 +133,7 @@ class Doctor(common.Case):
         run = self.run_json("probe", "--doctor", "--if", "nothing-of-the-kind")
         self.assertIn(run.status, (10, 33))
         if "sim" in common.TRANSPORTS:
-            self.assertIn("sim:key=value", run.result["error"]["cause"])
+            self.assertIn("sim:key=value", " ".join(run.result["error"]["likely"]))
             self.assertIn("bmsflash probe", run.result["error"]["next"])
 
     @unittest.skipUnless("can" in common.TRANSPORTS, "built without CAN")
