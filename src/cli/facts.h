@@ -69,7 +69,7 @@ struct bf_facts {
 	struct bf_check pause;
 	bool writing_seen, one_place;
 	char rescue[160]; /* by hand, once the pack is silent; "": nothing */
-	bool listed; /* what bmsflash knows, and nothing else, was asked for */
+	bool listed;      /* what bmsflash knows, and nothing else, was asked for */
 };
 
 void bf_facts_take(struct bf_facts *f, const struct bf_event *ev);
