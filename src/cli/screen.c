@@ -3,6 +3,7 @@
 #include "screen.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bmsflash/text.h"
@@ -298,13 +299,17 @@ static void add_tail(struct tails *t, const char *fmt, ...)
 
 static void tails_of_data(const struct bf_facts *f, struct tails *t)
 {
-	char left[32] = "", done[32], total[32];
-	double s = bf_facts_left(f);
+	char left[32] = "", done[32], total[32], got[96], limit[96], *unit;
+	double s = bf_facts_left(f), value;
 	int64_t silent = f->now_us - f->moved_us;
 
 	if (f->paused) {
-		add_tail(t, "%s, waiting for %s", f->pause.got, f->pause.limit);
-		add_tail(t, "%s", f->pause.got);
+		bf_text_short(got, sizeof(got), f->pause.got);
+		bf_text_short(limit, sizeof(limit), f->pause.limit);
+		add_tail(t, "%s, waiting for %s", got, limit);
+		value = strtod(got, &unit);
+		add_tail(t, "%.0f%s, waiting for %s", value, unit, limit);
+		add_tail(t, "%s", got);
 		return;
 	}
 	if (silent >= SILENT_US) {

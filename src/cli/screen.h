@@ -75,6 +75,8 @@ enum bf_rc bf_explain_files(struct bf_out_text *o, const char **images,
 /* The first word of the last line, by exit code and state: product.md's table as code. */
 const char *bf_verdict_word(const struct bf_outcome *outcome, const struct bf_facts *facts);
 enum bf_paint bf_verdict_paint(const char *word);
+/* "25.1 degrees C (sensor 1)" -> "25.1 C" */
+void bf_text_short(char *dst, size_t cap, const char *src);
 /* What the last line says behind its word. */
 void bf_verdict_text(const struct bf_outcome *outcome, const struct bf_facts *facts, char *dst,
 		     size_t cap);

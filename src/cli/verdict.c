@@ -104,8 +104,7 @@ static const struct wording *wording_of(const char *check)
 	return NULL;
 }
 
-/* "25.1 degrees C (sensor 1)" -> "25.1 C" */
-static void shorten(char *dst, size_t cap, const char *src)
+void bf_text_short(char *dst, size_t cap, const char *src)
 {
 	const char *degrees = strstr(src, "degrees ");
 	char *bracket;
@@ -145,8 +144,8 @@ static void say_check(const struct bf_check *c, char *dst, size_t cap)
 	const struct wording *w = wording_of(c->name);
 	char got[96], limit[96];
 
-	shorten(got, sizeof(got), c->got);
-	shorten(limit, sizeof(limit), c->limit);
+	bf_text_short(got, sizeof(got), c->got);
+	bf_text_short(limit, sizeof(limit), c->limit);
 	if (w)
 		expand(dst, cap, w->sentence, got, limit);
 	else
@@ -177,8 +176,8 @@ static void say_conditions(const struct bf_facts *f, char *dst, size_t cap)
 		const char *step = step_of(&f->failed[i]);
 		char got[96], limit[96];
 
-		shorten(got, sizeof(got), f->failed[i].got);
-		shorten(limit, sizeof(limit), f->failed[i].limit);
+		bf_text_short(got, sizeof(got), f->failed[i].got);
+		bf_text_short(limit, sizeof(limit), f->failed[i].limit);
 		n += (size_t)snprintf(dst + n, cap - n, "%s %s (%s, wanted %s)", i ? ";" : "",
 				      step ? step : f->failed[i].name, got, limit);
 	}

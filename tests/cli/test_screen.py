@@ -249,6 +249,23 @@ class Screen(common.Case):
         command = text.split("Next")[1].split("(exit")[0].replace("\n", "").strip()
         self.assertIsNone(common.wrong_command(command), command)
 
+    def test_a_pause_shows_what_it_waits_for(self):
+        status, term = self.on(80, "flash", "--yes", "--if", "sim:link=rs485,rate=9600,temp@60s=46", "--baud", "9600", "--key",
+                               common.KEY, V15)
+        self.assertNotEqual(status, 0)
+        paused = [row for row in term.live if row.startswith("Paused ")]
+        self.assertTrue(paused)
+        self.assertRegex(paused[0], r" %  46 C, waiting for below 45 C$")
+
+    def test_a_pack_left_without_firmware_is_recovery(self):
+        status, term = self.on(160, "flash", "--yes", "--if", "sim:quirk=singlebank,cutmsg=120", "--allow", "single-bank", "--key",
+                               common.KEY, V15)
+        self.assertEqual(status, 42, term.text())
+        self.assertEqual(term.colour("RECOVERY"), "red")
+        self.assertIn("Do         Give it power, then run:", term.text())
+        self.assertRegex(term.text(), r"(?m)^Next       bmsflash (flash|rollback) --if ")
+        self.assertIn("WARNING    The pack has no firmware until this is done: keep power and cable.", term.text())
+
     def test_three_conditions_are_three_things_to_do(self):
         run = self.run_it("flash", "--if", "sim:soc=10,temp=-5,current=12", "--key", common.KEY, V15)
         self.expect(run, 30)
