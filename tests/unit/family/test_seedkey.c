@@ -91,7 +91,7 @@ static void a_key_of_another_kind_is_named(void **state)
 		const char *text, *said;
 	} rows[] = {
 		{ "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "an encrypted private key" },
-		{ "-----BEGIN PUBLIC KEY-----\n", "a public key" },
+		{ "-----BEGIN PUBLIC KEY-----\n", "the public half" },
 		{ "-----BEGIN OPENSSH PRIVATE KEY-----\n", "OpenSSH" },
 		{ "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "damaged" },
 		{ "", "not a key file" },

@@ -91,7 +91,7 @@ static void without_a_key_the_option_is_named(void **state)
 
 	(void)state;
 	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_AUTH);
-	assert_non_null(strstr(k->err.todo, "--auth-key"));
+	assert_non_null(strstr(k->err.cause, "locked"));
 }
 
 static void a_wrong_key_is_sent_once(void **state)

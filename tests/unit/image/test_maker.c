@@ -69,7 +69,7 @@ static void what_only_resembles_a_jk_image_is_raw(void **state)
 		if (i == 3)
 			p[3] = 0x21; /* no RAM of the chip */
 		assert_int_equal(parse(p, i == 4 ? 0x263 : LEN, "fw.bin", &c, &err), BF_E_IMAGE);
-		assert_non_null(strstr(err.cause, "raw binary"));
+		assert_non_null(strstr(err.cause, "not a firmware file"));
 	}
 }
 
