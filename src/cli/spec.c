@@ -66,9 +66,8 @@ static const struct bf_opt options[] = {
 	  BF_OPT_TEXT, SLOT(backup_dir), .complete = BF_COMPLETE_FILE,
 	  .commands = WRITES | BF_CMD(BF_JOB_BACKUP) },
 	{ 0, "list", NULL,
-	  "probe: the protocols, chips and profiles; backup: the backups, with --expect-serial "
-	  "those of a pack",
-	  BF_OPT_FLAG, SLOT(list), .commands = BF_CMD(BF_JOB_BACKUP) | BF_CMD(BF_JOB_PROBE) },
+	  "list what bmsflash knows (probe), or the backups that there are (backup)", BF_OPT_FLAG,
+	  SLOT(list), .commands = BF_CMD(BF_JOB_BACKUP) | BF_CMD(BF_JOB_PROBE) },
 	{ 0, "keep", "N", "remove older backups of the same pack, made here: N stay", BF_OPT_NUMBER,
 	  SLOT(keep), .min = 1, .max = 100000, .commands = BF_CMD(BF_JOB_BACKUP) },
 	{ 0, "from", "BACKUP", "archive to restore, as written by backup", BF_OPT_TEXT, SLOT(from),
