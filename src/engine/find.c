@@ -417,7 +417,7 @@ static enum bf_rc nothing(struct bf_run *run, const struct tried *tried, bool he
 		bf_next_argv(err, "waits for the bootloader",
 			     (const char *const[]){ "bmsflash", "probe", "--if", name, "--wait",
 						    "60s", NULL });
-	else if (bf_wire_takes_option(wire, "scan", &what))
+	else if (!run->given.profile.rescue[0] && bf_wire_takes_option(wire, "scan", &what))
 		next_try(run, err);
 	else
 		silent_for_good(run, run->job->kind, err);

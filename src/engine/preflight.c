@@ -637,7 +637,7 @@ static enum bf_rc no_previous(struct bf_run *run, const char *why, const char *l
 	bf_fail(err, BF_E_UNSUPPORTED, "there is no previous firmware to go back to: %s", why);
 	bf_likely(err, "%s", likely);
 	if (bf_can_read(run))
-		bf_do(err, "restore a backup of this pack: --from");
+		bf_do(err, "restore a backup of this pack: rollback --from");
 	else
 		bf_do(err,
 		      "this pack cannot be read, so no backup of it can exist: flash the earlier "

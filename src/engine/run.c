@@ -408,8 +408,12 @@ void bf_next_of(const struct bf_job *job, enum bf_job_kind kind, const char *fro
 	if (kind == BF_JOB_PROBE && job->scan)
 		bf_shell_word(&out, "--scan");
 	/* A command that is cut short would be another command. */
-	if (out.failed)
-		out.len = (size_t)snprintf(text, sizeof(text), "bmsflash probe");
+	if (out.failed) {
+		out = bf_out(text, sizeof(text) - 1);
+		bf_shell_word(&out, "bmsflash");
+		bf_shell_word(&out, "probe");
+		add_option(&out, "--if", job->iface);
+	}
 	text[out.len] = '\0';
 	bf_next(err, "%s", text);
 }
