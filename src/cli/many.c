@@ -71,7 +71,7 @@ static enum bf_rc check_record(const struct bf_opts *o, struct bf_err *err)
 
 static enum bf_rc check_ifaces(const struct bf_opts *o, struct bf_err *err)
 {
-	char a[PATH_MAX], b[PATH_MAX], dev[PATH_MAX];
+	char a[PATH_MAX] = "", b[PATH_MAX] = "", dev[PATH_MAX];
 
 	for (size_t i = 1; o->ifaces[i]; i++) {
 		for (size_t k = 0; k < i; k++) {

@@ -16,8 +16,6 @@
 #define PROGRAM_LIMIT BF_SEC(30)
 #define LOOK_AGAIN    BF_MS(10)
 
-extern char **environ;
-
 enum bf_rc bf_told_check(const char *path, struct bf_err *err)
 {
 	if (path[0] != '/')

@@ -335,7 +335,7 @@ static enum bf_rc load_others(struct bf_run *run, struct bf_err *err)
 	const char *const *paths = run->job->images;
 	unsigned n = 1;
 
-	while (paths[n] && n < BF_PARTS_MAX)
+	while (n < BF_PARTS_MAX && paths[n])
 		n++;
 	if (paths[n])
 		return bf_fail(err, BF_E_USAGE, "a flash takes at most %d images, not also '%s'",
