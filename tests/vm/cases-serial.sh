@@ -69,7 +69,7 @@ case_serial_port_is_held_and_the_holder_is_named() {
 
 case_serial_port_not_permitted() {
 	gadget_up || return 1
-	refused 10 "o permission to use" "/dev/ttyACM0" "sudo" -- powerless probe --if /dev/ttyACM0
+	refused 10 "ou may not use" "/dev/ttyACM0" "sudo" -- powerless probe --if /dev/ttyACM0
 }
 
 case_serial_port_is_listed_with_its_names() {

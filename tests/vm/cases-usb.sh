@@ -74,7 +74,7 @@ case_usb_not_permitted() {
 	node=$(printf '/dev/bus/usb/%03d/%03d' "$(usb_device busnum)" "$(usb_device devnum)")
 	poll test -e "$node"
 	chmod 600 "$node"
-	refused 10 "o permission to use 'usb@" "$node" "udev/rules.d/60-bmsflash" -- powerless probe --if usb
+	refused 10 "ou may not use 'usb@" "$node" "udev/rules.d/60-bmsflash" -- powerless probe --if usb
 }
 
 case_usb_busy_with_another_update() {

@@ -244,7 +244,7 @@ during() { # as update
 	update "$@" >flash.out 2>&1 &
 	updating=$!
 	echo $updating >>pids
-	poll grep -q '"event":"progress","phase":"writing"' flash.out || { tail -n 3 flash.out; return 1; }
+	poll grep -q '"event":"progress".*"phase":"writing"' flash.out || { tail -n 3 flash.out; return 1; }
 }
 
 ended() { # exit status...: the update that `during` began ends with one of them
