@@ -88,7 +88,7 @@ struct bf_err {
 	unsigned n_trail;                /* steps kept; further ones are dropped */
 	char likely[BF_ERR_LIKELY][256]; /* likely causes, most likely first */
 	unsigned n_likely;
-	char todo[256]; /* a step in prose ("charge the pack"); may be empty */
+	char todo[256];  /* a step in prose ("charge the pack"); may be empty */
 	char next[2048]; /* a command that a shell takes as it stands; may be empty */
 };
 
