@@ -163,6 +163,9 @@ static const struct {
 	{ BF_JOB_BACKUP, "usb", "bmsflash backup --if usb -o pack-0042.tar" },
 	{ BF_JOB_BACKUP, "sim", "bmsflash backup --if sim" },
 	{ BF_JOB_BACKUP, "sim", "bmsflash backup --if sim -o pack-0042.tar" },
+	{ BF_JOB_BACKUP, "can", "bmsflash backup --if can0 -o pack-0042.tar" },
+	{ BF_JOB_BACKUP, "rs485", "bmsflash backup --if ttyUSB0" },
+	{ BF_JOB_BACKUP, "usb", "bmsflash backup --if usb" },
 	{ BF_JOB_VERIFY, NULL, "bmsflash verify fw.bin" },
 	{ BF_JOB_VERIFY, "can", "bmsflash verify --if can0 fw.bin" },
 	{ BF_JOB_VERIFY, NULL, "bmsflash verify --key vendor.pub fw.bin" },
@@ -171,10 +174,16 @@ static const struct {
 	{ BF_JOB_FLASH, "usb", "bmsflash flash --if usb fw.bin" },
 	{ BF_JOB_FLASH, "sim", "bmsflash flash --if sim fw.bin" },
 	{ BF_JOB_FLASH, "sim", "bmsflash flash --if sim --dry-run fw.bin" },
+	{ BF_JOB_FLASH, "rs485", "bmsflash flash --if ttyUSB0 --dry-run fw.bin" },
+	{ BF_JOB_FLASH, "can", "bmsflash flash --if can0 fw.bin" },
+	{ BF_JOB_FLASH, "usb", "bmsflash flash --if usb --dry-run fw.bin" },
 	{ BF_JOB_ROLLBACK, "can", "bmsflash rollback --if can0" },
 	{ BF_JOB_ROLLBACK, "can", "bmsflash rollback --if can0 --from pack-0042.tar" },
 	{ BF_JOB_ROLLBACK, "rs485", "bmsflash rollback --if ttyUSB0" },
 	{ BF_JOB_ROLLBACK, "usb", "bmsflash rollback --if usb --from pack-0042.tar" },
+	{ BF_JOB_ROLLBACK, "rs485", "bmsflash rollback --if ttyUSB0 --from pack-0042.tar" },
+	{ BF_JOB_ROLLBACK, "usb", "bmsflash rollback --if usb" },
+	{ BF_JOB_ROLLBACK, "sim", "bmsflash rollback --if sim" },
 	{ BF_JOB_ROLLBACK, "sim", "bmsflash rollback --if sim --from pack-0042.tar" },
 };
 
@@ -182,10 +191,11 @@ static void examples_of(FILE *to, enum bf_job_kind job)
 {
 	unsigned shown = 0;
 
-	fputs("\nExamples:\n", to);
 	for (size_t i = 0; i < BF_COUNT(examples) && shown < 2; i++) {
 		if (examples[i].job != job || (examples[i].wire && !has_wire(examples[i].wire)))
 			continue;
+		if (!shown)
+			fputs("\nExamples:\n", to);
 		fprintf(to, "  %s\n", examples[i].command);
 		shown++;
 	}

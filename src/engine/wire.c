@@ -407,6 +407,7 @@ enum bf_rc bf_ph_candidates(struct bf_run *run, struct bf_err *err)
 enum bf_rc bf_linktest(struct bf_run *run, unsigned n, struct bf_linktest *ret, struct bf_err *err)
 {
 	struct bf_linktest t = { .best = BF_NEVER };
+	unsigned gap = 0;
 	bf_time sum = 0;
 
 	for (unsigned i = 0; run->session.proto->ops->ping && i < n; i++) {
@@ -419,12 +420,16 @@ enum bf_rc bf_linktest(struct bf_run *run, unsigned n, struct bf_linktest *ret, 
 		t.sent++;
 		if (rc == BF_E_TIMEOUT || rc == BF_E_LINK) {
 			t.lost++;
+			t.since = 0;
+			t.gap = ++gap > t.gap ? gap : t.gap;
 			continue;
 		}
 		if (rc && !why.dev_refused) { /* a refusal is an answer */
 			*err = why;
 			return bf_while(err, "testing the line");
 		}
+		gap = 0;
+		t.since++;
 		took = bf_now(run->clock) - start;
 		sum += took;
 		t.best = took < t.best ? took : t.best;

@@ -12,6 +12,7 @@ struct bf_run;
 /* Small exchanges in a row. */
 struct bf_linktest {
 	unsigned sent, lost;
+	unsigned gap, since;       /* lost in a row at most; answered in a row at the end */
 	bf_time best, worst, mean; /* turnaround */
 };
 

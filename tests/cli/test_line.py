@@ -190,6 +190,7 @@ class Many(ManyCase):
         for labels in (b"", b"BX16-000001\n", b"BX16-000001\nBX16-000001\n"):
             self.assertEqual(self.many(*words, stdin=labels).status, 2)
 
+    @unittest.skipUnless("rs485" in common.TRANSPORTS, "built without serial ports")
     def test_a_signal_reaches_every_pack_once(self):
         words = ["probe", "--if", "ttyNONE1", "--if", "ttyNONE2", "--wait", "90s", "--json"]
         for which in (signal.SIGINT, signal.SIGTERM):
@@ -205,6 +206,7 @@ class Many(ManyCase):
             self.assertEqual(p.wait(20), 50)
             self.assertEqual([e["status"] for e in events if e["event"] == "result"], [50, 50, 50])
 
+    @unittest.skipUnless("rs485" in common.TRANSPORTS, "built without serial ports")
     def test_a_pack_whose_process_is_killed_has_a_result_and_the_others_go_on(self):
         p = subprocess.Popen([common.BIN, "probe", "--if", "ttyNONE1", "--if", "sim", "--wait", "90s", "--json"],
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env)

@@ -130,6 +130,8 @@ class Examples(common.Case):
             asked = re.search(r"(?:-p|--protocol) (\w+)", line)
             if asked and asked.group(1) not in common.PROTOCOLS:
                 continue  # built without it
+            if "model=tinyusb" in line and "dfu" not in common.PROTOCOLS:
+                continue
             with self.subTest(line):
                 self.check(name, line)
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Help, version, and command lines that make no sense."""
 import os
+import re
 import unittest
 
 import common
@@ -30,8 +31,9 @@ class Usage(common.Case):
                 self.assertLessEqual(max(len(line) for line in run.out.splitlines()), 79)
                 if not set(words) & set(commands):
                     continue
-                examples = run.out.split("Examples:\n")[1].split("\n\n")[0].splitlines()
-                self.assertEqual(len(examples), 2)
+                examples = re.findall(r"(?m)^  (bmsflash .*)", run.out)
+                if any(common.TRANSPORTS):  # a build without wires has less to show
+                    self.assertEqual(len(examples), 2)
                 for line in examples:
                     self.assertIsNone(common.wrong_command(line.strip()), line)
                 for group in ("Pack:", "Files and keys:", "Screen:", "Exit status:"):
