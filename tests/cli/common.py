@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the built binary share: run it, read its events, check them against the schema."""
+import fcntl
+import glob
 import json
 import os
 import select
 import shlex
 import subprocess
 import tempfile
+import time
 import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -152,6 +155,24 @@ class Case(unittest.TestCase):
         self.assertEqual(run.status, status, f"\nstdout: {run.out}\nstderr: {run.err}")
 
 
+def untroubled(port):
+    """The port, once no bmsflash is at work on it: one of another test may still wait for the pack of a pty that is gone,
+    and the system gives its name away again."""
+    name = os.path.realpath(port).replace("/", "_")
+    until = time.monotonic() + 100
+    for path in glob.glob(f"/run/lock/bmsflash-{name}-*.lock"):
+        while time.monotonic() < until:
+            try:
+                with open(path, "rb") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.1)
+            except OSError:
+                break
+    return port
+
+
 class OnPty(Case):
     """A pack of bmsflash-sim on a pseudo-terminal, in real time."""
 
@@ -166,7 +187,7 @@ class OnPty(Case):
         self.assertTrue(ready, "bmsflash-sim said nothing")
         self.assertTrue(pack.stdout.readline())
         self.assertTrue(os.path.exists(link))
-        return link
+        return untroubled(link)
 
     def stop(self, pack):
         pack.terminate()

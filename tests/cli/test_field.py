@@ -174,7 +174,7 @@ class Port(common.Case):
         self.addCleanup(self.pack.stdout.close)
         self.addCleanup(self.pack.wait)
         self.addCleanup(self.pack.terminate)
-        self.port = self.pack.stdout.readline().decode().strip()
+        self.port = common.untroubled(self.pack.stdout.readline().decode().strip())
 
     def test_a_window_after_power_on_is_caught_in_real_time(self):
         pack = subprocess.Popen([common.SIM, "--pty", "--any-rate", "poweron=1500", "window=250", "flash=instant"],
@@ -182,7 +182,7 @@ class Port(common.Case):
         self.addCleanup(pack.stdout.close)
         self.addCleanup(pack.wait)
         self.addCleanup(pack.terminate)
-        port = pack.stdout.readline().decode().strip()
+        port = common.untroubled(pack.stdout.readline().decode().strip())
         run = self.run_json("flash", "--rescue", "--wait", "20s", "--baud", "115200", "--if", port, "--key", common.KEY, V15)
         self.expect(run, 0)
         self.assertTrue(run.of("device")[0]["in_bootloader"])

@@ -67,7 +67,7 @@ class Modbus(common.Case):
         ready, _, _ = select.select([server.stdout], [], [], 30)
         self.assertTrue(ready, "the server said nothing")
         self.server = server
-        return server.stdout.readline().strip()
+        return common.untroubled(server.stdout.readline().strip())
 
     def stop(self, server):
         server.terminate()

@@ -363,7 +363,7 @@ class Live(common.Case):
         self.addCleanup(pack.stdout.close)
         self.addCleanup(pack.wait)
         self.addCleanup(pack.terminate)
-        return pack.stdout.readline().decode().strip()
+        return common.untroubled(pack.stdout.readline().decode().strip())
 
     def test_ctrl_c_is_answered_at_once_with_what_happens_next(self):
         port = self.serve()

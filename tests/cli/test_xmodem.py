@@ -37,7 +37,7 @@ class Line:
         self.peer, slave = pty.openpty()
         tty.setraw(self.peer)
         tty.setraw(slave)
-        self.name = os.ttyname(slave)
+        self.name = common.untroubled(os.ttyname(slave))
         self.slave = slave
 
     def close(self):
@@ -86,7 +86,7 @@ class Judges(OnALine):
                                     stderr=subprocess.DEVNULL)
         while not os.path.exists(link):
             self.assertIsNone(receiver.poll())
-        self.line.name = link
+        self.line.name = common.untroubled(link)
         try:
             # the line goes with rx, which has all by then
             self.flash(self.profile(keys), (0, 13, 44))
