@@ -79,7 +79,7 @@ case_usb_not_permitted() {
 
 case_usb_busy_with_another_update() {
 	usb_pack protocol=dfu && during usb --allow no-hardware || return 1
-	refused 11 "another bmsflash is at work on 'usb" "bmsflash flash, process" -- "$bmsflash" probe --if usb || return 1
+	refused 11 "nother bmsflash is at work on 'usb" "bmsflash flash, process" -- "$bmsflash" probe --if usb || return 1
 	ended 0
 }
 
