@@ -123,9 +123,9 @@ static enum bf_rc erase_at(struct bf_dfu *d, const struct bf_dfu_sectors *s, uin
 /* The map said a larger page than the command erases. */
 static void halve_pages(struct bf_dfu *d, uint32_t size, uint32_t unit)
 {
-	struct bf_dfu_map *map = &d->maps[d->alt];
+	struct bf_dfu_map *map = &d->maps[d->alt < 0 ? 0 : d->alt];
 
-	for (size_t i = 0; i < map->n_runs; i++) {
+	for (size_t i = 0; d->alt >= 0 && i < map->n_runs; i++) {
 		if (map->runs[i].size != size)
 			continue;
 		map->runs[i].count *= size / unit;
@@ -212,6 +212,8 @@ static enum bf_rc erase_all(struct bf_dfu *d, uint32_t addr, uint32_t size, stru
 	struct bf_dfu_sectors s;
 
 	for (uint64_t at = addr; at < end; at = next) {
+		if (bf_dfu_still_there(d, "erased", err))
+			return err->rc;
 		if (!bf_dfu_map_sector(&d->maps[d->alt], (uint32_t)at, &s))
 			return bf_fail(err, BF_E_INTERNAL, "no sector at 0x%08X", (uint32_t)at);
 		next = (uint64_t)s.addr + s.size;
@@ -239,7 +241,8 @@ enum bf_rc bf_dfu_erase(struct bf_proto *p, const struct bf_region *region, uint
 	d->stays = false;
 	/* While the old contents are still there to see it by. */
 	bf_dfu_prove_counting(d, addr);
-	if (bf_dfu_ready_to_write(d, err) || erase_all(d, addr, size, err))
+	if (bf_dfu_ready_to_write(d, err) || bf_dfu_still_there(d, "erased", err) ||
+	    erase_all(d, addr, size, err))
 		return bf_while(err, "erasing %u bytes at 0x%08X", size, addr);
 	return BF_OK;
 }

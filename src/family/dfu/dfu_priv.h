@@ -173,6 +173,9 @@ enum bf_rc bf_dfu_settle(struct bf_dfu *d, struct bf_err *err);
 enum bf_rc bf_dfu_abort(struct bf_dfu *d, struct bf_err *err);
 /* The same where there is nobody to tell: on ways out. */
 void bf_dfu_settle_quietly(struct bf_dfu *d);
+/* Setting a device right may have taken a bus reset, and that starts the application of some. BF_E_GONE: the
+ * bootloader is not there any more, or its alternate setting is not claimed: it gets no further request. */
+enum bf_rc bf_dfu_still_there(const struct bf_dfu *d, const char *what, struct bf_err *err);
 
 /* ---- blocks: dfu_status.c, dfu_write.c ---- */
 

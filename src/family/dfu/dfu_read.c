@@ -92,14 +92,10 @@ static enum bf_rc read_once(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_
 	return BF_OK;
 }
 
-/* After a failure. Setting a device right may have taken a bus reset, and that starts the application of some:
- * it must get no request of the bootloader's. */
 static enum bf_rc set_right(struct bf_dfu *d, struct bf_err *err)
 {
 	bf_dfu_settle_quietly(d);
-	if (d->desc.mode == BF_DFU_LOADER && d->alt >= 0)
-		return BF_OK;
-	return bf_fail(err, BF_E_GONE, "the device left DFU mode while it was being read");
+	return bf_dfu_still_there(d, "read", err);
 }
 
 static enum bf_rc read_piece(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,

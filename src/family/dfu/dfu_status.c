@@ -342,6 +342,13 @@ void bf_dfu_settle_quietly(struct bf_dfu *d)
 	d->hurried = hurried;
 }
 
+enum bf_rc bf_dfu_still_there(const struct bf_dfu *d, const char *what, struct bf_err *err)
+{
+	if (d->desc.mode == BF_DFU_LOADER && d->alt >= 0)
+		return BF_OK;
+	return bf_fail(err, BF_E_GONE, "the device left DFU mode while it was being %s", what);
+}
+
 enum bf_rc bf_dfu_refused(struct bf_dfu *d, const struct bf_dfu_status *st, const char *what,
 			  struct bf_err *err)
 {
