@@ -583,6 +583,10 @@ static enum bf_rc dfuse_leave(struct bf_dfu *d, struct bf_err *err)
 		bf_log(d->base.env.log, BF_LOG_INFO, "setting the start address: %s", none.cause);
 		bf_dfu_settle_quietly(d);
 	}
+	if (d->desc.mode != BF_DFU_LOADER)
+		return BF_OK; /* setting it right took a bus reset, and that started the application */
+	if (d->alt < 0 && bf_dfu_select(d, d->desc.alts[0].setting, err))
+		return err->rc;
 	rc = bf_dfu_dnload(d, 2, NULL, 0, "starting the application", err);
 	if (rc && !left(rc))
 		return rc;
