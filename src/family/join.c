@@ -432,6 +432,22 @@ static enum bf_rc enter_again(struct joined *j, struct bf_err *err)
 	return rc;
 }
 
+/* Who is there, after a restart or a loss; a bootloader that had been entered for writing is entered once more. */
+static enum bf_rc look_again(struct joined *j, enum bf_entry entry, struct bf_err *err)
+{
+	enum bf_rc rc = look(j, err);
+	struct bf_err why;
+
+	if (!is_silence(rc) || !j->was_in || entry != BF_ENTRY_WRITE)
+		return rc;
+	why = *err;
+	bf_err_init(err);
+	rc = enter_again(j, err);
+	if (is_silence(rc))
+		*err = why;
+	return rc;
+}
+
 static enum bf_rc joined_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err *err)
 {
 	struct joined *j = joined_of(p);
@@ -444,16 +460,7 @@ static enum bf_rc joined_connect(struct bf_proto *p, enum bf_entry entry, struct
 	if (rc && !is_silence(rc))
 		return rc;
 	if (rc && (!role || role == &j->loader || for_app)) {
-		rc = look(j, err);
-		if (is_silence(rc) && j->was_in && entry == BF_ENTRY_WRITE) {
-			struct bf_err why = *err;
-
-			bf_err_init(err);
-			rc = enter_again(j, err);
-			if (is_silence(rc))
-				*err = why;
-		}
-		if (rc)
+		if (look_again(j, entry, err))
 			return err->rc;
 		role = talking_to(j);
 		rc = role == &j->loader || for_app ? connect_role(j, role, entry, err) : BF_E_NODEV;
