@@ -113,6 +113,9 @@ static void judge(const struct device *d, const struct bf_usb_setup *s, const ui
 {
 	if (!d->claimed && s->request_type != 0x80)
 		abort();
+	/* An application is asked to give way and nothing else. */
+	if (!d->loader && !d->raw_config && s->request_type != 0x80 && s->request != DETACH)
+		abort();
 	if (s->request == DNLOAD && s->request_type == 0x21 && len && s->value == 0 && d->erasing)
 		judge_command(d, p, len);
 	if (s->request == DNLOAD && s->request_type == 0x21 && len && s->value > 1 && !d->writing)

@@ -78,8 +78,8 @@ static enum bf_rc dfu_ping(struct bf_proto *p, struct bf_err *err)
 	uint8_t state;
 
 	/* Between two blocks even GETSTATE ends the download of some. */
-	if (d->alt >= 0 && d->desc.mode == BF_DFU_LOADER && !d->write.open && !d->ended)
-		return bf_dfu_getstate(d, &state, err);
+	if (bf_dfu_is_at(d, BF_DFU_AT_LOADER) && !d->write.open && !d->ended)
+		return bf_dfu_getstate(d, BF_DFU_AT_LOADER, &state, err);
 	return bf_dfu_usb(d)->device(p->env.transport, &now, err);
 }
 

@@ -346,6 +346,8 @@ enum bf_rc bf_dfu_select(struct bf_dfu *d, unsigned setting, struct bf_err *err)
 {
 	int i = bf_dfu_alt_index(d, setting);
 
+	if (d->desc.mode != BF_DFU_LOADER)
+		return bf_fail(err, BF_E_GONE, "the device is not in its bootloader any more");
 	if (i < 0)
 		return bf_fail(err, BF_E_INCOMPATIBLE,
 			       "the device has no alternate setting %u, it has %zu", setting,
@@ -419,6 +421,15 @@ static bf_time leave_patience(const struct bf_dfu *d, enum bf_rc answer)
 	return told > LEAVE_LEAST ? told : LEAVE_LEAST;
 }
 
+static enum bf_rc claim_application(struct bf_dfu *d, struct bf_err *err)
+{
+	if (bf_dfu_usb(d)->claim(d->base.env.transport, d->desc.interface, d->desc.alts[0].setting,
+				 err))
+		return bf_while(err, "claiming the application's DFU interface");
+	d->alt = 0;
+	return BF_OK;
+}
+
 /* Interface protocol 0 may be either mode: the state tells. */
 static bool loads_with_zero(struct bf_dfu *d)
 {
@@ -426,10 +437,12 @@ static bool loads_with_zero(struct bf_dfu *d)
 	uint8_t state = BF_DFU_APP_IDLE;
 
 	bf_err_init(&none);
-	if (d->desc.protocol != BF_DFU_PROTOCOL_NONE ||
-	    bf_dfu_usb(d)->claim(d->base.env.transport, d->desc.interface, d->desc.alts[0].setting,
-				 &none) ||
-	    bf_dfu_getstate(d, &state, &none) || state < BF_DFU_IDLE)
+	if (d->desc.mode != BF_DFU_RUNTIME || d->desc.protocol != BF_DFU_PROTOCOL_NONE ||
+	    claim_application(d, &none))
+		return false;
+	(void)bf_dfu_getstate(d, BF_DFU_AT_APPLICATION, &state, &none);
+	d->alt = -1;
+	if (none.rc || state < BF_DFU_IDLE)
 		return false;
 	d->zero_loads = true;
 	return bf_dfu_scan(d, &none) == BF_OK && d->desc.mode == BF_DFU_LOADER;
@@ -444,10 +457,11 @@ static enum bf_rc detach(struct bf_dfu *d, struct bf_err *err)
 	struct bf_err answer;
 
 	bf_err_init(&answer);
-	if (bf_dfu_usb(d)->claim(d->base.env.transport, d->desc.interface, d->desc.alts[0].setting,
-				 err))
-		return bf_while(err, "claiming the application's DFU interface");
-	if (bf_dfu_detach(d, timeout, &answer) == BF_E_INTERRUPTED) {
+	if (claim_application(d, err))
+		return err->rc;
+	(void)bf_dfu_detach(d, BF_DFU_AT_APPLICATION, timeout, &answer);
+	d->alt = -1; /* what comes next is another, or it is claimed again */
+	if (answer.rc == BF_E_INTERRUPTED) {
 		*err = answer;
 		return err->rc;
 	}
@@ -583,10 +597,9 @@ static enum bf_rc dfuse_leave(struct bf_dfu *d, struct bf_err *err)
 		bf_log(d->base.env.log, BF_LOG_INFO, "setting the start address: %s", none.cause);
 		bf_dfu_settle_quietly(d);
 	}
-	if (d->desc.mode != BF_DFU_LOADER)
-		return BF_OK; /* setting it right took a bus reset, and that started the application */
+	/* Setting it right may have taken a bus reset. */
 	if (d->alt < 0 && bf_dfu_select(d, d->desc.alts[0].setting, err))
-		return err->rc;
+		return err->rc == BF_E_GONE ? BF_OK : err->rc;
 	rc = bf_dfu_dnload(d, 2, NULL, 0, "starting the application", err);
 	if (rc && !left(rc))
 		return rc;
@@ -622,7 +635,7 @@ static enum bf_rc leave_by_detach(struct bf_dfu *d, struct bf_err *err)
 	d->ended = true;
 	if (bf_dfu_select(d, d->desc.alts[0].setting, err))
 		return err->rc;
-	return bf_dfu_detach(d, DETACH_MS, err);
+	return bf_dfu_detach(d, BF_DFU_AT_LOADER, DETACH_MS, err);
 }
 
 static const struct rung {

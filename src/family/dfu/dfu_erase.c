@@ -181,13 +181,22 @@ static enum bf_rc erase_sector(struct bf_dfu *d, const struct bf_dfu_sectors *s,
 
 /* ---- a range ---- */
 
+static bool ends_with_sectors(const struct bf_dfu *d, uint32_t addr, uint32_t size)
+{
+	const struct bf_dfu_map *map = &d->maps[d->alt];
+	uint32_t last = addr + (size - 1);
+	struct bf_dfu_sectors first, end;
+
+	return bf_dfu_map_sector(map, addr, &first) && first.addr == addr &&
+	       bf_dfu_map_sector(map, last, &end) && end.addr + (end.size - 1) == last;
+}
+
 /* The claimed alternate setting holds the range in whole sectors that can be erased. */
 static enum bf_rc whole_sectors(const struct bf_dfu *d, uint32_t addr, uint32_t size,
 				struct bf_err *err)
 {
 	const struct bf_dfu_map *map = &d->maps[d->alt];
 	uint32_t last = addr + (size - 1);
-	struct bf_dfu_sectors first, end;
 
 	if (!bf_dfu_map_covers(map, addr, size, BF_ACCESS_ERASE)) {
 		bf_fail(err, BF_E_INCOMPATIBLE,
@@ -197,22 +206,35 @@ static enum bf_rc whole_sectors(const struct bf_dfu *d, uint32_t addr, uint32_t 
 		bf_likely(err, "the image was linked for another pack");
 		return err->rc;
 	}
-	if (bf_dfu_map_sector(map, addr, &first) && first.addr == addr &&
-	    bf_dfu_map_sector(map, last, &end) && end.addr + (end.size - 1) == last)
+	if (ends_with_sectors(d, addr, size))
 		return BF_OK;
 	return bf_fail(err, BF_E_INCOMPATIBLE,
 		       "0x%08X to 0x%08X does not begin and end with sectors of '%s'", addr, last,
 		       map->name);
 }
 
-static enum bf_rc erase_all(struct bf_dfu *d, uint32_t addr, uint32_t size, struct bf_err *err)
+/* A device that was reset on the way was looked at anew, and the map that counts is the new one. */
+static enum bf_rc still_fits(const struct bf_dfu *d, uint32_t addr, uint32_t size,
+			     struct bf_err *err)
 {
-	unsigned setting = d->desc.alts[d->alt].setting;
+	if (d->dfuse && bf_dfu_map_covers(&d->maps[d->alt], addr, size, BF_ACCESS_ERASE) &&
+	    ends_with_sectors(d, addr, size))
+		return BF_OK;
+	bf_fail(err, BF_E_LINK, "after a bus reset the device shows another memory map");
+	bf_likely(err, "a bad contact: unplug the device and plug it in again");
+	return err->rc;
+}
+
+static enum bf_rc erase_all(struct bf_dfu *d, unsigned setting, uint32_t addr, uint32_t size,
+			    struct bf_err *err)
+{
 	uint64_t end = (uint64_t)addr + size, next;
 	struct bf_dfu_sectors s;
 
 	for (uint64_t at = addr; at < end; at = next) {
-		if (bf_dfu_still_there(d, "erased", err))
+		/* A look at the sector before it may have ended in a bus reset. */
+		if (bf_dfu_select(d, setting, err) ||
+		    still_fits(d, (uint32_t)at, (uint32_t)(end - at), err))
 			return err->rc;
 		if (!bf_dfu_map_sector(&d->maps[d->alt], (uint32_t)at, &s))
 			return bf_fail(err, BF_E_INTERNAL, "no sector at 0x%08X", (uint32_t)at);
@@ -241,8 +263,7 @@ enum bf_rc bf_dfu_erase(struct bf_proto *p, const struct bf_region *region, uint
 	d->stays = false;
 	/* While the old contents are still there to see it by. */
 	bf_dfu_prove_counting(d, addr);
-	if (bf_dfu_ready_to_write(d, err) || bf_dfu_still_there(d, "erased", err) ||
-	    erase_all(d, addr, size, err))
+	if (bf_dfu_ready_to_write(d, err) || erase_all(d, region->alt, addr, size, err))
 		return bf_while(err, "erasing %u bytes at 0x%08X", size, addr);
 	return BF_OK;
 }

@@ -62,7 +62,7 @@ struct bf_dfu {
 	bool scanned;
 	uint64_t reopened; /* of the transport, when it was scanned */
 	bool zero_loads;   /* interface protocol 0 was seen to be DFU mode */
-	int alt;           /* index of the claimed alternate setting, -1: none */
+	int alt;           /* index of the claimed alternate setting of desc, -1: none */
 	bool entered;      /* we took the application away: it is ours to bring it back */
 	bool going;        /* told to leave, or seen leaving: the next thing is to wait for it */
 	bool stays;        /* every way out was tried, and it is still here */
@@ -152,11 +152,17 @@ extern const struct bf_proto_ops bf_proto_dfu_ops;
 extern const struct bf_refusal bf_dfu_refusals[];
 const char *bf_dfu_state_name(unsigned state);
 
+/* The device is the one that a class request is for, as last looked at, and its interface is claimed. No other
+ * gets one: whoever asks all the same is told BF_E_GONE, and nothing is sent. */
+bool bf_dfu_is_at(const struct bf_dfu *d, enum bf_dfu_where where);
 enum bf_rc bf_dfu_getstatus(struct bf_dfu *d, struct bf_dfu_status *ret, struct bf_err *err);
 /* One attempt only, not long waited for: where no answer is an answer. */
 enum bf_rc bf_dfu_getstatus_once(struct bf_dfu *d, struct bf_dfu_status *ret, struct bf_err *err);
-enum bf_rc bf_dfu_getstate(struct bf_dfu *d, uint8_t *ret, struct bf_err *err);
-enum bf_rc bf_dfu_detach(struct bf_dfu *d, uint16_t timeout_ms, struct bf_err *err);
+/* These two mean something to a running application, too. */
+enum bf_rc bf_dfu_getstate(struct bf_dfu *d, enum bf_dfu_where to, uint8_t *ret,
+			   struct bf_err *err);
+enum bf_rc bf_dfu_detach(struct bf_dfu *d, enum bf_dfu_where to, uint16_t timeout_ms,
+			 struct bf_err *err);
 enum bf_rc bf_dfu_clear(struct bf_dfu *d, struct bf_err *err);
 /* Fills err with the device's refusal and brings the device out of dfuERROR. */
 enum bf_rc bf_dfu_refused(struct bf_dfu *d, const struct bf_dfu_status *st, const char *what,
@@ -173,9 +179,6 @@ enum bf_rc bf_dfu_settle(struct bf_dfu *d, struct bf_err *err);
 enum bf_rc bf_dfu_abort(struct bf_dfu *d, struct bf_err *err);
 /* The same where there is nobody to tell: on ways out. */
 void bf_dfu_settle_quietly(struct bf_dfu *d);
-/* Setting a device right may have taken a bus reset, and that starts the application of some. BF_E_GONE: the
- * bootloader is not there any more, or its alternate setting is not claimed: it gets no further request. */
-enum bf_rc bf_dfu_still_there(const struct bf_dfu *d, const char *what, struct bf_err *err);
 
 /* ---- blocks: dfu_status.c, dfu_write.c ---- */
 
@@ -198,7 +201,7 @@ enum bf_rc bf_dfu_scan(struct bf_dfu *d, struct bf_err *err);
 enum bf_rc bf_dfu_up_to_date(struct bf_dfu *d, struct bf_err *err);
 /* Looks by descriptors alone, and nothing is kept. */
 enum bf_dfu_where bf_dfu_look(struct bf_dfu *d);
-/* Claims the alternate setting with this bAlternateSetting. */
+/* Claims the bootloader's alternate setting with this bAlternateSetting. BF_E_GONE: it is not there any more. */
 enum bf_rc bf_dfu_select(struct bf_dfu *d, unsigned setting, struct bf_err *err);
 /* The index of an alternate setting, -1: none. */
 int bf_dfu_alt_index(const struct bf_dfu *d, unsigned setting);

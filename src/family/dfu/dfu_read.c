@@ -92,12 +92,6 @@ static enum bf_rc read_once(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_
 	return BF_OK;
 }
 
-static enum bf_rc set_right(struct bf_dfu *d, struct bf_err *err)
-{
-	bf_dfu_settle_quietly(d);
-	return bf_dfu_still_there(d, "read", err);
-}
-
 static enum bf_rc read_piece(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
 			     struct bf_err *err)
 {
@@ -110,8 +104,7 @@ static enum bf_rc read_piece(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size
 		if (!rc ||
 		    !bf_retry_again(retry, bf_dfu_clock(d), BF_RETRY_IDEMPOTENT, attempt, rc))
 			return rc;
-		if (set_right(d, err))
-			return err->rc;
+		bf_dfu_settle_quietly(d);
 	}
 }
 

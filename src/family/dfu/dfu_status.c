@@ -84,8 +84,25 @@ const char *bf_dfu_state_name(unsigned state)
 
 /* ---- requests ---- */
 
-static enum bf_rc request(struct bf_dfu *d, uint8_t what, uint16_t value, uint8_t *data, size_t len,
-			  size_t *ret_len, struct bf_err *err)
+static const char *const request_names[] = {
+	[DETACH] = "DETACH",       [DNLOAD] = "DNLOAD",       [UPLOAD] = "UPLOAD",
+	[GETSTATUS] = "GETSTATUS", [CLRSTATUS] = "CLRSTATUS", [GETSTATE] = "GETSTATE",
+	[ABORT] = "ABORT",
+};
+
+/* A bus reset or a lost device in between may have brought up another one than is meant, with other rules for the
+ * same numbers: it is what the last look saw, its interface is claimed, and it was not opened anew since. */
+bool bf_dfu_is_at(const struct bf_dfu *d, enum bf_dfu_where where)
+{
+	enum bf_dfu_mode mode = where == BF_DFU_AT_LOADER ? BF_DFU_LOADER : BF_DFU_RUNTIME;
+
+	return where != BF_DFU_GONE && d->scanned && d->desc.mode == mode && d->alt >= 0 &&
+	       d->reopened == d->base.env.transport->stats.reopened;
+}
+
+/* All class requests. BF_E_GONE: the one that it is for is not there, and nothing was sent. */
+static enum bf_rc request(struct bf_dfu *d, enum bf_dfu_where to, uint8_t what, uint16_t value,
+			  uint8_t *data, size_t len, size_t *ret_len, struct bf_err *err)
 {
 	const struct bf_usb_setup setup = {
 		.request_type = what == UPLOAD || what == GETSTATUS || what == GETSTATE
@@ -96,31 +113,36 @@ static enum bf_rc request(struct bf_dfu *d, uint8_t what, uint16_t value, uint8_
 		.index = d->desc.interface,
 	};
 
+	*ret_len = 0;
+	if (!bf_dfu_is_at(d, to))
+		return bf_fail(err, BF_E_GONE, "%s was not sent: the %s is not there any more",
+			       request_names[what],
+			       to == BF_DFU_AT_LOADER ? "bootloader" : "application");
 	return bf_dfu_usb(d)->control(d->base.env.transport, &setup, data, len, ret_len,
 				      bf_in(bf_dfu_clock(d), d->hurried ? IMPATIENCE : PATIENCE),
 				      err);
 }
 
-static enum bf_rc command(struct bf_dfu *d, uint8_t what, uint16_t value, struct bf_err *err)
+static enum bf_rc command(struct bf_dfu *d, uint8_t what, struct bf_err *err)
 {
 	size_t moved;
 
-	return request(d, what, value, NULL, 0, &moved, err);
+	return request(d, BF_DFU_AT_LOADER, what, 0, NULL, 0, &moved, err);
 }
 
 /* An IN request of fixed length; what is shorter is damage. A stall of one of these is a device out of
  * step, which a repeat mends: it does not count as its refusal. */
-static enum bf_rc ask(struct bf_dfu *d, uint8_t what, uint8_t *data, size_t len, struct bf_err *err)
+static enum bf_rc ask(struct bf_dfu *d, enum bf_dfu_where to, uint8_t what, uint8_t *data,
+		      size_t len, struct bf_err *err)
 {
-	size_t moved = 0;
-	enum bf_rc rc = request(d, what, 0, data, len, &moved, err);
+	size_t moved;
+	enum bf_rc rc = request(d, to, what, 0, data, len, &moved, err);
 
 	if (rc == BF_E_NAK)
-		return bf_fail(err, BF_E_LINK, "the device stalled %s",
-			       what == GETSTATUS ? "GETSTATUS" : "GETSTATE");
+		return bf_fail(err, BF_E_LINK, "the device stalled %s", request_names[what]);
 	if (!rc && moved < len)
-		return bf_fail(err, BF_E_LINK, "%s brought %zu bytes of %zu",
-			       what == GETSTATUS ? "GETSTATUS" : "GETSTATE", moved, len);
+		return bf_fail(err, BF_E_LINK, "%s brought %zu bytes of %zu", request_names[what],
+			       moved, len);
 	return rc;
 }
 
@@ -129,7 +151,7 @@ static enum bf_rc ask_status(struct bf_dfu *d, struct bf_dfu_status *ret, struct
 {
 	uint8_t raw[6] = { 0 };
 
-	if (ask(d, GETSTATUS, raw, sizeof(raw), err))
+	if (ask(d, BF_DFU_AT_LOADER, GETSTATUS, raw, sizeof(raw), err))
 		return bf_while(err, "asking for the DFU status");
 	ret->status = raw[0];
 	ret->poll_ms = bf_get_le16(&raw[1]) | (uint32_t)raw[3] << 16;
@@ -165,28 +187,31 @@ enum bf_rc bf_dfu_getstatus(struct bf_dfu *d, struct bf_dfu_status *ret, struct 
 	}
 }
 
-enum bf_rc bf_dfu_getstate(struct bf_dfu *d, uint8_t *ret, struct bf_err *err)
+enum bf_rc bf_dfu_getstate(struct bf_dfu *d, enum bf_dfu_where to, uint8_t *ret, struct bf_err *err)
 {
 	struct bf_retry *retry = d->base.env.retry;
 	enum bf_rc rc;
 
 	retry->requests[BF_RETRY_IDEMPOTENT]++;
 	for (unsigned attempt = 1;; attempt++) {
-		rc = ask(d, GETSTATE, ret, 1, err);
+		rc = ask(d, to, GETSTATE, ret, 1, err);
 		if (!rc ||
 		    !bf_retry_again(retry, bf_dfu_clock(d), BF_RETRY_IDEMPOTENT, attempt, rc))
 			return rc ? bf_while(err, "asking for the DFU state") : BF_OK;
 	}
 }
 
-enum bf_rc bf_dfu_detach(struct bf_dfu *d, uint16_t timeout_ms, struct bf_err *err)
+enum bf_rc bf_dfu_detach(struct bf_dfu *d, enum bf_dfu_where to, uint16_t timeout_ms,
+			 struct bf_err *err)
 {
-	return command(d, DETACH, timeout_ms, err);
+	size_t moved;
+
+	return request(d, to, DETACH, timeout_ms, NULL, 0, &moved, err);
 }
 
 enum bf_rc bf_dfu_clear(struct bf_dfu *d, struct bf_err *err)
 {
-	return command(d, CLRSTATUS, 0, err);
+	return command(d, CLRSTATUS, err);
 }
 
 /* ---- waiting and settling ---- */
@@ -263,7 +288,7 @@ static enum bf_rc step_to_idle(struct bf_dfu *d, const struct bf_dfu_status *st,
 {
 	switch (st->state) {
 	case BF_DFU_ERROR:
-		return command(d, CLRSTATUS, 0, err);
+		return command(d, CLRSTATUS, err);
 	case BF_DFU_DNBUSY:
 	case BF_DFU_MANIFEST:
 		return bf_dfu_poll(d, st, "waiting for the device", err);
@@ -275,7 +300,7 @@ static enum bf_rc step_to_idle(struct bf_dfu *d, const struct bf_dfu_status *st,
 			       "the device shows a bootloader, but says that it is in %s",
 			       bf_dfu_state_name(st->state));
 	}
-	return command(d, ABORT, 0, err);
+	return command(d, ABORT, err);
 }
 
 static bool is_busy(uint8_t state)
@@ -323,7 +348,7 @@ enum bf_rc bf_dfu_abort(struct bf_dfu *d, struct bf_err *err)
 		return bf_dfu_settle(d, err);
 	d->read.open = d->read.follows = false;
 	d->write.pointed = false;
-	rc = command(d, ABORT, 0, err);
+	rc = command(d, ABORT, err);
 	return rc && rc != BF_E_INTERRUPTED && rc != BF_E_GONE ? bf_dfu_settle(d, err) : rc;
 }
 
@@ -340,13 +365,6 @@ void bf_dfu_settle_quietly(struct bf_dfu *d)
 	(void)bf_dfu_settle(d, &err);
 	bf_clock_release(bf_dfu_clock(d));
 	d->hurried = hurried;
-}
-
-enum bf_rc bf_dfu_still_there(const struct bf_dfu *d, const char *what, struct bf_err *err)
-{
-	if (d->desc.mode == BF_DFU_LOADER && d->alt >= 0)
-		return BF_OK;
-	return bf_fail(err, BF_E_GONE, "the device left DFU mode while it was being %s", what);
 }
 
 enum bf_rc bf_dfu_refused(struct bf_dfu *d, const struct bf_dfu_status *st, const char *what,
@@ -420,13 +438,13 @@ enum bf_rc bf_dfu_dnload(struct bf_dfu *d, uint16_t block, const uint8_t *data, 
 		memcpy(copy, data, len);
 	retry->requests[rclass]++;
 	for (unsigned attempt = 1;; attempt++) {
-		rc = request(d, DNLOAD, block, copy, len, &moved, err);
+		rc = request(d, BF_DFU_AT_LOADER, DNLOAD, block, copy, len, &moved, err);
 		if (rc == BF_E_NAK)
 			return why_stalled(d, what, err);
 		if (!is_unclear(rc))
 			return rc ? bf_while(err, "%s", what) : BF_OK;
 		/* No answer. GETSTATE moves nothing, so that it may be asked at any time. */
-		if (bf_dfu_getstate(d, &state, err))
+		if (bf_dfu_getstate(d, BF_DFU_AT_LOADER, &state, err))
 			return bf_while(err, "%s", what);
 		if (holds_block(state))
 			return BF_OK;
@@ -502,7 +520,7 @@ enum bf_rc bf_dfu_done(struct bf_dfu *d, bf_time limit, const char *what, struct
 enum bf_rc bf_dfu_upload(struct bf_dfu *d, uint16_t block, uint8_t *data, size_t len,
 			 size_t *ret_len, struct bf_err *err)
 {
-	enum bf_rc rc = request(d, UPLOAD, block, data, len, ret_len, err);
+	enum bf_rc rc = request(d, BF_DFU_AT_LOADER, UPLOAD, block, data, len, ret_len, err);
 
 	if (rc == BF_E_NAK)
 		return why_stalled(d, "reading memory", err);

@@ -268,6 +268,10 @@ enum bf_rc bf_dfu_finish(struct bf_proto *p, struct bf_err *err)
 	d->write.open = false;
 	if (d->dfuse) /* every block was programmed when it was answered */
 		return BF_OK;
+	/* Gone before the end was said is no end. */
+	if (!bf_dfu_is_at(d, BF_DFU_AT_LOADER))
+		return bf_fail(err, BF_E_GONE,
+			       "ending the download: the bootloader is not there any more");
 	rc = bf_dfu_dnload(d, (uint16_t)d->write.block, NULL, 0, "ending the download", err);
 	if (rc == BF_E_GONE) { /* some are off with the empty block */
 		bf_err_init(err);

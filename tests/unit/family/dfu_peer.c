@@ -176,6 +176,11 @@ static enum bf_rc upload(struct peer *p, unsigned block, uint8_t *data, size_t l
 		at = 0, end = p->size;
 	if ((p->state != IDLE && p->state != UPLOAD_IDLE) || at > end)
 		return stall(p, err);
+	if (p->strings_after_reset && p->n_erases) {
+		(void)stall(p, err);
+		p->state = WAIT_RESET;
+		return err->rc;
+	}
 	if (p->upload_stalls || p->read_protected) {
 		p->status = 0x0B;
 		p->string = 3;
@@ -309,6 +314,11 @@ static void on_reset(struct fake *f, void *ctx)
 	if (!p->loader) {
 		if (bf_now(p->clock) < p->detach_until)
 			go(p, true);
+		return;
+	}
+	if (p->strings_after_reset) {
+		fake_usb_set_strings(p->usb, p->strings_after_reset, 3);
+		start(p, true);
 		return;
 	}
 	if (p->reset_leaves || p->armed || p->state == WAIT_RESET || p->is_silent ||

@@ -81,7 +81,9 @@ struct peer {
 	uint32_t real_page;        /* what one erasure clears; 0: the sector */
 	bf_time stall_after_erase; /* GETSTATUS stalls while the flash works */
 	bf_time stalls_until;
-	bool only_clear;  /* dfuERROR answers CLRSTATUS and nothing else */
+	bool only_clear; /* dfuERROR answers CLRSTATUS and nothing else */
+	/* After an erasure an upload stalls, and only a bus reset helps: the bootloader, with these strings. */
+	const char *const *strings_after_reset;
 	bool stuck_erase; /* dfuDNBUSY for ever after an erasure that is good */
 	bool stuck;
 };

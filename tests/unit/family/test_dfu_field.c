@@ -252,6 +252,93 @@ static void a_device_that_came_back_while_it_was_waited_for_is_not_waited_for(vo
 	assert_true(identify(b).in_bootloader);
 }
 
+/* ---- whom a class request is for ---- */
+
+/* Each of them means the bootloader. None is sent. */
+static void assert_no_request_is_sent(struct bench *b)
+{
+	struct bf_dfu *d = bf_dfu_of(b->proto);
+	size_t n;
+	struct bf_dfu_status st;
+	uint8_t raw[64] = { 0 };
+	uint8_t state;
+
+	fake_forget(b->peer.usb);
+	wanted(b, bf_dfu_getstatus(d, &st, &b->err), BF_E_GONE);
+	wanted(b, bf_dfu_getstatus_once(d, &st, &b->err), BF_E_GONE);
+	wanted(b, bf_dfu_getstate(d, BF_DFU_AT_LOADER, &state, &b->err), BF_E_GONE);
+	wanted(b, bf_dfu_clear(d, &b->err), BF_E_GONE);
+	wanted(b, bf_dfu_detach(d, BF_DFU_AT_LOADER, 1000, &b->err), BF_E_GONE);
+	wanted(b, bf_dfu_dnload(d, 2, raw, sizeof(raw), "writing", &b->err), BF_E_GONE);
+	wanted(b, bf_dfu_upload(d, 2, raw, sizeof(raw), &n, &b->err), BF_E_GONE);
+	wanted(b, bf_dfu_settle(d, &b->err), BF_E_GONE);
+	wanted(b, bf_dfu_done(d, BF_SEC(1), "writing", &b->err), BF_E_GONE);
+	d->aborts = true;
+	wanted(b, bf_dfu_abort(d, &b->err), BF_E_GONE);
+	assert_string_equal(fake_heard(b->peer.usb), "");
+	assert_int_equal(b->peer.strays, 0);
+	assert_int_equal(b->peer.unclaimed, 0);
+}
+
+static void an_application_gets_no_request_of_the_bootloader(void **state)
+{
+	BENCH(true, true);
+	struct bf_dfu *d = bf_dfu_of(b->proto);
+
+	(void)state;
+	connect_for(b, BF_ENTRY_WRITE);
+	b->peer.reset_leaves = true;
+	wanted(b, bf_dfu_reset_and_see(d, &b->err), BF_OK);
+	assert_int_equal(d->desc.mode, BF_DFU_RUNTIME);
+	assert_no_request_is_sent(b);
+	/* Nor with its own interface claimed. */
+	d->alt = 0;
+	assert_no_request_is_sent(b);
+	d->alt = -1;
+	wanted(b, bf_dfu_select(d, 0, &b->err), BF_E_GONE);
+}
+
+static void a_bootloader_gets_no_request_before_its_interface_is_claimed(void **state)
+{
+	BENCH(true, true);
+	struct bf_dfu *d = bf_dfu_of(b->proto);
+
+	(void)state;
+	connect_for(b, BF_ENTRY_WRITE);
+	d->alt = -1;
+	assert_no_request_is_sent(b);
+}
+
+static void a_device_that_was_opened_anew_gets_no_request_before_it_is_looked_at(void **state)
+{
+	BENCH(true, true);
+
+	(void)state;
+	connect_for(b, BF_ENTRY_WRITE);
+	come_back_as(b, false);
+	assert_no_request_is_sent(b);
+	connect_for(b, BF_ENTRY_WRITE);
+	come_back_as(b, true);
+	assert_no_request_is_sent(b);
+}
+
+/* A download whose end was not said is not finished. */
+static void a_download_is_not_ended_in_another_device(void **state)
+{
+	BENCH(false, true);
+	uint8_t data[10] = { 0 };
+	struct bf_flow flow;
+
+	(void)state;
+	connect_for(b, BF_ENTRY_WRITE);
+	wanted(b, begin(b, 0, sizeof(data), &flow), BF_OK);
+	wanted(b, pieces(b, data, sizeof(data), sizeof(data)), BF_OK);
+	come_back_as(b, true);
+	wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_E_GONE);
+	assert_null(bf_dfu_of(b->proto)->manifested);
+	assert_int_equal(b->peer.n_manifests, 0);
+}
+
 static void what_was_not_erased_is_not_written(void **state)
 {
 	BENCH(true, true);
@@ -392,6 +479,29 @@ static void nothing_beside_the_named_sectors_is_erased_on_any_st_family(void **s
 		flash_at(b, base + size - 1000, 1000);
 		flash_at(b, base + runs[0].size, runs[0].size + 1);
 		flash_at(b, base + runs[0].size * runs[0].count - 8, 8);
+	}
+}
+
+static void another_map_after_a_bus_reset_is_not_erased_by(void **state)
+{
+	static const char *const maps[] = { "@Internal Flash  /0x08000000/04*016Kg,01*064Kg",
+					    "@Internal Flash  /0x08000000/02*064Kg",
+					    "@Serial Flash  /0x90000000/02*064Kg",
+					    "@Internal Flash  /0x08000000/04*016Ka,01*064Kg",
+					    "Firmware" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(maps); i++) {
+		BENCH(true, true);
+		const char *strings[] = { "", maps[i], "@Option Bytes  /0x1FFFC000/01*016 e" };
+
+		memset(b->peer.mem, 0x5A, b->peer.size);
+		b->peer.strings_after_reset = strings;
+		connect_for(b, BF_ENTRY_WRITE);
+		wanted(b, erase(b, PEER_BASE, 0x8000), i == 0 ? BF_OK : BF_E_LINK);
+		assert_int_equal(b->peer.n_erases, i == 0 ? 2 : 1);
+		assert_int_equal(b->peer.mem[0x4000], i == 0 ? 0xFF : 0x5A);
+		assert_int_equal(b->peer.mem[0x8000], 0x5A);
 	}
 }
 
@@ -972,9 +1082,15 @@ int main(void)
 			a_run_stopped_on_its_way_into_the_bootloader_brings_the_application_back),
 		cmocka_unit_test(after_its_power_came_back_a_device_is_looked_at_anew),
 		cmocka_unit_test(a_device_that_came_back_while_it_was_waited_for_is_not_waited_for),
+		cmocka_unit_test(an_application_gets_no_request_of_the_bootloader),
+		cmocka_unit_test(a_bootloader_gets_no_request_before_its_interface_is_claimed),
+		cmocka_unit_test(
+			a_device_that_was_opened_anew_gets_no_request_before_it_is_looked_at),
+		cmocka_unit_test(a_download_is_not_ended_in_another_device),
 		cmocka_unit_test(what_was_not_erased_is_not_written),
 		cmocka_unit_test(an_unread_device_is_written_only_where_it_was_erased),
 		cmocka_unit_test(nothing_beside_the_named_sectors_is_erased_on_any_st_family),
+		cmocka_unit_test(another_map_after_a_bus_reset_is_not_erased_by),
 		cmocka_unit_test(another_alternate_setting_at_the_same_address_is_another_place),
 		cmocka_unit_test(an_image_is_put_in_place_once),
 		cmocka_unit_test(the_named_alternate_setting_takes_the_firmware),
