@@ -17,6 +17,9 @@
 	"[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x800\n" \
 	"write-unit = 8\n"
 #define ROM_APP DFUSE_APP "alt = 1\n"
+#define GD_APP                                                                                 \
+	"[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x400\n" \
+	"write-unit = 8\n"
 #define F4_APP                                                                                   \
 	"[region app]\nkind = app\naddress = 0x08010000\nsize = 0x10000\nerase-unit = 0x10000\n" \
 	"write-unit = 8\n"
@@ -40,6 +43,9 @@
 
 /* An upload goes over what is there. */
 #define STRANGER_SINK "--allow no-hardware,no-backup,single-bank"
+
+/* MCUboot's own bootloader takes the second slot alone. */
+#define SECOND_SLOT STRANGER_SINK " --alt image_1"
 
 /* Their profiles say where the application lies. */
 #define MAKER "--allow no-hardware,no-backup,single-bank"
@@ -197,14 +203,80 @@ static const struct model rows[] = {
 	  .ops = 6000 },
 	{ .name = "zephyr",
 	  .pack = "link=usb,model=zephyr",
-	  .words = NO_HARDWARE " --alt image_1",
+	  .words = SECOND_SLOT,
 	  .two_banks = true,
-	  .cuts = BY_MESSAGES,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
 	  .kills = KILLS_MESSAGES,
 	  .messages = 800,
 	  .requests = 800,
 	  .ops = 6000,
 	  .waits = "a device that only power starts" },
+	{ .name = "zephyr-next",
+	  .pack = "link=usb,model=zephyr-next",
+	  .words = SECOND_SLOT,
+	  .two_banks = true,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 400,
+	  .requests = 400,
+	  .ops = 6000 },
+	{ .name = "mcuboot",
+	  .pack = "link=usb,model=mcuboot",
+	  .words = SECOND_SLOT,
+	  .two_banks = true,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 400,
+	  .requests = 400,
+	  .ops = 6000 },
+	{ .name = "dapboot",
+	  .pack = "link=usb,model=dapboot",
+	  .words = STRANGER_SINK,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 400,
+	  .requests = 400,
+	  .ops = 6000 },
+	{ .name = "maple",
+	  .pack = "link=usb,model=maple",
+	  .words = STRANGER_SINK " --alt 1",
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 400,
+	  .requests = 400,
+	  .ops = 6000 },
+	{ .name = "cherryusb",
+	  .pack = "link=usb,model=cherryusb",
+	  .words = STRANGER_SINK,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 400,
+	  .requests = 400,
+	  .ops = 6000 },
+	{ .name = "gd32",
+	  .pack = "link=usb,model=gd32",
+	  .profile = GD_APP,
+	  .words = NO_HARDWARE ",foreign-archive", /* as st-rom */
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 400,
+	  .requests = 400,
+	  .ops = 6000 },
+	{ .name = "opencm3",
+	  .pack = "link=usb,model=opencm3",
+	  .words = STRANGER,
+	  .no_archive = true,
+	  .cuts = BY_ALL,
+	  .kills = KILLS_MESSAGES,
+	  .messages = 400,
+	  .requests = 400,
+	  .ops = 6000 },
 	/* One that was cut comes back into its bootloader, which does not tell its model ... */
 	{ .name = "jk",
 	  .pack = "model=jk",
