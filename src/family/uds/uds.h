@@ -71,6 +71,8 @@ struct uds {
 	bf_time p2, p2_star;
 	bf_time last_sent, last_heard;
 	bf_time last_present; /* last 10 or 3E: all that counts for servers with a narrow view of S3 */
+	bf_time turnaround;   /* of its short answers since the last restart, a moving mean */
+	unsigned turnarounds; /* so many of them */
 	bf_time ask_until;    /* end of all patience with the request that is out */
 	bf_time asked_at;
 	unsigned pendings; /* "response pending" heard for it */
@@ -158,6 +160,8 @@ enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *r
 		      struct bf_err *err);
 /* The two halves, for the piece that is out; both work on u->tx. */
 enum bf_rc bf_uds_send(struct uds *u, const struct uds_ask *ask, struct bf_err *err);
+/* How long a server needs for a request that it does not answer. 0: not measured yet. */
+bf_time bf_uds_turnaround(const struct uds *u);
 enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
 			  struct bf_err *err);
 /* As bf_uds_ask without sending first: answers that fail are repeated by the ask's class. */

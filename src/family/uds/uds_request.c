@@ -195,6 +195,28 @@ enum bf_rc bf_uds_send(struct uds *u, const struct uds_ask *ask, struct bf_err *
 	return rc ? rc : resend(u, ask, err);
 }
 
+/* The time on the line counts as the server's: that is on the safe side. */
+#define TURNAROUNDS     8 /* the mean moves over so many */
+#define TURNAROUNDS_MIN 4
+
+static void note_turnaround(struct uds *u)
+{
+	bf_time took = bf_now(uds_clock(u)) - u->last_sent;
+	bool is_short = u->tx[0] == UDS_SESSION || u->tx[0] == UDS_READ_DID ||
+			u->tx[0] == UDS_TESTER_PRESENT;
+
+	if (!is_short || u->pendings)
+		return;
+	if (u->turnarounds < TURNAROUNDS)
+		u->turnarounds++;
+	u->turnaround += (took - u->turnaround) / (bf_time)u->turnarounds;
+}
+
+bf_time bf_uds_turnaround(const struct uds *u)
+{
+	return u->turnarounds < TURNAROUNDS_MIN ? 0 : u->turnaround;
+}
+
 static bf_time earlier(bf_time a, bf_time b)
 {
 	return a < b ? a : b;
@@ -254,6 +276,7 @@ enum bf_rc bf_uds_collect(struct uds *u, const struct uds_ask *ask, struct bf_cu
 			if (ret)
 				bf_cur_seek(ret, 1 + ask->match);
 			note_accepted(u, u->tx[0]);
+			note_turnaround(u);
 			return BF_OK;
 		case UDS_ANSWER_OTHER:
 			bf_log(u->proto.env.log, BF_LOG_DEBUG,

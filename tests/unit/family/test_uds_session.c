@@ -169,6 +169,39 @@ static void other_requests_do_not_keep_a_session(void **state)
 	assert_non_null(strstr(strstr(k->log, " 3e80 ") + 1, " 3e80 "));
 }
 
+/* A server with one buffer drops what comes before it has taken the request that it does not answer. */
+static void after_a_request_without_answer_it_waits_as_long_as_the_pack_needs(void **state)
+{
+	static const struct {
+		const char *answer;
+		int answers, gap_from_ms, gap_to_ms;
+	} rows[] = {
+		{ "@1:7e00", 3, 10, 10 }, /* too few answers to know */
+		{ "@0:7e00", 12, 1, 3 },
+		{ "@3:7e00", 12, 6, 9 },
+		{ "@30:7e00", 12, 10, 10 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		const struct pack_rule rules[] = { { "3e80", "-", 0 },
+						   { "3e00", rows[i].answer, 0 },
+						   { "1003", "5003003201f4", 0 },
+						   { NULL, NULL, 0 } };
+		BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+		bf_time before;
+
+		pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+		while (k->heard < (unsigned)rows[i].answers)
+			pack_expect(k, k->p->ops->ping(k->p, &k->err), BF_OK);
+		bf_clock_until(k->w->t.clock, bf_in(k->w->t.clock, BF_SEC(3)));
+		before = bf_now(k->w->t.clock);
+		pack_expect(k, k->p->ops->keepalive(k->p, &k->err), BF_OK);
+		assert_in_range(bf_now(k->w->t.clock) - before, BF_MS(rows[i].gap_from_ms),
+				BF_MS(rows[i].gap_to_ms) + 999);
+	}
+}
+
 static void what_the_profile_sends_to_all_nodes_goes_there_and_needs_no_answer(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "1003", "5003003201f4" }, { "8502", "-" },
@@ -389,6 +422,7 @@ int main(void)
 		cmocka_unit_test(times_below_the_profiles_floor_are_not),
 		cmocka_unit_test(an_idle_session_is_kept_open_every_two_seconds),
 		cmocka_unit_test(other_requests_do_not_keep_a_session),
+		cmocka_unit_test(after_a_request_without_answer_it_waits_as_long_as_the_pack_needs),
 		cmocka_unit_test(
 			what_the_profile_sends_to_all_nodes_goes_there_and_needs_no_answer),
 		cmocka_unit_test(nothing_goes_to_all_nodes_unless_a_profile_says_so),
