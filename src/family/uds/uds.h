@@ -71,6 +71,7 @@ struct uds {
 	bf_time p2, p2_star;
 	bf_time last_sent, last_heard;
 	bf_time last_present; /* last 10 or 3E: all that counts for servers with a narrow view of S3 */
+	bool narrow_s3;       /* it lost a session between requests: 10 and 3E alone keep one */
 	bf_time turnaround;   /* of its short answers since the last restart, a moving mean */
 	unsigned turnarounds; /* so many of them */
 	bf_time ask_until;    /* end of all patience with the request that is out */

@@ -195,13 +195,21 @@ enum bf_rc bf_uds_send(struct uds *u, const struct uds_ask *ask, struct bf_err *
 	return rc ? rc : resend(u, ask, err);
 }
 
-/* The time on the line counts as the server's: that is on the safe side. */
 #define TURNAROUNDS     8 /* the mean moves over so many */
 #define TURNAROUNDS_MIN 4
 
+/* The least that a request and its answer take on the wire: what is left of the time is the server's. */
+static bf_time least_wire_time(const struct uds *u)
+{
+	bool stream = u->proto.env.transport->ops->wire == BF_WIRE_STREAM;
+	size_t bits = stream ? 10 * (u->tx_len + u->rx_len) : 2 * 8 * (u->tx_len + u->rx_len);
+
+	return u->rate ? (bf_time)(bits * UINT64_C(1000000) / u->rate) : 0;
+}
+
 static void note_turnaround(struct uds *u)
 {
-	bf_time took = bf_now(uds_clock(u)) - u->last_sent;
+	bf_time took = bf_now(uds_clock(u)) - u->last_sent - least_wire_time(u);
 	bool is_short = u->tx[0] == UDS_SESSION || u->tx[0] == UDS_READ_DID ||
 			u->tx[0] == UDS_TESTER_PRESENT;
 
@@ -209,6 +217,7 @@ static void note_turnaround(struct uds *u)
 		return;
 	if (u->turnarounds < TURNAROUNDS)
 		u->turnarounds++;
+	took = took > 0 ? took : 0;
 	u->turnaround += (took - u->turnaround) / (bf_time)u->turnarounds;
 }
 
@@ -495,6 +504,7 @@ void bf_uds_settle(struct uds *u, const struct uds_ask *ask, struct bf_err *err)
 		active_session(u, &session) == UDS_KNOWS && (session != u->session || of_session)
 			? session != u->session
 			: before;
+	u->narrow_s3 = u->narrow_s3 || err->dev_forgot;
 }
 
 static enum bf_rc exchange(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,

@@ -543,6 +543,14 @@ static bf_time present_gap(const struct uds *u)
 	return gap > PRESENT_GAP_MIN ? gap : PRESENT_GAP_MIN;
 }
 
+/* Any request keeps the session of a server of bmsflash-uds(7); of others nobody knows. */
+static bf_time last_kept(const struct uds *u)
+{
+	bool any_request = u->ours && !u->narrow_s3;
+
+	return any_request && u->last_sent > u->last_present ? u->last_sent : u->last_present;
+}
+
 /* Some servers heed nothing else: 3E 80 goes out between blocks, too. */
 enum bf_rc bf_uds_present(struct uds *u, struct bf_err *err)
 {
@@ -557,7 +565,7 @@ enum bf_rc bf_uds_present(struct uds *u, struct bf_err *err)
 
 	bf_uds_tick(u);
 	if (!u->link || u->session == UDS_SESSION_DEFAULT || u->piece_len ||
-	    bf_now(uds_clock(u)) - u->last_present < KEEPALIVE_AFTER)
+	    bf_now(uds_clock(u)) - last_kept(u) < KEEPALIVE_AFTER)
 		return BF_OK;
 	rc = bf_uds_send(u, &ask, err);
 	/* Nobody answers: a server with one buffer must have taken it before the next request comes. */

@@ -102,6 +102,7 @@ static void heard(struct pack *k, const uint8_t *msg, size_t len)
 	if (k->heard < BF_COUNT(k->heard_id))
 		k->heard_id[k->heard] = k->frame_id;
 	k->heard++;
+	k->present += len == 2 && msg[0] == 0x3E && msg[1] == 0x80;
 	snprintf(k->log + used, sizeof(k->log) - used, "%.32s ", hex);
 	for (size_t i = 0; k->rules[i].request; i++) {
 		const char *a = k->rules[i].answers;

@@ -36,7 +36,7 @@ struct pack {
 	const struct pack_rule *rules;
 	unsigned used[64];
 	char log[8192]; /* requests as hex, the first 16 bytes of each, each followed by a blank */
-	unsigned heard;
+	unsigned heard, present;         /* requests, those among them that are 3E 80 */
 	uint32_t frame_id, heard_id[64]; /* CAN: identifiers of the first messages heard */
 	uint8_t st_min;                  /* CAN: separation time that it asks for */
 	uint32_t answer_id;              /* CAN: that it answers with, 0: 7E8 */

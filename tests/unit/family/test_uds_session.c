@@ -151,22 +151,78 @@ static void an_idle_session_is_kept_open_every_two_seconds(void **state)
 	assert_string_equal(k->log, "3e00 1003 3e80 3e80 ");
 }
 
-static void other_requests_do_not_keep_a_session(void **state)
+/* Reads a measurement every 50 ms for so long, and lets the session be kept. */
+static void stay_and_measure(struct pack *k, bf_time how_long)
 {
-	RULES = { { "3e00", "7e00" }, { "1003", "5003" }, { "22*", "7f2231" }, { NULL } };
-	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	bf_time end = bf_in(k->w->t.clock, how_long);
 
-	(void)state;
-	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
-	for (int i = 0; i < 55; i++) {
+	while (bf_now(k->w->t.clock) < end) {
 		struct bf_measure m;
 
 		pack_expect(k, k->p->ops->app->measure(k->p, &m, &k->err), BF_OK);
 		pack_expect(k, k->p->ops->keepalive(k->p, &k->err), BF_OK);
 		bf_clock_until(k->w->t.clock, bf_in(k->w->t.clock, BF_MS(50)));
 	}
-	assert_non_null(strstr(k->log, " 3e80 "));
-	assert_non_null(strstr(strstr(k->log, " 3e80 ") + 1, " 3e80 "));
+}
+
+#define OUR_FD01 "62fd01000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+static void other_requests_do_not_keep_a_session(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "1003", "5003" },
+		  { "22fd10", "62fd1000005000" },
+		  { "22*", "7f2231" },
+		  { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	stay_and_measure(k, BF_MS(5500));
+	assert_int_equal(k->present, 2);
+}
+
+static void any_request_keeps_the_session_of_a_server_of_our_page(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "1003", "5003" },
+		  { "22fd01", OUR_FD01 },
+		  { "22fd10", "62fd1000005000" },
+		  { "22*", "7f2231" },
+		  { "31*", "7f3131" },
+		  { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_ident id;
+
+	(void)state;
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	k->present = 0;
+	stay_and_measure(k, BF_MS(5500));
+	assert_int_equal(k->present, 0);
+}
+
+static void a_server_that_lost_a_session_between_requests_is_shown_more(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "1003", "5003" },
+		  { "22fd01", OUR_FD01 },
+		  { "22fd10", "62fd1000005000", 1 },
+		  { "22fd10", "7f227f", 1 },
+		  { "22f186", "62f18601" },
+		  { "22fd10", "62fd1000005000" },
+		  { "22*", "7f2231" },
+		  { "31*", "7f3131" },
+		  { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_ident id;
+
+	(void)state;
+	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	k->present = 0;
+	stay_and_measure(k, BF_MS(5500));
+	assert_int_equal(k->present, 2);
 }
 
 /* A server with one buffer drops what comes before it has taken the request that it does not answer. */
@@ -422,6 +478,8 @@ int main(void)
 		cmocka_unit_test(times_below_the_profiles_floor_are_not),
 		cmocka_unit_test(an_idle_session_is_kept_open_every_two_seconds),
 		cmocka_unit_test(other_requests_do_not_keep_a_session),
+		cmocka_unit_test(any_request_keeps_the_session_of_a_server_of_our_page),
+		cmocka_unit_test(a_server_that_lost_a_session_between_requests_is_shown_more),
 		cmocka_unit_test(after_a_request_without_answer_it_waits_as_long_as_the_pack_needs),
 		cmocka_unit_test(
 			what_the_profile_sends_to_all_nodes_goes_there_and_needs_no_answer),
