@@ -112,6 +112,7 @@ static void got_first(struct bf_isotp_server *s, const struct bf_frame *f, bf_ti
 		return;
 	s->rx_len = len;
 	s->rx_got = f->len - 2u;
+	s->rx_frame = f->len;
 	s->rx_sn = 1;
 	memcpy(s->rx, f->data + 2, s->rx_got);
 	s->rx_until = now + N_TIMEOUT;
@@ -121,9 +122,12 @@ static void got_first(struct bf_isotp_server *s, const struct bf_frame *f, bf_ti
 static void got_consecutive(struct bf_isotp_server *s, const struct bf_frame *f, bf_time now)
 {
 	size_t left = s->rx_len - s->rx_got;
-	size_t n = f->len - 1u;
+	size_t room = s->rx_frame - 1u, n = f->len - 1u;
 
 	if (!s->rx_len)
+		return;
+	/* ISO 15765-2: only the last frame may be shorter than the first one was. */
+	if (n < room && n < left)
 		return;
 	if ((f->data[0] & 0x0F) != s->rx_sn) {
 		drop_rx(s);

@@ -38,6 +38,7 @@ struct bf_isotp_server {
 	uint8_t rx[BF_ISOTP_MAX];
 	size_t rx_len, rx_got; /* rx_len 0: nothing under way */
 	uint8_t rx_sn, rx_block;
+	size_t rx_frame; /* bytes of the first frame, with its head */
 	bf_time rx_until;
 
 	uint8_t tx[BF_ISOTP_MAX];
