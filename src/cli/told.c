@@ -5,12 +5,12 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bmsflash/program.h"
 #include "cli.h"
 
 #define PROGRAM_LIMIT BF_SEC(30)
@@ -23,36 +23,6 @@ enum bf_rc bf_told_check(const char *path, struct bf_err *err)
 	if (access(path, X_OK))
 		return bf_fail_os(err, BF_E_USAGE, errno, "cannot run '%s' (--on-result)", path);
 	return BF_OK;
-}
-
-/* Standard input is a socket: writing to one that is closed raises no signal. */
-static int start(const char *path, int in, pid_t *ret)
-{
-	char *argv[] = { strdup(path), NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t set;
-	int e;
-
-	if (!argv[0])
-		abort();
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
-	/* Standard output is ours alone: events, or a table. */
-	posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-	posix_spawnattr_init(&attr);
-	sigemptyset(&set);
-	posix_spawnattr_setsigmask(&attr, &set);
-	sigaddset(&set, SIGPIPE);
-	posix_spawnattr_setsigdefault(&attr, &set);
-	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-						POSIX_SPAWN_SETPGROUP);
-	e = posix_spawn(ret, path, &files, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	free(argv[0]);
-	return e;
 }
 
 /* Sends what is left of the text; closes at its end, and where nobody reads. */
@@ -91,13 +61,17 @@ static bool wait_end(pid_t pid, int *fd, const char *text, size_t len, int *ret_
 
 enum bf_rc bf_told(const char *path, const char *line, struct bf_err *err)
 {
-	int in[2] = { -1, -1 }, status = 0, e;
+	int in[2] = { -1, -1 }, status = 0, fds[3], e;
 	bool ended = false;
 	pid_t pid = 0;
 
+	/* A socket, not a pipe: writing to one that is closed raises no signal. */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in))
 		return bf_fail_os(err, BF_E_FILE, errno, "cannot tell '%s' the result", path);
-	e = start(path, in[1], &pid);
+	/* Its standard output is ours for errors: our own is for events, or a table. */
+	fds[0] = in[1];
+	fds[1] = fds[2] = STDERR_FILENO;
+	e = bf_program_start(path, fds, environ, &pid);
 	close(in[1]);
 	if (!e)
 		ended = wait_end(pid, &in[0], line, strlen(line), &status);

@@ -239,27 +239,35 @@ static enum bf_rc holds(const struct data *d, bool *ret_same, bool *ret_wiped, s
 	return by_reading(d, ret_same, ret_wiped, err);
 }
 
+/* The image as one transfer into all of the region. */
+static struct bf_item all_of(const struct bf_region *r, const struct bf_image *image, bool erases)
+{
+	const struct bf_segment *segments;
+
+	(void)bf_image_segments(image, &segments);
+	return (struct bf_item){
+		.target = { .image = image,
+			    .segment = &segments[0],
+			    .addr = r->addr,
+			    .len = segments[0].len,
+			    .slot = r->slot,
+			    .alt = r->alt },
+		.region = r,
+		.erase_addr = r->addr,
+		.erase_size = erases ? r->size : 0,
+	};
+}
+
 static enum bf_rc write_region(const struct data *d, const struct bf_image *image,
 			       struct bf_err *err)
 {
-	const struct bf_segment *segments;
 	const struct bf_region *r = d->region;
-	struct bf_run *run = d->run;
-	struct bf_item item = { .region = r, .erase_addr = r->addr };
-	enum bf_rc rc = BF_OK;
+	bool erases = bf_run_can(d->run, BF_CAP_ERASE);
+	const struct bf_item item = all_of(r, image, erases);
 
-	(void)bf_image_segments(image, &segments);
-	item.target = (struct bf_target){ .image = image,
-					  .segment = &segments[0],
-					  .addr = r->addr,
-					  .len = segments[0].len,
-					  .slot = r->slot,
-					  .alt = r->alt };
-	if (bf_run_can(run, BF_CAP_ERASE)) {
-		item.erase_size = r->size;
-		rc = bf_erase_range(run, r, r->addr, r->size, false, err);
-	}
-	return rc ? rc : bf_item_move(run, &item, 0, segments[0].len, err);
+	if (erases && bf_erase_range(d->run, r, r->addr, r->size, false, err))
+		return err->rc;
+	return bf_item_move(d->run, &item, 0, item.target.len, err);
 }
 
 static enum bf_rc put_back(const struct data *d, struct bf_err *err)

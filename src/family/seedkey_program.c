@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "bmsflash/bytes.h"
+#include "bmsflash/program.h"
 
 #define PROGRAM_LIMIT BF_SEC(10)
 #define SEED_MAX      256
@@ -115,52 +115,22 @@ static void sink_drain(struct sink *s)
 	}
 }
 
-/* stdin is a socket, not a pipe: writing to one that is closed must not raise SIGPIPE. */
-static int spawn(const char *path, const int in[2], const int out[2], const int complaint[2],
-		 pid_t *ret)
-{
-	char *argv[] = { strdup(path), NULL };
-	char search[] = "PATH=/usr/local/bin:/usr/bin:/bin", language[] = "LC_ALL=C";
-	char *environment[] = { search, language, NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t set;
-	int e;
-
-	if (!argv[0])
-		abort();
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, in[1], STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&files, out[1], STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&files, complaint[1], STDERR_FILENO);
-	/* The caller may have blocked signals that it reads from a descriptor. */
-	posix_spawnattr_init(&attr);
-	sigemptyset(&set);
-	posix_spawnattr_setsigmask(&attr, &set);
-	sigaddset(&set, SIGPIPE);
-	posix_spawnattr_setsigdefault(&attr, &set);
-	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-						POSIX_SPAWN_SETPGROUP);
-	e = posix_spawn(ret, path, &files, &attr, argv, environment);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	free(argv[0]);
-	return e;
-}
-
 static int start(const char *path, const char *question, struct run *run)
 {
+	char search[] = "PATH=/usr/local/bin:/usr/bin:/bin", language[] = "LC_ALL=C";
+	char *environment[] = { search, language, NULL };
 	int in[2] = { -1, -1 };
 	int out[2] = { -1, -1 };
 	int complaint[2] = { -1, -1 };
 	int e = 0;
 
+	/* Its standard input is a socket, not a pipe: writing to one that is closed raises no signal. */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) || pipe2(out, O_CLOEXEC) ||
 	    pipe2(complaint, O_CLOEXEC))
 		e = errno;
 	if (!e)
-		e = spawn(path, in, out, complaint, &run->pid);
+		e = bf_program_start(path, (const int[]){ in[1], out[1], complaint[1] },
+				     environment, &run->pid);
 	if (!e) {
 		run->pidfd = (int)syscall(SYS_pidfd_open, run->pid, 0);
 		/* A program that does not read its question gives no answer either: seen there. */
