@@ -100,6 +100,25 @@ static bool idle_in_session(struct uds *u)
 	return did && bf_uds_read_did(u, did, &c, &quiet) == BF_OK && bf_cur_u8(&c) == u->session;
 }
 
+/*
+ * The answer to the first request is lost. A refusal of the second says nothing about what became of the first: then the
+ * answer stays lost.
+ */
+static enum bf_rc erase_again(struct uds *u, const struct bf_template_values *v, const char *what,
+			      struct bf_err *err)
+{
+	struct bf_err second;
+	enum bf_rc rc;
+
+	bf_err_init(&second);
+	u->fingerprinted = false; /* some servers want one for each erasure */
+	rc = write_fingerprint(u, v, &second);
+	rc = rc ? rc : erase_once(u, v, what, &second);
+	if (!second.dev_refused)
+		*err = second;
+	return second.dev_refused ? err->rc : rc;
+}
+
 enum bf_rc bf_uds_erase(struct bf_proto *p, const struct bf_region *region, uint32_t addr,
 			uint32_t size, struct bf_err *err)
 {
@@ -118,7 +137,7 @@ enum bf_rc bf_uds_erase(struct bf_proto *p, const struct bf_region *region, uint
 	snprintf(what, sizeof(what), "erase %u bytes at 0x%08X", size, addr);
 	rc = erase_once(u, &v, what, err);
 	if ((rc == BF_E_TIMEOUT || rc == BF_E_LINK) && !u->gave_up && idle_in_session(u))
-		rc = erase_once(u, &v, what, err);
+		rc = erase_again(u, &v, what, err);
 	return rc;
 }
 

@@ -50,7 +50,25 @@ static void a_lost_erase_is_told_again_only_after_a_look(void **state)
 
 	(void)state;
 	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_OK);
-	assert_non_null(strstr(k->log, ERASE " 3e00 22f186 " ERASE));
+	assert_non_null(strstr(k->log, ERASE " 3e00 22f186 2ef15a"));
+	assert_non_null(strstr(strstr(k->log, ERASE) + 1, ERASE));
+}
+
+/* The first request may have been done: "refused" would mean that nothing was changed. */
+static void a_refusal_of_the_second_erase_is_no_answer_to_the_first(void **state)
+{
+	RULES = {
+		{ "3e00", "7e00" },  { "2ef15a*", "6ef15a" },  { ERASE, "7f3178", 1 },
+		{ ERASE, "7f3124" }, { "22f186", "62f18601" }, { NULL },
+	};
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+
+	(void)state;
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_E_TIMEOUT);
+	assert_false(k->err.dev_refused);
+	pack_rules(k, rules + 3);
+	pack_expect(k, k->p->ops->loader->erase(k->p, NULL, 0x20000, 0x100, &k->err), BF_E_NAK);
+	assert_true(k->err.dev_refused);
 }
 
 static void a_failed_erase_tells_its_status(void **state)
@@ -227,6 +245,7 @@ int main(void)
 		cmocka_unit_test(the_fingerprint_comes_before_the_first_erase_only),
 		cmocka_unit_test(a_pack_without_fingerprint_is_erased_all_the_same),
 		cmocka_unit_test(a_lost_erase_is_told_again_only_after_a_look),
+		cmocka_unit_test(a_refusal_of_the_second_erase_is_no_answer_to_the_first),
 		cmocka_unit_test(a_failed_erase_tells_its_status),
 		cmocka_unit_test(reading_takes_blocks_until_the_range_is_full),
 		cmocka_unit_test(a_dropped_upload_begins_again_where_it_stood),
