@@ -230,11 +230,17 @@ static enum bf_rc stm32_ping(struct bf_proto *p, struct bf_err *err)
 {
 	struct bf_stm32 *d = bf_stm32_of(p);
 	struct bf_stm32_get unused;
+	uint8_t id[16];
+	size_t n;
 	enum bf_rc rc;
 
 	if (d->set->commands[0])
 		return BF_OK;
-	rc = d->link->get(d, &unused, err);
+	/* The shorter of two questions. */
+	if (bf_stm32_has(d, BF_STM32_GID))
+		rc = d->link->get_id(d, id, sizeof(id), &n, err);
+	else
+		rc = d->link->get(d, &unused, err);
 	return bf_stm32_recover(d, rc, err);
 }
 

@@ -34,11 +34,17 @@
 
 static bf_time wire_time(const struct bf_stm32 *d, size_t n)
 {
+	return BF_SEC(1) * (bf_time)(n * BITS) / (bf_time)(d->uart.baud ? d->uart.baud : 9600);
+}
+
+/* To ask the system takes longer than a short message does: once where the line may be another, not for each. */
+static void note_rate(struct bf_stm32 *d)
+{
 	struct bf_transport *t = d->base.env.transport;
 	struct bf_line_report r = { 0 };
 
 	t->ops->stream->report(t, &r);
-	return BF_SEC(1) * (bf_time)(n * BITS) / (bf_time)(r.real_baud ? r.real_baud : 9600);
+	d->uart.baud = r.real_baud;
 }
 
 static enum bf_rc send(struct bf_stm32 *d, const uint8_t *p, size_t n, struct bf_err *err)
@@ -301,6 +307,7 @@ static enum bf_rc uart_resync(struct bf_stm32 *d, struct bf_err *err)
 	static const uint8_t wrong[] = { 0x00, 0x01, 0xAA, 0x55, 0x8F, 0xF0, 0xA5 };
 	struct bf_transport *t = d->base.env.transport;
 
+	note_rate(d);
 	d->uart.carried = 0;
 	listen_until_quiet(d);
 	if (d->uart.stage == BF_STM32_AT_COMMAND && !may_greet(d) &&
@@ -405,6 +412,7 @@ static enum bf_rc sync_by_text(struct bf_stm32 *d, struct bf_err *err)
 
 static enum bf_rc uart_sync(struct bf_stm32 *d, bool once, bf_time deadline, struct bf_err *err)
 {
+	note_rate(d);
 	d->uart.n_sent = 0;
 	if (d->set->sync == BF_STM32_SYNC_TEXT)
 		return sync_by_text(d, err);
