@@ -10,6 +10,15 @@
 #define ACK  0x79
 #define NACK 0x1F
 
+/* How long from now until the line has carried one byte more. */
+static bf_time carried(struct stm32_peer *p)
+{
+	bf_time now = bf_now(p->clock), begin = now + BF_US(100);
+
+	p->said_until = (p->said_until > begin ? p->said_until : begin) + p->byte_us;
+	return p->said_until - now;
+}
+
 static void say(struct stm32_peer *p, const uint8_t *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -22,9 +31,9 @@ static void say(struct stm32_peer *p, const uint8_t *bytes, size_t n)
 		}
 		if (p->lose_own >= 0 && k >= p->lose_own && k < p->lose_own + (long)p->lose_own_n)
 			continue;
-		fake_say_bytes(p->fake, &bytes[i], 1, BF_US(100));
+		fake_say_bytes(p->fake, &bytes[i], 1, carried(p));
 		if (k == p->double_own)
-			fake_say_bytes(p->fake, &bytes[i], 1, BF_US(100));
+			fake_say_bytes(p->fake, &bytes[i], 1, carried(p));
 	}
 }
 

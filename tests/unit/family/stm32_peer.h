@@ -27,7 +27,9 @@ struct stm32_peer {
 	long lose_host;   /* number of the byte of the host that is not heard, -1: none */
 	long lose_own;    /* number of its own byte that gets lost */
 	unsigned lose_own_n;
-	long double_own;    /* number of the byte of its own that comes twice, -1: none */
+	long double_own; /* number of the byte of its own that comes twice, -1: none */
+	bf_time byte_us; /* that each of its own bytes takes */
+	bf_time said_until;
 	long said_at_reset; /* number of the byte before which it loses its power, -1: never */
 	unsigned resets;
 

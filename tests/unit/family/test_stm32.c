@@ -108,6 +108,90 @@ static void zeros_before_the_first_acknowledge_are_passed_over(void **state)
 	stm32_peer_free(p);
 }
 
+static void a_ping_asks_the_shortest_question_that_the_loader_lists(void **state)
+{
+	static const uint16_t pid[] = { 0x410, 0 };
+	static const char *const question[] = { "02FD\n", "00FF\n" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(pid); i++) {
+		struct stm32_peer *p = ready();
+		struct bf_err err;
+
+		p->pid = pid[i];
+		assert_int_equal(recognise(p, &err), BF_OK);
+		fake_forget(p->fake);
+		assert_int_equal(p->proto->ops->ping(p->proto, &err), BF_OK);
+		assert_string_equal(fake_heard(p->fake), question[i]);
+		p->lose_own = p->said + 1;
+		p->lose_own_n = 1;
+		assert_int_not_equal(p->proto->ops->ping(p->proto, &err), BF_OK);
+		assert_int_equal(p->proto->ops->ping(p->proto, &err), BF_OK);
+		stm32_peer_free(p);
+	}
+}
+
+static unsigned reports;
+
+static void counted_report(struct bf_transport *t, struct bf_line_report *ret)
+{
+	reports++;
+	*ret = (struct bf_line_report){ .real_baud = 115200 };
+	(void)t;
+}
+
+/* Each is system calls, and they come between two blocks, when nobody sends. */
+static void the_rate_of_the_line_is_not_asked_for_with_each_block(void **state)
+{
+	struct stm32_peer *p = ready();
+	struct bf_transport *t = fake_transport(p->fake);
+	const struct bf_transport_ops *ops = t->ops;
+	struct bf_transport_ops counted = *ops;
+	struct bf_stream_ops stream = *ops->stream;
+	struct bf_region flash;
+	uint8_t got[4096];
+	struct bf_err err;
+
+	(void)state;
+	connected(p);
+	flash = flash_of(p);
+	stream.report = counted_report;
+	counted.stream = &stream;
+	t->ops = &counted;
+	reports = 0;
+	bf_err_init(&err);
+	assert_int_equal(
+		p->proto->ops->loader->read(p->proto, &flash, PEER_BASE, got, sizeof(got), &err),
+		BF_OK);
+	assert_true(p->reads >= sizeof(got) / BF_STM32_BLOCK);
+	assert_int_equal(reports, 0);
+	t->ops = ops;
+	stm32_peer_free(p);
+}
+
+static void a_slow_line_has_its_time(void **state)
+{
+	struct stm32_peer *p = ready();
+	struct bf_line slow = { .baud = 1200, .data_bits = 8, .stop_bits = 1 };
+	struct bf_region flash;
+	uint8_t got[256];
+	struct bf_err err;
+
+	(void)state;
+	bf_err_init(&err);
+	assert_int_equal(bf_line_set(fake_transport(p->fake), &slow, &err), BF_OK);
+	p->byte_us = BF_SEC(1) * 11 / 1200;
+	assert_int_equal(recognise(p, &err), BF_OK);
+	connected(p);
+	flash = flash_of(p);
+	p->reads = 0;
+	assert_int_equal(
+		p->proto->ops->loader->read(p->proto, &flash, PEER_BASE, got, sizeof(got), &err),
+		BF_OK);
+	assert_int_equal(p->reads, 1);
+	stm32_peer_free(p);
+}
+
 static void what_answers_something_else_is_no_loader(void **state)
 {
 	BF_AUTO(bf_clock) *clock = bf_vclock_new();
@@ -852,6 +936,9 @@ int main(void)
 		cmocka_unit_test(a_fresh_loader_answers_the_first_byte_at_even_parity),
 		cmocka_unit_test(a_loader_that_is_synchronised_is_silent_and_then_refuses),
 		cmocka_unit_test(zeros_before_the_first_acknowledge_are_passed_over),
+		cmocka_unit_test(a_ping_asks_the_shortest_question_that_the_loader_lists),
+		cmocka_unit_test(the_rate_of_the_line_is_not_asked_for_with_each_block),
+		cmocka_unit_test(a_slow_line_has_its_time),
 		cmocka_unit_test(what_answers_something_else_is_no_loader),
 		cmocka_unit_test(a_loader_that_a_dead_program_left_in_a_command_is_brought_back),
 		cmocka_unit_test(the_chip_is_found_by_its_identifier),
