@@ -40,10 +40,10 @@ every_job_at_rate() { # bit rate, what a backup is told to read
 		job_at_rate "$1" flash "$swift" -k "$data/mcuboot/release.pub.pem" "$image" && runs can0 1.5.0
 }
 
-case_can_every_job_at_125k() { every_job_at_rate 125000 "$calibration"; }
-case_can_every_job_at_250k() { every_job_at_rate 250000 "$calibration"; }
+case_all_can_every_job_at_125k() { every_job_at_rate 125000 "$calibration"; }
+case_all_can_every_job_at_250k() { every_job_at_rate 250000 "$calibration"; }
 case_can_every_job_at_500k() { every_job_at_rate 500000 "$calibration"; }
-case_can_every_job_at_1m() { every_job_at_rate 1000000 ''; }
+case_all_can_every_job_at_1m() { every_job_at_rate 1000000 ''; }
 
 case_can_fd_flash() {
 	special '[can]' 'fd = yes' 'bit-rate-switch = yes'

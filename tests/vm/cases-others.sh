@@ -97,15 +97,18 @@ case_scapy_updates_the_pack() {
 	runs can0 1.5.0
 }
 
-case_scapy_reads_and_flashes_what_makers_ship() {
+scapy_flashes() { # models of makers
 	scapy_here
 	can_up 500000
-	for model in zhidou nxp vw volvo tesla geehy; do
-		pack --can can1 model=$model || return 1
-		$python "$here/scapy_maker.py" can0 $model "$image" || return 1
+	for model; do
+		pack --can can1 model="$model" || return 1
+		$python "$here/scapy_maker.py" can0 "$model" "$image" || return 1
 		kill "$pack_pid"
 	done
 }
+
+case_scapy_reads_and_flashes_what_a_maker_ships() { scapy_flashes vw; }
+case_all_scapy_reads_and_flashes_what_makers_ship() { scapy_flashes zhidou nxp volvo tesla geehy; }
 
 case_scapy_is_probed() {
 	scapy_here

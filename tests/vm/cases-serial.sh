@@ -28,7 +28,7 @@ probes_and_update() { # pack's end, our end, framing, rates...
 	tty_pack "$theirs" && each_rate "$ours" "$@" && flash "$ours" "$swift"
 }
 
-case_uart_hdlc() { probes_and_update /dev/ttyS5 /dev/ttyS4 hdlc 9600 14400 38400; }
+case_all_uart_hdlc() { probes_and_update /dev/ttyS5 /dev/ttyS4 hdlc 9600 14400 38400; }
 
 case_uart_iso14230() { probes_and_update /dev/ttyS5 /dev/ttyS4 iso14230 9600 14400 38400; }
 
@@ -36,7 +36,7 @@ case_usb_serial_hdlc() {
 	gadget_up && probes_and_update /dev/ttyGS0 /dev/ttyACM0 hdlc 9600 76800 250000 3000000
 }
 
-case_usb_serial_iso14230() {
+case_all_usb_serial_iso14230() {
 	gadget_up && probes_and_update /dev/ttyGS0 /dev/ttyACM0 iso14230 9600 76800 250000 921600
 }
 
@@ -107,14 +107,14 @@ case_acm_flash() {
 	acm_pack flash=instant && flash /dev/ttyACM0 "$swift"
 }
 
-# The rate that was agreed ends with the restart, and the port comes back with it: not followed yet.
-case_all_acm_flash_over_a_port_that_leaves_while_the_pack_restarts() {
+# The rate that was agreed ends with the restart, and the port comes back with it.
+case_acm_flash_over_a_port_that_leaves_while_the_pack_restarts() {
 	special '[rs485]' 'framing = hdlc'
 	acm_pack flash=instant,replug=same && flash /dev/ttyACM0 "$swift"
 }
 
 # In its bootloader it is another device: other numbers, another name below by-id.
-case_all_acm_flash_over_a_port_that_comes_back_as_another() {
+case_acm_flash_over_a_port_that_comes_back_as_another() {
 	special '[rs485]' 'framing = iso14230'
 	acm_pack flash=instant,replug=other,version=none || return 1
 	[ "$(usb_device idProduct)" = 0005 ] && flash /dev/ttyACM0 "$swift" || return 1

@@ -114,7 +114,7 @@ loader_of_dfuse() {
 	poll found_by_kernel 2200
 }
 
-case_dfu_util_updates_by_address() {
+case_all_dfu_util_updates_by_address() {
 	need dfu-util
 	usb_pack protocol=dfuse || return 1
 	loader_of_dfuse || return 1
@@ -187,7 +187,7 @@ case_dfu_model_stm32app() {
 	theirs_by_address 1209:0001 0483:df11 2200 && ours --allow no-hardware,no-backup,single-bank
 }
 
-case_dfu_model_stm32f4() {
+case_all_dfu_model_stm32f4() {
 	model=stm32f4
 	theirs_by_address 0483:5740 0483:df11 2200 && ours --allow no-hardware,no-backup,single-bank
 }
