@@ -21,6 +21,10 @@
 #define LAST_LOOKS 2
 #define LAST_TIME  BF_SEC(1)
 
+/* Questions after the end of a stream: a device that hears nothing any more is not asked long. */
+#define END_SILENCES 2
+#define END_DAMAGED  5
+
 enum bf_rc bf_dfuse_command(struct bf_dfu *d, uint8_t code, uint32_t addr, bf_time limit,
 			    const char *what, struct bf_err *err)
 {
@@ -209,6 +213,28 @@ enum bf_rc bf_dfu_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 
 /* ---- the end ---- */
 
+/* Some put the firmware in place only when they are asked for their status: a question that was lost on the way is
+ * asked again. */
+static enum bf_rc ask_after_end(struct bf_dfu *d, struct bf_dfu_status *ret, struct bf_err *err)
+{
+	struct bf_retry *retry = d->base.env.retry;
+	enum bf_rc rc;
+
+	for (unsigned attempt = 1;; attempt++) {
+		unsigned last = attempt;
+
+		bf_err_init(err);
+		rc = bf_dfu_getstatus_once(d, ret, err);
+		if (rc == BF_E_TIMEOUT)
+			last = END_SILENCES;
+		else if (rc == BF_E_LINK)
+			last = END_DAMAGED;
+		if (attempt >= last)
+			return rc;
+		retry->repeats[BF_RETRY_IDEMPOTENT]++;
+	}
+}
+
 /* The end of the stream was acknowledged: no answer is that of a device which restarts, or waits for a bus
  * reset with its ears shut. The restart tells. */
 static enum bf_rc silent(struct bf_dfu *d, enum bf_rc rc, struct bf_err *err)
@@ -232,8 +258,7 @@ static enum bf_rc manifest(struct bf_dfu *d, struct bf_err *err)
 	enum bf_rc rc;
 
 	for (unsigned looks = 1; bf_now(bf_dfu_clock(d)) < give_up; looks++) {
-		bf_err_init(&lost);
-		rc = bf_dfu_getstatus_once(d, &st, &lost);
+		rc = ask_after_end(d, &st, &lost);
 		if (rc) {
 			rc = silent(d, rc, &lost);
 			if (rc)

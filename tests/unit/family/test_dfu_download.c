@@ -224,7 +224,29 @@ static void silence_during_manifestation_is_a_restart_tolerant_or_not(void **sta
 		wanted(b, pieces(b, data, 10, 10), BF_OK);
 		fake_on(b->peer.usb, "A103*", "timeout", 0);
 		wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_OK);
-		assert_true(bf_now(b->clock) <= BF_SEC(2));
+		assert_true(bf_now(b->clock) <= BF_SEC(3));
+	}
+}
+
+/* Many put the firmware in place only when they are asked. */
+static void a_question_that_is_lost_after_the_end_is_asked_again(void **state)
+{
+	static const char *const losses[] = { "timeout", "00" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(losses); i++) {
+		BENCH(false, true);
+		uint8_t data[10] = { 0 };
+		struct bf_flow flow;
+
+		b->peer.attributes = 1 | BF_DFU_TOLERANT;
+		peer_show(&b->peer);
+		connect_for(b, BF_ENTRY_WRITE);
+		wanted(b, begin(b, 0, 10, &flow), BF_OK);
+		wanted(b, pieces(b, data, 10, 10), BF_OK);
+		fake_once(b->peer.usb, "A103*", losses[i], 0);
+		wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_OK);
+		assert_int_equal(b->peer.state, S_IDLE);
 	}
 }
 
@@ -289,6 +311,7 @@ int main(void)
 		cmocka_unit_test(cancelling_while_the_device_is_busy_leaves_it_idle),
 		cmocka_unit_test(a_device_that_goes_during_manifestation_is_a_success),
 		cmocka_unit_test(silence_during_manifestation_is_a_restart_tolerant_or_not),
+		cmocka_unit_test(a_question_that_is_lost_after_the_end_is_asked_again),
 		cmocka_unit_test(a_failed_manifestation_is_told),
 		cmocka_unit_test(a_restart_resets_and_follows_the_device),
 		cmocka_unit_test(a_device_that_never_comes_back_is_told),
