@@ -90,12 +90,33 @@ static enum bf_rc not_started(struct bf_run *run, struct bf_err *err)
 	return err->rc;
 }
 
+/* A pack that stays in its bootloader. Its power may come back meanwhile, and start what was written. */
+static void look_into_loader(struct bf_run *run)
+{
+	struct bf_err none;
+
+	/* Its bootloader says that the firmware was started and crashed. */
+	if (has_looped(run) || run->session.now.bad_firmware[0]) {
+		bf_model_failed_test(&run->model);
+		return;
+	}
+	if (bf_verify_stream(run))
+		return;
+	bf_say(run, BF_EV_RETRY, "the pack left its bootloader while it was read back");
+	bf_err_init(&none);
+	bf_model_link(&run->model, true);
+	(void)bf_run_await(run, bf_in(run->clock, bf_restart_patience(run)), &none);
+}
+
 enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 {
-	const struct bf_slot *active = bf_slot_active(&run->session.now, NULL);
+	const struct bf_slot *active;
 	char text[BF_VERSION_TEXT];
 	const char *now;
 
+	if (!run->boot.silent && run->model.runs != BF_RUNS_NEW &&
+	    run->model.talking == BF_TALKING_LOADER)
+		look_into_loader(run);
 	run->boot.proven_reopened = run->session.retry.reopened;
 	if (run->boot.silent)
 		return BF_OK;
@@ -106,12 +127,6 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	}
 	if (run->model.runs != BF_RUNS_NEW) {
-		/* Its bootloader says that the firmware was started and crashed. */
-		if (run->model.talking == BF_TALKING_LOADER &&
-		    (has_looped(run) || run->session.now.bad_firmware[0]))
-			bf_model_failed_test(&run->model);
-		else if (run->model.talking == BF_TALKING_LOADER)
-			bf_verify_stream(run);
 		bf_session_part(run, part_that_differs(run));
 		not_started(run, err);
 		bf_session_part(run, 0);
@@ -119,6 +134,7 @@ enum bf_rc bf_ph_prove(struct bf_run *run, struct bf_err *err)
 	}
 	bf_emit(run, (struct bf_event){ .kind = BF_EV_DEVICE, .ident = &run->session.now });
 	now = bf_ident_version(&run->session.now, text);
+	active = bf_slot_active(&run->session.now, NULL);
 	bf_say(run, BF_EV_NOTICE, "the pack answers as %s%s", now ? now : "running",
 	       active && active->digest_len ? ", with the digest of the image" : "");
 	return BF_OK;

@@ -102,7 +102,7 @@ static bool is_fresh(struct bf_run *run, const struct bf_json *j)
 }
 
 /* An earlier run wrote the image, started it and did not see it start. The application tells the image's version now,
- * and told another one then. */
+ * and told another one then, or none in its bootloader. */
 static bool tells_the_new_version(const struct bf_run *run, const struct bf_json *j)
 {
 	const struct bf_slot *active = bf_slot_active(&run->session.ident, NULL);
@@ -115,6 +115,9 @@ static bool tells_the_new_version(const struct bf_run *run, const struct bf_json
 		return false;
 	if (!was || !run->wanted.has_version || !run->session.ident.has_version ||
 	    run->model.talking != BF_TALKING_APP)
+		return false;
+	/* A number without its build may be that of what lay there and was not heard. */
+	if (!was[0] && run->session.ident.version_short && want.build)
 		return false;
 	if (run->session.ident.version_short)
 		want.build = now.build = 0;
@@ -314,7 +317,7 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	BF_AUTO(bf_json) *j = bf_json_object();
 	BF_AUTO_MEM char *line = NULL;
 	BF_AUTO_MEM char *text = NULL;
-	char sha[2 * BF_SHA256_LEN + 1], folder[PATH_MAX], was[BF_VERSION_TEXT];
+	char sha[2 * BF_SHA256_LEN + 1], folder[PATH_MAX], was[BF_VERSION_TEXT] = "";
 
 	image_hash(run, sha);
 	bf_json_set_int(j, "v", JOURNAL_VERSION);
@@ -324,7 +327,8 @@ static enum bf_rc write_now(struct bf_run *run, struct bf_err *err)
 	bf_json_set_str(j, "image", bf_image_path(run->wanted.image));
 	bf_json_set_str(j, "image_sha256", sha);
 	bf_json_set_str(j, "reached", stage_name(run->model.stage));
-	if (bf_ident_version(&run->session.ident, was))
+	/* Firmware that was not heard at all, because its bootloader answered, told no version: "". */
+	if (bf_ident_version(&run->session.ident, was) || run->session.ident.in_bootloader)
 		bf_json_set_str(j, "was", was);
 	bf_json_set_int(j, "verified", run->model.verified);
 	if (run->wanted.has_place) {

@@ -41,6 +41,10 @@ static const struct policy {
 		[BF_MET_MOVED] = { REPEAT, 9 },
 		[BF_MET_GONE] = { RECONNECT, 2 },
 	},
+	[BF_ASK_GLANCE] = {
+		[BF_MET_LOST] = { REPEAT, 9 },
+		[BF_MET_MOVED] = { REPEAT, 9 },
+	},
 	[BF_ASK_TRANSFER] = {
 		[BF_MET_LOST] = { RECONNECT, 7 },
 		[BF_MET_FORGOT] = { RECONNECT, 7 },

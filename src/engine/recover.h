@@ -21,6 +21,7 @@ struct bf_recovery {
 enum bf_ask {
 	BF_ASK_QUESTION, /* a short question, or an order that does no more when given twice */
 	BF_ASK_READ,     /* a step of reading or hashing memory */
+	BF_ASK_GLANCE, /* the same of a pack that may be starting: the session is never joined again for it */
 	BF_ASK_TRANSFER, /* moving data: continues from where both ends agree */
 	BF_ASK_ERASE,    /* destructive: a sign of life first, then once more */
 	BF_ASK_MARK,     /* looked at before it is asked again: marking twice may undo the first */

@@ -95,8 +95,8 @@ static enum bf_rc read_smaller(struct bf_run *run, void *ctx, enum bf_met met, s
 	return BF_OK;
 }
 
-enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
-			 uint8_t *buf, size_t len, struct bf_err *err)
+static enum bf_rc read_range(struct bf_run *run, enum bf_ask ask, const struct bf_region *region,
+			     uint32_t addr, uint8_t *buf, size_t len, struct bf_err *err)
 {
 	struct reading r = { .region = region,
 			     .addr = addr,
@@ -108,7 +108,7 @@ enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uin
 
 	snprintf(what, sizeof(what), "reading '%s'", region->name);
 	if (bf_call(run,
-		    &(struct bf_call){ .ask = BF_ASK_READ,
+		    &(struct bf_call){ .ask = ask,
 				       .what = what,
 				       .call = read_on,
 				       .again = read_smaller,
@@ -118,6 +118,18 @@ enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uin
 		return bf_while(err, "reading %zu bytes of '%s' at %08x", r.n, region->name,
 				addr + (uint32_t)r.at);
 	return BF_OK;
+}
+
+enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			 uint8_t *buf, size_t len, struct bf_err *err)
+{
+	return read_range(run, BF_ASK_READ, region, addr, buf, len, err);
+}
+
+enum bf_rc bf_read_glance(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			  uint8_t *buf, size_t len, struct bf_err *err)
+{
+	return read_range(run, BF_ASK_GLANCE, region, addr, buf, len, err);
 }
 
 struct hashing {

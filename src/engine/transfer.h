@@ -25,6 +25,9 @@ enum bf_rc bf_holds(struct bf_run *run, const struct bf_region *region, uint32_t
 		    const uint8_t *want, size_t len, bool *ret, struct bf_err *err);
 enum bf_rc bf_read_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
 			 uint8_t *buf, size_t len, struct bf_err *err);
+/* ... of a pack that may be starting: when it goes, it is not entered again. */
+enum bf_rc bf_read_glance(struct bf_run *run, const struct bf_region *region, uint32_t addr,
+			  uint8_t *buf, size_t len, struct bf_err *err);
 /* Whole erase units, some at a time; in_one: by a single request. */
 enum bf_rc bf_erase_range(struct bf_run *run, const struct bf_region *region, uint32_t addr,
 			  uint32_t size, bool in_one, struct bf_err *err);

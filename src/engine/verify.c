@@ -118,9 +118,28 @@ static enum bf_rc verify(struct bf_run *run, struct bf_err *err)
 	return BF_OK;
 }
 
+static enum bf_rc glance(struct bf_run *run, const struct bf_region *home,
+			 const struct bf_segment *seg, struct bf_err *err)
+{
+	const struct bf_proto_ops *ops = run->session.proto->ops;
+	BF_AUTO_MEM uint8_t *got = malloc(seg->len);
+
+	if (!got)
+		abort();
+	if (ops->connect(run->session.proto, BF_ENTRY_READ, err) ||
+	    bf_read_glance(run, home, home->addr, got, seg->len, err))
+		return err->rc;
+	if (memcmp(got, seg->data, seg->len) != 0)
+		return BF_OK;
+	bf_model_verified(&run->model, BF_VERIFIED_READ);
+	bf_say(run, BF_EV_NOTICE, "the bootloader does not start it; read back, it is as written");
+	return BF_OK;
+}
+
 /* Of a device that takes a stream and stays in its bootloader, what it gives back shows what it holds. Another
- * content shows nothing: it may be that of another place. */
-void bf_verify_stream(struct bf_run *run)
+ * content shows nothing: it may be that of another place. False: it left meanwhile; who is there now was not
+ * asked, and firmware on its test boot would be ended by an entry into the bootloader. */
+bool bf_verify_stream(struct bf_run *run)
 {
 	const struct bf_segment *seg = run->todo.whole.segment;
 	const struct bf_region *home = NULL;
@@ -128,12 +147,9 @@ void bf_verify_stream(struct bf_run *run)
 
 	bf_err_init(&none);
 	if (!seg || run->model.verified || !bf_run_can(run, BF_CAP_SINK) || !bf_can_read(run) ||
-	    bf_place_stream(run, seg, &home, &none) || !home ||
-	    run->session.proto->ops->connect(run->session.proto, BF_ENTRY_READ, &none) ||
-	    by_reading(run, home, seg, home->addr, &none))
-		return;
-	bf_model_verified(&run->model, BF_VERIFIED_READ);
-	bf_say(run, BF_EV_NOTICE, "the bootloader does not start it; read back, it is as written");
+	    bf_place_stream(run, seg, &home, &none) || !home)
+		return true;
+	return glance(run, home, seg, &none) != BF_E_GONE;
 }
 
 static enum bf_rc timed_verify(struct bf_run *run, struct bf_err *err)

@@ -4,4 +4,4 @@
 
 struct bf_run;
 
-void bf_verify_stream(struct bf_run *run);
+bool bf_verify_stream(struct bf_run *run);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """USB devices of others, as the models of the virtual pack have them: each model, three kinds of file, all commands."""
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -290,10 +291,14 @@ class Whose(Pack):
 
     def test_an_mcuboot_image_for_memory_that_cannot_be_read_is_told_an_address(self):
         state = self.path("o.state")
-        run = self.run_json("flash", "--if", f"sim:model=opencm3,state={state}", *self.keys(), "--allow",
-                            "no-hardware,no-backup,single-bank", self.sign(SIGNATURE_OF_ITS_OWN))
+        words = ["flash", "--if", f"sim:model=opencm3,state={state}", *self.keys(), "--allow",
+                 "no-hardware,no-backup,single-bank", self.sign(SIGNATURE_OF_ITS_OWN)]
+        run = self.run_json(*words)
         self.expect(run, 22)
-        self.assertIn(f"0x{APP:08X}", run.out)
+        told = re.search(r"--addr (0x[0-9a-fA-F]+)", run.result["error"]["do"])
+        self.assertTrue(told, run.result["error"])
+        self.assertEqual(int(told[1], 16), APP)
+        self.expect(self.run_json(*words, *told[0].split()), 0)
 
     def test_memory_that_cannot_be_read_is_not_given_up_unasked(self):
         """That it can be read was expected, and the bootloader says that it cannot: before anything is erased."""
@@ -307,6 +312,53 @@ class Whose(Pack):
 
     def test_a_dfuse_file_goes_into_no_other_alternate_setting(self):
         self.refused("st-rom", "st.dfu", 22)
+
+
+class Starts(Pack):
+    """Two slots and a bootloader that cannot confirm: who started what was written, and does it stay."""
+
+    def flash(self, options, *more, name="s.state"):
+        allow = "no-hardware,no-backup,single-bank"
+        pack = f"sim:{options},state={self.path(name)}"
+        return self.run_json("flash", "--if", pack, "--alt", "image_1", "--key", common.KEY, "--allow", allow, *more,
+                             self.sign(SIGNATURE_OF_ITS_OWN))
+
+    def runs(self, model, name="s.state"):
+        probe = self.run_json("probe", "--if", f"sim:model={model},state={self.path(name)}")
+        return probe.of("device")[-1]["version"]
+
+    def test_firmware_on_a_test_boot_is_watched_until_it_stays(self):
+        for model in ("zephyr-next", "mcuboot"):
+            with self.subTest(model=model):
+                run = self.flash(f"model={model}", name=model)
+                self.expect(run, 0)
+                self.assertEqual([t["name"] for t in run.of("self-test")], ["stays-running"])
+                self.assertIn("4 s", run.of("self-test")[0]["limit"])
+                self.assertIn("1.5.0", self.runs(model, model))
+
+    def test_firmware_that_gives_up_on_its_test_boot_went_back(self):
+        for model in ("zephyr-next", "mcuboot"):
+            for how in ("selftest=fail", "crash=trial"):
+                with self.subTest(model=model, how=how):
+                    name = model + how[:5]
+                    run = self.flash(f"model={model},{how}", name=name)
+                    self.expect(run, 41)
+                    self.assertEqual(run.result["state"], "old-running")
+                    self.assertIn("1.3.0 is again running", run.result["sentence"])
+                    self.assertIn("stays-running", run.result["error"]["cause"])
+                    self.assertIn("1.3.0", self.runs(model, name))
+
+    def test_firmware_that_power_started_while_it_was_read_back_is_not_stopped_on_its_test_boot(self):
+        run = self.flash("model=zephyr,cutreply=1300,repower=500")
+        self.assertIn("left its bootloader while it was read back", run.out)
+        self.expect(run, 0)
+        self.assertIn("1.5.0", self.runs("zephyr"))
+
+    def test_a_dead_pack_that_only_power_starts_is_proven_by_the_same_command(self):
+        self.expect(self.flash("model=zephyr,version=none,poweron=1000", "--rescue"), 44)
+        again = self.flash("model=zephyr,version=none", "--rescue")
+        self.expect(again, 0)
+        self.assertEqual(again.of("summary")[-1]["bytes_sent"], 0)
 
 
 if __name__ == "__main__":
