@@ -107,11 +107,18 @@ static void judge_firmware(struct court *c, const struct truth *t, const char *w
 		judge_wrong(c, "%s new firmware that fails its self-test stays", when);
 }
 
+/* Firmware that only power starts is not seen in the run that wrote it. */
+static bool wants_power(const struct court *c)
+{
+	return c->world.sc->model->power_starts && c->world.out.rc == BF_E_UNPROVEN &&
+	       strstr(c->world.out.sentence, "the bootloader does not start it: switch");
+}
+
 static void judge_new(struct court *c)
 {
 	const struct truth *t = &c->world.at_close;
 	/* Nobody waits for firmware that says nothing: the wire is closed while it starts. */
-	bool known = t->known && t->powered && !c->world.sc->model->no_news;
+	bool known = t->known && t->powered && !c->world.sc->model->no_news && !wants_power(c);
 
 	if (known && (!runs(t, c->new_version) || !t->confirmed))
 		judge_wrong(c, "new proven, but '%s' runs%s", t->version,
@@ -192,10 +199,10 @@ static void judge_truth(struct court *c)
 		judge_wrong(c, "%s", c->world.guard.wrong);
 }
 
-/* Written and read back is all that can be said, and the user knew. */
+/* Written and read back is all that can be said, and the user knew; or the user has to switch it off and on. */
 static bool ends_well(const struct court *c)
 {
-	return c->world.sc->model->no_news && c->world.out.rc == BF_OK;
+	return (c->world.sc->model->no_news && c->world.out.rc == BF_OK) || wants_power(c);
 }
 
 /* ---- what comes next ---- */
@@ -234,6 +241,8 @@ void judge_next(struct court *c)
 
 	/* Who looks at the pack does what comes next; where nothing does, the same command again is left. */
 	do {
+		if (wants_power(c))
+			world_switched_on(&c->world);
 		if (!type_next(c, &kind))
 			return;
 		judge_truth(c);
@@ -258,7 +267,10 @@ static bool keeps_out(const struct court *c)
 void judge_again(struct court *c)
 {
 	const struct scenario *sc = c->world.sc;
+	bool same = c->new_version[0] && runs(&c->after, c->new_version);
 
+	if (wants_power(c))
+		world_switched_on(&c->world);
 	world_run(&c->world, BF_JOB_FLASH, NULL, false);
 	if (keeps_out(c)) {
 		judge_next(c);
@@ -267,6 +279,15 @@ void judge_again(struct court *c)
 	judge_words(c);
 	judge_code(c);
 	judge_truth(c);
+	if (wants_power(c)) { /* it was off and on since */
+		judge_new(c);
+		world_switched_on(&c->world);
+		world_run(&c->world, BF_JOB_FLASH, NULL, false);
+		judge_truth(c);
+		/* A version that ran before it was written as well proves nothing in a run of its own. */
+		if (same && wants_power(c))
+			return;
+	}
 	/* Nothing can be said to it any more, until somebody holds BOOT0. */
 	if (sc->model->unit == UNIT_JK && c->world.out.rc == BF_E_NODEV && !c->after.app) {
 		if (!strstr(c->world.out.err.todo, "BOOT0"))
@@ -432,7 +453,7 @@ static void run_flash(struct court *c)
 	judge_claims(c);
 	if (needs_next(c))
 		judge_next(c);
-	if (c->verdict->ending != ENDED_NEW)
+	if (c->verdict->ending != ENDED_NEW || wants_power(c))
 		judge_again(c);
 }
 

@@ -30,6 +30,8 @@ struct model {
 	bool no_self_test; /* nothing tells that its firmware fails */
 	/* Nothing tells what firmware runs: with --allow no-proof, what was written and read back is the end. */
 	bool no_news;
+	/* Only power starts what was written: the run ends unproven and says so, and the same command proves it. */
+	bool power_starts;
 	bool no_archive; /* nothing can be read: a lost application comes back from the image alone */
 	/* Nothing comes twice, and no frame gets shorter (its CRC counts the length): what is read has no check value; on CAN a count of pages that does is page 0. */
 	bool no_doubles;

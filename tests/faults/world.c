@@ -258,6 +258,16 @@ static void set_address(struct world *w, bool faulty)
 		 faulty && sc->cut[0] ? "," : "", faulty ? sc->cut : "");
 }
 
+void world_switched_on(struct world *w)
+{
+	char *at = strstr(w->plain, ",poweron="), *end = at ? strchr(at + 1, ',') : NULL;
+
+	if (at && end)
+		memmove(at, end, strlen(end) + 1);
+	else if (at)
+		*at = '\0';
+}
+
 void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool faulty)
 {
 	set_address(w, faulty);

@@ -34,6 +34,8 @@ struct world {
 bool world_init(struct world *w, const struct scenario *sc, const char *data);
 /* faulty: with the scenario's faults and cuts. from: rollback's archive, or NULL. */
 void world_run(struct world *w, enum bf_job_kind kind, const char *from, bool faulty);
+/* From here on the pack has its power before a command is typed. */
+void world_switched_on(struct world *w);
 /* Types a command that was printed, on a good line. False: no command of ours, or not for this pack; *ret_why says why. */
 bool world_type(struct world *w, const char *command, enum bf_job_kind *ret_kind,
 		char ret_why[256]);
