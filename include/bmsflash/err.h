@@ -77,6 +77,7 @@ const struct bf_pattern_info *bf_pattern_info(enum bf_pattern pattern);
 
 struct bf_err {
 	enum bf_rc rc;
+	enum bf_rc first_rc; /* what failed, where rc says in what state the pack was left */
 	enum bf_pattern pattern;
 	int os;           /* errno of the operating system, 0 if none */
 	bool dev_forgot;  /* the device lost our session: enter again, then ask again */

@@ -11,10 +11,12 @@
 #include "bmsflash/backup.h"
 #include "bmsflash/bytes.h"
 #include "bmsflash/file.h"
+#include "bmsflash/image.h"
 #include "bmsflash/text.h"
 #include "screen.h"
 
-#define JOURNAL_MAX ((size_t)1 << 20)
+#define JOURNAL_MAX   ((size_t)1 << 20)
+#define CLASS_BACKUPS 64 /* that are opened in search of a name */
 
 bool bf_backups_folder(const struct bf_folders *folders, const struct bf_opts *opts, char *dst,
 		       size_t cap)
@@ -166,6 +168,46 @@ enum bf_rc bf_backups_look(const char *folder, const char *data_folder, const ch
 	*ret = list;
 	*ret_n = n;
 	return BF_OK;
+}
+
+/* An image names its class by a number made of vendor and name. A pack whose backup is here may be of that class. */
+bool bf_backups_class_name(const struct bf_folders *folders, const struct bf_opts *opts,
+			   const uint8_t vid[16], const uint8_t cid[16], char *dst, size_t cap)
+{
+	char folder[PATH_MAX], path[PATH_MAX];
+	unsigned looked_at = 0;
+	bool found = false;
+	DIR *dir = NULL;
+
+	if (!bf_backups_folder(folders, opts, folder, sizeof(folder)))
+		return false;
+	dir = opendir(folder);
+	if (!dir)
+		return false;
+	for (const struct dirent *e; !found && looked_at < CLASS_BACKUPS && (e = readdir(dir));) {
+		BF_AUTO(bf_backup) *b = NULL;
+		struct bf_err unused;
+		const char *model;
+		uint8_t made[16];
+
+		if (!is_tar(e->d_name) ||
+		    (size_t)snprintf(path, sizeof(path), "%s/%s", folder, e->d_name) >=
+			    sizeof(path))
+			continue;
+		looked_at++;
+		bf_err_init(&unused);
+		if (bf_backup_open(path, folders->data, &b, &unused))
+			continue;
+		model = bf_json_str(bf_backup_identity(b), "model");
+		if (!model || !*model)
+			continue;
+		bf_uuid_class(vid, model, made);
+		found = memcmp(made, cid, sizeof(made)) == 0;
+		if (found)
+			bf_text_escape(dst, cap, model);
+	}
+	closedir(dir);
+	return found;
 }
 
 /* ---- the oldest go ---- */

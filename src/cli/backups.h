@@ -19,6 +19,9 @@ struct bf_kept {
 
 bool bf_backups_folder(const struct bf_folders *folders, const struct bf_opts *opts, char *dst,
 		       size_t cap);
+/* The name of an image's hardware class, where a backup of such a pack is kept here. */
+bool bf_backups_class_name(const struct bf_folders *folders, const struct bf_opts *opts,
+			   const uint8_t vid[16], const uint8_t cid[16], char *dst, size_t cap);
 /* Sorted by pack, then by time. serial: of one pack, NULL: all. *ret is freed by the caller. */
 enum bf_rc bf_backups_look(const char *folder, const char *data_folder, const char *serial,
 			   struct bf_kept **ret, size_t *ret_n, struct bf_err *err);

@@ -41,6 +41,7 @@ void bf_contact_name(int argc, const char *const *argv, struct bf_err *err);
 void bf_contact_advise(const struct bf_opts *opts, struct bf_err *err);
 /* A trusted key is installed on this computer. */
 bool bf_contact_has_key(const struct bf_folders *folders);
+bool bf_contact_is_adapter(const char *address);
 void bf_contact_show(FILE *to);
 
 /* ---- out*.c: events and the outcome, as text or NDJSON ---- */

@@ -17,9 +17,9 @@ struct seen {
 };
 
 /* A port of the board itself is there on every computer, with or without a pack. */
-static bool is_adapter(const struct bf_candidate *c)
+bool bf_contact_is_adapter(const char *address)
 {
-	return !bf_address_is_virtual(c->address) && strncmp(c->address, "/dev/ttyS", 9) != 0;
+	return !bf_address_is_virtual(address) && strncmp(address, "/dev/ttyS", 9) != 0;
 }
 
 static void take(void *ctx, const struct bf_candidate *c)
@@ -27,7 +27,7 @@ static void take(void *ctx, const struct bf_candidate *c)
 	struct seen *s = ctx;
 	size_t n = strlen(s->names);
 
-	if (!c->usable || !is_adapter(c))
+	if (!c->usable || !bf_contact_is_adapter(c->address))
 		return;
 	if (!s->usable++)
 		snprintf(s->first, sizeof(s->first), "%s", c->address);

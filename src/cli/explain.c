@@ -6,6 +6,7 @@
 
 #include "bmsflash/backup.h"
 #include "bmsflash/text.h"
+#include "backups.h"
 #include "screen.h"
 
 #define HEAD 4096
@@ -43,10 +44,14 @@ static bool is_record(const char *path, const char *head)
 	return strncmp(head, "{\"v\":", 5) == 0 && strstr(head, "\"job\":");
 }
 
-static const char *hardware(const struct bf_meta *m, char *dst, size_t cap)
+static const char *hardware(const struct bf_out_text *o, const struct bf_meta *m, char *dst,
+			    size_t cap)
 {
 	if (m->has_hw)
 		return m->hw;
+	if (m->has_vid && m->has_cid &&
+	    bf_backups_class_name(o->folders, o->opts, m->vid, m->cid, dst, cap))
+		return dst;
 	if (!m->has_cid)
 		return "hardware not named";
 	snprintf(dst, cap, "class ");
@@ -72,7 +77,7 @@ static void show_image(struct bf_out_text *o, const char *path, const struct bf_
 	bf_screen_line(o, BF_PAINT_PLAIN, "Format", false, "%s, %s", bf_format_name(m->format),
 		       bf_text_kb(size, sizeof(size), all));
 	bf_screen_line(o, BF_PAINT_PLAIN, "Firmware", false, "%s%s, %s", v, counter,
-		       hardware(m, hw, sizeof(hw)));
+		       hardware(o, m, hw, sizeof(hw)));
 	for (size_t i = 0; i < n && !m->mcuboot; i++)
 		bf_screen_line(o, BF_PAINT_PLAIN, i ? "" : "Addresses", false, "0x%08x to 0x%08x",
 			       segs[i].addr, (uint32_t)(segs[i].addr + segs[i].len - 1));

@@ -149,7 +149,8 @@ static void take_image(struct bf_facts *f, const struct bf_event *ev)
 	const char *base = strrchr(ev->image.path, '/');
 
 	if (f->has_image && f->job == BF_JOB_FLASH) {
-		add_image(f, ev);
+		if (!f->has_pack) /* later ones are read to go back to */
+			add_image(f, ev);
 		return;
 	}
 	f->has_image = true;
@@ -163,6 +164,8 @@ static void take_image(struct bf_facts *f, const struct bf_event *ev)
 		bf_version_text(&m->version, f->image_version);
 	bf_hex(f->image_digest, sizeof(f->image_digest), m->digest, m->digest_len);
 	f->image_size = ev->image.size;
+	f->has_vid = m->has_vid;
+	memcpy(f->vid, m->vid, sizeof(f->vid));
 	f->has_cid = m->has_cid;
 	memcpy(f->cid, m->cid, sizeof(f->cid));
 	snprintf(f->image_hw, sizeof(f->image_hw), "%s", m->has_hw ? m->hw : "");
@@ -255,7 +258,7 @@ static void take_candidate(struct bf_facts *f, const struct bf_candidate *c)
 	if (bf_address_is_virtual(c->address))
 		return;
 	f->candidates++;
-	if (c->usable && !f->usable++)
+	if (c->usable && bf_contact_is_adapter(c->address) && !f->usable++)
 		snprintf(f->only, sizeof(f->only), "%s", c->address);
 }
 

@@ -24,7 +24,8 @@ struct bf_facts {
 	char image_key[64], image_hw[48];
 	char image_key_id[24]; /* the key's fingerprint */
 	char image_digest[130];
-	bool has_cid;
+	bool has_vid, has_cid;
+	uint8_t vid[16];
 	uint8_t cid[16];
 	size_t image_size;
 

@@ -414,9 +414,20 @@ static void prune(struct program *p, struct bf_clock *clock)
 		warn(p, text, p->json.last_us ? p->json.last_us : bf_wall(clock));
 }
 
+/* "This file is for BMS-16S-R3" says more than a number. */
+static void name_class(struct program *p)
+{
+	struct bf_facts *f = p->opts.json ? &p->json.facts : &p->text.facts;
+
+	if (p->outcome.rc == BF_E_INCOMPATIBLE && f->has_vid && f->has_cid && !f->image_hw[0])
+		bf_backups_class_name(&p->folders, &p->opts, f->vid, f->cid, f->image_hw,
+				      sizeof(f->image_hw));
+}
+
 static int one_pack(struct program *p, struct bf_clock *clock)
 {
 	run(p, clock);
+	name_class(p);
 	prune(p, clock);
 	pass_result_on(p, p->opts.json, p->json.last_us ? p->json.last_us : bf_wall(clock));
 	return render(p, p->opts.json, clock);

@@ -11,6 +11,7 @@
 /* ---- the word ---- */
 
 static const char *probe_word(const struct bf_facts *f);
+static bool is_gone_while_writing(const struct bf_outcome *o, const struct bf_facts *f);
 
 static const char *const words[BF_RC_COUNT] = {
 	[BF_OK] = "DONE",
@@ -49,7 +50,8 @@ const char *bf_verdict_word(const struct bf_outcome *outcome, const struct bf_fa
 {
 	if (outcome->rc == BF_OK && f->job == BF_JOB_PROBE && f->has_pack)
 		return probe_word(f);
-	if (ends_by_state(outcome->rc) && outcome->state == BF_STATE_UNKNOWN)
+	if (ends_by_state(outcome->rc) && outcome->state == BF_STATE_UNKNOWN &&
+	    !is_gone_while_writing(outcome, f))
 		return "UNKNOWN";
 	if (outcome->rc == BF_E_INTERRUPTED && outcome->state == BF_STATE_RECOVERY)
 		return "RECOVERY";
@@ -383,15 +385,17 @@ static bool is_other_hardware(const struct bf_outcome *o, const struct bf_facts 
 static void other_hardware_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
 				 size_t cap)
 {
-	const struct bf_check *c = &f->failed[0];
 	const char *model = f->first.model[0] ? f->first.model : "pack of an unknown model";
+	char cid[9];
 
 	(void)o;
 	if (f->image_hw[0])
 		snprintf(dst, cap, "This file is for %s; the pack is a %s.", f->image_hw, model);
+	else if (f->has_cid)
+		snprintf(dst, cap, "This file is for hardware of class %s; the pack is a %s.",
+			 bf_hex(cid, sizeof(cid), f->cid, 4), model);
 	else
-		snprintf(dst, cap, "This file is for other hardware (%s %.8s); the pack is a %s.",
-			 c->name, c->got, model);
+		snprintf(dst, cap, "This file is for other hardware; the pack is a %s.", model);
 }
 
 static bool is_below_counter(const struct bf_outcome *o, const struct bf_facts *f)
@@ -439,7 +443,8 @@ static void foreign_archive_step(const struct bf_outcome *o, const struct bf_fac
 /* The bootloader looked at what was written, and did not accept it. */
 static bool is_signer_refused(const struct bf_outcome *o, const struct bf_facts *f)
 {
-	return o->rc == BF_E_SIGNATURE && f->writing_seen;
+	return f->writing_seen && (o->rc == BF_E_SIGNATURE ||
+				   (o->rc == BF_E_RESTORED && o->err.first_rc == BF_E_SIGNATURE));
 }
 
 static void signer_refused_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
@@ -448,6 +453,14 @@ static void signer_refused_cause(const struct bf_outcome *o, const struct bf_fac
 	(void)o;
 	(void)f;
 	snprintf(dst, cap, "The pack does not trust the signer of this file.");
+}
+
+static void signer_refused_step(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				size_t cap)
+{
+	(void)o;
+	(void)f;
+	snprintf(dst, cap, "Get the release file from the maker of the pack.");
 }
 
 static bool is_recovery(const struct bf_outcome *o, const struct bf_facts *f)
@@ -476,13 +489,20 @@ static void recovery_step(const struct bf_outcome *o, const struct bf_facts *f, 
 
 static bool is_adapter_gone(const struct bf_outcome *o, const struct bf_facts *f)
 {
-	return o->err.rc == BF_E_GONE && f->writing_seen;
+	return (o->err.rc == BF_E_GONE || o->err.first_rc == BF_E_GONE) && f->writing_seen;
 }
 
 static bool is_gone_at_restart(const struct bf_outcome *o, const struct bf_facts *f)
 {
 	return is_adapter_gone(o, f) && o->state == BF_STATE_UNKNOWN &&
 	       f->activity >= BF_ACT_RESTART;
+}
+
+/* Nobody can ask the pack now, but its old firmware has a place of its own and nothing was marked to start. */
+static bool is_gone_while_writing(const struct bf_outcome *o, const struct bf_facts *f)
+{
+	return is_adapter_gone(o, f) && o->state == BF_STATE_UNKNOWN &&
+	       f->activity < BF_ACT_RESTART && !f->one_place;
 }
 
 static void gone_at_restart_cause(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
@@ -503,9 +523,20 @@ static void adapter_gone_cause(const struct bf_outcome *o, const struct bf_facts
 static void adapter_gone_step(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
 			      size_t cap)
 {
+	if (o->err.next[0] && f->plan.anew)
+		snprintf(dst, cap, "Plug it in. The same command begins again:");
+	else if (o->err.next[0])
+		snprintf(dst, cap, "Plug it in. The same command goes on at %.0f %%:", f->percent);
+	else
+		snprintf(dst, cap, "Plug it in, then run the same command.");
+}
+
+static void gone_at_restart_step(const struct bf_outcome *o, const struct bf_facts *f, char *dst,
+				 size_t cap)
+{
 	(void)o;
 	(void)f;
-	snprintf(dst, cap, "Plug it in again.");
+	snprintf(dst, cap, "Plug it in, then look at the pack:");
 }
 
 static bool is_line_failure(const struct bf_outcome *o, const struct bf_facts *f)
@@ -576,9 +607,9 @@ static const struct situation {
 	{ is_other_hardware, other_hardware_cause, NULL },
 	{ is_below_counter, below_counter_cause, NULL },
 	{ is_foreign_archive, foreign_archive_cause, foreign_archive_step },
-	{ is_signer_refused, signer_refused_cause, NULL },
+	{ is_signer_refused, signer_refused_cause, signer_refused_step },
 	{ is_recovery, sentence_cause, recovery_step },
-	{ is_gone_at_restart, gone_at_restart_cause, adapter_gone_step },
+	{ is_gone_at_restart, gone_at_restart_cause, gone_at_restart_step },
 	{ is_adapter_gone, adapter_gone_cause, adapter_gone_step },
 	{ is_line_failure, line_failure_cause, line_failure_step },
 	{ is_unknown, sentence_cause, unknown_step },
@@ -614,9 +645,12 @@ static void back_state(const struct bf_outcome *o, const struct bf_facts *f, cha
 	char v[BF_VERSION_TEXT];
 	const char *old = old_version(f, v);
 
-	(void)o;
-	snprintf(dst, cap, "The pack runs %s again and may be used.",
-		 old ? old : "its old firmware");
+	if (is_signer_refused(o, f))
+		snprintf(dst, cap, "Its old firmware%s%s was put back and runs.", old ? " " : "",
+			 old ? old : "");
+	else
+		snprintf(dst, cap, "The pack runs %s again and may be used.",
+			 old ? old : "its old firmware");
 }
 
 static bool is_untouched_old(const struct bf_outcome *o, const struct bf_facts *f)
@@ -662,6 +696,7 @@ static const struct {
 } states[] = {
 	{ is_said_elsewhere, no_state },
 	{ is_back, back_state },
+	{ is_gone_while_writing, untouched_old_state },
 	{ is_untouched_old, untouched_old_state },
 	{ is_nothing_written, nothing_written_state },
 	{ is_unknown, error_cause },
@@ -868,7 +903,7 @@ void bf_verdict_show(struct bf_out_text *o, const struct bf_outcome *outcome)
 
 	if (outcome->rc == BF_OK && f->writing_seen)
 		finish_bar(o);
-	if (is_found(outcome, f) && f->line[0])
+	if (is_found(outcome, f) && f->line[0] && !bf_address_is_virtual(f->iface))
 		bf_screen_line(o, BF_PAINT_PLAIN, "Line", false, "%s, %s", f->iface, f->line);
 	if (o->begun && !o->quiet && !f->listed)
 		bf_text_result(o, "%s", "");

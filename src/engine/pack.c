@@ -462,7 +462,9 @@ static const struct end_row after_failure[] = {
 	{ STAGE(WRITING), TALKING(LOADER) | TALKING(SOMEBODY), ANY, HOLDS(UNKNOWN), ANY, 0, OLD_SAFE,
 	  { BF_STATE_RECOVERY, BF_E_RECOVERY, BF_END_RECOVERY_MAYBE, BF_END_NEXT_RECOVER } },
 
-	/* The adapter is gone: nobody knows. */
+	/* The adapter is gone: nobody knows. Nothing was marked yet, so the same command goes on once it is back. */
+	{ STAGE(WRITING) | STAGE(WRITTEN), ANY, ANY, ANY, ANY, GONE | OLD_SAFE, BACK,
+	  { BF_STATE_UNKNOWN, BF_E_LINK, BF_END_UNKNOWN_OLD_INTACT, BF_END_NEXT_SAME } },
 	{ ANY, ANY, ANY, ANY, ANY, GONE | OLD_SAFE, 0,
 	  { BF_STATE_UNKNOWN, BF_E_LINK, BF_END_UNKNOWN_OLD_INTACT, BF_END_NEXT_PROBE } },
 	{ ANY, ANY, ANY, ANY, ANY, GONE, 0,

@@ -346,6 +346,8 @@ static void next_command(const struct bf_run *run, enum bf_end_next next, struct
 		bf_next_command(run, BF_JOB_PROBE, NULL, err);
 		break;
 	case BF_END_NEXT_SAME:
+		if (strncmp(err->next, "sudo ", 5) == 0)
+			break;
 		bf_next_command(run, run->job->kind, run->job->restore_from, err);
 		break;
 	case BF_END_NEXT_RECOVER:
@@ -446,8 +448,11 @@ static void fail(const struct bf_run *run, const struct bf_end *end, struct bf_o
 	struct bf_err *err = &out->err;
 
 	next_command(run, end->next, err);
-	if (end->rc && err->rc != BF_E_INTERRUPTED)
+	if (end->rc && err->rc != BF_E_INTERRUPTED && err->rc != end->rc) {
+		/* An adapter that did not come back in time is one that is gone. */
+		err->first_rc = end->rc == BF_E_LINK && run->model.link_gone ? BF_E_GONE : err->rc;
 		err->rc = end->rc;
+	}
 	if (err->rc == BF_E_INTERRUPTED && !err->next[0]) {
 		if (!err->todo[0])
 			bf_do(err, "run the same command again: it goes on from here");

@@ -219,6 +219,7 @@ static void keep_of_old(struct bf_run *run)
 
 static void old_again(struct bf_run *run, struct bf_err *err)
 {
+	err->first_rc = err->rc;
 	err->rc = BF_E_RESTORED;
 	/* What the last exchange suggested was about that exchange. */
 	bf_do(err, "send the record and a trace (--trace FILE) of such a run to the maker");

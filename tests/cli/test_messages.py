@@ -84,8 +84,12 @@ class OfTheCommandLine(Messages):
 @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
 class OfThePack(Messages):
     def test_other_hardware_is_refused_and_nothing_was_written(self):
-        self.shown((*FLASH, common.image("app-1.5.0.othercid.bin")), 22, "REFUSED This file is for other hardware",
-                   "the pack is a BMS-16S-R3.", "Nothing was written.")
+        words = (*FLASH, common.image("app-1.5.0.othercid.bin"))
+        self.shown(words, 22, "REFUSED This file is for hardware of class ba587dff; the pack is a BMS-16S-R3.",
+                   "Nothing was written.")
+        # A class that a backup on this computer has is told by its name.
+        self.expect(self.run_it("backup", "--if", "sim:class=BMS-8S-R1,serial=BX08-000001"), 0)
+        self.shown(words, 22, "REFUSED This file is for BMS-8S-R1; the pack is a BMS-16S-R3.", "Nothing was written.")
 
     def test_a_silent_pack_is_looked_for_in_an_order_and_then_at_every_address(self):
         command = self.shown(("probe", "--if", "sim:link=rs485", "--node", "0x22"), 12, "NO ANSWER No answer from a pack",
@@ -121,6 +125,9 @@ class OfThePack(Messages):
     def test_a_signer_that_the_pack_does_not_trust_leaves_the_old_firmware(self):
         self.shown(("flash", "--yes", "--if", "sim", "--key", common.OTHER_KEY, OTHER), 21,
                    "REFUSED The pack does not trust the signer of this file.", "Its old firmware 1.3.0 was not touched.")
+        self.shown(("flash", "--yes", "--if", "sim:quirk=singlebank", "--allow", "single-bank", "--key", common.OTHER_KEY, OTHER),
+                   41, "WENT BACK The pack does not trust the signer of this file.",
+                   "Its old firmware 1.3.0 was put back and runs.")
 
     def test_an_archive_of_another_computer_is_taken_by_leave(self):
         path = self.backup("pack-0042.tar", XDG_STATE_HOME=self.path("elsewhere"))
@@ -162,7 +169,7 @@ class OfThePack(Messages):
 class OfTheLine(common.OnPty, Messages):
     def begin(self, *keys):
         """A flash under way on a port: until it says so."""
-        self.port = self.serve("flash=instant", *keys)
+        self.port = self.serve(*keys)
         words = [common.BIN, "flash", "--yes", "--if", self.port, "--baud", "115200", "--key", common.KEY, "--json", V15]
         run = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                env=self.env)
@@ -178,11 +185,42 @@ class OfTheLine(common.OnPty, Messages):
         self.fail(f"the run never said {word}: {line.decode()}")
 
     def test_another_bmsflash_on_the_port_is_waited_for(self):
-        run = self.begin()
+        run = self.begin("flash=instant")
         self.until(run, '"activity":"backup"')
         command = self.shown(("probe", "--if", self.port), 11, "NOT DONE Another bmsflash is at work on",
                              f"process {run.pid}", "Do Wait for it:")
         self.assertEqual(command, f"bmsflash probe --if {self.port} --wait 300s")
+
+    def unplugged(self, shown):
+        """A flash whose adapter goes away once a line begins so: the text from then on, and the command."""
+        words = ("flash", "--yes", "--if", self.serve(), "--baud", "115200", "--key", common.KEY, V15)
+        run = subprocess.Popen([common.BIN, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=self.env)
+        self.addCleanup(run.stdout.close)
+        self.addCleanup(run.stderr.close)
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
+        for line in run.stderr:
+            if line.decode().startswith(shown):
+                break
+        self.pack.kill()
+        out = run.communicate(timeout=120)[0].decode()
+        self.assertEqual(run.returncode, 13, out)
+        command = out.split("Next")[1].splitlines()[0].strip()
+        self.assertIsNone(common.wrong_command(command), command)
+        return " ".join(out.split()), command
+
+    def test_an_adapter_unplugged_while_writing_is_plugged_in_and_the_same_command_goes_on(self):
+        text, command = self.unplugged("Writing 40 %")
+        self.assertRegex(text, r"NOT DONE The adapter \S+/port was unplugged at 4\d %\. Its old firmware 1\.3\.0 was not touched\. "
+                               r"Do Plug it in\. The same command goes on at 4\d %:")
+        self.assertTrue(command.startswith("bmsflash flash --if "), command)
+
+    def test_an_adapter_unplugged_at_the_restart_leaves_the_state_unknown(self):
+        text, command = self.unplugged("Restarting")
+        self.assertIn("UNKNOWN The adapter went away while the pack restarted; the pack may be fine. Do Plug it in, then look at "
+                      "the pack:", text)
+        self.assertTrue(command.startswith("bmsflash probe --if "), command)
 
 
 common.main()
