@@ -182,7 +182,6 @@ class OnPty(Case):
         words = [SIM, "--pty", "--link", link, "--state", self.path("pack.flash"), *keys]
         pack = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 env=self.env)
-        self.pack = pack
         self.addCleanup(self.stop, pack)
         ready, _, _ = select.select([pack.stdout], [], [], 20)
         self.assertTrue(ready, "bmsflash-sim said nothing")

@@ -164,12 +164,32 @@ class OfThePack(Messages):
                    "NOT DONE The pack stopped answering at", "power or cable.", "Nothing was written.",
                    "Do Check power and cable. The same command goes on at")
 
+    def unplugged(self, after):
+        """A flash whose adapter goes away for good after so many messages: what it says in the end, and the command."""
+        run = self.run_it("flash", "--yes", "--if", f"fault:unplug={after}:900s:sim:link=rs485", "--key", common.KEY, V15)
+        self.expect(run, 13)
+        command = run.out.split("Next")[1].splitlines()[0].strip()
+        self.assertIsNone(common.wrong_command(command), command)
+        return " ".join(run.out.split()), command
+
+    def test_an_adapter_unplugged_while_writing_is_plugged_in_and_the_same_command_goes_on(self):
+        text, command = self.unplugged(950)
+        self.assertRegex(text, r"NOT DONE The adapter sim:link=rs485 was unplugged at (\d+) %\. Its old firmware 1\.3\.0 was not "
+                               r"touched\. Do Plug it in\. The same command goes on at \1 %:")
+        self.assertTrue(command.startswith("bmsflash flash --if "), command)
+
+    def test_an_adapter_unplugged_at_the_restart_leaves_the_state_unknown(self):
+        text, command = self.unplugged(1050)
+        self.assertIn("UNKNOWN The adapter went away while the pack restarted; the pack may be fine. Do Plug it in, then look at "
+                      "the pack:", text)
+        self.assertTrue(command.startswith("bmsflash probe --if "), command)
+
 
 @unittest.skipUnless(common.SIM and common.VIRTUAL_UDS and "rs485" in common.TRANSPORTS, "built without serial lines")
 class OfTheLine(common.OnPty, Messages):
     def begin(self, *keys):
         """A flash under way on a port: until it says so."""
-        self.port = self.serve(*keys)
+        self.port = self.serve("flash=instant", *keys)
         words = [common.BIN, "flash", "--yes", "--if", self.port, "--baud", "115200", "--key", common.KEY, "--json", V15]
         run = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                env=self.env)
@@ -185,42 +205,11 @@ class OfTheLine(common.OnPty, Messages):
         self.fail(f"the run never said {word}: {line.decode()}")
 
     def test_another_bmsflash_on_the_port_is_waited_for(self):
-        run = self.begin("flash=instant")
+        run = self.begin()
         self.until(run, '"activity":"backup"')
         command = self.shown(("probe", "--if", self.port), 11, "NOT DONE Another bmsflash is at work on",
                              f"process {run.pid}", "Do Wait for it:")
         self.assertEqual(command, f"bmsflash probe --if {self.port} --wait 300s")
-
-    def unplugged(self, shown):
-        """A flash whose adapter goes away once a line begins so: the text from then on, and the command."""
-        words = ("flash", "--yes", "--if", self.serve(), "--baud", "115200", "--key", common.KEY, V15)
-        run = subprocess.Popen([common.BIN, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               env=self.env)
-        self.addCleanup(run.stdout.close)
-        self.addCleanup(run.stderr.close)
-        self.addCleanup(run.wait)
-        self.addCleanup(run.kill)
-        for line in run.stderr:
-            if line.decode().startswith(shown):
-                break
-        self.pack.kill()
-        out = run.communicate(timeout=120)[0].decode()
-        self.assertEqual(run.returncode, 13, out)
-        command = out.split("Next")[1].splitlines()[0].strip()
-        self.assertIsNone(common.wrong_command(command), command)
-        return " ".join(out.split()), command
-
-    def test_an_adapter_unplugged_while_writing_is_plugged_in_and_the_same_command_goes_on(self):
-        text, command = self.unplugged("Writing 40 %")
-        self.assertRegex(text, r"NOT DONE The adapter \S+/port was unplugged at 4\d %\. Its old firmware 1\.3\.0 was not touched\. "
-                               r"Do Plug it in\. The same command goes on at 4\d %:")
-        self.assertTrue(command.startswith("bmsflash flash --if "), command)
-
-    def test_an_adapter_unplugged_at_the_restart_leaves_the_state_unknown(self):
-        text, command = self.unplugged("Restarting")
-        self.assertIn("UNKNOWN The adapter went away while the pack restarted; the pack may be fine. Do Plug it in, then look at "
-                      "the pack:", text)
-        self.assertTrue(command.startswith("bmsflash probe --if "), command)
 
 
 common.main()
