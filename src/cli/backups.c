@@ -190,9 +190,8 @@ bool bf_backups_class_name(const struct bf_folders *folders, const struct bf_opt
 		const char *model;
 		uint8_t made[16];
 
-		if (!is_tar(e->d_name) ||
-		    (size_t)snprintf(path, sizeof(path), "%s/%s", folder, e->d_name) >=
-			    sizeof(path))
+		if (!is_tar(e->d_name) || (size_t)snprintf(path, sizeof(path), "%s/%s", folder,
+							   e->d_name) >= sizeof(path))
 			continue;
 		looked_at++;
 		bf_err_init(&unused);
