@@ -138,6 +138,7 @@ struct bf_stm32 {
 		uint8_t command; /* that is under way */
 		enum bf_stm32_stage stage;
 		uint8_t carried; /* of what was sent behind it, all bytes together */
+		uint8_t mark;    /* the last of them that was not zero */
 		uint32_t baud;   /* of the line, as it was when a loader was last looked for */
 		bool filled;     /* a loader that another program left was looked for */
 	} uart;

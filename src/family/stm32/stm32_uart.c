@@ -179,6 +179,7 @@ static uint8_t answer_to(struct bf_stm32 *d, uint8_t byte, bf_time wait, struct 
 
 	bf_err_init(err);
 	d->uart.carried ^= byte;
+	d->uart.mark = byte ? byte : d->uart.mark;
 	if (t->ops->stream->write(t, &byte, 1, bf_stm32_in(d, ANSWER), err))
 		return 0;
 	deadline = bf_stm32_in(d, wait);
@@ -205,14 +206,26 @@ static bool may_be_lost(const struct bf_stm32 *d, uint8_t byte)
 	return !byte || memchr(d->uart.sent, byte, n) != NULL;
 }
 
-/* The next byte at which the message does not end. */
-static uint8_t next_byte(const struct bf_stm32 *d, uint8_t last)
+/* Of zeros any number may get lost and the check byte stays as wrong as it was. It must be so without either of the two
+ * bytes before them, too. In a list of pages zeros would be the first page of all. */
+static bool zeros_do_it(const struct bf_stm32 *d)
 {
-	uint8_t b = last;
+	uint8_t whole = d->uart.carried, last = d->uart.mark;
 
+	return d->uart.command == BF_STM32_WRITE && !may_be_lost(d, whole) &&
+	       !may_be_lost(d, last) && !may_be_lost(d, whole ^ last);
+}
+
+/* The next byte at which the message does not end. */
+static uint8_t next_byte(const struct bf_stm32 *d)
+{
+	uint8_t b = d->uart.mark;
+
+	if (zeros_do_it(d))
+		return 0;
 	for (unsigned i = 0; i < 128; i++) {
 		b = (uint8_t)(0x80 | (b + 13));
-		if (b != last && !may_be_lost(d, d->uart.carried ^ b))
+		if (b != d->uart.mark && !may_be_lost(d, d->uart.carried ^ b))
 			break;
 	}
 	return b;
@@ -232,11 +245,8 @@ static enum bf_rc is_ready(struct bf_stm32 *d, struct bf_err *err)
  * of them. */
 static bool fill_up(struct bf_stm32 *d, struct bf_err *err)
 {
-	uint8_t b = 0;
-
 	for (unsigned i = 0; i < FILLER; i++) {
-		b = next_byte(d, b);
-		if (answer_to(d, b, pace(d), err))
+		if (answer_to(d, next_byte(d), pace(d), err))
 			return true;
 		if (ends_refused(err))
 			return false;
@@ -277,11 +287,10 @@ static enum bf_rc probe_for_command(struct bf_stm32 *d, struct bf_err *err)
 			     : !fills                            ? PROBES
 			     : d->uart.stage == BF_STM32_AT_DATA ? 1
 								 : GREETINGS;
-	uint8_t b = 0;
 
 	for (unsigned i = 0; i < PROBES; i++) {
-		b = i < greetings ? BF_STM32_SYNC : next_byte(d, b);
-		if (answer_to(d, b, PROBE_WAIT + wire_time(d, 2), err))
+		if (answer_to(d, i < greetings ? BF_STM32_SYNC : next_byte(d),
+			      PROBE_WAIT + wire_time(d, 2), err))
 			return is_ready(d, err);
 		if (ends_refused(err))
 			return err->rc;
@@ -308,7 +317,7 @@ static enum bf_rc uart_resync(struct bf_stm32 *d, struct bf_err *err)
 	struct bf_transport *t = d->base.env.transport;
 
 	note_rate(d);
-	d->uart.carried = 0;
+	d->uart.carried = d->uart.mark = 0;
 	listen_until_quiet(d);
 	if (d->uart.stage == BF_STM32_AT_COMMAND && !may_greet(d) &&
 	    t->ops->stream->write(t, wrong, sizeof(wrong), bf_stm32_in(d, ANSWER), err))

@@ -223,6 +223,8 @@ static void write(struct stm32_peer *p)
 		answer(p, NACK);
 		return;
 	}
+	if (p->wanted && memcmp(p->wanted + at, p->raw + 1, n) != 0)
+		p->strange++;
 	for (uint32_t i = 0; i < n; i++) { /* bits are only ever cleared */
 		if (p->addr + i >= PEER_BASE + p->keep_to)
 			p->flash[at + i] &= p->raw[1 + i];
@@ -338,14 +340,27 @@ static void take(struct stm32_peer *p, uint8_t b)
 	}
 }
 
+static bool within(long at, long from, unsigned n)
+{
+	return from >= 0 && at >= from && at < from + (long)n;
+}
+
 static size_t hear(struct fake *f, void *ctx, const uint8_t *bytes, size_t n)
 {
 	struct stm32_peer *p = ctx;
 
 	(void)f;
 	for (size_t i = 0; i < n; i++) {
-		if (p->heard++ != p->lose_host)
-			take(p, bytes[i]);
+		long at = p->heard++;
+		bool bad = p->bad_host >= 0 && at >= p->bad_host && at < p->bad_host + 160;
+		uint8_t turned = bad && bf_rng_below(&p->luck, 32) == 0
+					 ? (uint8_t)(1u << bf_rng_below(&p->luck, 8))
+					 : 0;
+
+		if (within(at, p->lose_host, p->lose_host_n) ||
+		    (bad && bf_rng_below(&p->luck, 16) == 0))
+			continue;
+		take(p, bytes[i] ^ turned);
 	}
 	return n;
 }
@@ -362,8 +377,8 @@ struct stm32_peer *stm32_peer_new(void)
 	bf_retry_default(&p->retry);
 	p->pid = 0x410;
 	p->page = 1024;
-	p->lose_host = p->lose_own = p->double_own = p->said_at_reset = -1;
-	p->lose_own_n = 1;
+	p->lose_host = p->bad_host = p->lose_own = p->double_own = p->said_at_reset = -1;
+	p->lose_own_n = p->lose_host_n = 1;
 	for (size_t i = 0; i < sizeof(p->flash); i++)
 		p->flash[i] = (uint8_t)(i * 7 + i / 256);
 	return p;

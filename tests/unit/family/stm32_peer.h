@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bmsflash/family.h"
+#include "bmsflash/rng.h"
 #include "fake.h"
 
 #define PEER_BASE  UINT32_C(0x08000000)
@@ -25,7 +26,13 @@ struct stm32_peer {
 	uint32_t keep_to; /* pages below are write-protected: acknowledged, unchanged */
 	unsigned zeros;   /* before the first acknowledge */
 	long lose_host;   /* number of the byte of the host that is not heard, -1: none */
-	long lose_own;    /* number of its own byte that gets lost */
+	unsigned lose_host_n;
+	const uint8_t
+		*wanted;  /* PEER_FLASH bytes: what it is to hold in the end, NULL: not looked at */
+	unsigned strange; /* writes of anything else */
+	long bad_host; /* from this byte on 160 by luck get lost or have a bit turned, -1: none */
+	struct bf_rng luck;
+	long lose_own; /* number of its own byte that gets lost */
 	unsigned lose_own_n;
 	long double_own; /* number of the byte of its own that comes twice, -1: none */
 	bf_time byte_us; /* that each of its own bytes takes */

@@ -766,6 +766,33 @@ static void writing_survives_each_lost_byte(void **state)
 	}
 }
 
+/* The loader takes what leads it back to its commands for the block, and for as long a one as 7F says: its end may lie
+ * behind the image's last page. The check byte must be wrong whatever of it comes damaged on such a line. */
+static void a_lost_block_is_not_made_up_for_though_more_comes_damaged(void **state)
+{
+	static uint8_t wanted[PEER_FLASH];
+	uint8_t *data = wanted + 0x2300;
+
+	(void)state;
+	for (size_t i = 0; i < 256; i++)
+		data[i] = (uint8_t)(i * 11 + 1);
+	for (long k = 0; k < 2000; k++) {
+		struct stm32_peer *p = ready();
+		struct bf_err err;
+
+		connected(p);
+		assert_int_equal(erase(p, 0x2000, 1024, &err), BF_OK);
+		p->wanted = wanted;
+		p->lose_host = p->heard + 7;
+		p->lose_host_n = 258;
+		p->bad_host = p->lose_host + 260;
+		p->luck.state = (uint64_t)k;
+		(void)write(p, 0x2300, data, 256, &err);
+		assert_int_equal(p->strange, 0);
+		stm32_peer_free(p);
+	}
+}
+
 /* ---- checksums ---- */
 
 static void the_checksum_unit_is_that_of_the_chip(void **state)
@@ -965,6 +992,7 @@ int main(void)
 		cmocka_unit_test(a_last_block_is_filled_up_and_a_blank_one_is_not_sent),
 		cmocka_unit_test(a_unit_is_written_once_where_the_image_begins_in_one),
 		cmocka_unit_test(writing_survives_each_lost_byte),
+		cmocka_unit_test(a_lost_block_is_not_made_up_for_though_more_comes_damaged),
 		cmocka_unit_test(the_checksum_unit_is_that_of_the_chip),
 		cmocka_unit_test(unchanged_pages_are_found_by_either_form_of_the_checksum),
 		cmocka_unit_test(go_starts_the_flash_and_nothing_is_asked_afterwards),
