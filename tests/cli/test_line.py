@@ -468,6 +468,12 @@ class Told(ManyCase):
         self.assertEqual([t["serial"] for t in told], ["BX16-000001", "BX16-000002", "BX16-000003"])
         self.assertEqual({t["run"] for t in told}, {run.result["run"]})
 
+    def test_a_program_cannot_gain_privileges(self):
+        program = self.program(f"grep NoNewPrivs /proc/self/status >{self.path('log')}; cat >/dev/null\n")
+        self.expect(self.run_json("probe", "--if", "sim", "--on-result", program), 0)
+        with open(self.path("log"), encoding="ascii") as f:
+            self.assertEqual(f.read().split(), ["NoNewPrivs:", "1"])
+
     def test_its_failure_is_a_warning_and_changes_no_exit_status(self):
         for text, what in (("exit 3\n", "exit status 3"), ("kill -9 $$\n", "signal 9"), ("exec 0<&-; exit 1\n", "status 1")):
             run = self.run_json("probe", "--if", "sim", "--on-result", self.program(text))

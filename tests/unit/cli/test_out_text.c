@@ -263,6 +263,9 @@ static void figures_are_written_for_people(void **state)
 	assert_string_equal(bf_text_rate(t, sizeof(t), 29100), "29.1 kB/s");
 	assert_string_equal(bf_text_stamp(t, sizeof(t), INT64_C(1767225600000042)),
 			    "2026-01-01T00:00:00.000042Z");
+	/* Beyond what 32 bits count. */
+	assert_string_equal(bf_text_stamp(t, sizeof(t), INT64_C(4102444800000042)),
+			    "2100-01-01T00:00:00.000042Z");
 }
 
 #define WITH_OUT(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)

@@ -125,6 +125,9 @@ static void on_event(void *ctx, const struct bf_event *ev)
 		if (ev->progress->percent < b->percent - 0.001)
 			b->went_back_in_percent = true;
 		b->percent = ev->progress->percent;
+		if (strcmp(ev->progress->phase, "writing") == 0 &&
+		    ev->progress->rate > b->writing_rate)
+			b->writing_rate = ev->progress->rate;
 	}
 }
 

@@ -120,7 +120,7 @@ struct bench {
 	char file[512];
 	struct bf_plan plan;
 	struct bf_summary summary;
-	double percent;
+	double percent, writing_rate; /* the highest that was told */
 	bool went_back_in_percent;
 };
 

@@ -109,6 +109,15 @@ static void a_backup_that_was_cut_by_a_restart_is_made_whole(void **state)
 	bench_done(&b);
 }
 
+static unsigned repeats_of(const struct bench *b)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < BF_RETRY_CLASS_COUNT; i++)
+		n += (unsigned)b->summary.retry.repeats[i];
+	return n;
+}
+
 static void a_session_that_is_lost_at_a_request_is_opened_again(void **state)
 {
 	static const char *const ops[] = { "activate", "confirm", "check", "self_test" };
@@ -121,6 +130,7 @@ static void a_session_that_is_lost_at_a_request_is_opened_again(void **state)
 		bench_run(&b);
 		assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 		assert_int_equal(pack_calls(&b.pack, ops[i]), 2);
+		assert_int_equal(repeats_of(&b), 1);
 		bench_done(&b);
 	}
 }
@@ -155,6 +165,39 @@ static void the_self_test_asks_for_the_rate_that_carried_the_data(void **state)
 	assert_int_equal(b.summary.line.rate_steps, 1);
 	assert_int_equal(b.summary.line_rate, 115200);
 	assert_int_equal(pack_calls(&b.pack, "set_rate"), 2); /* up, and down while writing */
+	bench_done(&b);
+}
+
+/* The line can be changed to the rate, and not back. The last phase tries again. */
+static void a_line_that_stays_at_its_rate_after_the_test_is_no_failure(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	for (unsigned i = 0; i < 3; i++)
+		b.pack.faults[i] =
+			(struct pack_fault){ .op = "set_rate", .nth = 3 + i, .rc = BF_E_LINK };
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	bench_done(&b);
+}
+
+static void goes_back_once_it_is_confirmed(struct pack *pack, const char *op)
+{
+	if (strcmp(op, "identify") == 0 && pack_calls(pack, "confirm"))
+		pack->flash->active = 0;
+}
+
+static void a_pack_that_goes_back_after_its_confirmation_runs_the_old(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.at_op = goes_back_once_it_is_confirmed;
+	bench_run(&b);
+	assert_ended(&b, BF_E_RESTORED, BF_STATE_OLD);
 	bench_done(&b);
 }
 
@@ -208,6 +251,8 @@ int main(void)
 		cmocka_unit_test(a_session_that_is_lost_at_a_request_is_opened_again),
 		cmocka_unit_test(so_it_is_for_a_revert),
 		cmocka_unit_test(the_self_test_asks_for_the_rate_that_carried_the_data),
+		cmocka_unit_test(a_line_that_stays_at_its_rate_after_the_test_is_no_failure),
+		cmocka_unit_test(a_pack_that_goes_back_after_its_confirmation_runs_the_old),
 		cmocka_unit_test(time_that_is_up_while_data_moves_is_no_lost_line),
 		cmocka_unit_test(the_summary_has_the_figures_of_the_line),
 	};

@@ -364,6 +364,7 @@ static enum bf_rc on_request(struct fake *f, void *ctx, const struct bf_usb_setu
 	case DNLOAD:
 		return dnload(p, s->value, data, len, err);
 	case UPLOAD:
+		p->n_uploads += s->value == 0;
 		return upload(p, s->value, data, len, ret_len, err);
 	case GETSTATUS:
 		return getstatus(p, data, ret_len, err);

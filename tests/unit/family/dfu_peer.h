@@ -54,6 +54,7 @@ struct peer {
 	size_t len;       /* plain: bytes received, or held for upload */
 	uint32_t pointer; /* DfuSe */
 	unsigned next_block;
+	unsigned n_uploads; /* of block 0 */
 	unsigned n_points, n_erases, n_blocks, n_clears, n_aborts, n_detaches, n_manifests;
 	uint32_t erased[64];
 	struct peer_run runs[12];

@@ -42,6 +42,41 @@ static void a_device_without_dfu_is_not_recognised(void **state)
 	assert_int_equal(identify(b).caps, 0);
 }
 
+static void a_damaged_descriptor_is_no_dfu_device(void **state)
+{
+	BENCH(false, false);
+	struct bf_usb_device d = b->peer.device;
+
+	(void)state;
+	d.config_len = 5;
+	fake_usb_set_device(b->peer.usb, &d);
+	wanted(b, b->proto->ops->recognise(b->proto, 0, &b->err), BF_E_NODEV);
+	assert_non_null(strstr(b->err.cause, "damaged configuration descriptor"));
+}
+
+/* Both numbers, and no hardware but that of the profile. */
+static void numbers_of_a_profile_tell_its_hardware(void **state)
+{
+	BENCH(false, false);
+	struct bf_ident id;
+	uint8_t vid[16], cid[16];
+
+	(void)state;
+	b->profile.usb_vid = 0x1209;
+	b->profile.usb_pid = 0x5740;
+	strcpy(b->profile.vendor, "bms.example");
+	strcpy(b->profile.class_name, "BMS-16S-R3");
+	bf_uuid_vendor("bms.example", vid);
+	bf_uuid_class(vid, "BMS-16S-R3", cid);
+	id = identify(b);
+	assert_true(id.has_vid && id.has_cid);
+	assert_memory_equal(id.vid, vid, sizeof(vid));
+	assert_memory_equal(id.cid, cid, sizeof(cid));
+	b->profile.usb_pid = 0x5741;
+	id = identify(b);
+	assert_false(id.has_vid || id.has_cid);
+}
+
 static void the_running_version_is_the_device_release(void **state)
 {
 	BENCH(false, false);
@@ -216,6 +251,8 @@ int main(void)
 		cmocka_unit_test(descriptors_are_enough_to_recognise),
 		cmocka_unit_test(a_device_of_another_profile_is_not_recognised),
 		cmocka_unit_test(a_device_without_dfu_is_not_recognised),
+		cmocka_unit_test(a_damaged_descriptor_is_no_dfu_device),
+		cmocka_unit_test(numbers_of_a_profile_tell_its_hardware),
 		cmocka_unit_test(the_running_version_is_the_device_release),
 		cmocka_unit_test(release_digits_are_decimal),
 		cmocka_unit_test(a_loader_does_not_say_what_the_application_is),

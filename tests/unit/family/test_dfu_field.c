@@ -583,6 +583,29 @@ static void the_named_alternate_setting_takes_the_firmware(void **state)
 	}
 }
 
+static void a_setting_is_named_by_its_whole_number(void **state)
+{
+	static const struct {
+		const char *name;
+		int index;
+	} rows[] = {
+		{ "0", 0 },     { "255", 1 }, { "256", -1 },        { "1", -1 },
+		{ "255x", -1 }, { "", -1 },   { "4294967551", -1 },
+	};
+	BENCH(false, true);
+	struct bf_dfu *d = bf_dfu_of(b->proto);
+
+	(void)state;
+	b->peer.n_alts = 2;
+	peer_show(&b->peer);
+	(void)identify(b);
+	d->desc.alts[1].setting = 255;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		b->proto->env.alt = rows[i].name;
+		assert_int_equal(bf_dfu_alt_chosen(d), rows[i].index);
+	}
+}
+
 static void of_several_alternate_settings_none_is_guessed(void **state)
 {
 	BENCH(false, true);
@@ -1094,6 +1117,7 @@ int main(void)
 		cmocka_unit_test(another_alternate_setting_at_the_same_address_is_another_place),
 		cmocka_unit_test(an_image_is_put_in_place_once),
 		cmocka_unit_test(the_named_alternate_setting_takes_the_firmware),
+		cmocka_unit_test(a_setting_is_named_by_its_whole_number),
 		cmocka_unit_test(of_several_alternate_settings_none_is_guessed),
 		cmocka_unit_test(a_refused_alternate_setting_is_told_with_the_others),
 		cmocka_unit_test(one_memory_of_several_can_be_named),

@@ -118,6 +118,22 @@ static void the_request_that_enters_is_told_byte_for_byte(void **state)
 	has(&t, "06 16 20 00 01 | into the bootloader");
 }
 
+static void the_session_is_told_where_the_entry_does_not_open_it(void **state)
+{
+	const struct bf_proto_ops *uds = bf_proto_by_name("uds");
+	struct told t;
+
+	(void)state;
+	if (!uds)
+		return;
+	explain(&t, uds, "[uds]\n");
+	has(&t, "10 03 |");
+	explain(&t, uds, "[uds]\nenter = 0x02\n");
+	lacks(&t, "10 03 |");
+	explain(&t, uds, "[uds]\nenter = 0x03, 0x02\n");
+	has(&t, "10 03 |");
+}
+
 static void of_a_joined_pack_each_role_that_has_a_family_is_told(void **state)
 {
 	struct told t;
@@ -137,6 +153,7 @@ int main(void)
 		cmocka_unit_test(security_access_is_told_as_the_profile_has_it),
 		cmocka_unit_test(the_check_of_memory_is_told_once_and_at_its_time),
 		cmocka_unit_test(the_request_that_enters_is_told_byte_for_byte),
+		cmocka_unit_test(the_session_is_told_where_the_entry_does_not_open_it),
 		cmocka_unit_test(of_a_joined_pack_each_role_that_has_a_family_is_told),
 	};
 

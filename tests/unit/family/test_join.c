@@ -32,6 +32,8 @@ struct world {
 	uint32_t app_tx, rom_tx;
 	const struct bf_ident *told_to_rom;
 	bool person; /* somebody presses Enter */
+	bool rom_cannot_open;
+	unsigned closed;
 	char sentence[160], alive[160];
 };
 
@@ -69,7 +71,10 @@ static void note_order(struct world *w, char c)
 
 static void fake_close_proto(struct bf_proto *p)
 {
-	free(BF_CONTAINER_OF(p, struct fake_proto, base));
+	struct fake_proto *f = BF_CONTAINER_OF(p, struct fake_proto, base);
+
+	f->world->closed++;
+	free(f);
 }
 
 /* ---- its application: 9600 Bd, no parity ---- */
@@ -171,10 +176,11 @@ static const struct bf_proto_ops app_ops = {
 static enum bf_rc rom_open(const struct bf_proto_env *env, struct bf_proto **ret,
 			   struct bf_err *err)
 {
-	(void)err;
 	the_world->rom_node = env->profile->node;
 	the_world->rom_tx = env->profile->can_tx;
 	the_world->told_to_rom = env->application;
+	if (the_world->rom_cannot_open)
+		return bf_fail(err, BF_E_USAGE, "not with this profile");
 	return open_as(&rom_ops, env, ret);
 }
 
@@ -936,6 +942,22 @@ static void every_capability_of_the_families_reaches_the_engine(void **state)
 		assert_non_null(app_joined.slot[i]);
 }
 
+static void what_was_opened_is_closed_where_the_other_cannot_be(void **state)
+{
+	WORLD;
+	struct bf_proto_env env = { .transport = fake_transport(w->wire),
+				    .profile = &w->profile,
+				    .retry = &w->retry,
+				    .node = -1,
+				    .entry = &w->log };
+
+	(void)state;
+	w->rom_cannot_open = true;
+	wanted(w, bf_join_open(&env, &app_ops, &rom_ops, &w->proto, &w->err), BF_E_USAGE);
+	assert_null(w->proto);
+	assert_int_equal(w->closed, 1);
+}
+
 static void a_profile_that_names_no_loader_is_not_joined(void **state)
 {
 	WORLD;
@@ -990,6 +1012,7 @@ int main(void)
 		cmocka_unit_test(a_way_out_by_lines_replaces_the_jump),
 		cmocka_unit_test(a_pack_that_restarted_is_taken_into_its_loader_again),
 		cmocka_unit_test(every_capability_of_the_families_reaches_the_engine),
+		cmocka_unit_test(what_was_opened_is_closed_where_the_other_cannot_be),
 		cmocka_unit_test(a_profile_that_names_no_loader_is_not_joined),
 	};
 

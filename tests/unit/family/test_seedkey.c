@@ -78,6 +78,25 @@ static void a_pem_key_signs_the_message_of_the_manual(void **state)
 	check_signature("k.pem");
 }
 
+/* The highest bit of each digit of what stands before the secret. */
+static void every_byte_before_the_secret_counts(void **state)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	struct bf_err err;
+
+	(void)state;
+	for (size_t i = 0; i < 21; i++) {
+		char pem[] = SECRET_PEM, *at = strchr(pem, '\n') + 1 + i;
+		struct bf_auth *auth = NULL;
+
+		*at = digits[(size_t)(strchr(digits, *at) - digits) ^ 32];
+		put("k.pem", pem, 0600);
+		if (bf_auth_ed25519_new("k.pem", &auth, &err) == BF_OK)
+			fail_msg("with another digit %zu it is a key", i);
+	}
+}
+
 static void a_hex_key_signs_the_same(void **state)
 {
 	(void)state;
@@ -307,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pem_key_signs_the_message_of_the_manual),
+		cmocka_unit_test(every_byte_before_the_secret_counts),
 		cmocka_unit_test(a_hex_key_signs_the_same),
 		cmocka_unit_test(a_key_of_another_kind_is_named),
 		cmocka_unit_test(a_missing_key_file_is_an_authentication_failure),

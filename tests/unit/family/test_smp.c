@@ -125,6 +125,33 @@ static void a_small_build_is_known_by_its_list(void **state)
 	assert_int_equal(id.piece_max, 256);
 }
 
+/* As text of 40 characters, and not at all. */
+static void a_version_that_cannot_be_read_is_none(void **state)
+{
+	static const char *const versions[] = {
+		"6776657273696f6e7828"
+		"31312e31312e3131312b31313131313131313131313131313131313131313131313131313131313131"
+		"31",
+		"",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(versions); i++) {
+		BF_AUTO(smp_peer) *k = recovery();
+		struct bf_ident id;
+		char list[512];
+
+		snprintf(list, sizeof(list),
+			 IMAGES "bf" BOOTABLE T CONFIRMED T ACTIVE T SLOT "00" KEY_HASH HASH_14
+				"%sff" END,
+			 versions[i]);
+		k->list = list;
+		id = identify(k);
+		assert_false(id.slots[0].has_version);
+		assert_false(id.has_version);
+	}
+}
+
 static void while_an_image_is_marked_recovery_calls_none_active(void **state)
 {
 	BF_AUTO(smp_peer) *k = recovery();
@@ -149,6 +176,7 @@ static void nobody_is_no_device(void **state)
 	BF_AUTO(fake) *line = fake_stream_new(clock);
 	struct bf_profile profile;
 	struct bf_retry retry;
+	struct bf_ident id;
 	struct bf_err err;
 	BF_AUTO(bf_proto) *p = NULL;
 	struct bf_proto_env env = {
@@ -162,6 +190,7 @@ static void nobody_is_no_device(void **state)
 	assert_int_equal(bf_proto_smp_ops.open(&env, &p, &err), BF_OK);
 	assert_int_equal(bf_smp_recognise(p, BF_MS(600), &err), BF_E_NODEV);
 	assert_true(bf_now(clock) < BF_SEC(2));
+	assert_int_equal(bf_smp_identify(p, &id, &err), BF_E_TIMEOUT);
 }
 
 static void a_node_address_is_refused(void **state)
@@ -295,6 +324,20 @@ static void an_application_gets_the_digest_of_the_upload(void **state)
 	arrived(k, &u);
 	assert_true(k->has_sha);
 	assert_int_equal(k->len, u.target.len);
+	bf_image_free(u.image);
+}
+
+static void an_upload_that_is_refused_has_not_begun(void **state)
+{
+	BF_AUTO(smp_peer) *k = recovery();
+	struct sending u = sending();
+	struct bf_flow flow;
+
+	(void)state;
+	identify(k);
+	k->refuse_at = 1;
+	smp_peer_expect(k, bf_smp_begin(k->proto, &u.target, &flow, &k->err), BF_E_NAK);
+	assert_int_equal(k->erases, 0);
 	bf_image_free(u.image);
 }
 
@@ -535,11 +578,13 @@ int main(void)
 		cmocka_unit_test(recovery_is_known_by_what_it_does_not_know),
 		cmocka_unit_test(an_application_tells_its_board_and_has_two_slots),
 		cmocka_unit_test(a_small_build_is_known_by_its_list),
+		cmocka_unit_test(a_version_that_cannot_be_read_is_none),
 		cmocka_unit_test(while_an_image_is_marked_recovery_calls_none_active),
 		cmocka_unit_test(nobody_is_no_device),
 		cmocka_unit_test(a_node_address_is_refused),
 		cmocka_unit_test(an_upload_arrives_in_recovery_in_whole_units),
 		cmocka_unit_test(an_application_gets_the_digest_of_the_upload),
+		cmocka_unit_test(an_upload_that_is_refused_has_not_begun),
 		cmocka_unit_test(every_lost_request_and_answer_is_made_good),
 		cmocka_unit_test(a_slow_erasure_is_asked_after_and_not_begun_again),
 		cmocka_unit_test(a_device_that_restarted_gets_the_upload_from_the_start),

@@ -672,6 +672,24 @@ static void mass_erase_is_for_a_profile_that_names_it(void **state)
 	stm32_peer_free(p);
 }
 
+static void a_mass_erase_that_is_refused_has_erased_nothing(void **state)
+{
+	struct stm32_peer *p = stm32_peer_new();
+	struct bf_stm32_profile *s = bf_profile_family_mut(&p->profile, "stm32");
+	struct bf_err err;
+
+	(void)state;
+	s->erase = BF_STM32_ERASE_MASS;
+	stm32_peer_open(p);
+	connected(p);
+	(void)flash_of(p);
+	p->rdp = true; /* behind our back */
+	assert_int_equal(erase(p, 0, PEER_FLASH, &err), BF_E_LINK);
+	assert_non_null(strstr(err.cause, "ERASE"));
+	assert_int_equal(p->mass, 0);
+	stm32_peer_free(p);
+}
+
 /* ---- writing ---- */
 
 static void a_write_has_the_bytes_of_the_manual(void **state)
@@ -988,6 +1006,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_page_table_shows_at_the_neighbour),
 		cmocka_unit_test(no_lost_byte_erases_another_page),
 		cmocka_unit_test(mass_erase_is_for_a_profile_that_names_it),
+		cmocka_unit_test(a_mass_erase_that_is_refused_has_erased_nothing),
 		cmocka_unit_test(a_write_has_the_bytes_of_the_manual),
 		cmocka_unit_test(a_last_block_is_filled_up_and_a_blank_one_is_not_sent),
 		cmocka_unit_test(a_unit_is_written_once_where_the_image_begins_in_one),

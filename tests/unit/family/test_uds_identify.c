@@ -400,6 +400,26 @@ static void quantities_that_a_pack_lacks_are_unknown(void **state)
 	assert_int_equal(m.n_cells + m.n_temps, 0);
 }
 
+/* The identifiers of the built-in profile are a guess: of a stranger one of them has to answer. */
+static void a_stranger_measures_where_one_value_answers(void **state)
+{
+	static const struct pack_rule with[] = {
+		{ "3e00", "7e00" }, { "22fd12", "62fd120226" }, { "22*", "7f2231" }, { NULL }
+	};
+	static const struct pack_rule without[] = { { "3e00", "7e00" },
+						    { "22*", "7f2231" },
+						    { NULL } };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		BF_AUTO(pack) *k = pack_new(PACK_HDLC, i ? with : without);
+		struct bf_ident id;
+
+		pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
+		assert_int_equal(id.caps & BF_CAP_MEASURE, i ? BF_CAP_MEASURE : 0);
+	}
+}
+
 static void values_that_share_a_record_share_the_request(void **state)
 {
 	RULES = { { "3e00", "7e00" },
@@ -442,6 +462,7 @@ int main(void)
 		cmocka_unit_test(silence_of_a_pack_that_is_known_is_the_lines_fault),
 		cmocka_unit_test(telemetry_scales_as_the_profile_says),
 		cmocka_unit_test(quantities_that_a_pack_lacks_are_unknown),
+		cmocka_unit_test(a_stranger_measures_where_one_value_answers),
 		cmocka_unit_test(values_that_share_a_record_share_the_request),
 	};
 

@@ -199,6 +199,7 @@ static void busy_is_repeated_with_a_pause_whatever_the_class(void **state)
 	pack_expect(k, k->p->ops->loader->restart(k->p, &k->err), BF_OK);
 	assert_int_equal(k->heard, 5);
 	assert_int_equal(k->retry.busy, 3);
+	assert_int_equal(k->alive, 3);
 	assert_true(pack_now(k) >= BF_MS(300));
 }
 

@@ -56,6 +56,18 @@ static void a_seed_is_answered_with_the_key_and_the_serial_is_known(void **state
 	assert_string_equal(f.auth.serial, "SN-42");
 }
 
+static void without_an_answer_for_the_serial_no_key_is_made(void **state)
+{
+	RULES = { { "3e00", "7e00" }, { "2701", SEED }, { "22f18c", "-" }, { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct fake_auth f;
+
+	(void)state;
+	give_key(k, &f);
+	pack_expect(k, k->p->ops->authenticate(k->p, &k->err), BF_E_TIMEOUT);
+	assert_int_equal(f.asked, 0);
+}
+
 static void a_seed_of_zeros_is_open_already(void **state)
 {
 	static const char *const seeds[] = { "670100000000", "6701" };
@@ -285,6 +297,7 @@ int main(void)
 		cmocka_unit_test(an_answer_that_is_not_that_of_service_29_opens_nothing),
 		cmocka_unit_test(a_proof_that_is_not_accepted_whole_is_no_success),
 		cmocka_unit_test(a_seed_is_answered_with_the_key_and_the_serial_is_known),
+		cmocka_unit_test(without_an_answer_for_the_serial_no_key_is_made),
 		cmocka_unit_test(a_seed_of_zeros_is_open_already),
 		cmocka_unit_test(a_pack_without_the_service_has_no_lock),
 		cmocka_unit_test(without_a_key_the_option_is_named),

@@ -21,6 +21,7 @@ struct pack {
 	unsigned lose_at; /* the answer to chunk number N gets lost ... */
 	unsigned miss_at; /* chunk number N gets lost itself */
 	uint16_t check;
+	uint16_t version; /* 0: 1.17 */
 };
 
 struct bench {
@@ -48,7 +49,7 @@ static uint16_t reg_of(const struct pack *k, unsigned reg)
 	case 0x0A:
 		return 0x0101;
 	case 0x0B:
-		return 0x0117;
+		return k->version ? k->version : 0x0117;
 	case 0x2C:
 		return 0x0007;
 	case 0x81:
@@ -207,6 +208,24 @@ static void a_pack_says_who_it_is(void **state)
 	bench_free(b);
 }
 
+static void a_version_that_is_not_decimal_is_unreadable(void **state)
+{
+	static const uint16_t versions[] = { 0x011A, 0x01A1, 0x0A11, 0xA111, 0x9999 };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(versions); i++) {
+		struct bench *b = bench_new();
+		struct bf_ident id = { 0 };
+		bool readable = i + 1 == BF_COUNT(versions);
+
+		b->pack.version = versions[i];
+		assert_int_equal(b->proto->ops->identify(b->proto, &id, &b->err), BF_OK);
+		assert_int_equal(id.has_version, readable);
+		assert_int_equal(id.version_unreadable, !readable);
+		bench_free(b);
+	}
+}
+
 /* Of every length that passes the number, or ends near it. */
 static void the_count_of_a_bootloader_is_never_met(void **state)
 {
@@ -324,6 +343,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pack_says_who_it_is),
+		cmocka_unit_test(a_version_that_is_not_decimal_is_unreadable),
 		cmocka_unit_test(the_count_of_a_bootloader_is_never_met),
 		cmocka_unit_test(an_image_of_a_bootloaders_size_is_refused),
 		cmocka_unit_test(what_was_lost_goes_again_from_the_start_of_its_page),

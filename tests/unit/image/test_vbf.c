@@ -26,21 +26,26 @@ static void block(struct bf_out *o, uint32_t addr, const char *data)
 	bf_out_be16(o, bf_crc16(BF_CRC16_CCITT_FALSE, (const uint8_t *)data, n));
 }
 
-/* Two blocks; `wrong` is added to the checksum of the file. */
-static void make(struct made *m, unsigned format, uint32_t wrong)
+/* Two blocks; `wrong` is added to the checksum of the file, before which `more` stands. */
+static void make_with(struct made *m, unsigned format, uint32_t wrong, const char *more)
 {
-	char head[400], sum[40];
+	char head[400], sum[80];
 	uint8_t data[64];
 	struct bf_out d = bf_out(data, sizeof(data));
 
 	block(&d, 0x08010000, "123456789");
 	block(&d, 0x08020000, "abc");
-	snprintf(sum, sizeof(sum), "file_checksum = 0x%08X;\n",
+	snprintf(sum, sizeof(sum), "%sfile_checksum = 0x%08X;\n", more,
 		 bf_crc(&bf_crc32_ieee, data, d.len) + wrong);
 	snprintf(head, sizeof(head), HEADER, format, sum);
 	m->o = bf_out(m->p, sizeof(m->p));
 	bf_out_bytes(&m->o, head, strlen(head));
 	bf_out_bytes(&m->o, data, d.len);
+}
+
+static void make(struct made *m, unsigned format, uint32_t wrong)
+{
+	make_with(m, format, wrong, "");
 }
 
 static enum bf_rc parse(const struct made *m, size_t len, struct bf_claim **ret, struct bf_err *err)
@@ -67,6 +72,26 @@ static void blocks_go_where_they_say(void **state)
 	assert_memory_equal(c->segs[0].data, "123456789", 9);
 	assert_int_equal(c->segs[1].addr, 0x08020000);
 	assert_int_equal(c->segs[1].len, 3);
+}
+
+/* Each letter beside a name makes it another name. */
+static void a_name_is_a_whole_word(void **state)
+{
+	static const char letters[] = "azAZ09_m";
+
+	(void)state;
+	for (size_t i = 0; i < 2 * strlen(letters); i++) {
+		char c = letters[i / 2], line[40];
+		BF_AUTO(bf_claim) *claim = NULL;
+		struct bf_err err;
+		struct made m;
+
+		snprintf(line, sizeof(line), i % 2 ? "file_checksum%c=1;" : "%cfile_checksum=1;",
+			 c);
+		make_with(&m, 0, 0, line);
+		if (parse(&m, m.o.len, &claim, &err))
+			fail_msg("'%s': %s", line, err.cause);
+	}
 }
 
 static void damage_and_other_forms_of_data_are_refused(void **state)
@@ -110,6 +135,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks_go_where_they_say),
+		cmocka_unit_test(a_name_is_a_whole_word),
 		cmocka_unit_test(damage_and_other_forms_of_data_are_refused),
 		cmocka_unit_test(no_part_of_it_is_taken_for_the_whole),
 	};

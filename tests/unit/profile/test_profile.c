@@ -442,6 +442,8 @@ static void an_address_format_has_one_to_four_bytes_each(void **state)
 	struct bf_err err;
 
 	(void)state;
+	refused("[uds]\nchunk = 1\n", "chunk");
+	refused("[uds]\nchunk = 2\n", "chunk");
 	refused("[uds]\naddress-format = 0x15\n", "address-format");
 	refused("[uds]\naddress-format = 0x40\n", "address-format");
 	assert_int_equal(parse("[uds]\naddress-format = 0x24\n", &p, &err), BF_OK);
