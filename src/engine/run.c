@@ -418,10 +418,29 @@ void bf_next_of(const struct bf_job *job, enum bf_job_kind kind, const char *fro
 	bf_next(err, "%s", text);
 }
 
+/* The place of an image that was found by the header that lay there, which may be erased now: another run, that meets the
+ * bootloader alone, cannot know that it goes on. */
+static bool place_was_found(const struct bf_run *run)
+{
+	return run->wanted.has_place && !run->wanted.own && run->wanted.image &&
+	       run->model.stage >= BF_STAGE_WRITING && bf_run_can(run, BF_CAP_ERASE) &&
+	       !run->given.profile.n_regions && !run->session.ident.n_slots;
+}
+
 void bf_next_command(const struct bf_run *run, enum bf_job_kind kind, const char *from,
 		     struct bf_err *err)
 {
-	bf_next_of(run->job, kind, from, err);
+	struct bf_job job = *run->job;
+	struct bf_claim_opts claim = { 0 };
+
+	if (job.claim_opts)
+		claim = *job.claim_opts;
+	if (kind == BF_JOB_FLASH && !claim.has_addr && place_was_found(run)) {
+		claim.has_addr = true;
+		claim.addr = run->wanted.place_addr;
+		job.claim_opts = &claim;
+	}
+	bf_next_of(&job, kind, from, err);
 }
 
 void bf_next_longer(const struct bf_run *run, struct bf_err *err)

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """USB devices of others, as the models of the virtual pack have them: each model, three kinds of file, all commands."""
+import datetime
+import json
 import os
 import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -71,6 +74,7 @@ FILES = {
     "st.dfu": dfuse(0, 0x0483, 0xDF11),
     "alt1.dfu": dfuse(1, 0x0483, 0xDF11),
     "any.dfu": dfuse(0, 0xFFFF, 0xFFFF),
+    "other.dfu": dfuse(0, 0x1234, 0x5678),
     "two.hex": two(RAW, APP + OWN_LOADER, 0x400),
     "far.hex": two(RAW, APP + OWN_LOADER, 0x10000),  # farther than a stream is joined over
     "signed.hex": two(SIGNED, APP, 0x400),
@@ -359,6 +363,230 @@ class Starts(Pack):
         again = self.flash("model=zephyr,version=none", "--rescue")
         self.expect(again, 0)
         self.assertEqual(again.of("summary")[-1]["bytes_sent"], 0)
+
+
+class Next(Pack):
+    """What is printed is typed, and leads on."""
+
+    def typed(self, run, pack):
+        """The printed command, on a pack that is not cut again."""
+        words = shlex.split(run.result["error"]["next"], comments=True)
+        self.assertEqual(words[0], "bmsflash")
+        at = words.index("--if") + 1
+        self.assertTrue(words[at].startswith(pack), words)
+        words[at] = pack
+        return self.run_json(*words[1:])
+
+    def test_a_refusal_prints_what_flashes(self):
+        for model, words, refusals in (("stm32app", [], [22]), ("tinyusb", [], [22]), ("dapboot", [], [22]),
+                                       ("cherryusb", [], [22, 33]), ("maple", ["--alt", "1"], [22]),
+                                       ("opencm3", ["--addr", f"0x{APP:08X}"], [22, 33]),
+                                       ("tinyusb,quirk=noread", [], [22, 33])):
+            with self.subTest(model=model):
+                pack = f"sim:model={model},state={self.path(model.split(',')[0] + str(len(refusals)))}"
+                run = self.run_json("flash", "--if", pack, *self.keys(), *words, self.sign(SIGNATURE_OF_ITS_OWN))
+                before = self.run_json("probe", "--if", pack)
+                for status in refusals:
+                    self.expect(run, status)
+                    self.assertIn("1.3.0", before.of("device")[-1]["version"])
+                    run = self.typed(run, pack)
+                self.expect(run, 0)
+                self.assertIn("1.5.0", self.run_json("probe", "--if", pack).of("device")[-1]["version"])
+
+    def test_after_a_cut_the_bootloader_in_rom_is_told_where_the_image_goes(self):
+        """No profile draws its memory, and the header that showed the place is erased."""
+        for model in ("stm32app", "st-rom", "stm32f4", "gd32"):
+            with self.subTest(model=model):
+                pack = f"sim:model={model},state={self.path(model)}"
+                path = self.sign(SIGNATURE_OF_ITS_OWN)
+                run = self.run_json("flash", "--if", pack + ",cutop=300", *self.keys(), "--allow", "no-hardware", path)
+                self.expect(run, 42)
+                self.expect(self.typed(run, pack), 0)
+                self.assertIn("1.5.0", self.run_json("probe", "--if", pack).of("device")[-1]["version"])
+
+    def test_a_second_image_is_the_way_back_where_nothing_can_be_read(self):
+        fallback = ["--fallback", os.path.join(common.MCUBOOT, "app-1.3.0.signed.bin")]
+        for model, options in (("cherryusb", []), ("opencm3", ["--addr", f"0x{APP:08X}"]),
+                               ("dapboot,quirk=noread", [])):
+            with self.subTest(model=model):
+                pack = f"sim:model={model},state={self.path(model.split(',')[0])}"
+                words = ["flash", "--if", pack, *self.keys(), "--allow", "no-hardware", *options]
+                self.expect(self.run_json(*words, self.sign(SIGNATURE_OF_ITS_OWN)), 33)
+                self.expect(self.run_json(*words, *fallback, self.sign(SIGNATURE_OF_ITS_OWN)), 0)
+        # The bootloader says that firmware for another class is bad.
+        pack = f"sim:model=dapboot,quirk=noread,state={self.path('bad')}"
+        run = self.run_json("flash", "--if", pack, *self.keys(), "--allow", "no-hardware", *fallback,
+                            common.image("app-1.5.0.othercid.bin"))
+        self.expect(run, 41)
+        self.assertIn("1.3.0", run.result["sentence"])
+        self.assertIn("1.3.0", self.run_json("probe", "--if", pack).of("device")[-1]["version"])
+
+
+class Journals(Pack):
+    """Numbers of a bootloader in ROM are the chip's, and some are many chips'."""
+
+    def said(self, run):
+        return [e["text"] for e in run.events if "interrupted" in e.get("text", "")]
+
+    def archives(self):
+        folder = os.path.join(self.dir, "state", "bmsflash", "backup")
+        return set(os.listdir(folder)) if os.path.isdir(folder) else set()
+
+    def dead(self, model, *more):
+        """A pack that waits in its ROM."""
+        return ",".join([f"sim:model={model},version=none,state={self.path(model + '-'.join(more))}", *more])
+
+    def flash(self, pack):
+        return self.run_json("flash", "--if", pack, *self.keys(), "--allow", "no-hardware", "--addr", f"0x{APP:08X}",
+                             self.sign(SIGNATURE_OF_ITS_OWN))
+
+    def test_a_rom_goes_on_where_it_was_cut(self):
+        self.expect(self.flash(self.dead("stm32app") + ",cutop=60"), 42)
+        made = self.archives()
+        run = self.flash(self.dead("stm32app"))
+        self.expect(run, 0)
+        self.assertIn("it is taken up", "".join(self.said(run)))
+        self.assertEqual(self.archives(), made)
+
+    def test_a_journal_counts_for_no_rom_with_another_serial_number(self):
+        self.expect(self.flash(self.dead("stm32app") + ",cutop=60"), 42)
+        made = self.archives()
+        run = self.flash(self.dead("stm32f4"))
+        self.expect(run, 0)
+        self.assertEqual(self.said(run), [])
+        self.assertEqual(len(self.archives()), len(made) + 1)
+
+    def test_a_journal_counts_for_no_rom_with_a_number_that_many_have(self):
+        self.expect(self.flash(self.dead("st-rom") + ",cutop=60"), 42)
+        made = self.archives()
+        run = self.flash(self.dead("st-rom", "calib=7"))
+        self.expect(run, 0)
+        self.assertIn("it is not taken up", "".join(self.said(run)))
+        self.assertEqual(len(self.archives()), len(made) + 1)
+
+
+class Habits(Pack):
+    """What a device does beside its model's ways, whoever has it."""
+
+    SLOW = 60  # seconds of virtual time, for 43 kB
+
+    def flash(self, model, *more, allow=""):
+        words = ["--alt", "image_1"] if model.split(",")[0] in ("zephyr", "zephyr-next", "mcuboot") else []
+        words += ["--alt", "1"] if model.startswith("maple") else []
+        dead = MODELS[model.split(",")[0]][0] == MEMORY and "version=none" in model  # no header shows the place
+        words += ["--addr", f"0x{APP:08X}"] if model.startswith("opencm3") or dead else []
+        return self.run_json("flash", "--if", f"sim:model={model},state={self.path('h.state')}", *words, *self.keys(),
+                             "--allow", "no-hardware,no-backup,single-bank" + allow, *more,
+                             self.sign(SIGNATURE_OF_ITS_OWN))
+
+    def another(self):
+        """Another pack, and nothing is known of any."""
+        if os.path.exists(self.path("h.state")):
+            os.unlink(self.path("h.state"))
+        shutil.rmtree(os.path.join(self.dir, "state"), ignore_errors=True)
+
+    def seconds(self, run):
+        first, last = (datetime.datetime.fromisoformat(run.events[i]["t"][:-1]) for i in (0, -1))
+        return (last - first).total_seconds()
+
+    def each(self, habits, models, status=0, slow=SLOW):
+        for model in models.split():
+            for habit in habits.split():
+                with self.subTest(model=model, habit=habit):
+                    self.another()
+                    run = self.flash(f"{model},habit={habit}")
+                    self.expect(run, status)
+                    self.assertLess(self.seconds(run), slow)
+
+    def test_what_descriptors_say_wrongly_stops_nothing(self):
+        self.each("dfu11 shortdesc protocol0 shortstring size0 sizeffff size32 noproduct", "stm32app st-rom tinyusb mcuboot")
+
+    def test_ways_in_and_out_that_are_in_no_standard(self):
+        self.each("stalldetach detach0 deaf manifests endless", "stm32app stm32f4 tinyusb maple zephyr-next")
+
+    def test_an_erasure_that_stays_busy_ends_on_an_st_rom_alone(self):
+        self.each("stuck", "st-rom stm32f4", slow=300)  # 10 s a sector
+        self.each("stuck", "gd32 opencm3", 42, slow=700)  # the limit that no pack moves is 600 s
+
+    def test_a_device_without_downloads_is_left_in_its_application(self):
+        for model in ("stm32app", "tinyusb", "zephyr"):
+            self.another()
+            run = self.flash(f"{model},habit=nodownload", allow=",no-proof")
+            self.expect(run, 33)
+            self.assertEqual(run.result["state"], "old-running")
+            self.assertIn("bitCanDnload", run.result["error"]["cause"])
+
+    def test_an_application_without_dfu_is_told_how_its_bootloader_is_caught(self):
+        run = self.flash("stm32app,habit=noruntime")
+        self.expect(run, 12)
+        self.assertIn("--wait", json.dumps(run.result["error"]))
+
+    def test_read_protection_is_named_and_not_removed(self):
+        for model in ("stm32app", "st-rom", "stm32f4", "gd32", "opencm3"):
+            with self.subTest(model=model):
+                self.another()
+                run = self.flash(f"{model},habit=protected")
+                self.expect(run, 32)
+                self.assertIn("read protection", run.result["error"]["likely"][0])
+                self.assertIn("does not remove", run.result["error"]["do"])
+                probe = self.run_json("probe", "--if", f"sim:model={model},state={self.path('h.state')}")
+                self.assertIn("1.3.0", probe.of("device")[-1]["version"])
+
+    def test_what_is_written_and_not_started_or_late_is_not_overwritten(self):
+        for model, lost in (("stm32app,habit=stays", "does not start it"), ("tinyusb,habit=stays", "does not start it"),
+                            ("stm32f4,show=60000", "does not answer"), ("tinyusb,show=60000", "its start was not seen"),
+                            ("stm32app,habit=hidden", "does not answer"), ("mcuboot,habit=stays", "")):
+            with self.subTest(model=model):
+                self.another()
+                run = self.flash(model)
+                self.expect(run, 44)
+                self.assertIn(lost, run.result["sentence"])
+                self.assertIn("off and on", run.result["sentence"])
+                again = self.flash(model.split(",")[0])
+                self.expect(again, 0)
+                self.assertEqual(again.of("summary")[-1]["bytes_sent"], 0)
+
+    def test_firmware_that_needs_its_time_has_it_in_the_profile(self):
+        with open(self.path("late.ini"), "w", encoding="utf-8") as f:
+            f.write("[pack]\nrestart-ms = 60000\n")
+        for model in ("tinyusb", "stm32app", "zephyr-next"):
+            self.another()
+            self.expect(self.flash(f"{model},show=35000", "--profile", self.path("late.ini")), 0)
+
+    def test_unread_firmware_that_nobody_hears_is_not_called_lost(self):
+        for how in ("habit=hidden", "show=60000"):
+            self.another()
+            run = self.flash(f"opencm3,{how}")
+            self.expect(run, 13)
+            self.assertEqual(run.result["state"], "unknown")
+            self.assertIn("1.5.0", self.run_json("probe", "--if", f"sim:model=opencm3,state={self.path('h.state')}")
+                          .of("device")[-1]["version"])
+
+    def test_leave_to_prove_nothing_covers_silence(self):
+        for model in ("stm32f4", "tinyusb", "opencm3"):
+            for state in ("1.3.0", "none"):  # told before, and found in its bootloader
+                with self.subTest(model=model, runs=state):
+                    self.another()
+                    run = self.flash(f"{model},habit=hidden,version={state}", allow=",no-proof")
+                    self.expect(run, 0)
+                    self.assertEqual(run.result["state"], "unproven")
+
+    def test_a_release_without_its_build_is_not_the_old_firmware(self):
+        for protocol in ("protocol=dfu", "model=tinyusb"):
+            run = self.run_json("flash", "--if", f"sim:{protocol},version=none", *self.keys(), "--allow",
+                                "no-hardware,no-backup,single-bank", common.image("gw-2.1.0.signed.bin"))
+            self.expect(run, 44)
+            self.assertEqual(run.result["state"], "unproven")
+            self.assertNotIn("old firmware", run.result["sentence"].lower())
+
+    def test_a_file_for_other_usb_numbers_stops_no_application(self):
+        for name, status in (("other.dfu", 22), ("st.dfu", 0)):
+            path, pack = self.sign(name), f"sim:model=stm32app,state={self.path('n.state')}"
+            run = self.run_json("flash", "--if", pack, *self.keys(), "--allow", "no-hardware", path)
+            self.expect(run, status)
+            if status:
+                self.assertIn("1234:5678", json.dumps(run.result["error"]))
+                self.assertEqual(run.result["state"], "old-running")
 
 
 if __name__ == "__main__":

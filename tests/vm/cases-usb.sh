@@ -13,7 +13,7 @@ case_usb_driver_and_pack() {
 
 case_usb_pack_is_listed() {
 	usb_pack protocol=dfu || return 1
-	"$bmsflash" probe >list.out 2>&1
+	"$bmsflash" probe -v >list.out 2>&1
 	must_say list.out 1209:0001 BX16-000001
 }
 

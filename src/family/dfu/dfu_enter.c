@@ -242,11 +242,18 @@ static void forget(struct bf_dfu *d)
 	bf_dfu_stream_drop(d);
 }
 
+/* A bootloader that started its application and left the bus is not there to tell what it was. */
+static bool is_away(struct bf_dfu *d)
+{
+	return d->going && d->desc.mode == BF_DFU_LOADER && bf_dfu_look(d) == BF_DFU_GONE;
+}
+
 /* Opened again by others, as after a power cut: it may have come back as something else. */
 enum bf_rc bf_dfu_up_to_date(struct bf_dfu *d, struct bf_err *err)
 {
 	if (d->scanned && d->reopened == d->base.env.transport->stats.reopened)
-		return BF_OK;
+		return is_away(d) ? bf_fail(err, BF_E_TIMEOUT, "the device has not come back yet")
+				  : BF_OK;
 	if (d->scanned) {
 		forget(d);
 		d->going = false;

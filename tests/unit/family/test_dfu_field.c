@@ -790,6 +790,23 @@ static void a_device_that_stays_is_given_up_after_some_seconds(void **state)
 	}
 }
 
+static void a_bootloader_that_has_left_the_bus_tells_nothing_any_more(void **state)
+{
+	(void)state;
+	for (unsigned dfuse = 0; dfuse < 2; dfuse++) {
+		BENCH(dfuse, true);
+		struct bf_ident id;
+
+		connect_for(b, BF_ENTRY_WRITE);
+		b->peer.reset_leaves = true;
+		wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);
+		fake_usb_leave(b->peer.usb, NULL, BF_NEVER);
+		wanted(b, b->proto->ops->await(b->proto, bf_in(b->clock, BF_SEC(30)), &b->err),
+		       BF_E_TIMEOUT);
+		wanted(b, b->proto->ops->identify(b->proto, &id, &b->err), BF_E_TIMEOUT);
+	}
+}
+
 static void a_bus_reset_starts_a_dfuse_device_that_does_not_leave(void **state)
 {
 	BENCH(true, true);
@@ -1129,6 +1146,7 @@ int main(void)
 		cmocka_unit_test(the_pages_of_a_gigadevice_are_known_by_its_serial_number),
 		cmocka_unit_test(a_device_that_only_detach_starts_is_started_by_it),
 		cmocka_unit_test(a_device_that_stays_is_given_up_after_some_seconds),
+		cmocka_unit_test(a_bootloader_that_has_left_the_bus_tells_nothing_any_more),
 		cmocka_unit_test(a_bus_reset_starts_a_dfuse_device_that_does_not_leave),
 		cmocka_unit_test(a_bootloader_that_comes_up_again_may_say_why),
 		cmocka_unit_test(a_device_that_manifests_for_ever_is_reset),
