@@ -167,3 +167,31 @@ case_acm_break_enters_the_bootloader() {
 	acm_pack break=loader && poll in_loader false || return 1
 	lines_of /dev/ttyACM0 break && poll in_loader true && must_say sim.out 'break 2'
 }
+
+# Units that people have, by their own profiles: the port hears each part of them at its own line settings.
+unit_job() { # exit code, profile, arguments
+	status=$1 unit=$2 command=$3
+	shift 3
+	"$bmsflash" "$command" --if /dev/ttyACM0 --profile "$data/../../data/profiles/$unit.ini" --json "$@" >job.out 2>&1
+	got=$?
+	[ $got = "$status" ] && return
+	echo "$command ended with $got, not with $status"
+	tail -n 3 job.out
+	return 1
+}
+
+case_acm_jk_unit_by_modbus_and_xmodem() {
+	acm_pack model=jk,flash=instant || return 1
+	unit_job 0 jk-pb probe && must_say job.out '"version":"15.41.0"' || return 1
+	unit_job 0 jk-pb flash -k "$data/jk/maker.pub" --allow single-bank,no-backup "$data/jk/firmware.bin" || return 1
+	must_say job.out '"state":"new-proven"' && must_say sim.out 'line 115200 8N1' || return 1
+	unit_job 33 jk-pb rollback && unit_job 0 jk-pb probe && must_say job.out '"version":"15.42.0"'
+}
+
+case_acm_vanmoof_pack_by_modbus() {
+	acm_pack model=vanmoof,flash=instant || return 1
+	unit_job 0 vanmoof-s3 probe && must_say job.out '"version":"1.17.0"' || return 1
+	unit_job 0 vanmoof-s3 flash -k "$data/vanmoof/maker.pub" "$data/vanmoof/firmware.bin" || return 1
+	must_say job.out '"state":"new-proven"' && must_say sim.out 'line 9600 ' || return 1
+	unit_job 0 vanmoof-s3 probe && must_say job.out '"version":"1.18.0"'
+}
