@@ -2,25 +2,32 @@
 #include "cli.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 
 #define HELP_COLUMN 30
 #define HELP_WIDTH  79
+#define NARROW      60 /* two columns need more */
 
-/* A text broken at blanks, behind a left column. */
-static void two_columns(FILE *to, const char *left, const char *text)
+/* Less on a narrow terminal. */
+static size_t help_width(FILE *to)
 {
-	size_t at = (size_t)fprintf(to, "  %-*s ", HELP_COLUMN - 2, left);
+	struct winsize size = { 0 };
 
-	if (at > HELP_COLUMN + 1) {
-		fprintf(to, "\n%*s", HELP_COLUMN + 1, "");
-		at = HELP_COLUMN + 1;
-	}
+	if (ioctl(fileno(to), TIOCGWINSZ, &size) < 0 || size.ws_col < 20 ||
+	    size.ws_col > HELP_WIDTH)
+		return HELP_WIDTH;
+	return size.ws_col - 1u;
+}
+
+/* A text broken at blanks, the first line from column at on, the others behind an indent. */
+static void paragraph(FILE *to, size_t at, size_t indent, const char *text)
+{
 	for (bool first = true; *text; first = false) {
 		size_t word = strcspn(text, " ");
 
-		if (!first && at + 1 + word > HELP_WIDTH) {
-			fprintf(to, "\n%*s", HELP_COLUMN + 1, "");
-			at = HELP_COLUMN + 1;
+		if (!first && at + 1 + word > help_width(to)) {
+			fprintf(to, "\n%*s", (int)indent, "");
+			at = indent;
 		} else if (!first) {
 			at += (size_t)fprintf(to, " ");
 		}
@@ -28,6 +35,21 @@ static void two_columns(FILE *to, const char *left, const char *text)
 		text += word + strspn(text + word, " ");
 	}
 	fputc('\n', to);
+}
+
+/* Behind a left column, or below it. */
+static void two_columns(FILE *to, const char *left, const char *text)
+{
+	bool narrow = help_width(to) < NARROW;
+	size_t column = narrow ? 6 : HELP_COLUMN + 1;
+	size_t at = (size_t)fprintf(to, "  %-*s ", narrow ? 0 : HELP_COLUMN - 2,
+				    left + (narrow ? strspn(left, " ") : 0));
+
+	if (at > column) {
+		fprintf(to, "\n%*s", (int)column, "");
+		at = column;
+	}
+	paragraph(to, at, column, text);
 }
 
 /* The wires of this build, by the names of their drivers. */
@@ -231,9 +253,11 @@ static void allow_names(FILE *to)
 void bf_help_command(FILE *to, const struct bf_command *command)
 {
 	bool allow = false;
+	char help[256];
 
-	fprintf(to, "Usage: bmsflash %s %s [OPTION]...\n\n%s.\n", command->name, command->args,
-		command->help);
+	fprintf(to, "Usage: bmsflash %s %s [OPTION]...\n\n", command->name, command->args);
+	snprintf(help, sizeof(help), "%s.", command->help);
+	paragraph(to, 0, 0, help);
 	examples_of(to, command->job);
 	options_of(to, command, &allow);
 	if (allow)
@@ -241,19 +265,29 @@ void bf_help_command(FILE *to, const struct bf_command *command)
 	exit_codes(to);
 }
 
+/* A command stays whole. */
+static void hint(FILE *to, const char *what, const char *command)
+{
+	bool narrow = help_width(to) < NARROW;
+
+	fprintf(to, narrow ? "%s\n  %s\n" : "%-24s  %s\n", what, command);
+}
+
 void bf_help_program(FILE *to)
 {
 	size_t n;
 	const struct bf_command *commands = bf_spec_commands(&n);
 
-	fputs("Usage: bmsflash COMMAND [OPTION]...\n\n"
-	      "Updates the firmware of battery packs over RS485, CAN and USB: signed images, a\n"
-	      "backup first, verified by the pack.\n\nCommands:\n",
-	      to);
+	fputs("Usage: bmsflash COMMAND [OPTION]...\n\n", to);
+	paragraph(to, 0, 0,
+		  "Updates the firmware of battery packs over RS485, CAN and USB: signed images, a "
+		  "backup first, verified by the pack.");
+	fputs("\nCommands:\n", to);
 	for (size_t i = 0; i < n; i++)
 		two_columns(to, commands[i].name, commands[i].help);
 	fputc('\n', to);
 	if (has_wire("sim"))
-		fputs("Try it without hardware:  bmsflash probe --if sim\n", to);
-	fputs("Options of a command:     bmsflash help COMMAND; everything: man bmsflash\n", to);
+		hint(to, "Try it without hardware:", "bmsflash probe --if sim");
+	hint(to, "Options of a command:", "bmsflash help COMMAND");
+	hint(to, "Everything:", "man bmsflash");
 }

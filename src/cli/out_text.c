@@ -449,6 +449,10 @@ void bf_out_text_log(void *ctx, enum bf_log_level level, const char *line)
 	};
 	struct bf_out_text *o = ctx;
 
+	if (level == BF_LOG_WARN && !o->verbose) {
+		bf_screen_warn(o, line);
+		return;
+	}
 	bf_text_close_line(o);
 	fprintf(o->notes, "%s: %s\n", names[level], line);
 }

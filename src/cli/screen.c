@@ -93,7 +93,7 @@ void bf_screen_line(struct bf_out_text *o, enum bf_paint p, const char *label, b
 	line(o, o->results, p, label, ok, text);
 }
 
-static void warn(struct bf_out_text *o, const char *text)
+void bf_screen_warn(struct bf_out_text *o, const char *text)
 {
 	char escaped[1024];
 	bool quiet = o->quiet;
@@ -232,14 +232,17 @@ void bf_screen_warn_of_no_return(struct bf_out_text *o)
 	if (f->plan.counter_will_rise) {
 		snprintf(text, sizeof(text), "After this update the pack cannot go back to %s.",
 			 f->from[0] ? f->from : "its old firmware");
-		warn(o, text);
+		bf_screen_warn(o, text);
 	}
 	if (f->plan.wipes_all)
-		warn(o, "Clearing readout protection erases all of the flash: also the maker's own "
+		bf_screen_warn(
+			o,
+			"Clearing readout protection erases all of the flash: also the maker's own "
 			"bootloader, "
 			"calibration and serial number, which are in no file.");
 	if (f->one_place && f->plan.bytes > f->plan.skip_bytes)
-		warn(o, "The pack has no firmware until this is done: keep power and cable.");
+		bf_screen_warn(
+			o, "The pack has no firmware until this is done: keep power and cable.");
 }
 
 static void enter_activity(struct bf_out_text *o)
@@ -550,11 +553,23 @@ static void device(struct bf_out_text *o, const struct bf_event *ev)
 
 static void notice(struct bf_out_text *o, const char *text)
 {
-	if (strncmp(text, "going back: ", 12) == 0)
-		bf_text_note(o, "%-*s%s", BF_LABEL, "Going back", text + 12);
-	else if (strstr(text, "old firmware back") || strstr(text, "switch the pack off") ||
-		 strstr(text, "caught the bootloader"))
-		bf_text_note(o, "%s", text);
+	static const struct {
+		const char *label, *words;
+	} rows[] = {
+		{ "Going back", "going back: " },
+		{ "Going back", "old firmware back" },
+		{ "Waiting", "switch the pack off" },
+		{ "Found", "caught the bootloader" },
+	};
+	char escaped[1024];
+
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		if (!strstr(text, rows[i].words))
+			continue;
+		bf_text_escape(escaped, sizeof(escaped), text + (i ? 0 : strlen(rows[i].words)));
+		line(o, o->notes, BF_PAINT_PLAIN, rows[i].label, false, escaped);
+		return;
+	}
 }
 
 void bf_screen_event(struct bf_out_text *o, const struct bf_event *ev)
@@ -575,7 +590,7 @@ void bf_screen_event(struct bf_out_text *o, const struct bf_event *ev)
 		show_backup(o);
 		break;
 	case BF_EV_WARNING:
-		warn(o, ev->text);
+		bf_screen_warn(o, ev->text);
 		break;
 	case BF_EV_NOTICE:
 		notice(o, ev->text);
@@ -629,5 +644,5 @@ void bf_out_text_stopping(struct bf_out_text *o, const struct bf_clock *clock)
 	else
 		snprintf(text, sizeof(text),
 			 "Stopping. The old firmware runs; the same command goes on from here.");
-	warn(o, text);
+	bf_screen_warn(o, text);
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The messages that technicians meet most: the word, what happened, what to do, and a command that can be typed."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 import unittest
 
 import common
+import terminal
 
 V15 = common.image("app-1.5.0.signed.bin")
 OTHER = common.image("app-1.5.0.otherkey.bin")
@@ -18,20 +20,54 @@ FLASH = ("flash", "--yes", "--if", "sim", "--key", common.KEY)
 
 
 class Messages(common.Case):
+    fresh = True  # each run finds the files as the first did
+
+    def has(self, text, texts):
+        """Each of them is in the text, in this order. A terminal that is narrow breaks words as well as lines."""
+        text, at = "".join(text.split()), 0
+        for want in texts:
+            found = re.compile(want) if isinstance(want, re.Pattern) else re.compile(re.escape("".join(want.split())))
+            found = found.search(text, at)
+            self.assertTrue(found, f"'{want}' is not in: {text}")
+            at = found.end()
+
+    def on(self, columns, words, status, texts, command, **kwargs):
+        """The same on a terminal that keeps its screen."""
+        term = terminal.Terminal(self, words, columns, lines=200, **kwargs)
+        self.assertEqual(term.end(), status, term.text())
+        self.has(term.prose(), texts)
+        self.assertEqual(term.command(), command, term.text())
+        self.assertIsNone(term.wrong_colour(), term.text())
+        for line in term.written():  # a command is whole, for the mouse; all else is broken by the program, between words
+            if len(line) > columns and not re.match("Next |  bmsflash ", line):
+                self.fail(f"at {columns} columns the terminal broke: {line}")
+
     def shown(self, words, status, *texts, **kwargs):
-        """Each text is on the screen, in this order; white space does not count. Returns the command."""
+        """Each text is on the screen, in this order; white space does not count: without a terminal, and on one of 40, 80 and
+        160 columns. Returns the command."""
+        saved = self.dir + ".saved"
+        if self.fresh:
+            shutil.copytree(self.dir, saved, symlinks=True)
+            self.addCleanup(shutil.rmtree, saved, True)
         run = self.run_it(*words, **kwargs)
         self.expect(run, status)
-        text, at = " ".join((run.err + run.out).split()), 0
-        for want in texts:
-            found = text.find(want, at)
-            self.assertNotEqual(found, -1, f"'{want}' is not in: {text}")
-            at = found + len(want)
+        self.has(run.err + run.out, texts)
         rows = [row[len("Next"):].strip() for row in run.out.splitlines() + run.err.splitlines() if row.startswith("Next ")]
         self.assertLessEqual(len(rows), 1)
-        if rows:
-            self.assertIsNone(common.wrong_command(rows[0]), rows[0])
-        return rows[0] if rows else None
+        command = rows[0] if rows else None
+        if command:
+            self.assertIsNone(common.wrong_command(command), command)
+        for columns in terminal.WIDTHS if terminal.pyte else ():
+            if self.fresh:
+                for name in os.listdir(self.dir):
+                    path = self.path(name)
+                    (shutil.rmtree if os.path.isdir(path) else os.unlink)(path)
+                shutil.copytree(saved, self.dir, symlinks=True, dirs_exist_ok=True)
+            with self.subTest(columns):
+                self.on(columns, words, status, texts, command, **kwargs)
+        if self.fresh:
+            shutil.rmtree(saved)
+        return command
 
     def backup(self, name, **env):
         self.env.update(env)
@@ -164,29 +200,26 @@ class OfThePack(Messages):
                    "NOT DONE The pack stopped answering at", "power or cable.", "Nothing was written.",
                    "Do Check power and cable. The same command goes on at")
 
-    def unplugged(self, after):
-        """A flash whose adapter goes away for good after so many messages: what it says in the end, and the command."""
-        run = self.run_it("flash", "--yes", "--if", f"fault:unplug={after}:900s:sim:link=rs485", "--key", common.KEY, V15)
-        self.expect(run, 13)
-        command = run.out.split("Next")[1].splitlines()[0].strip()
-        self.assertIsNone(common.wrong_command(command), command)
-        return " ".join(run.out.split()), command
+    def unplugged(self, after, *texts):
+        """A flash whose adapter goes away for good after so many messages."""
+        return self.shown(("flash", "--yes", "--if", f"fault:unplug={after}:900s:sim:link=rs485", "--key", common.KEY, V15), 13,
+                          *texts)
 
     def test_an_adapter_unplugged_while_writing_is_plugged_in_and_the_same_command_goes_on(self):
-        text, command = self.unplugged(950)
-        self.assertRegex(text, r"NOT DONE The adapter sim:link=rs485 was unplugged at (\d+) %\. Its old firmware 1\.3\.0 was not "
-                               r"touched\. Do Plug it in\. The same command goes on at \1 %:")
+        command = self.unplugged(950, "NOT DONE The adapter sim:link=rs485 was unplugged at", re.compile(
+            r"(\d+)%\.Itsoldfirmware1\.3\.0wasnottouched\.DoPlugitin\.Thesamecommandgoesonat\1%:"))
         self.assertTrue(command.startswith("bmsflash flash --if "), command)
 
     def test_an_adapter_unplugged_at_the_restart_leaves_the_state_unknown(self):
-        text, command = self.unplugged(1050)
-        self.assertIn("UNKNOWN The adapter went away while the pack restarted; the pack may be fine. Do Plug it in, then look at "
-                      "the pack:", text)
+        command = self.unplugged(1050, "UNKNOWN The adapter went away while the pack restarted; the pack may be fine. Do Plug it "
+                                 "in, then look at the pack:")
         self.assertTrue(command.startswith("bmsflash probe --if "), command)
 
 
 @unittest.skipUnless(common.SIM and common.VIRTUAL_UDS and "rs485" in common.TRANSPORTS, "built without serial lines")
 class OfTheLine(common.OnPty, Messages):
+    fresh = False  # another program is at work on them
+
     def begin(self, *keys):
         """A flash under way on a port: until it says so."""
         self.port = self.serve("flash=instant", *keys)

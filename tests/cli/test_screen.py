@@ -2,98 +2,20 @@
 # SPDX-License-Identifier: MIT
 """What stands on a real terminal: a pseudo-terminal with a terminal emulator behind it keeps the screen, at 40, 80 and
 160 columns. Colours, wrapping, the live line and questions are judged by what a person would see."""
-import fcntl
 import os
-import pty
-import select
 import shutil
 import signal
-import struct
 import subprocess
-import termios
 import time
 import unittest
 
 import common
-
-try:
-    import pyte
-except ImportError:
-    pyte = None
+from terminal import NEEDS_PYTE, WIDTHS, Terminal, pyte
 
 V15 = common.image("app-1.5.0.signed.bin")
-WIDTHS = (40, 80, 160)
-WORDS = ("DONE", "READY", "NOT READY", "ON TEST", "BROKEN", "NO ANSWER", "NOT DONE", "REFUSED", "WENT BACK", "RECOVERY",
-         "UNPROVEN", "UNKNOWN", "DIFFERENT", "FAILED")
 
 
-class Terminal:
-    """A program on a terminal that keeps its screen, and each state that the screen was in."""
-
-    def __init__(self, case, words, columns, lines=60, term="xterm", **env):
-        self.screen = pyte.Screen(columns, lines)
-        self.stream = pyte.ByteStream(self.screen)
-        self.raw, self.live = b"", []
-        pid, self.fd = pty.fork()
-        if pid == 0:
-            os.execve(common.BIN, [common.BIN, *words], dict(case.env, TERM=term, **env))
-        self.pid = pid
-        case.addCleanup(self.kill)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    def kill(self):
-        """What a failed test leaves behind would hold its port."""
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-
-    def pump(self, until=None, seconds=60):
-        """Reads until the text is on the screen, or to the end."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if until and until in self.text():
-                return True
-            if not select.select([self.fd], [], [], 0.1)[0]:
-                continue
-            try:
-                data = os.read(self.fd, 65536)
-            except OSError:
-                data = b""
-            if not data:
-                return until is None
-            for n, piece in enumerate(data.split(b"\r")):
-                self.stream.feed(b"\r" + piece if n else piece)
-                self.live.append(self.line())
-            self.raw += data
-        return False
-
-    def line(self):
-        return self.screen.display[self.screen.cursor.y].rstrip()
-
-    def lines(self):
-        return [row.rstrip() for row in self.screen.display]
-
-    def text(self):
-        return "\n".join(self.lines())
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def colour(self, word):
-        for y, row in enumerate(self.screen.display):
-            if row.startswith(word):
-                return self.screen.buffer[y][0].fg
-        return None
-
-    def end(self):
-        self.pump()
-        _, status = os.waitpid(self.pid, 0)
-        self.pid = 0
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(status)
-
-
-@unittest.skipUnless(pyte, "python3-pyte is not installed")
+@unittest.skipUnless(pyte, NEEDS_PYTE)
 @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
 class Screen(common.Case):
     def on(self, columns, *words, **env):
