@@ -29,12 +29,8 @@ void bf_many_show_end(struct bf_many *m, const struct bf_many_pack *p)
 {
 	char name[BF_ADDRESS_MAX + 32];
 
-	if (m->text->quiet)
-		return;
-	bf_text_close_line(m->text);
-	bf_text_note(m->text, "%s%-*s%s%s: %s", bf_paint(m->text, bf_verdict_paint(word_of(p))),
-		     BF_LABEL, word_of(p), bf_paint(m->text, BF_PAINT_PLAIN),
-		     bf_many_name(m, p, name, sizeof(name)), text_of(p, "text"));
+	bf_screen_note(m->text, bf_verdict_paint(word_of(p)), word_of(p), "%s: %s",
+		       bf_many_name(m, p, name, sizeof(name)), text_of(p, "text"));
 }
 
 void bf_many_show_step(struct bf_many *m, struct bf_many_pack *p)
@@ -51,18 +47,12 @@ void bf_many_show_step(struct bf_many *m, struct bf_many_pack *p)
 void bf_many_show_warning(struct bf_many *m, const struct bf_many_pack *p, const char *text)
 {
 	char name[BF_ADDRESS_MAX + 32] = "";
-	bool quiet = m->text->quiet;
 
 	if (m->json)
 		return;
-	m->text->quiet = false; /* a warning is never left out */
 	if (p)
 		bf_many_name(m, p, name, sizeof(name));
-	bf_text_close_line(m->text);
-	fprintf(m->text->notes, "%s%-*s%s", bf_paint(m->text, BF_PAINT_WARN), BF_LABEL, "WARNING",
-		bf_paint(m->text, BF_PAINT_PLAIN));
-	bf_text_note(m->text, "%s%s%s", name, p ? ": " : "", text);
-	m->text->quiet = quiet;
+	bf_screen_warn(m->text, "%s%s%s", name, p ? ": " : "", text);
 }
 
 void bf_many_show_live(struct bf_many *m)

@@ -470,7 +470,8 @@ static struct bf_json *error_object(const struct bf_err *err)
 }
 
 /* Enough to file the result away without the events before it. */
-static void put_facts(struct bf_json *j, const struct bf_outcome *outcome, const struct bf_facts *f)
+static void put_facts(struct bf_json *j, const struct bf_outcome *outcome, const struct bf_facts *f,
+		      int64_t wall_us)
 {
 	char text[640], v[BF_VERSION_TEXT];
 
@@ -491,6 +492,8 @@ static void put_facts(struct bf_json *j, const struct bf_outcome *outcome, const
 	text_or_null(j, "backup", f->backup);
 	if (f->has_summary)
 		bf_json_set_real(j, "seconds", (double)f->summary.total / 1e6);
+	else if (f->began_us && wall_us >= f->began_us)
+		bf_json_set_real(j, "seconds", (double)(wall_us - f->began_us) / 1e6);
 	text_or_null(j, "record_digest", outcome->record_digest);
 	strings(j, "warnings", f->warning[0], sizeof(f->warning[0]),
 		f->warnings < BF_FACT_WARNINGS ? f->warnings : BF_FACT_WARNINGS);
@@ -506,7 +509,7 @@ struct bf_json *bf_result_json(const struct bf_whose *whose, const struct bf_fac
 	bf_json_set_int(j, "status", info->exit_status);
 	bf_json_set_str(j, "state", bf_state_name(outcome->state));
 	text_or_null(j, "sentence", outcome->sentence);
-	put_facts(j, outcome, facts);
+	put_facts(j, outcome, facts, wall_us);
 	if (outcome->rc)
 		bf_json_set(j, "error", error_object(&outcome->err));
 	return j;

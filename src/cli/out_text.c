@@ -450,7 +450,7 @@ void bf_out_text_log(void *ctx, enum bf_log_level level, const char *line)
 	struct bf_out_text *o = ctx;
 
 	if (level == BF_LOG_WARN && !o->verbose) {
-		bf_screen_warn(o, line);
+		bf_screen_warn(o, "%s", line);
 		return;
 	}
 	bf_text_close_line(o);

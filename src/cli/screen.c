@@ -93,14 +93,28 @@ void bf_screen_line(struct bf_out_text *o, enum bf_paint p, const char *label, b
 	line(o, o->results, p, label, ok, text);
 }
 
-void bf_screen_warn(struct bf_out_text *o, const char *text)
+void bf_screen_note(struct bf_out_text *o, enum bf_paint p, const char *label, const char *fmt, ...)
 {
-	char escaped[1024];
-	bool quiet = o->quiet;
+	char text[1536];
+	va_list ap;
 
+	va_start(ap, fmt);
+	bf_text_vformat(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	line(o, o->notes, p, label, false, text);
+}
+
+void bf_screen_warn(struct bf_out_text *o, const char *fmt, ...)
+{
+	char text[1536];
+	bool quiet = o->quiet;
+	va_list ap;
+
+	va_start(ap, fmt);
+	bf_text_vformat(text, sizeof(text), fmt, ap);
+	va_end(ap);
 	o->quiet = false;
-	bf_text_escape(escaped, sizeof(escaped), text);
-	line(o, o->notes, BF_PAINT_WARN, "WARNING", false, escaped);
+	line(o, o->notes, BF_PAINT_WARN, "WARNING", false, text);
 	o->quiet = quiet;
 }
 
@@ -232,7 +246,7 @@ void bf_screen_warn_of_no_return(struct bf_out_text *o)
 	if (f->plan.counter_will_rise) {
 		snprintf(text, sizeof(text), "After this update the pack cannot go back to %s.",
 			 f->from[0] ? f->from : "its old firmware");
-		bf_screen_warn(o, text);
+		bf_screen_warn(o, "%s", text);
 	}
 	if (f->plan.wipes_all)
 		bf_screen_warn(
@@ -494,18 +508,26 @@ static void show_condition(struct bf_out_text *o, const struct bf_measure *m)
 		       n ? text : "not told by the pack");
 }
 
+/* A row of a table, or what does not fit into one below its address. */
 static void show_candidate(struct bf_out_text *o, const struct bf_candidate *c)
 {
-	unsigned width = o->wraps ? bf_terminal_width(o) : 80;
-	int what = width < 60 ? 0 : 33;
+	bool virtual = bf_address_is_virtual(c->address);
+	const char *state = virtual ? "" : c->usable ? "ready" : c->why;
+	unsigned width = o->wraps ? bf_terminal_width(o) : 0;
+	char row[512];
 
-	if (what && bf_address_is_virtual(c->address))
-		bf_text_result(o, "%-13s %s", c->address, c->what);
-	else if (what)
-		bf_text_result(o, "%-13s %-*s %s", c->address, what, c->what,
-			       c->usable ? "ready" : c->why);
-	else
-		bf_text_result(o, "%s %s", c->address, c->usable ? "ready" : c->why);
+	snprintf(row, sizeof(row), virtual ? "%-13s %s%s" : "%-13s %-33s %s", c->address, c->what,
+		 state);
+	if (!width || (width >= 60 && bf_text_columns(row) < width)) {
+		bf_text_result(o, "%s", row);
+	} else {
+		bool label = bf_text_columns(c->address) < BF_LABEL;
+
+		if (!label)
+			bf_text_result(o, "%s", c->address);
+		bf_screen_line(o, BF_PAINT_PLAIN, label ? c->address : "", false, "%s%s%s", c->what,
+			       *state ? ": " : "", state);
+	}
 	o->begun = true;
 }
 
@@ -561,13 +583,12 @@ static void notice(struct bf_out_text *o, const char *text)
 		{ "Waiting", "switch the pack off" },
 		{ "Found", "caught the bootloader" },
 	};
-	char escaped[1024];
 
 	for (size_t i = 0; i < BF_COUNT(rows); i++) {
 		if (!strstr(text, rows[i].words))
 			continue;
-		bf_text_escape(escaped, sizeof(escaped), text + (i ? 0 : strlen(rows[i].words)));
-		line(o, o->notes, BF_PAINT_PLAIN, rows[i].label, false, escaped);
+		bf_screen_note(o, BF_PAINT_PLAIN, rows[i].label, "%s",
+			       text + (i ? 0 : strlen(rows[i].words)));
 		return;
 	}
 }
@@ -590,7 +611,7 @@ void bf_screen_event(struct bf_out_text *o, const struct bf_event *ev)
 		show_backup(o);
 		break;
 	case BF_EV_WARNING:
-		bf_screen_warn(o, ev->text);
+		bf_screen_warn(o, "%s", ev->text);
 		break;
 	case BF_EV_NOTICE:
 		notice(o, ev->text);
@@ -644,5 +665,5 @@ void bf_out_text_stopping(struct bf_out_text *o, const struct bf_clock *clock)
 	else
 		snprintf(text, sizeof(text),
 			 "Stopping. The old firmware runs; the same command goes on from here.");
-	bf_screen_warn(o, text);
+	bf_screen_warn(o, "%s", text);
 }

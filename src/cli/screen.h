@@ -40,8 +40,11 @@ enum { BF_SHOWN_IMAGE = 1 << 16, BF_SHOWN_PACK = 1 << 17, BF_SHOWN_BACKUP = 1 <<
 /* A first word in colour and a text behind it; ok: "ok" at the right edge. On the results. */
 void bf_screen_line(struct bf_out_text *o, enum bf_paint p, const char *label, bool ok,
 		    const char *fmt, ...) BF_PRINTF(5, 6);
-/* On the notes, when it is quiet, too. */
-void bf_screen_warn(struct bf_out_text *o, const char *text);
+/* The same on the notes. */
+void bf_screen_note(struct bf_out_text *o, enum bf_paint p, const char *label, const char *fmt, ...)
+	BF_PRINTF(4, 5);
+/* When it is quiet, too. */
+void bf_screen_warn(struct bf_out_text *o, const char *fmt, ...) BF_PRINTF(2, 3);
 void bf_screen_event(struct bf_out_text *o, const struct bf_event *ev);
 /* The live line, or a plain one where it is time for one. */
 void bf_screen_live(struct bf_out_text *o);
