@@ -179,7 +179,7 @@ static void bash_options(void)
 		}
 		printf("\" ;;\n");
 	}
-	printf("\t*) echo \"--help --version\" ;;\n\tesac\n}\n");
+	printf("\t*) echo \"--help -h --version -V\" ;;\n\tesac\n}\n");
 }
 
 static void bash(void)
@@ -366,6 +366,12 @@ static struct bf_json *json_option(const struct bf_opt *opt)
 			bf_json_add_str(list, cmd[i].name);
 	}
 	bf_json_set(j, "commands", list);
+	list = bf_json_array();
+	for (int i = 0; opt->kind == BF_OPT_ALLOW && i < BF_ALLOW_COUNT; i++)
+		bf_json_add_str(list, bf_allow_info((enum bf_allow)i)->name);
+	for (size_t i = 0; opt->choices && opt->choices[i]; i++)
+		bf_json_add_str(list, opt->choices[i]);
+	bf_json_set(j, "choices", list);
 	return j;
 }
 

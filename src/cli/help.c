@@ -242,7 +242,8 @@ static void exit_codes(FILE *to)
 
 static void allow_names(FILE *to)
 {
-	fputs("\nSafety checks that --allow can pass, one at a time:\n", to);
+	fputc('\n', to);
+	paragraph(to, 0, 0, "Safety checks that --allow can pass, one at a time:");
 	for (int i = 0; i < BF_ALLOW_COUNT; i++) {
 		const struct bf_allow_info *info = bf_allow_info((enum bf_allow)i);
 

@@ -360,6 +360,20 @@ static void tails_of_wait(const struct bf_facts *f, struct tails *t)
 	add_tail(t, "%d s", waited);
 }
 
+/* The words are cut to the width, the seconds stay. */
+static void wait_text(const struct bf_facts *f, unsigned width, char *dst, size_t cap)
+{
+	int waited = (int)((f->now_us - f->phase_us) / 1000000);
+	char words[200], tail[24] = "";
+	size_t room = width - 1 - BF_LABEL;
+
+	if (waited)
+		snprintf(tail, sizeof(tail), ": %d s", waited);
+	bf_text_escape(words, sizeof(words), f->waiting[0] ? f->waiting : f->phase);
+	room = room > strlen(tail) ? room - strlen(tail) : 0;
+	snprintf(dst, cap, "%-*s%.*s%s", BF_LABEL, "Wait", (int)room, words, tail);
+}
+
 static void live_text(const struct bf_out_text *o, char *dst, size_t cap)
 {
 	const struct bf_facts *f = &o->facts;
@@ -387,17 +401,7 @@ static void live_text(const struct bf_out_text *o, char *dst, size_t cap)
 		break;
 	}
 	if (f->activity == BF_ACT_PREPARE) {
-		int waited = (int)((f->now_us - f->phase_us) / 1000000);
-
-		const char *what = f->waiting[0] ? f->waiting : f->phase;
-		char escaped[200];
-
-		bf_text_escape(escaped, sizeof(escaped), what);
-		if (waited)
-			snprintf(dst, cap, "%-10s %s: %d s", "Wait", escaped, waited);
-		else
-			snprintf(dst, cap, "%-10s %s", "Wait", escaped);
-		dst[width - 1 < cap ? width - 1 : cap - 1] = '\0';
+		wait_text(f, width, dst, cap);
 		return;
 	}
 	bf_bar(dst, cap, width, o->utf8, label, f->percent, t.list);

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: MIT
 """What stands on a real terminal: a pseudo-terminal with a terminal emulator behind it keeps the screen, at 40, 80 and
 160 columns. Colours, wrapping, the live line and questions are judged by what a person would see."""
+import concurrent.futures
+import grp
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +22,7 @@ V15 = common.image("app-1.5.0.signed.bin")
 @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
 class Screen(common.Case):
     def on(self, columns, *words, **env):
-        term = Terminal(self, words, columns, **env)
+        term = Terminal(self, words, columns, **dict({"lines": 100}, **env))
         status = term.end()
         return status, term
 
@@ -59,8 +62,18 @@ class Screen(common.Case):
                 self.assertFalse([row for row in term.lines() if row.startswith("Writing")])
 
     def test_a_restart_shows_its_seconds_and_their_limit(self):
-        _, term = self.on(80, "flash", "--yes", "--if", "sim", "--key", common.KEY, V15)
-        self.assertTrue([row for row in term.live if "Restarting" in row and "s of up to 30 s" in row])
+        for columns in WIDTHS:
+            _, term = self.on(columns, "flash", "--yes", "--if", "sim", "--key", common.KEY, V15)
+            words = r" %  \d+ s of up to 30 s$" if columns > 60 else r" % \d+/30 s$"
+            self.assertTrue([row for row in term.live if row.startswith("Restarting") and re.search(words, row)], term.live)
+
+    @unittest.skipUnless("rs485" in common.TRANSPORTS, "built without serial lines")
+    def test_waiting_for_a_pack_that_is_silent_shows_its_seconds_at_every_width(self):
+        for columns in WIDTHS:
+            _, term = self.on(columns, "probe", "--if", "sim:link=rs485", "--node", "0x22")
+            waits = [row for row in term.live if row.startswith("Wait")]
+            self.assertTrue([row for row in waits if re.search(r": [2-9] s$", row)], waits)
+            self.assertLess(max(len(row) for row in waits), columns)
 
     def test_a_bar_is_drawn_with_blocks_in_a_utf8_locale_alone(self):
         for locale, cell in (("C.UTF-8", "\u2588"), ("C", "#")):
@@ -162,37 +175,91 @@ class Screen(common.Case):
             self.assertLessEqual(commands, 3)
 
     def test_a_failure_says_what_happened_the_state_and_one_command(self):
-        status, term = self.on(160, "flash", "--yes", "--if", "sim:cutmsg=90", "--key", common.KEY, V15)
-        self.assertEqual(status, 13, term.text())
-        self.assertEqual(term.colour("NOT DONE"), "brown")
-        text = term.text()
-        self.assertRegex(text, r"(?m)^NOT DONE   The pack stopped answering at \d+ %: power or cable\.")
-        self.assertRegex(text, r"(?m)^Do         Check power and cable\. The same command goes on at \d+ %:")
-        command = text.split("Next")[1].split("(exit")[0].replace("\n", "").strip()
-        self.assertIsNone(common.wrong_command(command), command)
+        for columns in WIDTHS:
+            with self.subTest(columns):
+                status, term = self.on(columns, "flash", "--yes", "--if", f"sim:cutmsg=90,serial=S-{columns}", "--key", common.KEY, V15)
+                self.assertEqual(status, 13, term.text())
+                self.assertEqual(term.colour("NOT DONE"), "brown")
+                self.assertRegex(term.prose(), r"NOT DONE The pack stopped answering at \d+ %: power or cable\. .* "
+                                               r"Do Check power and cable\. The same command goes on at \d+ %: Next bmsflash flash ")
+                self.assertIsNone(common.wrong_command(term.command()), term.command())
+                self.assertIsNone(term.wrong_colour())
 
     def test_a_pause_shows_what_it_waits_for(self):
-        status, term = self.on(80, "flash", "--yes", "--if", "sim:link=rs485,rate=9600,temp@60s=46", "--baud", "9600", "--key",
-                               common.KEY, V15)
-        self.assertNotEqual(status, 0)
-        paused = [row for row in term.live if row.startswith("Paused ")]
-        self.assertTrue(paused)
-        self.assertRegex(paused[0], r" %  46 C, waiting for below 45 C$")
+        for columns in WIDTHS:
+            status, term = self.on(columns, "flash", "--yes", "--if", f"sim:link=rs485,rate=9600,temp@60s=46,serial=S-{columns}",
+                                   "--baud", "9600", "--key", common.KEY, V15)
+            self.assertNotEqual(status, 0)
+            paused = [row for row in term.live if row.startswith("Paused ")]
+            self.assertTrue(paused)
+            self.assertRegex(paused[0], r" % 46\.\d C$" if columns < 60 else r" %  46(\.\d)? C, waiting for below 45 C$")
 
     def test_a_pack_left_without_firmware_is_recovery(self):
-        status, term = self.on(160, "flash", "--yes", "--if", "sim:quirk=singlebank,cutmsg=120", "--allow", "single-bank", "--key",
-                               common.KEY, V15)
-        self.assertEqual(status, 42, term.text())
-        self.assertEqual(term.colour("RECOVERY"), "red")
-        self.assertIn("Do         Give it power, then run:", term.text())
-        self.assertRegex(term.text(), r"(?m)^Next       bmsflash (flash|rollback) --if ")
-        self.assertIn("WARNING    The pack has no firmware until this is done: keep power and cable.", term.text())
+        for columns in WIDTHS:
+            with self.subTest(columns):
+                status, term = self.on(columns, "flash", "--yes", "--if", f"sim:quirk=singlebank,cutmsg=120,serial=S-{columns}",
+                                       "--allow", "single-bank", "--key", common.KEY, V15)
+                self.assertEqual(status, 42, term.text())
+                self.assertEqual(term.colour("RECOVERY"), "red")
+                self.assertIn("Do Give it power, then run:", term.prose())
+                self.assertRegex(term.command(), "^bmsflash (flash|rollback) --if ")
+                self.assertIsNone(common.wrong_command(term.command()), term.command())
+                self.assertIn("WARNING The pack has no firmware until this is done: keep power and cable.", term.prose())
 
     def test_three_conditions_are_three_things_to_do(self):
         run = self.run_it("flash", "--if", "sim:soc=10,temp=-5,current=12", "--key", common.KEY, V15)
         self.expect(run, 30)
         self.assertIn("NOT DONE   3 things first: charge it (10.0 %, wanted 20 to 80 %); warm it up", run.out)
         self.assertIn("disconnect charger and load", run.out)
+
+    def broken(self, term):
+        """Lines that the terminal had to break and that are no command."""
+        return [line for line in term.written() if len(line) > term.screen.columns and not re.match("Next |  bmsflash ", line)]
+
+    def test_help_and_tables_are_broken_between_words_at_every_width(self):
+        pages = [(), ("help",), ("help", "flash"), ("help", "probe"), ("probe",), ("probe", "--list"), ("probe", "--doctor"),
+                 ("probe", "--if", "sim:packs=8", "--node", "6-8"), ("verify", V15), ("verify", "--key", common.KEY, V15)]
+        pages += [("probe", "--scan", "--if", "sim:link=rs485")] if "rs485" in common.TRANSPORTS else []
+        for columns in WIDTHS:
+            for words in pages:
+                with self.subTest((columns, words)):
+                    _, term = self.on(columns, *words, lines=300)
+                    self.assertTrue(self.rows(term))
+                    if "help" in words or not words:
+                        self.assertEqual([line for line in self.broken(term) if not line.startswith("Usage:")], [])
+                    else:
+                        self.assertEqual(self.broken(term), [])
+
+    def test_adapters_and_packs_are_named_at_every_width(self):
+        for columns in WIDTHS:
+            _, term = self.on(columns, "probe")
+            self.assertIn("sim practice pack, no hardware needed", term.prose())
+            self.assertRegex(term.command(), "^bmsflash probe --if ")
+            if "rs485" in common.TRANSPORTS:
+                _, term = self.on(columns, "probe", "--scan", "--if", "sim:link=rs485")
+                self.assertRegex(term.prose(), "^0x11 BMS-16S-R3, serial BX16-000001, runs 1.3.0:? ready Next ")
+                self.assertEqual(term.command(), "bmsflash probe --if sim:link=rs485 --node 0x11")
+
+    @unittest.skipUnless("rs485" in common.TRANSPORTS and (os.getuid() or shutil.which("setpriv")), "cannot become another user")
+    def test_a_port_that_the_user_may_not_use_comes_with_the_command(self):
+        master, slave = os.openpty()
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, slave)
+        os.chmod(self.dir, 0o777)
+        os.chmod(self.path("run"), 0o777)
+        becoming = [] if os.getuid() else ["setpriv", "--reuid=4242", "--regid=4242", "--clear-groups"]
+        rows = [(0, "sudo chmod a+rw " + os.ttyname(slave))]
+        if not os.getuid():
+            os.chown(os.ttyname(slave), 0, 20)
+            rows.append((0o660, f'sudo usermod -aG {grp.getgrgid(20).gr_name} "$USER" # then log out and in again'))
+        for mode, command in rows:
+            os.chmod(os.ttyname(slave), mode)
+            for columns in WIDTHS:
+                with self.subTest((mode, columns)):
+                    term = Terminal(self, ("probe", "--if", os.ttyname(slave)), columns, program=[*becoming, common.BIN])
+                    self.assertEqual(term.end(), 10, term.text())
+                    self.assertIn("NOT DONE You may not use ", term.prose())
+                    self.assertEqual(term.command(), command)
 
     def test_an_update_that_failed_went_back(self):
         run = self.run_it("flash", "--if", "sim:crash=trial", "--key", common.KEY, V15)
@@ -201,14 +268,15 @@ class Screen(common.Case):
         self.assertIn("The pack runs 1.3.0 again and may be used.", run.out)
 
     def test_the_question_before_the_point_of_no_return_is_the_user_s(self):
-        for answer, status, word in (("y\n", 0, "DONE"), ("n\n", 50, "NOT DONE"), ("\n", 50, "NOT DONE")):
-            with self.subTest(answer):
-                term = Terminal(self, ("flash", "--if", "sim", "--key", common.KEY, V15), 80)
-                self.assertTrue(term.pump("Go on? [y/N]"), term.text())
-                self.assertIn("WARNING    After this update the pack cannot go back to 1.3.0.", term.text())
-                term.type(answer)
-                self.assertEqual(term.end(), status, term.text())
-                self.assertTrue([row for row in term.lines() if row.startswith(word)], term.text())
+        for columns in WIDTHS:
+            for answer, status, word in (("y\n", 0, "DONE"), ("n\n", 50, "NOT DONE"), ("\n", 50, "NOT DONE")):
+                with self.subTest((columns, answer)):
+                    term = Terminal(self, ("flash", "--if", "sim", "--key", common.KEY, V15), columns)
+                    self.assertTrue(term.pump("Go on? [y/N]"), term.text())
+                    self.assertIn("WARNING After this update the pack cannot go back to 1.3.0. Go on? [y/N]", term.prose())
+                    term.type(answer)
+                    self.assertEqual(term.end(), status, term.text())
+                    self.assertTrue([row for row in term.lines() if row.startswith(word)], term.text())
 
     @unittest.skipUnless("stm32" in common.PROTOCOLS and "rs485" in common.TRANSPORTS, "built without the ROM loader")
     def test_clearing_readout_protection_says_what_it_destroys_and_is_asked_for(self):
@@ -216,11 +284,11 @@ class Screen(common.Case):
                  "--addr", "0x08010000", "--key", common.KEY, "--allow",
                  "no-hardware,no-backup,single-bank,no-proof,readout-unprotect", V15)
         warning = "WARNING    Clearing readout protection erases all of the flash: also the maker's own bootloader"
-        for answer, status, word in (("n\n", 50, "NOT DONE"), ("y\n", 0, "DONE")):
-            with self.subTest(answer):
-                term = Terminal(self, words, 160)
+        for columns, answer, status, word in ((40, "n\n", 50, "NOT DONE"), (80, "y\n", 0, "DONE"), (160, "n\n", 50, "NOT DONE")):
+            with self.subTest((columns, answer)):
+                term = Terminal(self, words, columns)
                 self.assertTrue(term.pump("Go on? [y/N]"), term.text())
-                self.assertIn(warning, term.text())
+                self.assertIn(" ".join(warning.split()), term.prose())
                 term.type(answer)
                 self.assertEqual(term.end(), status, term.text())
                 self.assertTrue([row for row in term.lines() if row.startswith(word)], term.text())
@@ -317,11 +385,12 @@ class Live(common.Case):
                 break
         run.kill()
         run.wait()
-        term = Terminal(self, ("probe", "--if", port), 80)
-        self.assertEqual(term.end(), 0, term.text())
-        self.assertEqual(term.colour("ON TEST"), "brown")
-        self.assertIn("ON TEST    1.5.0 runs but is not confirmed; a restart goes back to 1.3.0.", term.text())
-        self.assertIn("Next       bmsflash flash --if", term.text())
+        for columns in WIDTHS:
+            term = Terminal(self, ("probe", "--if", port), columns)
+            self.assertEqual(term.end(), 0, term.text())
+            self.assertEqual(term.colour("ON TEST"), "brown")
+            self.assertIn("ON TEST 1.5.0 runs but is not confirmed; a restart goes back to 1.3.0.", term.prose())
+            self.assertRegex(term.command(), "^bmsflash flash --if ")
 
     def test_without_a_terminal_no_second_and_a_half_passes_without_a_sign_of_life(self):
         run = self.begin(self.serve())
@@ -333,12 +402,37 @@ class Live(common.Case):
         # A second, and what a busy computer adds.
         self.assertLess(sorted(b - a for a, b in zip(times, times[1:]))[-3], 1.5)
 
+    def side_by_side(self, keys, act):
+        """A flash on a terminal of each width, each with a pack of its own."""
+        ports = [self.serve("flash=instant", *keys) for _ in WIDTHS]
+        terms = [Terminal(self, ("flash", "--yes", "--if", port, "--baud", "115200", "--key", common.KEY, V15), columns)
+                 for port, columns in zip(ports, WIDTHS)]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(act, terms))
+
     def test_a_pack_that_falls_silent_is_seen_to_be_silent(self):
-        port = self.serve("cutmsg=100", "flash=instant")
-        term = Terminal(self, ("flash", "--yes", "--if", port, "--baud", "115200", "--key", common.KEY, V15), 80)
-        self.assertTrue(term.pump("no answer, ", 100), term.text())
-        os.kill(term.pid, signal.SIGINT)
-        term.end()
+        def act(term):
+            words = "no answer, " if term.screen.columns > 60 else "silent "
+            self.assertTrue(term.pump(words, 100), "\n".join(term.live[-9:]))
+            term.pump("no such words", 3)
+            os.kill(term.pid, signal.SIGINT)
+            term.end()
+            silent = [row for row in term.live if words in row]
+            self.assertRegex(silent[0], f"^Writing .* %  ?{words}\\d+ s( \\(try \\d\\))?$")
+            self.assertGreater(len(set(silent)), 1)  # the seconds go on
+            self.assertLess(len(silent[0]), term.screen.columns)
+
+        self.side_by_side(["cutop=2000"], act)
+
+    def test_a_pack_that_changes_its_firmware_is_not_left_at_ctrl_c(self):
+        def act(term):
+            self.assertTrue(term.pump("Restarting"), term.text())
+            os.kill(term.pid, signal.SIGINT)
+            term.end()
+            self.assertRegex(term.prose(), r"WARNING Not now: the pack is changing firmware\. Stopping in about \d+ s\.")
+            self.assertRegex(term.prose(), "(NOT DONE|DONE|UNKNOWN) ")
+
+        self.side_by_side([], act)
 
 
 common.main()

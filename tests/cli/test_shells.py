@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 import common
+import terminal
 
 COMPLETIONS = os.environ["BMSFLASH_COMPLETIONS"]
 TABLE = json.loads(subprocess.run([os.environ["BMSFLASH_GEN_CLI"], "json"], check=True,
@@ -28,8 +29,10 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         return done.stdout.decode().split()
 
     def test_commands_are_offered_first(self):
-        self.assertEqual(sorted(self.complete("bmsflash", "")), sorted(TABLE["commands"]))
+        self.assertEqual(sorted(self.complete("bmsflash", "")), sorted([*TABLE["commands"], "help"]))
         self.assertEqual(self.complete("bmsflash", "fl"), ["flash"])
+        self.assertEqual(sorted(self.complete("bmsflash", "help", "")), sorted(TABLE["commands"]))
+        self.assertEqual(sorted(self.complete("bmsflash", "-")), ["--help", "--version", "-V", "-h"])
 
     def test_every_option_of_every_command_is_offered(self):
         for command in TABLE["commands"]:
@@ -40,7 +43,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     def test_values_are_offered_where_they_are_known(self):
         self.assertIn("single-bank", self.complete("bmsflash", "flash", "--allow", "s"))
         self.assertIn("sim", self.complete("bmsflash", "probe", "--if", "s"))
-        self.assertEqual(self.complete("bmsflash", "probe", "--progress", "pl"), ["plain"])
+        for option in TABLE["options"]:
+            for value in option["choices"]:
+                self.assertIn(value, self.complete("bmsflash", option["commands"][0], "--" + option["name"], value[:1]))
 
 
 @unittest.skipUnless(shutil.which("fish"), "fish is not installed")
@@ -59,6 +64,13 @@ class Fish(common.Case):
                     self.assertTrue([o for o in offered if o.rstrip("=") == "--" + option["name"]],
                                     (command, option["name"], offered))
 
+    def test_commands_and_values_are_offered(self):
+        self.assertEqual(sorted(self.complete("bmsflash ")), sorted([*TABLE["commands"], "help"]))
+        self.assertEqual(sorted(self.complete("bmsflash help ")), sorted(TABLE["commands"]))
+        for option in TABLE["options"]:
+            for value in option["choices"]:
+                self.assertIn(value, self.complete(f"bmsflash {option['commands'][0]} --{option['name']} "))
+
 
 @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")
 class Zsh(common.Case):
@@ -72,6 +84,23 @@ class Zsh(common.Case):
             for option in TABLE["options"]:
                 if command in option["commands"]:
                     self.assertIn("--" + option["name"], rows)
+                    for value in option["choices"]:
+                        self.assertRegex(rows, f"--{option['name']}[^\n]*\\b{value}\\b")
+
+    def missing(self, line, words):
+        """Those that a shell on a terminal does not list after a tab."""
+        term = terminal.Terminal(self, ["-f"], 160, program=["zsh"], PS1="> ", ZDOTDIR=self.dir)
+        for command in (f"fpath=({COMPLETIONS} $fpath); autoload -Uz compinit && compinit -u -d {self.dir}/dump; clear; "
+                        "echo re''ady\n", line + "\t"):
+            self.assertTrue(term.pump("> "), term.text())
+            term.type(command)
+            self.assertTrue(term.pump("ready"), term.text())
+        return [word for word in words if not term.pump(word, 20)]
+
+    @unittest.skipUnless(terminal.pyte, terminal.NEEDS_PYTE)
+    def test_commands_are_offered(self):
+        self.assertEqual(self.missing("bmsflash ", [*TABLE["commands"], "help"]), [])
+        self.assertEqual(self.missing("bmsflash help ", TABLE["commands"]), [])
 
 
 common.main()
