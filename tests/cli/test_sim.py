@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The five jobs on the built-in virtual pack: what happens, what is said, and every exit code that can be provoked."""
+import datetime
 import fcntl
+import json
 import os
 import re
+import shutil
 import signal
 import tarfile
 import unittest
@@ -284,6 +287,41 @@ class Jobs(common.Case):
         self.assertEqual(run.result["state"], "new-proven")
         summary = run.of("summary")
         self.assertTrue(not summary or summary[0]["bytes_sent"] == 0)
+
+    def cut_while_writing(self, words, state):
+        """Ends a run by its time limit halfway through what it writes, on a pack that begins anew each time."""
+        whole = self.run_json(*words)
+        self.expect(whole, 0)
+        os.unlink(state)
+        times = [datetime.datetime.fromisoformat(e["t"].rstrip("Z")) for e in whole.events
+                 if e["event"] == "start" or e["event"] == "progress" and e["phase"] == "writing"]
+        half = (times[0:1] + times[len(times) // 2:])[1] - times[0]
+        cut = self.run_json(*words, "--timeout", f"{int(half.total_seconds() * 1000)}ms")
+        self.expect(cut, 50)
+        folder = self.path("state/bmsflash/journal")
+        with open(os.path.join(folder, os.listdir(folder)[0]), encoding="utf-8") as f:
+            self.assertEqual(json.load(f)["reached"], "writing")
+        return whole
+
+    def test_a_journal_is_no_proof_of_what_a_pack_holds(self):
+        """A run is cut short, and in place of its pack stands another with the same serial number: all of it is written."""
+        for keys, allow in (("link=can", "hot"), ("link=can,quirk=singlebank", "single-bank"), ("link=can,quirk=nohash", "hot"),
+                            ("link=can,quirk=noread", "no-backup"), ("link=can,quirk=nocompress", "hot")):
+            with self.subTest(keys):
+                state = self.path("pack.flash")
+                pack = f"sim:{keys},state={state}"
+                words = ("flash", "--if", pack, "--key", common.KEY, "--allow", allow, V15)
+                whole = self.cut_while_writing(words, state)
+                os.unlink(state)
+                run = self.run_json(*words)
+                self.expect(run, 0)
+                self.assertTrue([n for n in run.of("notice") if "taken up" in n["text"]])
+                plan = run.of("plan")[-1]
+                self.assertEqual((plan["bytes"], plan.get("skip_bytes", 0)), (whole.of("plan")[-1]["bytes"], 0))
+                self.assertEqual(run.result["state"], "new-proven")
+                self.assertEqual(self.run_json("probe", "--if", pack).of("device")[0]["version"], "1.5.0")
+                shutil.rmtree(self.path("state"))
+                os.unlink(state)
 
     def test_flashing_what_is_already_there_sends_nothing(self):
         self.expect(self.flash(V15), 0)
