@@ -86,6 +86,9 @@ static const struct bf_proto_ops *const *door_protos(void)
 
 static void note_check(struct bench *b, const struct bf_check *check)
 {
+	size_t end = strlen(b->checks);
+
+	snprintf(b->checks + end, sizeof(b->checks) - end, " %s ", check->name);
 	if (check->verdict == BF_VERDICT_FAIL)
 		snprintf(b->failed_check, sizeof(b->failed_check), "%s", check->name);
 	if (check->verdict == BF_VERDICT_ALLOWED)

@@ -115,8 +115,8 @@ struct bench {
 	char key_path[256];
 	/* what was seen */
 	unsigned events[BF_EV_KIND_COUNT];
-	char failed_check[64], allowed_check[64], unknown_checks[256], last_notice[512],
-		notices[8192];
+	char failed_check[64], allowed_check[64], unknown_checks[256], checks[2048],
+		last_notice[512], notices[8192];
 	char file[512];
 	struct bf_plan plan;
 	struct bf_summary summary;

@@ -201,6 +201,69 @@ static void a_pack_that_goes_back_after_its_confirmation_runs_the_old(void **sta
 	bench_done(&b);
 }
 
+static void answers_three_pieces(struct pack *pack, const char *op)
+{
+	pack->silent = strcmp(op, "finish_piece") == 0 && pack_calls(pack, op) > 3;
+}
+
+static void pieces_that_are_never_answered_are_given_up(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.at_op = answers_three_pieces;
+	bench_run(&b);
+	assert_ended(&b, BF_E_TIMEOUT, BF_STATE_OLD);
+	assert_true(pack_calls(&b.pack, "begin") < 12);
+	assert_non_null(strstr(b.out.err.trail[0], "waiting for the answer"));
+	bench_done(&b);
+}
+
+/* Nothing but failures in a row is called that. */
+static void one_failure_is_no_row_of_failures(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.faults[0] = (struct pack_fault){ .op = "confirm", .nth = 1, .rc = BF_E_NAK };
+	b.pack.faults[1] = (struct pack_fault){ .op = "confirm", .nth = 2, .rc = BF_E_NAK };
+	bench_run(&b);
+	assert_int_not_equal(b.out.rc, BF_OK);
+	for (unsigned i = 0; i < b.out.err.n_trail; i++) {
+		if (strstr(b.out.err.trail[i], "failures in a row"))
+			fail_msg("%s", b.out.err.trail[i]);
+	}
+	bench_done(&b);
+}
+
+static unsigned asked_at_the_end, identified_at_the_end;
+
+static void the_user_stops_twice(struct pack *pack, const char *op)
+{
+	if (strcmp(op, "await") == 0 && !pack->clock->ended) {
+		pack->clock->cancelled = pack->clock->ended = true;
+		asked_at_the_end = pack->ops;
+		identified_at_the_end = pack_calls(pack, "identify");
+	}
+}
+
+static void after_the_second_signal_nothing_more_is_asked(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b);
+	b.pack.at_op = the_user_stops_twice;
+	bench_run(&b);
+	assert_int_equal(b.out.rc, BF_E_INTERRUPTED);
+	/* It may be let go, and is not asked any more. */
+	assert_true(b.pack.ops <= asked_at_the_end + 1);
+	assert_int_equal(pack_calls(&b.pack, "identify"), identified_at_the_end);
+	bench_done(&b);
+}
+
 static void takes_a_minute(struct pack *pack, const char *op)
 {
 	if (strcmp(op, "finish_piece") == 0 && pack_calls(pack, op) == 2)
@@ -253,6 +316,9 @@ int main(void)
 		cmocka_unit_test(the_self_test_asks_for_the_rate_that_carried_the_data),
 		cmocka_unit_test(a_line_that_stays_at_its_rate_after_the_test_is_no_failure),
 		cmocka_unit_test(a_pack_that_goes_back_after_its_confirmation_runs_the_old),
+		cmocka_unit_test(pieces_that_are_never_answered_are_given_up),
+		cmocka_unit_test(one_failure_is_no_row_of_failures),
+		cmocka_unit_test(after_the_second_signal_nothing_more_is_asked),
 		cmocka_unit_test(time_that_is_up_while_data_moves_is_no_lost_line),
 		cmocka_unit_test(the_summary_has_the_figures_of_the_line),
 	};

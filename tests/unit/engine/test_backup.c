@@ -85,6 +85,76 @@ static void what_is_blank_by_its_hash_is_not_read(void **state)
 	}
 }
 
+static void blank_units_between_others_are_in_the_archive(void **state)
+{
+	struct bench b;
+	struct bf_archive a = { 0 };
+	struct bf_err err;
+
+	(void)state;
+	bf_err_init(&err);
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", NULL);
+	b.pack.caps |= BF_CAP_HASH;
+	b.job.kind = BF_JOB_BACKUP;
+	memset(b.flash.bytes + 5 * PACK_UNIT, 0xFF, PACK_UNIT);
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_UNTOUCHED);
+	assert_int_equal(bf_archive_read(&a, b.file, &err), BF_OK);
+	assert_true(bf_archive_find(&a, "regions/app.bin")->len > 6 * PACK_UNIT);
+	assert_memory_equal(bf_archive_find(&a, "regions/app.bin")->data, b.flash.bytes,
+			    bf_archive_find(&a, "regions/app.bin")->len);
+	bf_archive_done(&a);
+	bench_done(&b);
+}
+
+/* Nobody began to write it: what its firmware is, is in the archive. */
+static void firmware_of_a_pack_that_is_found_in_its_bootloader_is_saved(void **state)
+{
+	struct bench b;
+	struct bf_archive a = { 0 };
+	struct bf_err err;
+
+	(void)state;
+	bf_err_init(&err);
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", NULL);
+	b.flash.in_loader = true;
+	b.job.kind = BF_JOB_BACKUP;
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_UNTOUCHED);
+	assert_int_equal(bf_archive_read(&a, b.file, &err), BF_OK);
+	assert_non_null(bf_archive_find(&a, "regions/app.bin"));
+	bf_archive_done(&a);
+	bench_done(&b);
+}
+
+static void what_a_profile_can_read_is_told(void **state)
+{
+	static const char *const access[] = { "write", "read, write" };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(access); i++) {
+		struct bench b;
+		char path[128], text[200];
+		struct bf_err err;
+		bool noticed;
+
+		bf_err_init(&err);
+		bench_init(&b, PACK_SINGLE, NULL, NULL);
+		snprintf(path, sizeof(path), "%s/p.ini", b.folder);
+		snprintf(text, sizeof(text),
+			 "[region app]\naddress = 0x1000\nsize = 0x1000\naccess = %s\n", access[i]);
+		assert_int_equal(bf_file_create(path, text, strlen(text), &err), BF_OK);
+		b.images[0] = path;
+		b.job.kind = BF_JOB_VERIFY;
+		b.job.iface = NULL;
+		bench_run(&b);
+		noticed = strstr(b.notices, "no region can be read") != NULL;
+		if (noticed != (i == 0))
+			fail_msg("%s: %s; %s", access[i], b.notices, b.out.err.cause);
+		bench_done(&b);
+	}
+}
+
 static void two_backups_of_one_pack_are_the_same_bytes(void **state)
 {
 	static const uint8_t key[BF_MAC_KEY_LEN] = { 42 };
@@ -641,6 +711,9 @@ int main(void)
 		cmocka_unit_test(backup_is_a_tar_that_tar_lists_with_the_manifest_first),
 		cmocka_unit_test(backup_reads_only_the_image_of_a_slot),
 		cmocka_unit_test(what_is_blank_by_its_hash_is_not_read),
+		cmocka_unit_test(blank_units_between_others_are_in_the_archive),
+		cmocka_unit_test(firmware_of_a_pack_that_is_found_in_its_bootloader_is_saved),
+		cmocka_unit_test(what_a_profile_can_read_is_told),
 		cmocka_unit_test(two_backups_of_one_pack_are_the_same_bytes),
 		cmocka_unit_test(backup_of_a_pack_that_cannot_be_read_is_unsupported),
 		cmocka_unit_test(restore_puts_the_saved_firmware_back),

@@ -9,6 +9,7 @@
 #include "bmsflash/file.h"
 #include "engine/phases.h"
 #include "engine/preflight.h"
+#include "engine/session.h"
 
 struct seen {
 	char checks[2048]; /* "name=verdict " */
@@ -354,9 +355,35 @@ static void a_counter_that_neither_end_has_is_not_spoken_of(void **state)
 	expect(&f, BF_OK, BF_OK, "");
 }
 
+/* The place for new firmware, by what is said to run. */
+static void the_slot_that_does_not_run_takes_the_image(void **state)
+{
+	static const struct {
+		unsigned n, flags[2], slot;
+	} rows[] = {
+		{ 1, { BF_SLOT_ACTIVE }, 0 },
+		{ 1, { 0 }, 0 },
+		{ 2, { BF_SLOT_ACTIVE, 0 }, 1 },
+		{ 2, { 0, BF_SLOT_ACTIVE }, 0 },
+		{ 2, { 0, 0 }, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct bf_ident id = { .n_slots = rows[i].n };
+		unsigned slot = 9;
+
+		id.slots[0].flags = rows[i].flags[0];
+		id.slots[1].flags = rows[i].flags[1];
+		assert_ptr_equal(bf_slot_target(&id, &slot), &id.slots[rows[i].slot]);
+		assert_int_equal(slot, rows[i].slot);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_slot_that_does_not_run_takes_the_image),
 		cmocka_unit_test(usb_numbers_in_place_of_a_revision_are_no_hardware_name),
 		cmocka_unit_test(a_revision_alone_is_no_hardware_name),
 		cmocka_unit_test(the_product_text_of_a_rom_loader_is_not_the_packs),

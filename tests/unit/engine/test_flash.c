@@ -123,6 +123,22 @@ static void dry_run_changes_nothing_and_says_what_it_did_not_check(void **state)
 	bench_done(&b);
 }
 
+/* A second reading is shown where it tells something new. */
+static void each_condition_is_shown_once(void **state)
+{
+	struct bench b;
+	const char *at;
+
+	(void)state;
+	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	bench_run(&b);
+	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
+	at = strstr(b.checks, " temperature-highest ");
+	assert_non_null(at);
+	assert_null(strstr(at + 1, " temperature-highest "));
+	bench_done(&b);
+}
+
 static void takes_a_tenth_of_a_second(struct pack *pack, const char *op)
 {
 	if (strcmp(op, "start") == 0)
@@ -441,6 +457,7 @@ int main(void)
 		cmocka_unit_test(flash_of_what_the_other_slot_holds_only_starts_it),
 		cmocka_unit_test(units_that_are_there_already_are_skipped),
 		cmocka_unit_test(dry_run_changes_nothing_and_says_what_it_did_not_check),
+		cmocka_unit_test(each_condition_is_shown_once),
 		cmocka_unit_test(the_rate_that_is_told_is_the_rate_of_the_pack),
 		cmocka_unit_test(line_is_agreed_upwards_and_left_at_the_default),
 		cmocka_unit_test(line_that_loses_messages_steps_down),

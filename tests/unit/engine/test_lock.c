@@ -55,6 +55,23 @@ static void place_done(struct place *p)
 	assert_int_equal(system(command), 0);
 }
 
+static void a_lock_is_given_back_once(void **state)
+{
+	struct place p;
+	int other;
+
+	(void)state;
+	place_init(&p);
+	assert_int_equal(lock(&p), BF_OK);
+	bf_ph_unlock(&p.run);
+	other = open("/dev/null", O_RDONLY | O_CLOEXEC); /* may have the number that the lock had */
+	assert_true(other >= 0);
+	bf_ph_unlock(&p.run);
+	assert_int_not_equal(fcntl(other, F_GETFD), -1);
+	close(other);
+	place_done(&p);
+}
+
 /* root set the bit rate with one run, the technician goes on without root. */
 static void lock_file_of_another_user_is_no_obstacle(void **state)
 {
@@ -183,6 +200,7 @@ static void a_link_in_the_place_of_the_folder_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_lock_is_given_back_once),
 		cmocka_unit_test(lock_file_of_another_user_is_no_obstacle),
 		cmocka_unit_test(two_nodes_of_one_wire_share_its_lock),
 		cmocka_unit_test(names_that_differ_in_a_separator_have_locks_of_their_own),

@@ -262,9 +262,20 @@ static void the_same_version_in_the_only_place_is_not_the_old_firmware(void **st
 	assert_int_equal(m.runs, BF_RUNS_UNTOLD);
 }
 
+static void what_is_written_is_not_verified_yet(void **state)
+{
+	struct bf_model m = { .verified = BF_VERIFIED_CHECK };
+
+	(void)state;
+	bf_model_writing(&m);
+	assert_int_equal(m.verified, 0);
+	assert_int_equal(m.stage, BF_STAGE_WRITING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_written_is_not_verified_yet),
 		cmocka_unit_test(every_combination_ends_with_what_is_true),
 		cmocka_unit_test(rows_of_the_contract),
 		cmocka_unit_test(a_loader_that_answers_says_nothing_about_the_application),

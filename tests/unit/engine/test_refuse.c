@@ -2,6 +2,8 @@
 /* What is refused before anything is changed, with which code, and by which name it may be allowed. */
 #include "pack.h"
 
+#include "engine/report.h"
+
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -503,6 +505,7 @@ static void rescue_tells_replies_that_are_no_answers_from_silence(void **state)
 	bench_run(&b);
 	assert_ended(&b, BF_E_NODEV, BF_STATE_UNTOUCHED);
 	assert_non_null(strstr(b.out.err.cause, "nothing heard"));
+	assert_non_null(strstr(b.out.err.next, "bmsflash flash"));
 	b.pack.at_op = chatter;
 	bench_again(&b);
 	b.pack.silent = true;
@@ -511,6 +514,67 @@ static void rescue_tells_replies_that_are_no_answers_from_silence(void **state)
 	assert_non_null(strstr(b.out.err.cause, "bytes heard, none of them a well-formed reply"));
 	assert_non_null(strstr(b.out.err.likely[0], "framing"));
 	bench_done(&b);
+}
+
+static void firmware_that_cannot_be_read_needs_permission_to_be_lost(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
+	b.pack.caps &= ~(unsigned)BF_CAP_READ;
+	bench_run(&b);
+	assert_ended(&b, BF_E_UNSUPPORTED, BF_STATE_OLD);
+	assert_int_equal(pack_calls(&b.pack, "begin") + pack_calls(&b.pack, "erase"), 0);
+	assert_non_null(strstr(b.out.err.next, "--allow single-bank"));
+	bench_done(&b);
+}
+
+/* Each address is asked, and silence at all of them is no pack. */
+static void a_scan_finds_those_who_answer(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	for (unsigned silent = 0; silent < 2; silent++) {
+		bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", NULL);
+		b.job.kind = BF_JOB_PROBE;
+		b.job.scan = true;
+		b.pack.silent = silent;
+		bench_run(&b);
+		assert_ended(&b, silent ? BF_E_NODEV : BF_OK, BF_STATE_UNTOUCHED);
+		assert_true(pack_calls(&b.pack, "recognise") > 100);
+		bench_done(&b);
+	}
+}
+
+static void where_a_cause_is_known_none_is_guessed(void **state)
+{
+	static const struct {
+		enum bf_rc rc;
+		bool known;
+		unsigned causes;
+	} rows[] = {
+		{ BF_E_NAK, false, 1 },
+		{ BF_E_NAK, true, 1 },
+		{ BF_E_IMAGE, false, 0 },
+		{ BF_E_IMAGE, true, 1 },
+	};
+	struct bf_job job = { .node = -1 };
+	struct bf_run run = { .job = &job };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct bf_err err;
+
+		bf_err_init(&err);
+		bf_fail(&err, rows[i].rc, "a failure");
+		if (rows[i].known)
+			bf_likely(&err, "its cause");
+		bf_do(&err, "a step");
+		bf_advise(&run, &err);
+		assert_int_equal(err.n_likely, rows[i].causes);
+	}
 }
 
 static void held_interface_names_its_holder(void **state)
@@ -636,6 +700,9 @@ int main(void)
 		cmocka_unit_test(unknown_protocol_lists_the_known),
 		cmocka_unit_test(job_that_takes_too_long_stops_at_a_safe_place),
 		cmocka_unit_test(rescue_tells_replies_that_are_no_answers_from_silence),
+		cmocka_unit_test(firmware_that_cannot_be_read_needs_permission_to_be_lost),
+		cmocka_unit_test(a_scan_finds_those_who_answer),
+		cmocka_unit_test(where_a_cause_is_known_none_is_guessed),
 		cmocka_unit_test(held_interface_names_its_holder),
 		cmocka_unit_test(
 			an_option_that_has_no_meaning_on_this_wire_is_refused_before_anything_is_sent),

@@ -97,15 +97,18 @@ static void handle(struct smp_peer *k, const uint8_t *p, size_t len)
 {
 	static struct smp_doc doc;
 	unsigned group = bf_get_be16(p + 4), id = p[7];
+	bool read = bf_smp_parse(p + SMP_HEADER, len - SMP_HEADER, &doc);
 	const char *const os[16] = {
 		[SMP_OS_RESET] = "a0",
 		[SMP_OS_PARAMS] = k->params,
 		[SMP_OS_INFO] = k->info,
+		[SMP_OS_BOOT] =
+			bf_smp_get(&doc, &doc.items[0], "query", SMP_TEXT) ? k->boot_mode : k->boot,
 	};
 
 	k->asked++;
 	k->longest = len > k->longest ? len : k->longest;
-	assert_true(bf_smp_parse(p + SMP_HEADER, len - SMP_HEADER, &doc));
+	assert_true(read);
 	if (group == SMP_GROUP_IMAGE && id == SMP_IMAGE_UPLOAD) {
 		upload(k, p, &doc);
 	} else if (group == SMP_GROUP_IMAGE && id == SMP_IMAGE_STATE) {

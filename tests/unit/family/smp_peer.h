@@ -24,6 +24,7 @@ struct smp_peer {
 
 	/* habits */
 	const char *list, *params, *info, *slots; /* answers in hex; NULL: rc 8 */
+	const char *boot, *boot_mode;             /* who it is, and its mode */
 	bool knows_sha;
 	size_t align;          /* bytes below are dropped; 0: none */
 	bf_time erase;         /* in the answer to offset 0 */

@@ -217,6 +217,20 @@ static void come_back_as(struct bench *b, bool loader)
 	       BF_OK);
 }
 
+/* What it says of the firmware that it did not start. */
+static void a_bootloader_that_came_back_is_asked_for_its_verdict(void **state)
+{
+	BENCH(false, true);
+
+	(void)state;
+	connect_for(b, BF_ENTRY_WRITE);
+	come_back_as(b, true);
+	b->peer.state = S_ERROR;
+	b->peer.status = 0x0A; /* errFIRMWARE */
+	wanted(b, b->proto->ops->await(b->proto, bf_in(b->clock, BF_SEC(5)), &b->err), BF_OK);
+	assert_int_equal(bf_dfu_of(b->proto)->verdict, 0x0A);
+}
+
 static void after_its_power_came_back_a_device_is_looked_at_anew(void **state)
 {
 	BENCH(true, false);
@@ -1120,6 +1134,7 @@ int main(void)
 			a_map_of_which_nothing_is_understood_is_refused_and_the_application_back),
 		cmocka_unit_test(
 			a_run_stopped_on_its_way_into_the_bootloader_brings_the_application_back),
+		cmocka_unit_test(a_bootloader_that_came_back_is_asked_for_its_verdict),
 		cmocka_unit_test(after_its_power_came_back_a_device_is_looked_at_anew),
 		cmocka_unit_test(a_device_that_came_back_while_it_was_waited_for_is_not_waited_for),
 		cmocka_unit_test(an_application_gets_no_request_of_the_bootloader),

@@ -29,7 +29,7 @@ struct world {
 	unsigned app_asked, rom_asked, wrong_line, requests, starts;
 	char order[64]; /* who was asked: "a" and "r" */
 	uint8_t app_node, rom_node;
-	uint32_t app_tx, rom_tx;
+	uint32_t app_tx, app_rx, rom_tx, rom_rx;
 	const struct bf_ident *told_to_rom;
 	bool person; /* somebody presses Enter */
 	bool rom_cannot_open;
@@ -100,6 +100,7 @@ static enum bf_rc app_open(const struct bf_proto_env *env, struct bf_proto **ret
 	(void)err;
 	the_world->app_node = env->profile->node;
 	the_world->app_tx = env->profile->can_tx;
+	the_world->app_rx = env->profile->can_rx;
 	assert_null(env->application);
 	return open_as(&app_ops, env, ret);
 }
@@ -178,6 +179,7 @@ static enum bf_rc rom_open(const struct bf_proto_env *env, struct bf_proto **ret
 {
 	the_world->rom_node = env->profile->node;
 	the_world->rom_tx = env->profile->can_tx;
+	the_world->rom_rx = env->profile->can_rx;
 	the_world->told_to_rom = env->application;
 	if (the_world->rom_cannot_open)
 		return bf_fail(err, BF_E_USAGE, "not with this profile");
@@ -504,7 +506,9 @@ static void each_role_has_its_own_address(void **state)
 	assert_int_equal(w->app_node, 3);
 	assert_int_equal(w->rom_node, 9);
 	assert_int_equal(w->app_tx, 0x100);
+	assert_int_equal(w->app_rx, 0x101);
 	assert_int_equal(w->rom_tx, 0x7E0);
+	assert_int_equal(w->rom_rx, 0x7E8);
 }
 
 static void a_profile_may_give_the_loader_another_line_than_its_family_wants(void **state)
@@ -843,8 +847,10 @@ static void firmware_that_never_answers_ends_with_silence(void **state)
 	write_entered(w, (struct as){ 0 });
 	wanted(w, w->proto->ops->loader->restart(w->proto, &w->err), BF_OK);
 	w->who = NOBODY_HOME;
+	w->alive[0] = '\0';
 	assert_int_equal(w->proto->ops->await(w->proto, bf_in(w->clock, BF_SEC(30)), &w->err),
 			 BF_E_NODEV);
+	assert_string_equal(w->alive, "waiting for the pack's firmware to answer");
 }
 
 /* Nothing can be waited for: the engine's verdict is that of what was read back. */

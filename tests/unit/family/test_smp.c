@@ -97,14 +97,18 @@ static void recovery_is_known_by_what_it_does_not_know(void **state)
 static void an_application_tells_its_board_and_has_two_slots(void **state)
 {
 	BF_AUTO(smp_peer) *k = application();
-	struct bf_ident id = identify(k);
+	struct bf_ident id;
 
 	(void)state;
+	k->list = APP_BOTH;
+	id = identify(k);
 	assert_false(id.in_bootloader);
 	assert_int_equal(id.talks, BF_TALKS_APPLICATION);
 	assert_string_equal(id.model, "BMS-16S-R3");
 	assert_int_equal(id.n_slots, 2);
 	assert_true(id.slots[0].flags & BF_SLOT_ACTIVE);
+	assert_int_equal(id.slots[0].flags & BF_SLOT_TRIAL, 0);
+	assert_int_equal(id.slots[1].flags & BF_SLOT_TRIAL, 0);
 	/* It does not say what its bootloader does: nothing is promised. */
 	assert_true(id.caps & BF_CAP_ONE_WAY);
 	assert_int_equal(id.caps & BF_CAP_REVERT, 0);
@@ -170,6 +174,68 @@ static void while_an_image_is_marked_recovery_calls_none_active(void **state)
 	assert_int_equal(id.caps & BF_CAP_CONFIRM, 0);
 }
 
+#define BOOTLOADER(len, hex) "bf6a626f6f746c6f61646572" len hex "ff"
+#define MODE(n)              "bf646d6f6465" n "ff"
+
+/* Of another bootloader numbers mean something else, and what was told before is not believed for ever. */
+static void the_mode_is_what_an_mcuboot_tells_now(void **state)
+{
+	BF_AUTO(smp_peer) *k = application();
+	struct bf_ident id;
+
+	(void)state;
+	k->boot = BOOTLOADER("67", "4d4355626f6f74");
+	for (unsigned mode = BF_SMP_MODE_SWAP_SCRATCH; mode < BF_SMP_MODE_UNKNOWN; mode++) {
+		bool swaps = mode == BF_SMP_MODE_SWAP_SCRATCH || mode == BF_SMP_MODE_SWAP_MOVE ||
+			     mode == BF_SMP_MODE_SWAP_OFFSET;
+		char text[32];
+
+		snprintf(text, sizeof(text), MODE("%02x"), mode);
+		k->boot_mode = text;
+		id = identify(k);
+		assert_int_equal(k->s->mode, mode);
+		assert_int_equal(bf_smp_swaps(k->s), swaps);
+	}
+	k->boot_mode = MODE("03");
+	k->boot = BOOTLOADER("65", "6f74686572");
+	id = identify(k);
+	assert_int_equal(k->s->mode, BF_SMP_MODE_UNKNOWN);
+	k->boot = NULL;
+	id = identify(k);
+	assert_int_equal(k->s->mode, BF_SMP_MODE_UNKNOWN);
+	assert_true(id.caps & BF_CAP_ONE_WAY);
+}
+
+/* The bootloader's word for the largest image counts where it is less, and not against a profile. */
+static void the_largest_image_is_the_packs_word_or_the_profiles(void **state)
+{
+	BF_AUTO(smp_peer) *k = recovery();
+	struct bf_smp_profile *st = bf_profile_family_mut(&k->profile, "smp");
+
+	(void)state;
+	k->slots = "bf66696d616765739fbf65696d6167650065736c6f74739fbf64736c6f74006473697a651a00080"
+		   "000ff"
+		   "ff6e6d61785f696d6167655f73697a651a0007d000ffffff";
+	assert_int_equal(identify(k).regions[0].size, 0x7d000);
+	st->slot_size = 0x40000;
+	st->trailer = 0x1000;
+	assert_int_equal(identify(k).regions[0].size, 0x3f000);
+}
+
+static void each_slot_has_its_own_size(void **state)
+{
+	BF_AUTO(smp_peer) *k = application();
+	struct bf_ident id;
+
+	(void)state;
+	k->slots = "bf66696d616765739fbf65696d6167650065736c6f74739fbf64736c6f74006473697a651a00080"
+		   "000ff"
+		   "bf64736c6f74016473697a651a00060000ffffffffff";
+	id = identify(k);
+	assert_int_equal(id.regions[0].size, 0x80000 - 0x2000);
+	assert_int_equal(id.regions[1].size, 0x60000 - 0x2000);
+}
+
 static void nobody_is_no_device(void **state)
 {
 	BF_AUTO(bf_clock) *clock = bf_vclock_new();
@@ -191,6 +257,7 @@ static void nobody_is_no_device(void **state)
 	assert_int_equal(bf_smp_recognise(p, BF_MS(600), &err), BF_E_NODEV);
 	assert_true(bf_now(clock) < BF_SEC(2));
 	assert_int_equal(bf_smp_identify(p, &id, &err), BF_E_TIMEOUT);
+	assert_int_equal(bf_smp_revert(p, &err), BF_E_TIMEOUT);
 }
 
 static void a_node_address_is_refused(void **state)
@@ -327,6 +394,18 @@ static void an_application_gets_the_digest_of_the_upload(void **state)
 	bf_image_free(u.image);
 }
 
+static void each_chunk_is_counted_as_a_request(void **state)
+{
+	BF_AUTO(smp_peer) *k = application();
+	struct sending u = sending();
+
+	(void)state;
+	identify(k);
+	smp_peer_expect(k, send_once(k, &u, 1), BF_OK);
+	assert_true(k->retry.requests[BF_RETRY_STEERED] >= k->uploads - 1);
+	bf_image_free(u.image);
+}
+
 static void an_upload_that_is_refused_has_not_begun(void **state)
 {
 	BF_AUTO(smp_peer) *k = recovery();
@@ -375,6 +454,8 @@ static void a_slow_erasure_is_asked_after_and_not_begun_again(void **state)
 	smp_peer_expect(k, send_once(k, &u, 1), BF_OK);
 	arrived(k, &u);
 	assert_int_equal(k->erases, 1);
+	/* Each pause is twice as long as the one before. */
+	assert_true(k->retry.repeats[BF_RETRY_STEERED] <= 6);
 	bf_image_free(u.image);
 }
 
@@ -499,6 +580,40 @@ static void recovery_is_never_asked_to_confirm(void **state)
 	assert_int_equal(k->state_len, 0);
 }
 
+/* Each restart that ends in recovery waits longer for the firmware, until that has answered. */
+static void a_restart_into_recovery_is_remembered(void **state)
+{
+	BF_AUTO(smp_peer) *k = recovery();
+
+	(void)state;
+	identify(k);
+	for (unsigned i = 1; i <= 2; i++) {
+		smp_peer_expect(k, bf_smp_restart(k->proto, &k->err), BF_OK);
+		identify(k);
+		assert_int_equal(k->s->restarts, i);
+	}
+	k->list = APP_14;
+	k->params = PARAMS_APP;
+	k->info = BOARD;
+	identify(k);
+	assert_int_equal(k->s->restarts, 0);
+}
+
+static void after_an_upload_that_was_given_up_the_device_is_asked_whether_it_is_there(void **state)
+{
+	BF_AUTO(smp_peer) *k = recovery();
+	unsigned asked;
+
+	(void)state;
+	identify(k);
+	asked = k->asked;
+	smp_peer_expect(k, bf_smp_connect(k->proto, BF_ENTRY_WRITE, &k->err), BF_OK);
+	assert_int_equal(k->asked, asked);
+	bf_smp_abandon(k->proto);
+	smp_peer_expect(k, bf_smp_connect(k->proto, BF_ENTRY_WRITE, &k->err), BF_OK);
+	assert_int_equal(k->asked, asked + 1);
+}
+
 static void firmware_on_its_test_boot_reverts_by_the_restart_alone(void **state)
 {
 	BF_AUTO(smp_peer) *k = application();
@@ -580,10 +695,14 @@ int main(void)
 		cmocka_unit_test(a_small_build_is_known_by_its_list),
 		cmocka_unit_test(a_version_that_cannot_be_read_is_none),
 		cmocka_unit_test(while_an_image_is_marked_recovery_calls_none_active),
+		cmocka_unit_test(the_mode_is_what_an_mcuboot_tells_now),
+		cmocka_unit_test(the_largest_image_is_the_packs_word_or_the_profiles),
+		cmocka_unit_test(each_slot_has_its_own_size),
 		cmocka_unit_test(nobody_is_no_device),
 		cmocka_unit_test(a_node_address_is_refused),
 		cmocka_unit_test(an_upload_arrives_in_recovery_in_whole_units),
 		cmocka_unit_test(an_application_gets_the_digest_of_the_upload),
+		cmocka_unit_test(each_chunk_is_counted_as_a_request),
 		cmocka_unit_test(an_upload_that_is_refused_has_not_begun),
 		cmocka_unit_test(every_lost_request_and_answer_is_made_good),
 		cmocka_unit_test(a_slow_erasure_is_asked_after_and_not_begun_again),
@@ -595,6 +714,9 @@ int main(void)
 		cmocka_unit_test(a_mark_names_the_hash_and_has_to_show),
 		cmocka_unit_test(the_running_image_is_confirmed_without_a_hash),
 		cmocka_unit_test(recovery_is_never_asked_to_confirm),
+		cmocka_unit_test(a_restart_into_recovery_is_remembered),
+		cmocka_unit_test(
+			after_an_upload_that_was_given_up_the_device_is_asked_whether_it_is_there),
 		cmocka_unit_test(firmware_on_its_test_boot_reverts_by_the_restart_alone),
 		cmocka_unit_test(every_refusal_has_a_name_and_a_text),
 		cmocka_unit_test(both_forms_of_a_refusal_are_named),

@@ -354,14 +354,15 @@ static void keep_text(void *ctx, enum bf_log_level level, const char *text)
 static void flash_that_was_empty_asks_for_a_power_cycle(void **state)
 {
 	(void)state;
-	for (int empty = 0; empty < 2; empty++) {
+	for (int empty = 0; empty < 3; empty++) {
 		struct stm32_peer *p = stm32_peer_new();
 		char text[256] = "";
 		const struct bf_log log = { keep_text, text, BF_LOG_WARN };
 		struct bf_err err;
 
-		p->pid = 0x448;
-		p->wide = true;
+		/* An F10x, which was empty, too, does not look. */
+		p->pid = empty == 2 ? 0x410 : 0x448;
+		p->wide = empty != 2;
 		if (empty)
 			memset(p->flash, 0xFF, 2048);
 		stm32_peer_open(p);
@@ -369,7 +370,7 @@ static void flash_that_was_empty_asks_for_a_power_cycle(void **state)
 		connected(p);
 		bf_err_init(&err);
 		assert_int_equal(p->proto->ops->loader->restart(p->proto, &err), BF_OK);
-		assert_int_equal(strstr(text, "switch the pack off and on") != NULL, empty);
+		assert_int_equal(strstr(text, "switch the pack off and on") != NULL, empty == 1);
 		stm32_peer_free(p);
 	}
 }
@@ -625,6 +626,33 @@ static void a_wrong_page_table_shows_at_the_neighbour(void **state)
 	stm32_peer_free(p);
 }
 
+/* What was read before is compared with what is there after. */
+static void the_neighbours_of_an_erased_page_are_looked_at(void **state)
+{
+	static uint8_t all[PEER_FLASH];
+
+	(void)state;
+	for (unsigned pages = 1; pages <= 2; pages++) {
+		struct stm32_peer *p = stm32_peer_new();
+		struct bf_region flash;
+		struct bf_err err;
+
+		stm32_peer_open(p);
+		connected(p);
+		flash = flash_of(p);
+		bf_err_init(&err);
+		assert_int_equal(p->proto->ops->loader->read(p->proto, &flash, PEER_BASE, all,
+							     PEER_FLASH, &err),
+				 BF_OK);
+		if (pages == 2) /* behind our back */
+			p->flash[0x2000 + 1024] ^= 0xFF;
+		assert_int_equal(erase(p, 0x2000, 1024, &err), pages == 1 ? BF_OK : BF_E_LINK);
+		if (pages == 2)
+			assert_non_null(strstr(err.cause, "also changed 0x08002400"));
+		stm32_peer_free(p);
+	}
+}
+
 /* The heart of it: whichever byte gets lost, in either direction, nothing but the list is ever erased. */
 static void no_lost_byte_erases_another_page(void **state)
 {
@@ -687,6 +715,36 @@ static void a_mass_erase_that_is_refused_has_erased_nothing(void **state)
 	assert_int_equal(erase(p, 0, PEER_FLASH, &err), BF_E_LINK);
 	assert_non_null(strstr(err.cause, "ERASE"));
 	assert_int_equal(p->mass, 0);
+	stm32_peer_free(p);
+}
+
+/* After four blank pages in a row most others are taken for blank. */
+static void of_a_blank_chip_few_pages_are_read(void **state)
+{
+	struct stm32_peer *p = stm32_peer_new();
+	struct bf_region flash;
+	uint8_t want[1024];
+	struct bf_err err;
+	unsigned before;
+
+	(void)state;
+	memset(p->flash, 0xFF, sizeof(p->flash));
+	memset(want, 0x5A, sizeof(want));
+	stm32_peer_open(p);
+	connected(p);
+	flash = flash_of(p);
+	bf_err_init(&err);
+	before = p->reads;
+	for (uint32_t i = 8; i < 20; i++) {
+		bool holds = true;
+
+		assert_int_equal(p->proto->ops->loader->holds(p->proto, &flash,
+							      PEER_BASE + i * 1024, want,
+							      sizeof(want), &holds, &err),
+				 BF_OK);
+		assert_false(holds);
+	}
+	assert_int_equal(p->reads - before, 4);
 	stm32_peer_free(p);
 }
 
@@ -1004,9 +1062,11 @@ int main(void)
 		cmocka_unit_test(the_extended_command_has_pages_of_two_bytes),
 		cmocka_unit_test(protected_pages_are_told_before_anything_is_written),
 		cmocka_unit_test(a_wrong_page_table_shows_at_the_neighbour),
+		cmocka_unit_test(the_neighbours_of_an_erased_page_are_looked_at),
 		cmocka_unit_test(no_lost_byte_erases_another_page),
 		cmocka_unit_test(mass_erase_is_for_a_profile_that_names_it),
 		cmocka_unit_test(a_mass_erase_that_is_refused_has_erased_nothing),
+		cmocka_unit_test(of_a_blank_chip_few_pages_are_read),
 		cmocka_unit_test(a_write_has_the_bytes_of_the_manual),
 		cmocka_unit_test(a_last_block_is_filled_up_and_a_blank_one_is_not_sent),
 		cmocka_unit_test(a_unit_is_written_once_where_the_image_begins_in_one),

@@ -307,6 +307,38 @@ static void a_lost_frame_of_an_erase_names_no_other_page(void **state)
 	bench_free(b);
 }
 
+/* One acknowledge may be that of a count; the page has two. */
+static void a_lost_frame_is_made_up_until_both_acknowledges_come(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	say_who(b);
+	blank_from_now_on(b);
+	fake_once(b->bus, "043#00", "", 0);
+	fake_once(b->bus, "043#04", "043#79", BF_MS(20));
+	fake_on(b->bus, "043#04", "043#79;043#79", BF_MS(20));
+	connected(b);
+	assert_int_equal(erase(b, 0x08002000, 2048), BF_OK);
+	assert_non_null(strstr(fake_heard(b->bus), "043#00\n043#04\n043#04\n"));
+	bench_free(b);
+}
+
+static void one_bank_is_not_erased_by_a_command_that_cannot_name_it(void **state)
+{
+	struct bench *b = bench_new();
+	struct bf_stm32 *d;
+
+	(void)state;
+	say_who(b);
+	connected(b);
+	d = bf_stm32_of(b->proto);
+	assert_int_equal(d->link->erase_all(d, BF_STM32_BANK1, BF_SEC(1), &b->err),
+			 BF_E_UNSUPPORTED);
+	assert_string_equal(fake_heard(b->bus), "");
+	bench_free(b);
+}
+
 static void the_second_acknowledge_of_a_new_rate_may_have_either_identifier(void **state)
 {
 	static const char *const ids[] = { "002#79", "003#79" };
@@ -375,6 +407,8 @@ int main(void)
 		cmocka_unit_test(pages_above_one_byte_are_refused_with_the_way_that_reaches_them),
 		cmocka_unit_test(page_255_is_never_named),
 		cmocka_unit_test(a_lost_frame_of_an_erase_names_no_other_page),
+		cmocka_unit_test(a_lost_frame_is_made_up_until_both_acknowledges_come),
+		cmocka_unit_test(one_bank_is_not_erased_by_a_command_that_cannot_name_it),
 		cmocka_unit_test(the_second_acknowledge_of_a_new_rate_may_have_either_identifier),
 		cmocka_unit_test(go_has_the_address_alone),
 		cmocka_unit_test(over_can_fd_the_identifier_is_a_base_with_the_command),

@@ -37,6 +37,17 @@ static void silence_is_no_device_and_says_what_was_asked(void **state)
 	assert_true(pack_now(line) < BF_SEC(1));
 }
 
+static void silence_at_the_identifiers_of_the_bootloader_too_is_no_device(void **state)
+{
+	RULES = { { NULL } };
+	BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
+
+	(void)state;
+	k->profile.loader_tx = 0x7E1;
+	k->profile.loader_rx = 0x7E9;
+	pack_expect(k, k->p->ops->recognise(k->p, BF_SEC(2), &k->err), BF_E_NODEV);
+}
+
 static void a_framing_that_the_profile_names_is_the_only_one_tried(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { NULL } };
@@ -305,6 +316,14 @@ static void a_node_on_can_is_obeyed_or_refused(void **state)
 	pack_expect(k, open_node(k, 0x33), BF_E_USAGE);
 	assert_non_null(strstr(k->err.todo, "name the identifiers in a profile"));
 	assert_null(k->p);
+	/* Of 29 bits, and one of the two has no place for a node. */
+	k->profile.can_ext = true;
+	k->profile.can_tx = 0x18DC11F1;
+	k->profile.can_rx = 0x18DAF111;
+	pack_expect(k, open_node(k, 0x33), BF_E_USAGE);
+	k->profile.can_tx = 0x18DA11F1;
+	k->profile.can_rx = 0x18DCF111;
+	pack_expect(k, open_node(k, 0x33), BF_E_USAGE);
 	k->profile.can_ext = true;
 	k->profile.can_tx = 0x18DA11F1;
 	k->profile.can_rx = 0x18DAF111;
@@ -426,6 +445,26 @@ static void leaving_closes_the_session_once(void **state)
 	assert_string_equal(k->log, "3e00 1003 1001 ");
 }
 
+static void leaving_ends_an_open_transfer(void **state)
+{
+	RULES = { { "3e00", "7e00" },
+		  { "1003", "500300320032" },
+		  { "34*", "74200080" },
+		  { "37", "77" },
+		  { NULL } };
+	static const uint8_t data[9];
+	const struct bf_segment seg = { .addr = 0x1000, .data = data, .len = 9 };
+	const struct bf_target target = { .segment = &seg, .addr = 0x1000, .len = 9 };
+	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
+	struct bf_flow flow;
+
+	(void)state;
+	pack_expect(k, k->p->ops->connect(k->p, BF_ENTRY_LOOK, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->begin(k->p, &target, &flow, &k->err), BF_OK);
+	k->p->ops->leave(k->p);
+	assert_non_null(strstr(k->log, " 37 1001 "));
+}
+
 static void a_ping_is_asked_once(void **state)
 {
 	RULES = { { "3e00", "7e00", 1 }, { NULL } };
@@ -469,6 +508,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_server_is_recognised_by_any_answer),
 		cmocka_unit_test(silence_is_no_device_and_says_what_was_asked),
+		cmocka_unit_test(silence_at_the_identifiers_of_the_bootloader_too_is_no_device),
 		cmocka_unit_test(a_framing_that_the_profile_names_is_the_only_one_tried),
 		cmocka_unit_test(looking_opens_no_more_than_the_extended_session),
 		cmocka_unit_test(writing_goes_through_extended_to_programming),
@@ -493,6 +533,7 @@ int main(void)
 		cmocka_unit_test(a_pack_without_f186_is_back_when_it_answers_after_silence),
 		cmocka_unit_test(a_pack_that_stays_away_is_no_device),
 		cmocka_unit_test(leaving_closes_the_session_once),
+		cmocka_unit_test(leaving_ends_an_open_transfer),
 		cmocka_unit_test(a_ping_is_asked_once),
 		cmocka_unit_test(the_node_of_the_command_line_wins),
 		cmocka_unit_test(usb_is_not_a_wire_for_it),

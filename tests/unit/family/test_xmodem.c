@@ -155,6 +155,28 @@ static void an_image_is_taken_and_the_end_is_heard(void **state)
 	bench_free(b);
 }
 
+/* Heard again after a transfer, or before any: the firmware was not started. */
+static void a_loader_that_is_heard_has_started_nothing(void **state)
+{
+	struct bench *b = bench_new();
+	struct bf_xmodem_profile *s = bf_profile_family_mut(&b->profile, "xmodem");
+	uint8_t image[700];
+
+	(void)state;
+	s->leave[0] = '\0';
+	memset(image, 0xA5, sizeof(image));
+	for (unsigned i = 0; i < 2; i++) {
+		say(b, BANNER "\x15", BF_MS(100));
+		assert_int_equal(recognise(b), BF_OK);
+		assert_int_equal(b->proto->ops->loader->restart(b->proto, &b->err),
+				 BF_E_UNSUPPORTED);
+		bf_err_init(&b->err);
+		if (!i && send_all(b, image, sizeof(image)))
+			fail_msg("%s", b->err.cause);
+	}
+	bench_free(b);
+}
+
 static void an_image_that_is_too_large_is_refused_before_a_byte(void **state)
 {
 	struct bench *b = bench_new();
@@ -205,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_recognised_by_listening_alone),
 		cmocka_unit_test(an_image_is_taken_and_the_end_is_heard),
+		cmocka_unit_test(a_loader_that_is_heard_has_started_nothing),
 		cmocka_unit_test(an_image_that_is_too_large_is_refused_before_a_byte),
 		cmocka_unit_test(another_generation_of_bootloader_is_refused),
 		cmocka_unit_test(one_that_is_not_heard_in_time_is_not_there),

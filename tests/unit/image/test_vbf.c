@@ -26,6 +26,8 @@ static void block(struct bf_out *o, uint32_t addr, const char *data)
 	bf_out_be16(o, bf_crc16(BF_CRC16_CCITT_FALSE, (const uint8_t *)data, n));
 }
 
+#define EMPTY "/* a block without bytes */"
+
 /* Two blocks; `wrong` is added to the checksum of the file, before which `more` stands. */
 static void make_with(struct made *m, unsigned format, uint32_t wrong, const char *more)
 {
@@ -35,6 +37,8 @@ static void make_with(struct made *m, unsigned format, uint32_t wrong, const cha
 
 	block(&d, 0x08010000, "123456789");
 	block(&d, 0x08020000, "abc");
+	if (strcmp(more, EMPTY) == 0)
+		block(&d, 0x08030000, "");
 	snprintf(sum, sizeof(sum), "%sfile_checksum = 0x%08X;\n", more,
 		 bf_crc(&bf_crc32_ieee, data, d.len) + wrong);
 	snprintf(head, sizeof(head), HEADER, format, sum);
@@ -104,6 +108,9 @@ static void damage_and_other_forms_of_data_are_refused(void **state)
 	make(&m, 0, 1);
 	assert_int_equal(parse(&m, m.o.len, &c, &err), BF_E_IMAGE);
 	assert_non_null(strstr(err.cause, "file_checksum"));
+	make_with(&m, 0, 0, EMPTY);
+	assert_int_equal(parse(&m, m.o.len, &c, &err), BF_E_IMAGE);
+	assert_non_null(strstr(err.cause, "cut short"));
 	make(&m, 0x10, 0);
 	assert_int_equal(parse(&m, m.o.len, &c, &err), BF_E_IMAGE);
 	assert_non_null(strstr(err.cause, "format 0x10"));
