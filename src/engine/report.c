@@ -260,6 +260,16 @@ static const char *new_name(const struct bf_run *run, const char *what, char dst
 	return dst;
 }
 
+/* What this run has written last. */
+static const char *written_name(const struct bf_run *run)
+{
+	if (run->wanted.went_to_fallback)
+		return "The fallback";
+	if (run->model.target_is_old)
+		return "Old firmware";
+	return run->job->restore_from ? "Firmware" : "New firmware";
+}
+
 static const char *old_name(const struct bf_run *run, char dst[NAME])
 {
 	char text[BF_VERSION_TEXT];
@@ -423,8 +433,7 @@ static void expand(const struct bf_run *run, const char *form, char *dst, size_t
 		if (form[0] == '%' && form[1] == 'o')
 			text = old_name(run, name);
 		else if (form[0] == '%' && form[1] == 'n')
-			text = new_name(run, run->job->restore_from ? "Firmware" : "New firmware",
-					name);
+			text = new_name(run, written_name(run), name);
 		if (text)
 			form++;
 		bf_out_bytes(&out, text ? text : form, text ? strlen(text) : 1);

@@ -286,6 +286,19 @@ class Whose(Pack):
     def test_an_archive_comes_back_into_a_pack_that_waits_in_its_rom(self):
         self.expect(self.run_json(*self.lost("stm32app"), "no-hardware"), 0)
 
+    def test_an_mcuboot_image_goes_back_to_where_it_was_read(self):
+        """The header that would show the place has been erased by firmware that has none."""
+        state = self.path("d.state")
+        for name in ("st.dfu", SIGNATURE_OF_ITS_OWN):
+            with self.subTest(file=name):
+                pack, archive = ["--if", f"sim:protocol=dfuse,state={state}"], self.path(name + ".tar")
+                self.expect(self.run_json("backup", *pack, "-o", archive), 0)
+                self.expect(self.run_json("flash", *pack, "--key", common.KEY, "--allow", "no-hardware",
+                                          self.sign(name), *self.keys()), 0)
+                run = self.run_json("rollback", *pack, "--from", archive, *self.keys(), "--allow", "no-hardware")
+                self.expect(run, 0)
+                self.assertIn("1.3.0", self.run_json("probe", *pack).of("device")[-1]["version"])
+
     def test_a_number_that_many_roms_tell_proves_nothing(self):
         words = self.lost("st-rom")
         run = self.run_json(*words, "no-hardware")
@@ -470,14 +483,14 @@ class Habits(Pack):
 
     SLOW = 60  # seconds of virtual time, for 43 kB
 
-    def flash(self, model, *more, allow=""):
+    def flash(self, model, *more, allow="", backup=False):
+        allow = "no-hardware" + ("" if backup else ",no-backup,single-bank") + allow
         words = ["--alt", "image_1"] if model.split(",")[0] in ("zephyr", "zephyr-next", "mcuboot") else []
         words += ["--alt", "1"] if model.startswith("maple") else []
         dead = MODELS[model.split(",")[0]][0] == MEMORY and "version=none" in model  # no header shows the place
         words += ["--addr", f"0x{APP:08X}"] if model.startswith("opencm3") or dead else []
         return self.run_json("flash", "--if", f"sim:model={model},state={self.path('h.state')}", *words, *self.keys(),
-                             "--allow", "no-hardware,no-backup,single-bank" + allow, *more,
-                             self.sign(SIGNATURE_OF_ITS_OWN))
+                             "--allow", allow, *more, self.sign(SIGNATURE_OF_ITS_OWN))
 
     def another(self):
         """Another pack, and nothing is known of any."""
@@ -499,7 +512,7 @@ class Habits(Pack):
                     self.assertLess(self.seconds(run), slow)
 
     def test_what_descriptors_say_wrongly_stops_nothing(self):
-        self.each("dfu11 shortdesc protocol0 shortstring size0 sizeffff size32 noproduct", "stm32app st-rom tinyusb mcuboot")
+        self.each("dfu11 shortdesc protocol0 shortstring size0 sizeffff size32 noproduct", "stm32app gd32 tinyusb mcuboot")
 
     def test_ways_in_and_out_that_are_in_no_standard(self):
         self.each("stalldetach detach0 deaf manifests endless", "stm32app stm32f4 tinyusb maple zephyr-next")
@@ -535,14 +548,14 @@ class Habits(Pack):
     def test_what_is_written_and_not_started_or_late_is_not_overwritten(self):
         for model, lost in (("stm32app,habit=stays", "does not start it"), ("tinyusb,habit=stays", "does not start it"),
                             ("stm32f4,show=60000", "does not answer"), ("tinyusb,show=60000", "its start was not seen"),
-                            ("stm32app,habit=hidden", "does not answer"), ("mcuboot,habit=stays", "")):
+                            ("stm32app,habit=hidden", "does not answer"), ("dapboot,habit=stays", "does not start it")):
             with self.subTest(model=model):
                 self.another()
-                run = self.flash(model)
+                run = self.flash(model, backup=True)
                 self.expect(run, 44)
                 self.assertIn(lost, run.result["sentence"])
                 self.assertIn("off and on", run.result["sentence"])
-                again = self.flash(model.split(",")[0])
+                again = self.flash(model.split(",")[0], backup=True)
                 self.expect(again, 0)
                 self.assertEqual(again.of("summary")[-1]["bytes_sent"], 0)
 

@@ -142,7 +142,10 @@ static void judge_untouched(struct court *c)
 /* All of what was to be written is in the pack, unless the device's acceptance is all that was claimed. */
 static void judge_unproven(struct court *c)
 {
-	bool back = c->world.job.kind == BF_JOB_ROLLBACK && c->after.app;
+	/* Asked to go back, or gone back and said so. */
+	bool back = c->after.app && (c->world.job.kind == BF_JOB_ROLLBACK ||
+				     (runs(&c->after, c->old_version) &&
+				      strstr(c->world.out.sentence, "Old firmware")));
 
 	if (strstr(c->world.out.sentence, "the device took it without an error"))
 		return;

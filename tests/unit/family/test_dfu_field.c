@@ -2,6 +2,8 @@
 /* Devices as they ship: what they say of themselves is wrong, and what they do is not in the standard. */
 #include "dfu_bench.h"
 
+#include "family/dfu/dfu_habit.h"
+
 #include <stdio.h>
 
 enum { S_IDLE = 2, S_WAIT_RESET = 8, S_ERROR = 10 };
@@ -152,6 +154,76 @@ static void another_protocol_behind_the_same_interface_is_named(void **state)
 	wanted(b, b->proto->ops->identify(b->proto, &id, &b->err), BF_E_UNSUPPORTED);
 	assert_non_null(strstr(b->err.cause, "FLIP"));
 	wanted(b, b->proto->ops->connect(b->proto, BF_ENTRY_READ, &b->err), BF_E_UNSUPPORTED);
+}
+
+/* What no sign on the wire tells, and whose neighbours in number have no such habit. */
+static void what_nothing_on_the_wire_tells_is_known_by_number(void **state)
+{
+	static const struct {
+		uint16_t vid, pid, bcd;
+		unsigned habits;
+	} rows[] = {
+		{ 0x0483, 0xDF11, 0x2200, BF_DFU_HABIT_DFUSE | BF_DFU_HABIT_STUCK_ERASE },
+		{ 0x0483, 0xDF10, 0x2200, 0 },
+		{ 0x1EAF, 0x0003, 0x0200, BF_DFU_HABIT_PLAIN },
+		{ 0x1EAF, 0x0003, 0x0201, 0 },
+		{ 0x1FC9, 0x000C, 0x0100, BF_DFU_HABIT_LOADER },
+		{ 0x1FC9, 0x000D, 0x0100, 0 },
+		{ 0x03EB, 0x2FE0, 0x0000, BF_DFU_HABIT_FLIP },
+		{ 0x03EB, 0x2FFF, 0x0000, BF_DFU_HABIT_FLIP },
+		{ 0x03EB, 0x2FDF, 0x0000, 0 },
+		{ 0x28E9, 0x0189, 0x1000, BF_DFU_HABIT_GD_PAGES },
+		{ 0x28E9, 0x018A, 0x1000, 0 },
+		{ 0x1457, 0x5118, 0x0000, BF_DFU_HABIT_POLL },
+		{ 0x1D50, 0x5117, 0x0000, BF_DFU_HABIT_POLL },
+		{ 0x1D50, 0x5126, 0x0000, BF_DFU_HABIT_POLL },
+		{ 0x1D50, 0x5127, 0x0000, 0 },
+		{ 0x16C0, 0x0762, 0x0000, BF_DFU_HABIT_POLL },
+		{ 0x16C0, 0x0763, 0x0000, 0 },
+		{ 0x16C0, 0x076B, 0x0000, BF_DFU_HABIT_POLL },
+		{ 0x16C0, 0x076C, 0x0000, BF_DFU_HABIT_POLL },
+		{ 0x0908, 0x02C4, 0x0000, BF_DFU_HABIT_POLL },
+		{ 0x0908, 0x02C5, 0x0000, BF_DFU_HABIT_POLL },
+		{ 0x0908, 0x02C5, 0x0001, 0 },
+		{ 0x0763, 0x2806, 0x0100, BF_DFU_HABIT_POLL },
+		{ 0x1BCF, 0x0B1D, 0x0100, BF_DFU_HABIT_POLL },
+		{ 0x1209, 0x0002, 0x0100, 0 },
+	};
+	static const struct bf_dfu_profile nothing,
+		plain = { .form = BF_DFU_FORM_DFU, .ignore_poll = true };
+	struct bf_usb_device st = { .vid = 0x0483, .pid = 0xDF11 };
+
+	(void)state;
+	for (size_t i = 0; i < BF_COUNT(rows); i++) {
+		struct bf_usb_device device = { .vid = rows[i].vid,
+						.pid = rows[i].pid,
+						.bcd_device = rows[i].bcd };
+
+		if (bf_dfu_habits(&device, &nothing) != rows[i].habits)
+			fail_msg("%04x:%04x release %04x", rows[i].vid, rows[i].pid, rows[i].bcd);
+	}
+	/* The profile goes before the table. */
+	assert_int_equal(bf_dfu_habits(&st, &plain),
+			 BF_DFU_HABIT_PLAIN | BF_DFU_HABIT_POLL | BF_DFU_HABIT_STUCK_ERASE);
+}
+
+static void an_lpc_in_dfu_mode_is_known_by_number_and_gets_no_detach(void **state)
+{
+	BENCH(false, true);
+	uint8_t data[10] = { 0 };
+
+	(void)state;
+	b->peer.loader_protocol = 1;
+	peer_show(&b->peer);
+	assert_false(identify(b).in_bootloader);
+	b->peer.device.vid = 0x1FC9;
+	b->peer.device.pid = 0x000C;
+	fake_usb_set_device(b->peer.usb, &b->peer.device);
+	b->proto->env.transport->stats.reopened++;
+	assert_true(identify(b).in_bootloader);
+	connect_for(b, BF_ENTRY_WRITE);
+	assert_int_equal(b->peer.n_detaches, 0);
+	wanted(b, download(b, 0, data, sizeof(data)), BF_OK);
 }
 
 /* ---- refused before, or brought back ---- */
@@ -1128,6 +1200,8 @@ int main(void)
 		cmocka_unit_test(a_missing_functional_descriptor_is_asked_for),
 		cmocka_unit_test(a_block_is_not_shorter_than_a_packet),
 		cmocka_unit_test(another_protocol_behind_the_same_interface_is_named),
+		cmocka_unit_test(what_nothing_on_the_wire_tells_is_known_by_number),
+		cmocka_unit_test(an_lpc_in_dfu_mode_is_known_by_number_and_gets_no_detach),
 		cmocka_unit_test(without_downloads_the_application_is_not_stopped),
 		cmocka_unit_test(a_refusal_in_the_bootloader_brings_the_application_back),
 		cmocka_unit_test(
