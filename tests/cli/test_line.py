@@ -123,6 +123,7 @@ class Many(ManyCase):
         self.expect(run, 12)
         self.assertEqual([run.packs[wire, n]["status"] for n in range(1, 17)], [0] * 6 + [12] + [0] * 4 + [31] + [0] * 4)
         self.assertEqual([p["node"] for p in run.result["packs"]], list(range(1, 17)))
+        self.assertGreater(min(p["seconds"] for p in run.packs.values()), 0.1)  # of the dead one, too
         self.assertEqual({p["version"] for p in run.result["packs"] if p["exit"] == "ok"}, {"1.5.0"})
         backups = {p["backup"] for p in run.packs.values() if p["backup"]}
         self.assertEqual(len(backups), 15)

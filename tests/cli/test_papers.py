@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What is written about bmsflash against what it is: names, members, and every command that a reader may type."""
+import html
 import json
 import os
 import re
 import shlex
 import subprocess
+import sys
 import unittest
 
 import common
+import terminal
 
 TABLE = json.loads(subprocess.run([os.environ["BMSFLASH_GEN_CLI"], "json"], check=True,
                                   stdout=subprocess.PIPE).stdout)
@@ -176,6 +179,20 @@ class Events(unittest.TestCase):
 
     def test_every_exit_name_is_in_the_schema(self):
         self.assertEqual(sorted(self.schema["result"]["properties"]["exit"]["enum"]), sorted(set(TABLE["exits"])))
+
+
+@unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+@unittest.skipUnless(terminal.pyte, terminal.NEEDS_PYTE)
+class Picture(unittest.TestCase):
+    def test_the_picture_and_the_recording_are_of_a_real_run(self):
+        drawn = subprocess.run([sys.executable, os.path.join(common.ROOT, "tools", "picture"), common.BIN], check=True,
+                               stdout=subprocess.PIPE, timeout=120).stdout.decode()
+        self.assertEqual(drawn, read("docs/screen.svg"), "tools/picture BMSFLASH > docs/screen.svg draws it again")
+        shown = html.unescape(re.sub("<[^>]*>", "", drawn)).splitlines()
+        recording = re.search(r"```\n(Image .*?)```", read("README.md"), re.S).group(1).splitlines()
+        live = [row for row in recording if row.startswith(("Writing", "Go on?"))]
+        self.assertEqual(len(live), 2)
+        self.assertEqual([row for row in recording if row not in [*shown, *live]], [])
 
 
 @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)

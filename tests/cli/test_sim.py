@@ -60,6 +60,9 @@ class Jobs(common.Case):
         run = self.run_json("probe", "--if", port, "--profile", profile)
         self.expect(run, 0)
         self.assertEqual(run.of("device")[0]["version"], "1.3.0")
+        text = self.run_it("probe", "-v", "--if", port, "--profile", profile)
+        for role in ("application: uds", "bootloader: stm32"):
+            self.assertRegex(text.out + text.err, f"(?m)^{role}, 115200 baud, 8 data bits, parity ., 1 stop bit$")
         run = self.run_json("backup", "--if", port, "--profile", profile, "-o", self.path("two.tar"))
         self.expect(run, 0)
         self.assertTrue(os.path.getsize(self.path("two.tar")) > 100000)

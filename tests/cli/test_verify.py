@@ -243,5 +243,31 @@ class Explained(common.Case):
         self.expect(run, 20)
         self.assertEqual(run.result["exit"], "image")
 
+    @unittest.skipUnless(common.VIRTUAL_UDS, common.NEEDS_VIRTUAL_UDS)
+    def test_a_journal_is_sound_or_broken(self):
+        image = common.image("app-1.5.0.signed.bin")
+        self.assertNotEqual(self.run_it("flash", "--if", "sim:quirk=singlebank,cutmsg=120", "--allow", "single-bank", "--key",
+                                        common.KEY, image).status, 0)
+        folder = self.path("state/bmsflash/journal")
+        path = os.path.join(folder, os.listdir(folder)[0])
+        run = self.run_it("verify", path)
+        self.expect(run, 0)
+        for line in (r"^Journal    .*BX16-000001", r"^Reached    writing; the pack ran 1\.3\.0 before$", r"^Image      .*app-1\.5\.0",
+                     r"^DONE       "):
+            self.assertRegex(run.out, "(?m)" + line)
+        with open(path, "r+b") as f:
+            f.seek(40)
+            byte = f.read(1)
+            f.seek(40)
+            f.write(bytes([byte[0] ^ 1]))
+        run = self.run_it("verify", path)
+        self.expect(run, 20)
+        self.assertRegex(run.out, "(?m)^REFUSED    ")
+
+    def test_addresses_of_an_image_that_has_them_are_named(self):
+        run = self.run_it("verify", os.path.join(common.FIRMWARE, "app-1.5.0.hex"))
+        self.expect(run, 21)
+        self.assertRegex(run.out, r"(?m)^Addresses  0x08010200 to 0x0801\w{4}")
+
 
 common.main()
