@@ -169,9 +169,14 @@ void bench_init(struct bench *b, enum pack_kind kind, const char *running, const
 
 void bench_run(struct bench *b)
 {
-	static const struct bf_ports doors = { door_open, door_drivers, door_protos };
+	struct bf_ports doors = { 0 };
 	const struct bf_events events = { on_event, b };
 
+	if (b->computer)
+		doors = *b->computer;
+	doors.open = door_open;
+	doors.drivers = door_drivers;
+	doors.protos = door_protos;
 	pack_behind_the_door = &b->pack;
 	bf_engine_run(&b->job, &doors, b->clock, NULL, &events, &b->out);
 }

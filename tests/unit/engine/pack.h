@@ -122,6 +122,7 @@ struct bench {
 	struct bf_summary summary;
 	double percent, writing_rate; /* the highest that was told */
 	bool went_back_in_percent;
+	const struct bf_ports *computer; /* what keeps it awake, and its battery; NULL: nothing */
 };
 
 /* The one pack that the bench's ports lead to: bf_ports carries no context. */

@@ -107,26 +107,6 @@ static void blank_units_between_others_are_in_the_archive(void **state)
 	bench_done(&b);
 }
 
-/* Nobody began to write it: what its firmware is, is in the archive. */
-static void firmware_of_a_pack_that_is_found_in_its_bootloader_is_saved(void **state)
-{
-	struct bench b;
-	struct bf_archive a = { 0 };
-	struct bf_err err;
-
-	(void)state;
-	bf_err_init(&err);
-	bench_init(&b, PACK_SINGLE, "app-1.3.0.signed.bin", NULL);
-	b.flash.in_loader = true;
-	b.job.kind = BF_JOB_BACKUP;
-	bench_run(&b);
-	assert_ended(&b, BF_OK, BF_STATE_UNTOUCHED);
-	assert_int_equal(bf_archive_read(&a, b.file, &err), BF_OK);
-	assert_non_null(bf_archive_find(&a, "regions/app.bin"));
-	bf_archive_done(&a);
-	bench_done(&b);
-}
-
 static void what_a_profile_can_read_is_told(void **state)
 {
 	static const char *const access[] = { "write", "read, write" };
@@ -712,7 +692,6 @@ int main(void)
 		cmocka_unit_test(backup_reads_only_the_image_of_a_slot),
 		cmocka_unit_test(what_is_blank_by_its_hash_is_not_read),
 		cmocka_unit_test(blank_units_between_others_are_in_the_archive),
-		cmocka_unit_test(firmware_of_a_pack_that_is_found_in_its_bootloader_is_saved),
 		cmocka_unit_test(what_a_profile_can_read_is_told),
 		cmocka_unit_test(two_backups_of_one_pack_are_the_same_bytes),
 		cmocka_unit_test(backup_of_a_pack_that_cannot_be_read_is_unsupported),
