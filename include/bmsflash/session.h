@@ -178,6 +178,12 @@ struct bf_event {
 		const char *text;
 		struct {
 			const char *text; /* in the place of .text */
+			unsigned
+				next; /* number of the try that begins now, 1 was the first; 0: not counted */
+			unsigned most; /* after this many failures in a row it is given up */
+		} retry;
+		struct {
+			const char *text; /* in the place of .text */
 			const struct bf_check
 				*paused; /* what writing waits for, NULL: it does not */
 		} alive;

@@ -338,6 +338,8 @@ void bf_facts_take(struct bf_facts *f, const struct bf_event *ev)
 		break;
 	case BF_EV_RETRY:
 		f->repeats++;
+		f->try = ev->retry.next;
+		f->tries = ev->retry.most;
 		break;
 	case BF_EV_FILE:
 		take_file(f, ev);

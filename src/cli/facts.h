@@ -63,9 +63,10 @@ struct bf_facts {
 	double percent;             /* of the whole job; never falls */
 	uint64_t done, total;       /* bytes, of the activity */
 	double rate;
-	bf_time eta;      /* of the activity, -1: unknown */
-	int64_t moved_us; /* when data moved last */
-	unsigned repeats; /* since then */
+	bf_time eta;         /* of the activity, -1: unknown */
+	int64_t moved_us;    /* when data moved last */
+	unsigned repeats;    /* since then */
+	unsigned try, tries; /* that is under way, of how many; 0: not counted */
 	bool paused;
 	struct bf_check pause;
 	bool writing_seen, one_place;

@@ -94,6 +94,15 @@ static void put_text(struct bf_json *j, const struct bf_event *ev)
 	bf_json_set_str(j, "text", ev->text);
 }
 
+static void put_retry(struct bf_json *j, const struct bf_event *ev)
+{
+	bf_json_set_str(j, "text", ev->retry.text);
+	if (!ev->retry.next)
+		return;
+	bf_json_set_int(j, "try", ev->retry.next);
+	bf_json_set_int(j, "of", ev->retry.most);
+}
+
 static struct bf_json *slot_object(const struct bf_slot *slot)
 {
 	struct bf_json *j = bf_json_object();
@@ -376,7 +385,7 @@ static put_fn *const put_rows[] = {
 	[BF_EV_PLAN] = put_plan,           [BF_EV_PHASE] = put_phase,
 	[BF_EV_PROGRESS] = put_progress,   [BF_EV_ALIVE] = put_alive,
 	[BF_EV_NOTICE] = put_text,         [BF_EV_WARNING] = put_text,
-	[BF_EV_RETRY] = put_text,          [BF_EV_FILE] = put_file,
+	[BF_EV_RETRY] = put_retry,         [BF_EV_FILE] = put_file,
 	[BF_EV_REGION] = put_region,       [BF_EV_SELF_TEST] = put_check,
 	[BF_EV_SUMMARY] = put_summary,     [BF_EV_FINDING] = put_finding,
 	[BF_EV_REQUEST] = put_text,        [BF_EV_KNOWN] = put_known,

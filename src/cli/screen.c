@@ -330,9 +330,9 @@ static void tails_of_data(const struct bf_facts *f, struct tails *t)
 		return;
 	}
 	if (silent >= SILENT_US) {
-		if (f->repeats)
-			add_tail(t, "no answer, %d s (try %u)", (int)(silent / 1000000),
-				 f->repeats + 1);
+		if (f->repeats && f->try)
+			add_tail(t, "no answer, %d s (try %u of %u)", (int)(silent / 1000000),
+				 f->try, f->tries);
 		add_tail(t, "no answer, %d s", (int)(silent / 1000000));
 		add_tail(t, "silent %d s", (int)(silent / 1000000));
 		return;

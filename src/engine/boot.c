@@ -102,7 +102,7 @@ static void look_into_loader(struct bf_run *run)
 	}
 	if (bf_verify_stream(run))
 		return;
-	bf_say(run, BF_EV_RETRY, "the pack left its bootloader while it was read back");
+	bf_say_again(run, 0, 0, "the pack left its bootloader while it was read back");
 	bf_err_init(&none);
 	bf_model_link(&run->model, true);
 	(void)bf_run_await(run, bf_in(run->clock, bf_restart_patience(run)), &none);

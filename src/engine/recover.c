@@ -264,12 +264,13 @@ static enum bf_rc act(struct bf_run *run, const struct bf_call *c, enum bf_met m
 }
 
 static void say_again(struct bf_run *run, const struct bf_call *c, enum bf_met met,
-		      const struct bf_err *why)
+		      unsigned failures, const struct bf_err *why)
 {
 	if (met != BF_MET_REFUSED)
-		bf_say(run, BF_EV_RETRY, "%s again: %s", c->what,
-		       met == BF_MET_UNTAKEN ? "the pack answers, and it was not done"
-					     : why->cause);
+		bf_say_again(run, failures + 1, policies[c->ask][met].times, "%s again: %s",
+			     c->what,
+			     met == BF_MET_UNTAKEN ? "the pack answers, and it was not done"
+						   : why->cause);
 }
 
 /* As act(); counts the failures. */
@@ -290,7 +291,7 @@ static enum bf_rc recover(struct bf_run *run, const struct bf_call *c, enum bf_m
 			       : err->rc;
 	}
 	t->refused = met == BF_MET_REFUSED;
-	say_again(run, c, met, err);
+	say_again(run, c, met, t->failures, err);
 	rc = act(run, c, met, t->failures, ret_done, err);
 	if (!rc && !*ret_done && c->again)
 		rc = c->again(run, c->ctx, met, err);

@@ -33,6 +33,17 @@ void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...)
 	bf_emit(run, (struct bf_event){ .kind = kind, .text = text });
 }
 
+void bf_say_again(struct bf_run *run, unsigned next, unsigned most, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	bf_emit(run, (struct bf_event){ .kind = BF_EV_RETRY, .retry = { text, next, most } });
+}
+
 void bf_progress_begin(struct bf_run *run, const char *phase, bool moving, double base,
 		       double weight)
 {

@@ -116,6 +116,9 @@ static inline bool bf_run_can(const struct bf_run *run, unsigned caps)
 
 void bf_emit(struct bf_run *run, struct bf_event ev);
 void bf_say(struct bf_run *run, enum bf_event_kind kind, const char *fmt, ...) BF_PRINTF(3, 4);
+/* BF_EV_RETRY, with the number of the try that begins and the most that there are; 0: not counted. */
+void bf_say_again(struct bf_run *run, unsigned next, unsigned most, const char *fmt, ...)
+	BF_PRINTF(4, 5);
 /* A file's name in which %s stands for the serial number, where the job says so. */
 bool bf_serial_names(const struct bf_run *run, const char *name);
 enum bf_rc bf_serial_path(const struct bf_run *run, const char *name, char dst[PATH_MAX],

@@ -177,7 +177,7 @@ enum bf_rc bf_ph_verify(struct bf_run *run, struct bf_err *err)
 		struct bf_err other;
 
 		bf_err_init(&other);
-		bf_say(run, BF_EV_RETRY, "writing again what differs: %s", err->cause);
+		bf_say_again(run, 0, 0, "writing again what differs: %s", err->cause);
 		if (!repair(run, &other)) {
 			if (other.rc)
 				*err = other;

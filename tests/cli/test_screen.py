@@ -418,7 +418,7 @@ class Live(common.Case):
             os.kill(term.pid, signal.SIGINT)
             term.end()
             silent = [row for row in term.live if words in row]
-            self.assertRegex(silent[0], f"^Writing .* %  ?{words}\\d+ s( \\(try \\d\\))?$")
+            self.assertRegex(silent[0], f"^Writing .* %  ?{words}\\d+ s( \\(try \\d of \\d\\))?$")
             self.assertGreater(len(set(silent)), 1)  # the seconds go on
             self.assertLess(len(silent[0]), term.screen.columns)
 

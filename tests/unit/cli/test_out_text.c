@@ -100,6 +100,32 @@ static void a_live_line_is_erased_before_something_else_is_said(void **state)
 	assert_false(f->out.line_open);
 }
 
+static void a_silent_pack_is_shown_with_seconds_and_the_number_of_the_try(void **state)
+{
+	struct fixture *f = *state;
+	struct bf_event again = { .kind = BF_EV_RETRY,
+				  .wall_us = BF_SEC(4),
+				  .retry = { "the transfer again: no answer", 2, 5 } };
+	struct bf_event alive = { .kind = BF_EV_ALIVE,
+				  .wall_us = BF_SEC(5),
+				  .alive = { "x", NULL } };
+
+	f->out.progress = BF_PROGRESS_TTY;
+	begin(f);
+	progress_at(f, 1, BF_SEC(1));
+	bf_out_text_event(&f->out, &again);
+	bf_out_text_event(&f->out, &alive);
+	fflush(f->out.notes);
+	assert_non_null(strstr(f->notes, "no answer, 4 s (try 2 of 5)"));
+	again.retry.next = 0; /* not counted */
+	bf_out_text_event(&f->out, &again);
+	alive.wall_us = BF_SEC(7);
+	bf_out_text_event(&f->out, &alive);
+	fflush(f->out.notes);
+	assert_non_null(strstr(f->notes, "no answer, 6 s"));
+	assert_null(strstr(f->notes, "no answer, 6 s ("));
+}
+
 static void the_percent_never_falls_and_a_finished_write_is_not_the_end(void **state)
 {
 	struct fixture *f = *state;
@@ -277,6 +303,7 @@ int main(void)
 		WITH_OUT(a_pack_without_slots_has_no_slot_in_the_plan),
 		WITH_OUT(plain_progress_is_a_line_for_each_ten_percent_without_carriage_return),
 		WITH_OUT(a_live_line_is_erased_before_something_else_is_said),
+		WITH_OUT(a_silent_pack_is_shown_with_seconds_and_the_number_of_the_try),
 		WITH_OUT(the_percent_never_falls_and_a_finished_write_is_not_the_end),
 		cmocka_unit_test(a_bar_fits_the_width_and_keeps_its_figures),
 		cmocka_unit_test(every_exit_code_has_its_word),

@@ -114,6 +114,10 @@ static void on_event(void *ctx, const struct bf_event *ev)
 	struct bench *b = ctx;
 
 	b->events[ev->kind]++;
+	if (ev->kind == BF_EV_RETRY) {
+		b->next_try = ev->retry.next;
+		b->most_tries = ev->retry.most;
+	}
 	if (ev->kind == BF_EV_CHECK || ev->kind == BF_EV_SELF_TEST)
 		note_check(b, ev->check);
 	else if (ev->kind == BF_EV_NOTICE || ev->kind == BF_EV_WARNING || ev->kind == BF_EV_RETRY)

@@ -115,6 +115,7 @@ struct bench {
 	char key_path[256];
 	/* what was seen */
 	unsigned events[BF_EV_KIND_COUNT];
+	unsigned next_try, most_tries; /* of the last repeat */
 	char failed_check[64], allowed_check[64], unknown_checks[256], checks[2048],
 		last_notice[512], notices[8192];
 	char file[512];

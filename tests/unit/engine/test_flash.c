@@ -209,6 +209,8 @@ static void dropped_transfer_goes_on_at_the_confirmed_place(void **state)
 	assert_int_equal(pack_calls(&b.pack, "begin"), 2);
 	assert_int_equal(b.summary.bytes_sent, 43000);
 	assert_true(b.events[BF_EV_RETRY] >= 1);
+	assert_int_equal(b.next_try, 2);
+	assert_int_equal(b.most_tries, 7);
 	bench_done(&b);
 }
 
