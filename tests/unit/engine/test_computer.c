@@ -2,6 +2,8 @@
 /* The computer while it writes: kept awake with its adapter, and its battery looked at before anything is changed. */
 #include "pack.h"
 
+#include <stdio.h>
+
 #include "bmsflash/host.h"
 
 static struct pack *the_pack; /* bf_ports carries no context */
