@@ -14,7 +14,7 @@ extern const struct bf_crc bf_crc32_ieee; /* RFC 1662 FCS-32, zlib: EDB88320, FF
 extern const struct bf_crc bf_crc32_dfu;  /* DFU 1.1 suffix: as above without final XOR */
 extern const struct bf_crc bf_crc16_modbus; /* A001, FFFF, none; the low 16 bits */
 
-/* Running form: start with bf_crc_start, feed any pieces, finish with bf_crc_end. */
+/* Running form: start with bf_crc_start, feed any blocks, finish with bf_crc_end. */
 uint32_t bf_crc_start(const struct bf_crc *crc);
 uint32_t bf_crc_feed(const struct bf_crc *crc, uint32_t state, const void *bytes, size_t len);
 uint32_t bf_crc_end(const struct bf_crc *crc, uint32_t state);

@@ -21,7 +21,7 @@ void bf_blake2b512(uint8_t out[64], const void *p, size_t len);
 #define BF_MAC_KEY_LEN 32
 void bf_mac(uint8_t out[BF_MAC_LEN], const uint8_t key[BF_MAC_KEY_LEN], const void *p, size_t len);
 
-/* Running SHA-256 for data that comes in pieces. */
+/* Running SHA-256 for data that comes in blocks. */
 struct bf_sha256_ctx {
 	uint64_t opaque[16];
 };

@@ -67,7 +67,7 @@ enum bf_cap {
 	BF_CAP_SINK = 1 << 13,        /* image sink: begin / put / finish, no addresses */
 	BF_CAP_DUAL_BANK = 1 << 14,   /* the running firmware stays intact while writing */
 	BF_CAP_MCUBOOT = 1 << 15,     /* slots hold MCUboot images */
-	BF_CAP_COMPRESS = 1 << 16,    /* takes compressed pieces */
+	BF_CAP_COMPRESS = 1 << 16,    /* takes compressed blocks */
 	BF_CAP_RESUME = 1 << 17,      /* a broken transfer can go on from what is in flash */
 	BF_CAP_ERASE_AHEAD = 1 << 18, /* erases each unit that it is about to write by itself */
 	/* Erases and downloads of a segment may come in parts and in any order. Without it: one erase, and one
@@ -140,9 +140,9 @@ struct bf_ident {
 	size_t n_slots;
 	struct bf_region regions[BF_MAX_REGIONS];
 	size_t n_regions;
-	/* Payload bytes of the largest piece, known after connect; 0: not yet. */
-	uint32_t piece_max;
-	unsigned in_flight;           /* pieces that may be out at once, at least 1 */
+	/* Payload bytes of the largest block, known after connect; 0: not yet. */
+	uint32_t block_max;
+	unsigned in_flight;           /* blocks that may be out at once, at least 1 */
 	uint32_t rates[BF_MAX_RATES]; /* that it can change to; 0 ends */
 	unsigned caps;
 	unsigned together;     /* images that are rolled back in one run; 0 or 1: one */
@@ -186,7 +186,7 @@ struct bf_target {
 };
 
 struct bf_flow {            /* how the device wants it */
-	uint32_t piece_max; /* payload bytes per piece, this segment */
+	uint32_t block_max; /* payload bytes per block, this segment */
 	size_t next; /* offset (from target.from) that it wants first: 0, or where it resumes */
 };
 
@@ -197,11 +197,11 @@ struct bf_pace {
 	uint32_t erase_unit; /* bytes, 0: the host has erased */
 };
 
-struct bf_piece {
+struct bf_block {
 	size_t offset; /* from target.from */
 	const uint8_t *data;
 	size_t len;
-	/* For who cuts pieces by their length on the wire: the next is best as long there as this one takes
+	/* For who cuts blocks by their length on the wire: the next is best as long there as this one takes
 	 * in flash. */
 	struct bf_pace pace;
 };
@@ -296,15 +296,15 @@ struct bf_loader_ops {
 	enum bf_rc (*begin)(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 			    struct bf_err *err);
 	/* Sends one block. */
-	enum bf_rc (*piece_start)(struct bf_proto *p, const struct bf_piece *piece,
+	enum bf_rc (*block_start)(struct bf_proto *p, const struct bf_block *block,
 				  struct bf_err *err);
 	/* Waits for the answer to the oldest block. *ret_next: offset that the device wants or has
 	 * confirmed up to. BF_E_RESTART: it dropped the transfer; begin again at the confirmed place. */
-	enum bf_rc (*piece_finish)(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
+	enum bf_rc (*block_finish)(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
 	enum bf_rc (*finish)(struct bf_proto *p, struct bf_err *err);
 	/* Gives up a transfer that was begun; never fails. */
 	void (*abandon)(struct bf_proto *p);
-	enum bf_retry_class piece_class; /* unless begin says otherwise for this target */
+	enum bf_retry_class block_class; /* unless begin says otherwise for this target */
 
 	/* Reads len bytes; the engine asks in steps. */
 	enum bf_rc (*read)(struct bf_proto *p, const struct bf_region *region, uint32_t addr,

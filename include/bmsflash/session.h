@@ -99,7 +99,7 @@ struct bf_plan {
 	unsigned part;                         /* number of the image, where there are several */
 	size_t bytes;                          /* of the image */
 	size_t skip_bytes;                     /* already there */
-	unsigned pieces, segments;
+	unsigned blocks, segments;
 	bool anew;          /* what is interrupted begins with the first byte again */
 	const char *rescue; /* by hand, for a pack that was cut off and is silent; "": nothing */
 	bool trial, confirm, backup;

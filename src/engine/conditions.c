@@ -540,7 +540,7 @@ enum bf_rc bf_ph_look(struct bf_run *run, struct bf_err *err)
 
 /* ==== while writing ==== */
 /*
- * The pack's conditions while flash is written. Outside the limits writing pauses between two pieces, with
+ * The pack's conditions while flash is written. Outside the limits writing pauses between two blocks, with
  * the session kept alive, until they are inside again, the user stops, or the profile's patience is over.
  */
 
@@ -742,7 +742,7 @@ enum bf_rc bf_conditions_watch(struct bf_run *run, struct bf_err *err)
 		return BF_OK;
 	run->conditions.watched = bf_now(run->clock);
 	if (look(&w) == OUTSIDE && bf_model_old_is_safe(&run->model)) {
-		/* Whatever ends the pause early, the next piece is preceded by a reading. */
+		/* Whatever ends the pause early, the next block is preceded by a reading. */
 		enum bf_rc rc = timed_pause(&w, err);
 
 		if (rc) {

@@ -781,7 +781,7 @@ static void show(struct bf_run *run)
 	const struct bf_meta *meta = bf_image_meta(run->wanted.image);
 	char from[BF_VERSION_TEXT], to[BF_VERSION_TEXT];
 	struct bf_todo *todo = &run->todo;
-	uint32_t piece = run->session.ident.piece_max ? run->session.ident.piece_max : 1024;
+	uint32_t block = run->session.ident.block_max ? run->session.ident.block_max : 1024;
 	struct bf_plan plan = {
 		.part = run->wanted.part,
 		.from_version = bf_ident_version(&run->session.ident, from),
@@ -789,7 +789,7 @@ static void show(struct bf_run *run)
 			run->wanted.has_version ? bf_version_text(&run->wanted.version, to) : NULL,
 		.bytes = todo->bytes,
 		.skip_bytes = todo->skipped,
-		.pieces = (unsigned)((todo->bytes - todo->skipped + piece - 1) / piece),
+		.blocks = (unsigned)((todo->bytes - todo->skipped + block - 1) / block),
 		.segments = (unsigned)todo->n,
 		.anew = bf_run_can(run, BF_CAP_SINK),
 		.rescue = run->given.profile.rescue,

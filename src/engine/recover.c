@@ -306,7 +306,7 @@ static enum bf_retry_class class_of(const struct bf_run *run, enum bf_ask ask)
 		[BF_ASK_ONCE] = BF_RETRY_APPEND_ONLY,
 	};
 
-	return ask == BF_ASK_TRANSFER ? run->session.proto->ops->loader->piece_class : classes[ask];
+	return ask == BF_ASK_TRANSFER ? run->session.proto->ops->loader->block_class : classes[ask];
 }
 
 enum bf_rc bf_call(struct bf_run *run, const struct bf_call *c, struct bf_err *err)

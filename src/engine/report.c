@@ -192,7 +192,7 @@ static void fill_line(struct bf_run *run, const struct bf_wire_view *view,
 				       .rx_errors = view->rx_errors };
 }
 
-/* A driver that buffers takes a piece at once; the time that its bits are on the wire is transfer all the
+/* A driver that buffers takes a block at once; the time that its bits are on the wire is transfer all the
  * same, and not the pack's. */
 static void share_out(struct bf_summary *s, double limit)
 {

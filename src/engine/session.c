@@ -597,7 +597,7 @@ static enum bf_rc learn(struct bf_run *run, struct bf_err *err)
 	memcpy(run->session.ident.regions, in_loader.regions, sizeof(in_loader.regions));
 	run->session.ident.n_regions = in_loader.n_regions;
 	bf_regions_limit(run, &run->session.ident);
-	run->session.ident.piece_max = in_loader.piece_max;
+	run->session.ident.block_max = in_loader.block_max;
 	run->session.ident.in_flight = in_loader.in_flight;
 	run->session.ident.caps = in_loader.caps;
 	run->session.loader_told = true;

@@ -17,7 +17,7 @@
 
 void bf_transfer_restarted(struct bf_run *run)
 {
-	run->transfer.read_cap = run->transfer.piece_cap = 0;
+	run->transfer.read_cap = run->transfer.block_cap = 0;
 }
 
 static void read_less(struct bf_run *run, size_t n)
@@ -285,8 +285,8 @@ enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err)
 
 /* ==== the pace ==== */
 /*
- * What the device's flash costs against what the wire carries meanwhile, learned from what each piece took.
- * A device with two buffers writes one piece while the next comes in, so a step takes the longer of
+ * What the device's flash costs against what the wire carries meanwhile, learned from what each block took.
+ * A device with two buffers writes one block while the next comes in, so a step takes the longer of
  * the two: only the steps that took longer than the wire alone tell of the flash.
  */
 
@@ -354,8 +354,8 @@ struct bf_pace bf_pace_now(const struct bf_pacer *p)
 
 /* ==== one item ==== */
 /*
- * Moves one item: pieces in flight up to the device's window, what comes next by what the device says,
- * failures by the class of the request. A piece borrows the image's bytes, so the next one is ready the
+ * Moves one item: blocks in flight up to the device's window, what comes next by what the device says,
+ * failures by the class of the request. A block borrows the image's bytes, so the next one is ready the
  * moment it may go.
  */
 
@@ -376,7 +376,7 @@ struct mover {
 	size_t failed_at; /* best, at the failure before this one */
 	size_t counted;   /* best, when failures were counted last */
 	uint32_t rate_before;
-	size_t piece_max;
+	size_t block_max;
 	bf_time journal_at;
 	struct bf_pacer pacer;
 };
@@ -386,9 +386,9 @@ struct stream {
 	size_t start; /* of this transfer, from the item's start */
 	size_t len;
 	size_t sent, confirmed; /* from start */
-	size_t piece_max;
+	size_t block_max;
 	unsigned out;
-	bf_time began; /* the piece that was started last */
+	bf_time began; /* the block that was started last */
 	int64_t saved; /* by compression, before it */
 };
 
@@ -404,21 +404,21 @@ static enum bf_rc begin(struct mover *m, struct stream *s, struct bf_err *err)
 	if (m->ops->loader->begin(m->run->session.proto, &target, &flow, err))
 		return bf_while(err, "beginning a transfer of %zu bytes to %08x", target.len,
 				target.addr);
-	if (!flow.piece_max || flow.next > target.len)
+	if (!flow.block_max || flow.next > target.len)
 		return bf_fail(err, BF_E_NAK,
-			       "the pack asks for pieces of %u bytes from offset %zu of %zu",
-			       flow.piece_max, flow.next, target.len);
-	s->piece_max = flow.piece_max;
-	if (m->run->transfer.piece_cap && m->run->transfer.piece_cap < s->piece_max)
-		s->piece_max = m->run->transfer.piece_cap;
-	m->piece_max = s->piece_max;
+			       "the pack asks for blocks of %u bytes from offset %zu of %zu",
+			       flow.block_max, flow.next, target.len);
+	s->block_max = flow.block_max;
+	if (m->run->transfer.block_cap && m->run->transfer.block_cap < s->block_max)
+		s->block_max = m->run->transfer.block_cap;
+	m->block_max = s->block_max;
 	s->sent = s->confirmed = flow.next;
 	return BF_OK;
 }
 
-static size_t piece_len(const struct stream *s, size_t at)
+static size_t block_len(const struct stream *s, size_t at)
 {
-	return s->len - at < s->piece_max ? s->len - at : s->piece_max;
+	return s->len - at < s->block_max ? s->len - at : s->block_max;
 }
 
 /* Erase unit of a device that erases by itself, else 0. */
@@ -434,24 +434,24 @@ static enum bf_rc fill_window(struct mover *m, struct stream *s, struct bf_err *
 	bf_time start = bf_now(m->run->clock);
 
 	while (s->out < window && s->sent < s->len) {
-		struct bf_piece piece = {
+		struct bf_block block = {
 			.offset = s->sent,
 			.data = data + s->sent,
-			.len = piece_len(s, s->sent),
+			.len = block_len(s, s->sent),
 		};
 
 		if (window == 1)
-			piece.pace = bf_pace_now(&m->pacer);
-		piece.pace.erase_unit = unit_ahead(m);
+			block.pace = bf_pace_now(&m->pacer);
+		block.pace.erase_unit = unit_ahead(m);
 		s->began = bf_now(m->run->clock);
 		s->saved = m->run->session.proto->saved;
 
-		if (m->ops->loader->piece_start(m->run->session.proto, &piece, err))
-			return bf_while(err, "sending %zu bytes at offset %zu", piece.len,
+		if (m->ops->loader->block_start(m->run->session.proto, &block, err))
+			return bf_while(err, "sending %zu bytes at offset %zu", block.len,
 					s->start + s->sent);
-		s->sent += piece.len;
+		s->sent += block.len;
 		s->out++;
-		bf_sum_sent(m->run, (int64_t)piece.len);
+		bf_sum_sent(m->run, (int64_t)block.len);
 	}
 	bf_spent(m->run, BF_SPENT_TRANSFER, start);
 	return BF_OK;
@@ -469,12 +469,12 @@ static void note_pace(struct mover *m, const struct stream *s, size_t next)
 		     wire > 0 ? (size_t)wire : 0);
 }
 
-/* The answer to the oldest piece. A device that steers may want another offset than the next. */
+/* The answer to the oldest block. A device that steers may want another offset than the next. */
 static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *err)
 {
-	size_t next = s->confirmed + piece_len(s, s->confirmed), expected = next;
+	size_t next = s->confirmed + block_len(s, s->confirmed), expected = next;
 	bf_time start = bf_now(m->run->clock);
-	enum bf_rc rc = m->ops->loader->piece_finish(m->run->session.proto, &next, err);
+	enum bf_rc rc = m->ops->loader->block_finish(m->run->session.proto, &next, err);
 
 	bf_spent(m->run, BF_SPENT_WAIT_PACK, start);
 	if (rc)
@@ -494,12 +494,12 @@ static enum bf_rc take_answer(struct mover *m, struct stream *s, struct bf_err *
 		return BF_OK;
 	while (s->out) { /* answers to what is now beside the point */
 		s->out--;
-		rc = m->ops->loader->piece_finish(m->run->session.proto, &next, err);
+		rc = m->ops->loader->block_finish(m->run->session.proto, &next, err);
 		if (rc)
 			return rc;
 		s->confirmed = next <= s->len ? next : s->len;
 	}
-	/* A piece may have been cut by whoever carries it: what is compressed fits as it fits. */
+	/* A block may have been cut by whoever carries it: what is compressed fits as it fits. */
 	if (s->sent > s->confirmed)
 		bf_sum_sent(m->run, -(int64_t)(s->sent - s->confirmed));
 	s->sent = s->confirmed;
@@ -516,7 +516,7 @@ static void note(struct mover *m, const struct stream *s)
 	}
 }
 
-/* To the user and to the disk: while a piece is out, as neither of them is quick. */
+/* To the user and to the disk: while a block is out, as neither of them is quick. */
 static void tell(struct mover *m)
 {
 	struct bf_run *run = m->run;
@@ -550,7 +550,7 @@ static enum bf_rc pump(struct mover *m, struct stream *s, struct bf_err *err)
 	return BF_OK;
 }
 
-/* A cancellation is taken at a piece's border, between the exchanges: they themselves are held. */
+/* A cancellation is taken at a block's border, between the exchanges: they themselves are held. */
 static enum bf_rc transfer(struct mover *m, struct bf_err *err)
 {
 	struct stream s;
@@ -627,18 +627,18 @@ static enum bf_rc rewind_to_unit(struct mover *m, struct bf_err *err)
  * block's number times its size makes the address, it may not. */
 static void shorten(struct mover *m)
 {
-	size_t half = m->piece_max / 2 / 8 * 8;
+	size_t half = m->block_max / 2 / 8 * 8;
 
-	if (m->ops->loader->piece_class != BF_RETRY_COUNTED || half < PIECE_MIN)
+	if (m->ops->loader->block_class != BF_RETRY_COUNTED || half < PIECE_MIN)
 		return;
-	m->run->transfer.piece_cap = half;
-	bf_say(m->run, BF_EV_NOTICE, "pieces of %zu bytes from here on", half);
+	m->run->transfer.block_cap = half;
+	bf_say(m->run, BF_EV_NOTICE, "blocks of %zu bytes from here on", half);
 }
 
 /* From the start, where the device has forgotten, or knows better than we do. */
 static enum bf_rc go_back(struct mover *m, bool lost, struct bf_err *err)
 {
-	enum bf_retry_class rclass = m->ops->loader->piece_class;
+	enum bf_retry_class rclass = m->ops->loader->block_class;
 
 	if (rclass == BF_RETRY_APPEND_ONLY || rclass == BF_RETRY_STEERED) {
 		m->done = 0;
@@ -730,8 +730,8 @@ enum bf_rc bf_ph_write(struct bf_run *run, struct bf_err *err)
 	uint64_t done = 0;
 
 	if (!run->session.proto->ops->loader->begin ||
-	    !run->session.proto->ops->loader->piece_start ||
-	    !run->session.proto->ops->loader->piece_finish)
+	    !run->session.proto->ops->loader->block_start ||
+	    !run->session.proto->ops->loader->block_finish)
 		return bf_fail(err, BF_E_UNSUPPORTED, "this bootloader cannot be written");
 	/* From here on the journal tells the next run that something is half done. */
 	bf_model_writing(&run->model);

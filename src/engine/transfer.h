@@ -9,7 +9,7 @@ struct bf_run;
 
 /* What the line showed while data moved. writer: transfer.c */
 struct bf_transfers {
-	size_t piece_cap, read_cap; /* on a line that loses long messages; 0: none */
+	size_t block_cap, read_cap; /* on a line that loses long messages; 0: none */
 	uint32_t worked_rate;       /* at the end of writing; 0: nothing was written */
 	unsigned rate_steps;        /* down, while data moved */
 };
@@ -37,14 +37,14 @@ enum bf_rc bf_erase_all(struct bf_run *run, struct bf_err *err);
 enum bf_rc bf_item_move(struct bf_run *run, const struct bf_item *item, uint64_t base,
 			uint64_t total, struct bf_err *err);
 
-/* What the pieces of a transfer took. */
+/* What the blocks of a transfer took. */
 struct bf_pacer {
 	double us_wire; /* for a byte on the wire: the least seen */
 	double uu, ub, bb, ut, bt;
-	size_t before_len; /* the piece before: payload, and erase units that it began */
+	size_t before_len; /* the block before: payload, and erase units that it began */
 	unsigned before_units, units;
 	size_t len, wire; /* of all so far */
 };
-/* took: from its start to its answer, by when the piece before is in flash */
+/* took: from its start to its answer, by when the block before is in flash */
 void bf_pace_note(struct bf_pacer *p, bf_time took, size_t len, unsigned units, size_t wire);
 struct bf_pace bf_pace_now(const struct bf_pacer *p);

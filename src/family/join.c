@@ -771,8 +771,8 @@ LOADER_CALL(erase, (struct bf_proto *p, const struct bf_region *region, uint32_t
 		    struct bf_err *err), region, addr, size, err)
 LOADER_CALL(begin, (struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 		    struct bf_err *err), target, ret, err)
-LOADER_CALL(piece_start, (struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err), piece, err)
-LOADER_CALL(piece_finish, (struct bf_proto *p, size_t *ret_next, struct bf_err *err), ret_next, err)
+LOADER_CALL(block_start, (struct bf_proto *p, const struct bf_block *block, struct bf_err *err), block, err)
+LOADER_CALL(block_finish, (struct bf_proto *p, size_t *ret_next, struct bf_err *err), ret_next, err)
 LOADER_CALL(finish, (struct bf_proto *p, struct bf_err *err), err)
 LOADER_CALL(read, (struct bf_proto *p, const struct bf_region *region, uint32_t addr, uint8_t *buf,
 		   size_t len, struct bf_err *err), region, addr, buf, len, err)
@@ -861,8 +861,8 @@ static void fill_tables(struct joined *j)
 	TAKE(&j->app_ops, app, balance);
 	TAKE(&j->loader_ops, loader, erase);
 	TAKE(&j->loader_ops, loader, begin);
-	TAKE(&j->loader_ops, loader, piece_start);
-	TAKE(&j->loader_ops, loader, piece_finish);
+	TAKE(&j->loader_ops, loader, block_start);
+	TAKE(&j->loader_ops, loader, block_finish);
 	TAKE(&j->loader_ops, loader, finish);
 	TAKE(&j->loader_ops, loader, abandon);
 	TAKE(&j->loader_ops, loader, read);
@@ -871,7 +871,7 @@ static void fill_tables(struct joined *j)
 	TAKE(&j->loader_ops, loader, hash_units);
 	TAKE(&j->loader_ops, loader, holds);
 	TAKE(&j->loader_ops, loader, check);
-	j->loader_ops.piece_class = loader->piece_class;
+	j->loader_ops.block_class = loader->block_class;
 	j->loader_ops.restart = joined_restart;
 	TAKE(&j->boot_ops, boot, select);
 	TAKE(&j->boot_ops, boot, state);

@@ -181,7 +181,7 @@ static void a_digest_made_while_data_comes_leaves_the_signature(void **state)
 	assert_in_range(s.summary.verify, BF_MS(34), BF_MS(34 + 8));
 }
 
-/* Compressed or in pieces, sent again or not: the digest is made of what is in flash. */
+/* Compressed or in blocks, sent again or not: the digest is made of what is in flash. */
 static void a_digest_made_ahead_does_not_let_a_damaged_image_pass(void **state)
 {
 	struct stack s;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine makes of the capabilities by which bootloaders differ in moving data: pieces in flight, the
- * device choosing the offset, pieces of a few bytes, several round trips a piece, no answers at all. The
+ * What the engine makes of the capabilities by which bootloaders differ in moving data: blocks in flight, the
+ * device choosing the offset, blocks of a few bytes, several round trips a block, no answers at all. The
  * bootloader here is none of those that are built in; its times are virtual and exact.
  */
 #include "../unit/unit.h"
@@ -14,7 +14,7 @@
 #define UNIT       1024u
 
 enum answers {
-	EACH,   /* one for each piece */
+	EACH,   /* one for each block */
 	SHARED, /* one for as many as the window holds */
 	NONE    /* the stream is answered when it ends */
 };
@@ -22,19 +22,19 @@ enum answers {
 /* How the device wants it. */
 struct manner {
 	size_t len; /* of the image */
-	uint32_t piece_max;
+	uint32_t block_max;
 	unsigned window;
 	uint32_t byte_rate; /* of the wire, a second */
 	bf_time turnaround; /* from the last byte of a request to its answer */
-	unsigned rounds;    /* before a piece's data: requests that are answered first */
+	unsigned rounds;    /* before a block's data: requests that are answered first */
 	enum answers answers;
 	enum bf_retry_class rclass;
 	size_t begins_at;    /* it has so much already */
-	size_t loses, wants; /* the piece at `loses` gets lost once: asked for from `wants` on */
-	size_t knows, knows_until; /* after the piece at `knows`: it has all up to `knows_until` */
-	size_t forgets;            /* at the piece there the transfer is gone, once */
-	/* Compressed pieces, a device with two buffers and flash that takes its time. */
-	size_t packed_max; /* bytes of a piece on the wire; 0: pieces are plain */
+	size_t loses, wants; /* the block at `loses` gets lost once: asked for from `wants` on */
+	size_t knows, knows_until; /* after the block at `knows`: it has all up to `knows_until` */
+	size_t forgets;            /* at the block there the transfer is gone, once */
+	/* Compressed blocks, a device with two buffers and flash that takes its time. */
+	size_t packed_max; /* bytes of a block on the wire; 0: blocks are plain */
 	bool keeps_pace;
 	bf_time byte_ns, unit_us; /* of its flash: a byte, an erase unit */
 };
@@ -55,12 +55,12 @@ struct device {
 	struct bf_item item;
 	struct bf_region region;
 	bf_time flash_done;
-	double busy; /* bytes that the wire carries until the piece before is written */
+	double busy; /* bytes that the wire carries until the block before is written */
 	struct bf_segment segment;
 	uint8_t image[IMAGE_MAX], flash[IMAGE_MAX];
 	size_t has; /* bytes in place */
 	struct out out[WINDOW_MAX];
-	unsigned n_out, most_out, pieces, begun, asked_wire;
+	unsigned n_out, most_out, blocks, begun, asked_wire;
 	bool lost, forgot;
 	struct bf_events events;
 	unsigned told, told_idle; /* progress; with nothing out */
@@ -88,12 +88,12 @@ static enum bf_rc begin(struct bf_proto *p, const struct bf_target *target, stru
 		d->has = target->from;
 	else
 		assert_int_equal(target->from, 0); /* it knows where it stands */
-	*ret = (struct bf_flow){ .piece_max = d->m.piece_max, .next = d->has - target->from };
+	*ret = (struct bf_flow){ .block_max = d->m.block_max, .next = d->has - target->from };
 	return BF_OK;
 }
 
-/* The piece at an offset, as the device gets it; true when it is written. */
-static bool take(struct device *d, const struct bf_piece *piece, size_t at)
+/* The block at an offset, as the device gets it; true when it is written. */
+static bool take(struct device *d, const struct bf_block *block, size_t at)
 {
 	if (d->m.loses && at == d->m.loses && !d->lost) {
 		d->lost = true;
@@ -101,9 +101,9 @@ static bool take(struct device *d, const struct bf_piece *piece, size_t at)
 		return false;
 	}
 	if (at != d->has)
-		return false; /* what follows a lost piece is of no use */
-	memcpy(d->flash + at, piece->data, piece->len);
-	d->has = at + piece->len;
+		return false; /* what follows a lost block is of no use */
+	memcpy(d->flash + at, block->data, block->len);
+	d->has = at + block->len;
 	if (d->m.knows && at == d->m.knows)
 		d->has = d->m.knows_until;
 	return true;
@@ -120,56 +120,56 @@ static size_t units_begun(size_t from, size_t len)
 	return (from + len + UNIT - 1) / UNIT - (from + UNIT - 1) / UNIT;
 }
 
-/* Takes as much of the piece as fits; due when the buffer before this one is free. */
-static void start_packed(struct device *d, const struct bf_piece *piece)
+/* Takes as much of the block as fits; due when the buffer before this one is free. */
+static void start_packed(struct device *d, const struct bf_block *block)
 {
-	size_t most = d->m.packed_max, len = piece->len, wire, units;
+	size_t most = d->m.packed_max, len = block->len, wire, units;
 	bf_time due;
 
 	if (d->m.keeps_pace && d->busy > 0 && d->busy < (double)most)
 		most = d->busy > (double)most / 3 ? (size_t)d->busy : most / 3;
-	while (packed(piece->offset, len) > most)
+	while (packed(block->offset, len) > most)
 		len -= 8;
-	wire = packed(piece->offset, len);
-	units = units_begun(piece->offset, len);
+	wire = packed(block->offset, len);
+	units = units_begun(block->offset, len);
 	spend(d, (bf_time)wire * 1000000 / d->m.byte_rate);
-	memcpy(d->flash + piece->offset, piece->data, len);
-	d->has = piece->offset + len;
+	memcpy(d->flash + block->offset, block->data, len);
+	d->has = block->offset + len;
 	d->proto.saved += (int64_t)len - (int64_t)wire;
 	due = bf_in(d->run.clock, d->m.turnaround);
 	due = d->flash_done > due ? d->flash_done : due;
 	d->flash_done = due + (bf_time)len * d->m.byte_ns / 1000 + (bf_time)units * d->m.unit_us;
-	d->busy = piece->pace.byte * (double)len + piece->pace.unit * (double)units;
+	d->busy = block->pace.byte * (double)len + block->pace.unit * (double)units;
 	d->out[d->n_out++] = (struct out){ d->has, due };
 }
 
-static enum bf_rc piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err)
+static enum bf_rc block_start(struct bf_proto *p, const struct bf_block *block, struct bf_err *err)
 {
 	struct device *d = of(p);
-	size_t at = piece->offset + (d->m.rclass == BF_RETRY_STEERED ? 0 : d->item.target.from);
+	size_t at = block->offset + (d->m.rclass == BF_RETRY_STEERED ? 0 : d->item.target.from);
 
-	assert_true(piece->len > 0 && piece->len <= d->m.piece_max);
+	assert_true(block->len > 0 && block->len <= d->m.block_max);
 	assert_true(d->n_out < d->m.window);
-	d->pieces++;
+	d->blocks++;
 	if (d->m.packed_max) {
-		start_packed(d, piece);
+		start_packed(d, block);
 		return BF_OK;
 	}
 	for (unsigned i = 0; i < d->m.rounds; i++)
 		spend(d, d->m.turnaround);
-	spend(d, (bf_time)piece->len * 1000000 / d->m.byte_rate);
+	spend(d, (bf_time)block->len * 1000000 / d->m.byte_rate);
 	if (d->m.forgets && at == d->m.forgets && !d->forgot) {
 		d->forgot = true;
 		return bf_fail(err, BF_E_RESTART, "no transfer is open");
 	}
-	(void)take(d, piece, at);
+	(void)take(d, block, at);
 	d->out[d->n_out++] = (struct out){ d->has, bf_in(d->run.clock, d->m.turnaround) };
 	if (d->n_out > d->most_out)
 		d->most_out = d->n_out;
 	return BF_OK;
 }
 
-static enum bf_rc piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+static enum bf_rc block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
 	struct device *d = of(p);
 	struct out first = d->out[0];
@@ -238,10 +238,10 @@ static bf_time move(struct device **ret, const struct manner *m)
 	if (m->knows)
 		memcpy(d->flash + m->knows, d->image + m->knows, m->knows_until - m->knows);
 	d->loader = (struct bf_loader_ops){ .begin = begin,
-					    .piece_start = piece_start,
-					    .piece_finish = piece_finish,
+					    .block_start = block_start,
+					    .block_finish = block_finish,
 					    .finish = finish,
-					    .piece_class = m->rclass };
+					    .block_class = m->rclass };
 	d->ops = (struct bf_proto_ops){ .app = &bf_no_app,
 					.loader = &d->loader,
 					.boot = &bf_no_boot };
@@ -283,12 +283,12 @@ static bf_time wire_time(const struct manner *m)
 	return (bf_time)m->len * 1000000 / m->byte_rate;
 }
 
-/* ---- pieces in flight ---- */
+/* ---- blocks in flight ---- */
 
 static void a_window_hides_the_turnaround(void **state)
 {
 	struct manner m = { .len = 65536,
-			    .piece_max = 256,
+			    .block_max = 256,
 			    .window = 1,
 			    .byte_rate = 100000,
 			    .turnaround = BF_MS(4) };
@@ -302,17 +302,17 @@ static void a_window_hides_the_turnaround(void **state)
 	m.window = 4;
 	four = move(&d, &m);
 	assert_int_equal(d->most_out, 4);
-	assert_int_equal(d->pieces, 256);
+	assert_int_equal(d->blocks, 256);
 	done(d);
 	assert_int_equal(one, 256 * (2560 + BF_MS(4)) + BF_MS(4));
-	/* what is left: the answer to the last piece, and to the end */
+	/* what is left: the answer to the last block, and to the end */
 	assert_int_equal(four, wire_time(&m) + 2 * BF_MS(4));
 }
 
 static void a_window_too_small_for_the_line_is_kept_full(void **state)
 {
 	const struct manner m = { .len = 65536,
-				  .piece_max = 1024,
+				  .block_max = 1024,
 				  .window = 2,
 				  .byte_rate = 1000000,
 				  .turnaround = BF_MS(10) };
@@ -322,7 +322,7 @@ static void a_window_too_small_for_the_line_is_kept_full(void **state)
 	(void)state;
 	took = move(&d, &m);
 	assert_int_equal(d->most_out, 2);
-	/* two pieces for each turnaround and one piece's time on the wire */
+	/* two blocks for each turnaround and one block's time on the wire */
 	assert_in_range(took, 32 * (BF_MS(10) + 1024), 33 * (BF_MS(10) + 1024) + BF_MS(10));
 	done(d);
 }
@@ -330,7 +330,7 @@ static void a_window_too_small_for_the_line_is_kept_full(void **state)
 static void one_answer_may_stand_for_the_whole_window(void **state)
 {
 	const struct manner m = { .len = 65536,
-				  .piece_max = 256,
+				  .block_max = 256,
 				  .window = 8,
 				  .byte_rate = 100000,
 				  .turnaround = BF_MS(4),
@@ -340,9 +340,9 @@ static void one_answer_may_stand_for_the_whole_window(void **state)
 
 	(void)state;
 	took = move(&d, &m);
-	assert_int_equal(d->pieces, 256);
+	assert_int_equal(d->blocks, 256);
 	assert_int_equal(d->run.told.sum.bytes_sent, 65536);
-	/* a turnaround for each eight pieces */
+	/* a turnaround for each eight blocks */
 	assert_in_range(took, wire_time(&m) + 32 * BF_MS(4), wire_time(&m) + 34 * BF_MS(4));
 	done(d);
 }
@@ -350,7 +350,7 @@ static void one_answer_may_stand_for_the_whole_window(void **state)
 static void a_stream_without_answers_never_waits(void **state)
 {
 	const struct manner m = { .len = 65536,
-				  .piece_max = 64,
+				  .block_max = 64,
 				  .window = 1,
 				  .byte_rate = 100000,
 				  .turnaround = BF_MS(4),
@@ -368,7 +368,7 @@ static void a_stream_without_answers_never_waits(void **state)
 /* ---- offsets that the device chooses ---- */
 
 static const struct manner steered = { .len = 32768,
-				       .piece_max = 512,
+				       .block_max = 512,
 				       .window = 4,
 				       .byte_rate = 100000,
 				       .turnaround = BF_MS(2),
@@ -382,12 +382,12 @@ static void a_device_that_has_half_is_sent_the_other_half(void **state)
 	(void)state;
 	m.begins_at = 16384;
 	(void)move(&d, &m);
-	assert_int_equal(d->pieces, 32);
+	assert_int_equal(d->blocks, 32);
 	assert_int_equal(d->run.told.sum.bytes_sent, 16384);
 	done(d);
 }
 
-static void a_lost_piece_is_sent_again_from_where_the_device_wants_it(void **state)
+static void a_lost_block_is_sent_again_from_where_the_device_wants_it(void **state)
 {
 	struct manner m = steered;
 	struct device *d;
@@ -397,7 +397,7 @@ static void a_lost_piece_is_sent_again_from_where_the_device_wants_it(void **sta
 	(void)move(&d, &m);
 	assert_true(d->lost);
 	/* the lost one and the three that were out behind it */
-	assert_int_equal(d->pieces, 64 + 4);
+	assert_int_equal(d->blocks, 64 + 4);
 	assert_int_equal(d->begun, 1);
 	assert_int_equal(d->run.told.sum.bytes_sent, 32768);
 	done(d);
@@ -413,7 +413,7 @@ static void a_device_may_ask_for_what_it_had_confirmed(void **state)
 	m.wants = 4096; /* as after its own restart: the flash page is gone */
 	(void)move(&d, &m);
 	assert_int_equal(d->begun, 1);
-	assert_in_range(d->pieces, 64 + 8, 64 + 8 + 4);
+	assert_in_range(d->blocks, 64 + 8, 64 + 8 + 4);
 	done(d);
 }
 
@@ -427,7 +427,7 @@ static void what_the_device_has_further_on_is_not_sent(void **state)
 	m.knows = 8192;
 	m.knows_until = 24576;
 	(void)move(&d, &m);
-	assert_int_equal(d->pieces, 16 + 1 + 16);
+	assert_int_equal(d->blocks, 16 + 1 + 16);
 	done(d);
 }
 
@@ -440,39 +440,39 @@ static void a_transfer_that_was_forgotten_goes_on_from_the_device_s_own_offset(v
 	m.forgets = 16384;
 	(void)move(&d, &m);
 	assert_int_equal(d->begun, 2);
-	assert_in_range(d->pieces, 64 + 1, 64 + 1 + 4);
+	assert_in_range(d->blocks, 64 + 1, 64 + 1 + 4);
 	done(d);
 }
 
-/* ---- pieces of a few bytes, pieces of several round trips ---- */
+/* ---- blocks of a few bytes, blocks of several round trips ---- */
 
-/* XCP on CAN: seven bytes a request. Nothing may cost by the piece but the wire. */
-static void pieces_of_seven_bytes_cost_their_round_trips_and_nothing_else(void **state)
+/* XCP on CAN: seven bytes a request. Nothing may cost by the block but the wire. */
+static void blocks_of_seven_bytes_cost_their_round_trips_and_nothing_else(void **state)
 {
 	const struct manner m = { .len = 65536,
-				  .piece_max = 7,
+				  .block_max = 7,
 				  .window = 1,
 				  .byte_rate = 50000,
 				  .turnaround = 200,
 				  .rclass = BF_RETRY_IDEMPOTENT };
-	unsigned pieces = (65536 + 6) / 7;
+	unsigned blocks = (65536 + 6) / 7;
 	struct device *d;
 	bf_time took;
 
 	(void)state;
 	took = move(&d, &m);
-	assert_int_equal(d->pieces, pieces);
-	assert_in_range(took, pieces * 340, (pieces + 1) * 340 + 200);
+	assert_int_equal(d->blocks, blocks);
+	assert_in_range(took, blocks * 340, (blocks + 1) * 340 + 200);
 	/* Asking an interface for its state is a system call and more: as often as progress is told. */
 	assert_true(d->asked_wire <= took / BF_MS(100) + 2);
 	done(d);
 }
 
 /* ROM loaders: command, address, data, each acknowledged. */
-static void a_piece_of_three_round_trips_takes_three(void **state)
+static void a_block_of_three_round_trips_takes_three(void **state)
 {
 	struct manner m = { .len = 65536,
-			    .piece_max = 256,
+			    .block_max = 256,
 			    .window = 1,
 			    .byte_rate = 11520,
 			    .turnaround = BF_MS(1),
@@ -483,17 +483,17 @@ static void a_piece_of_three_round_trips_takes_three(void **state)
 
 	(void)state;
 	took = move(&d, &m);
-	assert_int_equal(d->pieces, 256);
+	assert_int_equal(d->blocks, 256);
 	assert_in_range(took, wire_time(&m) + (256 * 3 + 1) * BF_MS(1) - 256,
 			wire_time(&m) + (256 * 3 + 1) * BF_MS(1));
 	done(d);
 }
 
 /* A slow terminal or disk must not keep the wire waiting. */
-static void progress_is_told_while_a_piece_is_out(void **state)
+static void progress_is_told_while_a_block_is_out(void **state)
 {
 	const struct manner m = { .len = 65536,
-				  .piece_max = 1024,
+				  .block_max = 1024,
 				  .window = 1,
 				  .byte_rate = 11520,
 				  .turnaround = BF_MS(1) };
@@ -506,11 +506,11 @@ static void progress_is_told_while_a_piece_is_out(void **state)
 	done(d);
 }
 
-/* ---- pieces that are as long on the wire as the one before is in flash ---- */
+/* ---- blocks that are as long on the wire as the one before is in flash ---- */
 
 /* 65536 bytes are 37675 on the wire, 3.77 s; flash takes 3.8 s; part by part it is now one, now the other. */
 static const struct manner two_buffers = { .len = 65536,
-					   .piece_max = 4096,
+					   .block_max = 4096,
 					   .window = 1,
 					   .byte_rate = 10000,
 					   .turnaround = BF_MS(1),
@@ -519,7 +519,7 @@ static const struct manner two_buffers = { .len = 65536,
 					   .byte_ns = 38000,
 					   .unit_us = BF_MS(20) };
 
-static void pieces_cut_to_the_pace_of_the_flash_save_time(void **state)
+static void blocks_cut_to_the_pace_of_the_flash_save_time(void **state)
 {
 	struct manner m = two_buffers;
 	struct device *d;
@@ -598,15 +598,15 @@ int main(void)
 		cmocka_unit_test(one_answer_may_stand_for_the_whole_window),
 		cmocka_unit_test(a_stream_without_answers_never_waits),
 		cmocka_unit_test(a_device_that_has_half_is_sent_the_other_half),
-		cmocka_unit_test(a_lost_piece_is_sent_again_from_where_the_device_wants_it),
+		cmocka_unit_test(a_lost_block_is_sent_again_from_where_the_device_wants_it),
 		cmocka_unit_test(a_device_may_ask_for_what_it_had_confirmed),
 		cmocka_unit_test(what_the_device_has_further_on_is_not_sent),
 		cmocka_unit_test(
 			a_transfer_that_was_forgotten_goes_on_from_the_device_s_own_offset),
-		cmocka_unit_test(pieces_of_seven_bytes_cost_their_round_trips_and_nothing_else),
-		cmocka_unit_test(a_piece_of_three_round_trips_takes_three),
-		cmocka_unit_test(progress_is_told_while_a_piece_is_out),
-		cmocka_unit_test(pieces_cut_to_the_pace_of_the_flash_save_time),
+		cmocka_unit_test(blocks_of_seven_bytes_cost_their_round_trips_and_nothing_else),
+		cmocka_unit_test(a_block_of_three_round_trips_takes_three),
+		cmocka_unit_test(progress_is_told_while_a_block_is_out),
+		cmocka_unit_test(blocks_cut_to_the_pace_of_the_flash_save_time),
 		cmocka_unit_test(no_pace_is_told_where_the_flash_is_much_faster),
 		cmocka_unit_test(no_pace_is_told_where_the_flash_is_much_slower),
 		cmocka_unit_test(units_and_bytes_are_told_apart),

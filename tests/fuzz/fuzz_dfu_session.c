@@ -396,11 +396,11 @@ static void write_some(struct session *s, const struct bf_region *r)
 	s->d->writing = true;
 	fine = ok(s, s->p->ops->loader->begin(s->p, &target, &flow, &s->err));
 	while (fine && at < target.len) {
-		struct bf_piece piece = { .offset = at, .data = image + at };
+		struct bf_block block = { .offset = at, .data = image + at };
 
-		piece.len = target.len - at < flow.piece_max ? target.len - at : flow.piece_max;
-		fine = ok(s, s->p->ops->loader->piece_start(s->p, &piece, &s->err)) &&
-		       ok(s, s->p->ops->loader->piece_finish(s->p, &at, &s->err));
+		block.len = target.len - at < flow.block_max ? target.len - at : flow.block_max;
+		fine = ok(s, s->p->ops->loader->block_start(s->p, &block, &s->err)) &&
+		       ok(s, s->p->ops->loader->block_finish(s->p, &at, &s->err));
 	}
 	if (!fine || !ok(s, s->p->ops->loader->finish(s->p, &s->err)))
 		s->p->ops->loader->abandon(s->p);

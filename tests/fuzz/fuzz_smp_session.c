@@ -81,16 +81,16 @@ static void upload(struct smp *s, const struct bf_target *target, struct bf_err 
 
 	if (bf_smp_begin(&s->proto, target, &flow, err))
 		return;
-	FUZZ_CHECK(flow.piece_max && flow.next <= target->len);
+	FUZZ_CHECK(flow.block_max && flow.next <= target->len);
 	at = flow.next;
 	for (unsigned i = 0; i < 100 && at < target->len; i++) {
 		size_t left = target->len - at;
-		struct bf_piece piece = { .offset = at,
+		struct bf_block block = { .offset = at,
 					  .data = target->segment->data + at,
-					  .len = left < flow.piece_max ? left : flow.piece_max };
+					  .len = left < flow.block_max ? left : flow.block_max };
 
-		if (bf_smp_piece_start(&s->proto, &piece, err) ||
-		    bf_smp_piece_finish(&s->proto, &at, err))
+		if (bf_smp_block_start(&s->proto, &block, err) ||
+		    bf_smp_block_finish(&s->proto, &at, err))
 			return;
 		FUZZ_CHECK(at <= target->len);
 	}
@@ -126,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!bf_smp_identify(p, &id, &err)) {
 		const struct bf_target target = { .segment = &segment, .len = sizeof(bytes) };
 
-		FUZZ_CHECK(id.n_slots <= 2 && id.n_regions <= 2 && id.piece_max);
+		FUZZ_CHECK(id.n_slots <= 2 && id.n_regions <= 2 && id.block_max);
 		upload(s, &target, &err);
 		(void)bf_smp_activate(p, BF_ACTIVATE_TRIAL, &err);
 		(void)bf_smp_restart(p, &err);

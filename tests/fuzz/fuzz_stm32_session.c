@@ -130,11 +130,11 @@ static void write_all(struct bf_proto *proto, struct bf_err *err)
 	if (l->begin(proto, &target, &flow, err))
 		return;
 	for (unsigned i = 0; i < 64 && at < SIZE; i++) {
-		struct bf_piece piece = { .offset = at, .data = data + at, .len = SIZE - at };
+		struct bf_block block = { .offset = at, .data = data + at, .len = SIZE - at };
 
-		if (piece.len > flow.piece_max)
-			piece.len = flow.piece_max;
-		if (l->piece_start(proto, &piece, err) || l->piece_finish(proto, &at, err))
+		if (block.len > flow.block_max)
+			block.len = flow.block_max;
+		if (l->block_start(proto, &block, err) || l->block_finish(proto, &at, err))
 			break;
 	}
 	l->abandon(proto);

@@ -151,17 +151,17 @@ static void write_it(struct bf_proto *p, struct bf_err *err)
 	(void)p->ops->loader->erase(p, NULL, 0x1000, 0x800, err);
 	if (p->ops->loader->begin(p, &target, &flow, err))
 		return;
-	FUZZ_CHECK(flow.piece_max > 0);
+	FUZZ_CHECK(flow.block_max > 0);
 	while (at < sizeof(data)) {
 		size_t left = sizeof(data) - at;
-		const struct bf_piece piece = { .offset = at,
+		const struct bf_block block = { .offset = at,
 						.data = data + at,
-						.len = left < flow.piece_max ? left
-									     : flow.piece_max };
+						.len = left < flow.block_max ? left
+									     : flow.block_max };
 
 		next = at;
-		if (p->ops->loader->piece_start(p, &piece, err) ||
-		    p->ops->loader->piece_finish(p, &next, err) || next <= at) {
+		if (p->ops->loader->block_start(p, &block, err) ||
+		    p->ops->loader->block_finish(p, &next, err) || next <= at) {
 			p->ops->loader->abandon(p);
 			return;
 		}

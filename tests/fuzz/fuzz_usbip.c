@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A USB/IP client that says anything, to a device in any state. The first byte chooses the device and
- * whether the handshake has been done; after each further piece of up to 64 bytes some time passes. */
+ * whether the handshake has been done; after each further block of up to 64 bytes some time passes. */
 #include "fuzz.h"
 
 #include "sim/dfu/dfu_device.h"

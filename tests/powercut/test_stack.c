@@ -271,7 +271,7 @@ static void dead_pack_is_brought_back(void **state)
 }
 
 /* One frame in a hundred is lost: blocks of 586 frames never pass whole, so they are cut down. */
-static void lossy_line_gets_there_in_small_pieces(void **state)
+static void lossy_line_gets_there_in_small_blocks(void **state)
 {
 	struct stack s;
 
@@ -456,7 +456,7 @@ int main(void)
 		cmocka_unit_test(rollback_from_a_backup_restores_the_configuration),
 		cmocka_unit_test(single_bank_is_backed_up_and_written),
 		cmocka_unit_test(dead_pack_is_brought_back),
-		cmocka_unit_test(lossy_line_gets_there_in_small_pieces),
+		cmocka_unit_test(lossy_line_gets_there_in_small_blocks),
 		cmocka_unit_test(lossy_and_noisy_rs485),
 		cmocka_unit_test(dfu_needs_its_permissions),
 		cmocka_unit_test(an_mcuboot_image_goes_where_the_old_one_lies_or_the_profile_says),

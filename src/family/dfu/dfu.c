@@ -86,12 +86,12 @@ static enum bf_rc dfu_ping(struct bf_proto *p, struct bf_err *err)
 static const struct bf_loader_ops dfu_loader = {
 	.erase = bf_dfu_erase,
 	.begin = bf_dfu_begin,
-	.piece_start = bf_dfu_piece_start,
-	.piece_finish = bf_dfu_piece_finish,
+	.block_start = bf_dfu_block_start,
+	.block_finish = bf_dfu_block_finish,
 	.finish = bf_dfu_finish,
 	.abandon = bf_dfu_abandon,
 	/* Of both: DfuSe repeats lost blocks by itself, DFU 1.1 must not. */
-	.piece_class = BF_RETRY_APPEND_ONLY,
+	.block_class = BF_RETRY_APPEND_ONLY,
 	.read = bf_dfu_read,
 	.extent = bf_dfu_extent,
 	.restart = bf_dfu_restart,

@@ -75,8 +75,8 @@ static enum tail look_at_tail(struct bf_dfu *d, uint32_t end, uint32_t size)
 	struct bf_err none;
 
 	bf_err_init(&none);
-	if (n > bf_dfu_piece(d))
-		n = bf_dfu_piece(d);
+	if (n > bf_dfu_block(d))
+		n = bf_dfu_block(d);
 	if (bf_dfu_peek(d, end - n, got, n, &none) || bf_dfu_settle(d, &none)) {
 		bf_dfu_settle_quietly(d);
 		return TAIL_UNKNOWN;

@@ -217,7 +217,7 @@ enum bf_rc bf_dfu_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 	id.caps_later = d->desc.mode == BF_DFU_RUNTIME;
 	id.caps = caps_of(d);
 	if (id.in_bootloader)
-		id.piece_max = bf_dfu_piece(d);
+		id.block_max = bf_dfu_block(d);
 	if (d->dfuse)
 		memory_regions(d, &id);
 	else if (id.in_bootloader)

@@ -83,7 +83,7 @@ struct bf_dfu {
 		size_t len, next;
 		bool pointed; /* DfuSe: the next block number leads to `next` */
 		uint32_t block;
-		size_t out; /* length of the piece that is out, 0: none */
+		size_t out; /* length of the block that is out, 0: none */
 	} write;
 
 	struct { /* DfuSe: erased by us and so blank, or to be written again */
@@ -91,7 +91,7 @@ struct bf_dfu {
 		size_t n;
 	} erased;
 
-	struct { /* DfuSe: the block that was read last, for who reads little pieces */
+	struct { /* DfuSe: the block that was read last, for short reads */
 		uint8_t bytes[BF_DFU_PIECE_MAX];
 		uint32_t addr;
 		size_t len;
@@ -139,8 +139,8 @@ static inline bool bf_dfu_no_download(const struct bf_dfu *d)
 {
 	return d->desc.functional && !(d->desc.attributes & BF_DFU_CAN_DNLOAD);
 }
-/* Bytes of a full piece. */
-static inline uint32_t bf_dfu_piece(const struct bf_dfu *d)
+/* Bytes of a full block. */
+static inline uint32_t bf_dfu_block(const struct bf_dfu *d)
 {
 	return d->desc.transfer < BF_DFU_PIECE_MAX ? d->desc.transfer : BF_DFU_PIECE_MAX;
 }
@@ -236,8 +236,8 @@ enum bf_rc bf_dfu_erase(struct bf_proto *p, const struct bf_region *region, uint
 bool bf_dfu_was_erased(const struct bf_dfu *d, unsigned alt, uint32_t addr, uint32_t size);
 enum bf_rc bf_dfu_begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 			struct bf_err *err);
-enum bf_rc bf_dfu_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err);
-enum bf_rc bf_dfu_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
+enum bf_rc bf_dfu_block_start(struct bf_proto *p, const struct bf_block *block, struct bf_err *err);
+enum bf_rc bf_dfu_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
 enum bf_rc bf_dfu_finish(struct bf_proto *p, struct bf_err *err);
 void bf_dfu_abandon(struct bf_proto *p);
 enum bf_rc bf_dfu_read(struct bf_proto *p, const struct bf_region *region, uint32_t addr,

@@ -92,7 +92,7 @@ static enum bf_rc read_once(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_
 	return BF_OK;
 }
 
-static enum bf_rc read_piece(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
+static enum bf_rc read_block(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
 			     struct bf_err *err)
 {
 	struct bf_retry *retry = d->base.env.retry;
@@ -123,7 +123,7 @@ void bf_dfu_prove_counting(struct bf_dfu *d, uint32_t addr)
 		bf_dfu_settle_quietly(d);
 }
 
-/* Little pieces, as headers at the start of each sector, come out of whole blocks: those follow each other
+/* Short reads, as of headers at the start of each sector, come out of whole blocks: those follow each other
  * without a pointer. */
 static enum bf_rc read_little(struct bf_dfu *d, uint32_t addr, uint8_t *buf, size_t len,
 			      struct bf_err *err)
@@ -139,11 +139,11 @@ static enum bf_rc read_little(struct bf_dfu *d, uint32_t addr, uint8_t *buf, siz
 	d->ahead.len = 0;
 	if (len >= whole || whole > sizeof(d->ahead.bytes) || whole - 1 > UINT32_MAX - addr ||
 	    !bf_dfu_map_covers(&d->maps[d->alt], addr, whole, BF_ACCESS_READ))
-		return read_piece(d, addr, buf, len, err);
+		return read_block(d, addr, buf, len, err);
 	bf_err_init(&none);
-	if (read_piece(d, addr, d->ahead.bytes, whole, &none)) {
+	if (read_block(d, addr, d->ahead.bytes, whole, &none)) {
 		if (none.rc == BF_E_NAK) /* more than may be read */
-			return read_piece(d, addr, buf, len, err);
+			return read_block(d, addr, buf, len, err);
 		*err = none;
 		return err->rc;
 	}
@@ -160,7 +160,7 @@ static enum bf_rc read_memory(struct bf_dfu *d, const struct bf_region *region, 
 	if (bf_dfu_select(d, region->alt, err))
 		return err->rc;
 	while (len) {
-		size_t n = len < bf_dfu_piece(d) ? len : bf_dfu_piece(d);
+		size_t n = len < bf_dfu_block(d) ? len : bf_dfu_block(d);
 
 		if (read_little(d, addr, buf, n, err))
 			return err->rc;
@@ -197,10 +197,10 @@ static enum bf_rc stream_open(struct bf_dfu *d, unsigned setting, struct bf_err 
 	return BF_OK;
 }
 
-/* Room for one more piece, grown by what really came. */
+/* Room for one more block, grown by what really came. */
 static enum bf_rc stream_room(struct bf_dfu *d, size_t *cap, struct bf_err *err)
 {
-	size_t piece = bf_dfu_piece(d), want = d->stream.len + piece;
+	size_t block = bf_dfu_block(d), want = d->stream.len + block;
 	uint8_t *grown;
 
 	if (want > BF_DFU_STREAM_MAX || d->stream.block > LAST_BLOCK)
@@ -227,13 +227,13 @@ static enum bf_rc stream_fill(struct bf_dfu *d, size_t want, struct bf_err *err)
 		rc = stream_room(d, &cap, err);
 		if (!rc)
 			rc = bf_dfu_upload(d, (uint16_t)d->stream.block,
-					   d->stream.bytes + d->stream.len, bf_dfu_piece(d), &got,
+					   d->stream.bytes + d->stream.len, bf_dfu_block(d), &got,
 					   err);
 		if (rc)
 			break;
 		d->stream.len += got;
 		d->stream.block++;
-		d->stream.complete = got < bf_dfu_piece(d);
+		d->stream.complete = got < bf_dfu_block(d);
 		d->stream.open = !d->stream.complete;
 		if (d->stream.block % 64 == 0 && d->base.env.alive)
 			d->base.env.alive(d->base.env.alive_ctx, "reading the firmware");

@@ -61,7 +61,7 @@ static enum bf_rc must_be_blank(struct bf_dfu *d, uint32_t addr, uint32_t len, s
 	if (!(d->desc.attributes & BF_DFU_CAN_UPLOAD))
 		return bf_fail(err, BF_E_INTERNAL, "%u bytes at 0x%08X were not erased", len, addr);
 	for (uint32_t done = 0, n; done < len; done += n) {
-		n = len - done < bf_dfu_piece(d) ? len - done : bf_dfu_piece(d);
+		n = len - done < bf_dfu_block(d) ? len - done : bf_dfu_block(d);
 		if (bf_dfu_peek(d, addr + done, got, n, err))
 			return err->rc;
 		for (uint32_t i = 0; i < n; i++) {
@@ -135,23 +135,23 @@ enum bf_rc bf_dfu_begin(struct bf_proto *p, const struct bf_target *target, stru
 	d->write.out = 0;
 	d->write.pointed = false;
 	d->write.block = d->dfuse ? FIRST_BLOCK : 0;
-	*ret = (struct bf_flow){ .piece_max = bf_dfu_piece(d), .next = 0 };
+	*ret = (struct bf_flow){ .block_max = bf_dfu_block(d), .next = 0 };
 	return BF_OK;
 }
 
 /*
  * The block number counts in whole wTransferSize; some loaders count in the length of the request at
- * hand, or in a size that they do not tell. All agree in block 2: so every piece gets a pointer of its own, but
+ * hand, or in a size that they do not tell. All agree in block 2: so every block gets a pointer of its own, but
  * for whole ones that follow each other where the counting was seen to be sound.
  */
-static enum bf_rc aim(struct bf_dfu *d, const struct bf_piece *piece, struct bf_err *err)
+static enum bf_rc aim(struct bf_dfu *d, const struct bf_block *block, struct bf_err *err)
 {
-	bool whole = piece->len == d->desc.transfer && d->counting == BF_DFU_COUNTING_SOUND;
+	bool whole = block->len == d->desc.transfer && d->counting == BF_DFU_COUNTING_SOUND;
 
-	if (d->write.pointed && piece->offset == d->write.next && whole &&
+	if (d->write.pointed && block->offset == d->write.next && whole &&
 	    d->write.block <= LAST_BLOCK)
 		return BF_OK;
-	if (bf_dfuse_point(d, d->write.addr + (uint32_t)piece->offset, err))
+	if (bf_dfuse_point(d, d->write.addr + (uint32_t)block->offset, err))
 		return err->rc;
 	d->write.block = FIRST_BLOCK;
 	d->write.pointed = true;
@@ -165,39 +165,39 @@ static void name_others(const struct bf_dfu *d, size_t offset, struct bf_err *er
 		bf_dfu_alts_likely(d, err);
 }
 
-enum bf_rc bf_dfu_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err)
+enum bf_rc bf_dfu_block_start(struct bf_proto *p, const struct bf_block *block, struct bf_err *err)
 {
 	struct bf_dfu *d = bf_dfu_of(p);
 
-	if (!d->write.open || d->write.out || piece->len == 0 || piece->len > bf_dfu_piece(d) ||
-	    piece->offset > d->write.len || piece->len > d->write.len - piece->offset)
-		return bf_fail(err, BF_E_INTERNAL, "a piece of %zu bytes at offset %zu, of %zu",
-			       piece->len, piece->offset, d->write.len);
-	if (!d->dfuse && piece->offset != d->write.next)
+	if (!d->write.open || d->write.out || block->len == 0 || block->len > bf_dfu_block(d) ||
+	    block->offset > d->write.len || block->len > d->write.len - block->offset)
+		return bf_fail(err, BF_E_INTERNAL, "a block of %zu bytes at offset %zu, of %zu",
+			       block->len, block->offset, d->write.len);
+	if (!d->dfuse && block->offset != d->write.next)
 		return bf_fail(err, BF_E_INTERNAL, "plain DFU wants offset %zu, not %zu",
-			       d->write.next, piece->offset);
-	if (d->dfuse && aim(d, piece, err))
+			       d->write.next, block->offset);
+	if (d->dfuse && aim(d, block, err))
 		return err->rc;
 	/* DFU 1.1, 6.1.1: the number wraps to zero. */
-	if (bf_dfu_dnload(d, (uint16_t)d->write.block, piece->data, piece->len, "writing a block",
+	if (bf_dfu_dnload(d, (uint16_t)d->write.block, block->data, block->len, "writing a block",
 			  err)) {
 		d->write.pointed = false;
-		name_others(d, piece->offset, err);
-		return bf_while(err, "writing %zu bytes at offset %zu", piece->len, piece->offset);
+		name_others(d, block->offset, err);
+		return bf_while(err, "writing %zu bytes at offset %zu", block->len, block->offset);
 	}
-	d->write.next = piece->offset;
-	d->write.out = piece->len;
+	d->write.next = block->offset;
+	d->write.out = block->len;
 	return BF_OK;
 }
 
-enum bf_rc bf_dfu_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+enum bf_rc bf_dfu_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
 	struct bf_dfu *d = bf_dfu_of(p);
 	size_t len = d->write.out;
 
 	d->write.out = 0;
 	if (len == 0)
-		return bf_fail(err, BF_E_INTERNAL, "no piece is out");
+		return bf_fail(err, BF_E_INTERNAL, "no block is out");
 	if (bf_dfu_done(d, BLOCK_MAX, "writing a block", err)) {
 		d->write.pointed = false;
 		name_others(d, d->write.next, err);

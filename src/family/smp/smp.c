@@ -34,11 +34,11 @@ static const struct bf_app_ops smp_app = { 0 };
 
 static const struct bf_loader_ops smp_loader = {
 	.begin = bf_smp_begin,
-	.piece_start = bf_smp_piece_start,
-	.piece_finish = bf_smp_piece_finish,
+	.block_start = bf_smp_block_start,
+	.block_finish = bf_smp_block_finish,
 	.finish = bf_smp_finish,
 	.abandon = bf_smp_abandon,
-	.piece_class = BF_RETRY_STEERED,
+	.block_class = BF_RETRY_STEERED,
 	.check = bf_smp_check,
 	.restart = bf_smp_restart,
 };

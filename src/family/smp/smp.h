@@ -210,8 +210,8 @@ uint32_t bf_smp_chunk_max(const struct smp *s);
 unsigned bf_smp_window(struct smp *s);
 enum bf_rc bf_smp_begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 			struct bf_err *err);
-enum bf_rc bf_smp_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err);
-enum bf_rc bf_smp_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
+enum bf_rc bf_smp_block_start(struct bf_proto *p, const struct bf_block *block, struct bf_err *err);
+enum bf_rc bf_smp_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
 enum bf_rc bf_smp_finish(struct bf_proto *p, struct bf_err *err);
 void bf_smp_abandon(struct bf_proto *p);
 

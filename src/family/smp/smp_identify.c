@@ -408,7 +408,7 @@ enum bf_rc bf_smp_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 	if (!ret->in_bootloader && one_slot_mode(s))
 		snprintf(ret->no_write, sizeof(ret->no_write),
 			 "its only slot is the one that runs: it is updated in serial recovery");
-	ret->piece_max = bf_smp_chunk_max(s);
+	ret->block_max = bf_smp_chunk_max(s);
 	ret->in_flight = bf_smp_window(s);
 	ret->together = s->settings->together;
 	ret->caps = p->caps = caps_of(s);

@@ -333,7 +333,7 @@ enum bf_rc bf_smp_begin(struct bf_proto *p, const struct bf_target *target, stru
 
 	if (may_upload(s, target, err))
 		return err->rc;
-	ret->piece_max = bf_smp_chunk_max(s);
+	ret->block_max = bf_smp_chunk_max(s);
 	u->first = u->n = 0;
 	u->stuck = 0;
 	if (!u->window)
@@ -455,11 +455,11 @@ static enum bf_rc await_answer(struct smp *s, struct bf_err *err)
 	return BF_OK;
 }
 
-enum bf_rc bf_smp_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err)
+enum bf_rc bf_smp_block_start(struct bf_proto *p, const struct bf_block *block, struct bf_err *err)
 {
 	struct smp *s = smp_of(p);
 	struct smp_upload *u = &s->upload;
-	size_t most = piece->offset ? bf_smp_chunk_max(s) : first_max(s);
+	size_t most = block->offset ? bf_smp_chunk_max(s) : first_max(s);
 	struct smp_chunk *c;
 
 	if (u->n == SMP_WINDOW)
@@ -470,9 +470,9 @@ enum bf_rc bf_smp_piece_start(struct bf_proto *p, const struct bf_piece *piece, 
 	}
 	c = chunk_at(u, u->n++);
 	*c = (struct smp_chunk){ .seq = s->seq++,
-				 .offset = piece->offset,
-				 .data = piece->data,
-				 .len = piece->len < most ? piece->len : most };
+				 .offset = block->offset,
+				 .data = block->data,
+				 .len = block->len < most ? block->len : most };
 	if (c->offset + c->len == u->len && c->len + padding(s) > most)
 		c->len = most - ALIGN;
 	s->proto.env.retry->requests[BF_RETRY_STEERED]++;
@@ -498,7 +498,7 @@ static enum bf_rc begins_anew(struct smp *s, struct bf_err *err)
 		       "The pack has forgotten the upload and asks for offset 0: it restarted.");
 }
 
-enum bf_rc bf_smp_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+enum bf_rc bf_smp_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
 	struct smp *s = smp_of(p);
 	struct smp_upload *u = &s->upload;

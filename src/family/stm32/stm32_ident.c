@@ -463,7 +463,7 @@ enum bf_rc bf_stm32_identify(struct bf_proto *p, struct bf_ident *ret, struct bf
 	id.in_bootloader = true;
 	id.wipes = d->protected && d->base.env.unprotect;
 	id.caps = caps_of(d);
-	id.piece_max = d->block;
+	id.block_max = d->block;
 	tell_rates(d, &id);
 	snprintf(id.no_write, sizeof(id.no_write), "%s", d->why_not);
 	p->caps = id.caps;

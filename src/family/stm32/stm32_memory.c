@@ -655,7 +655,7 @@ enum bf_rc bf_stm32_begin(struct bf_proto *p, const struct bf_target *target, st
 	d->write.out = false;
 	d->write.addr = target->addr;
 	d->write.total = target->len;
-	*ret = (struct bf_flow){ .piece_max = d->block };
+	*ret = (struct bf_flow){ .block_max = d->block };
 	return BF_OK;
 }
 
@@ -683,23 +683,23 @@ static void write_longer(struct bf_stm32 *d)
 }
 
 /* Whole units, each of them once: what is missing in front and behind is what erased flash holds. */
-static void fill_block(struct bf_stm32 *d, const struct bf_piece *piece)
+static void fill_block(struct bf_stm32 *d, const struct bf_block *block)
 {
-	uint32_t addr = d->write.addr + (uint32_t)piece->offset;
-	uint32_t before = addr % d->unit, len = (uint32_t)piece->len, n;
+	uint32_t addr = d->write.addr + (uint32_t)block->offset;
+	uint32_t before = addr % d->unit, len = (uint32_t)block->len, n;
 
 	if (before + len > write_most(d))
 		len = write_most(d) - before;
 	/* A unit is written once: the next block begins where one does. */
-	if (piece->offset + len < d->write.total && (addr + len) % d->unit < len)
+	if (block->offset + len < d->write.total && (addr + len) % d->unit < len)
 		len -= (addr + len) % d->unit;
 	n = before + len;
 	d->write.block_addr = addr - before;
 	d->write.block_len = (n + d->unit - 1) / d->unit * d->unit;
 	memset(d->write.block, d->erased, sizeof(d->write.block));
-	memcpy(d->write.block + before, piece->data, len);
-	d->write.data = piece->data;
-	d->write.at = piece->offset;
+	memcpy(d->write.block + before, block->data, len);
+	d->write.data = block->data;
+	d->write.at = block->offset;
 	d->write.len = len;
 }
 
@@ -714,20 +714,20 @@ static enum bf_rc write_block(struct bf_stm32 *d, struct bf_err *err)
 				    err);
 }
 
-enum bf_rc bf_stm32_piece_start(struct bf_proto *p, const struct bf_piece *piece,
+enum bf_rc bf_stm32_block_start(struct bf_proto *p, const struct bf_block *block,
 				struct bf_err *err)
 {
 	struct bf_stm32 *d = bf_stm32_of(p);
 
-	if (!d->write.open || d->write.out || piece->len > d->block)
+	if (!d->write.open || d->write.out || block->len > d->block)
 		return bf_fail(err, BF_E_INTERNAL, "a block that does not fit the download");
 	p->env.retry->requests[BF_RETRY_IDEMPOTENT]++;
-	fill_block(d, piece);
+	fill_block(d, block);
 	bf_stm32_forget(d, d->write.block_addr, (uint32_t)d->write.block_len);
 	d->write.out = true;
 	d->write.skipped = erases(d) && is_blank(d, d->write.block, d->write.block_len);
 	bf_err_init(&d->write.why);
-	/* How it went is told by piece_finish, which can look at the flash. */
+	/* How it went is told by block_finish, which can look at the flash. */
 	if (!d->write.skipped && write_block(d, &d->write.why) && !bf_stm32_lost(d->write.why.rc) &&
 	    d->write.why.rc != BF_E_NAK) {
 		*err = d->write.why;
@@ -772,7 +772,7 @@ static enum bf_rc finish_again(struct bf_stm32 *d, enum bf_rc rc, struct bf_err 
 		if (state == BLOCK_WRITTEN)
 			return BF_OK;
 		write_shorter(d);
-		fill_block(d, &(struct bf_piece){ .offset = d->write.at,
+		fill_block(d, &(struct bf_block){ .offset = d->write.at,
 						  .data = d->write.data,
 						  .len = d->write.len });
 		rc = write_block(d, err);
@@ -782,7 +782,7 @@ static enum bf_rc finish_again(struct bf_stm32 *d, enum bf_rc rc, struct bf_err 
 	return rc;
 }
 
-enum bf_rc bf_stm32_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+enum bf_rc bf_stm32_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
 	struct bf_stm32 *d = bf_stm32_of(p);
 	enum bf_rc rc = d->write.why.rc;

@@ -204,9 +204,9 @@ enum bf_rc bf_stm32_erase(struct bf_proto *p, const struct bf_region *region, ui
 			  uint32_t size, struct bf_err *err);
 enum bf_rc bf_stm32_begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 			  struct bf_err *err);
-enum bf_rc bf_stm32_piece_start(struct bf_proto *p, const struct bf_piece *piece,
+enum bf_rc bf_stm32_block_start(struct bf_proto *p, const struct bf_block *block,
 				struct bf_err *err);
-enum bf_rc bf_stm32_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
+enum bf_rc bf_stm32_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
 void bf_stm32_abandon(struct bf_proto *p);
 /* CRC of the STM32's own unit: words little-endian, not reflected, no final XOR. */
 uint32_t bf_stm32_crc(uint32_t crc, const uint8_t *p, size_t len);

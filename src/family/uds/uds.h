@@ -94,12 +94,12 @@ struct uds {
 	/* the transfer that is under way */
 	enum uds_transfer transfer;
 	uint8_t counter;
-	size_t piece_len;      /* of the piece that is out, 0: none */
-	int64_t piece_saved;   /* bytes that compression kept off the wire */
-	size_t piece_at;       /* where it begins, from target.from */
-	size_t piece_end;      /* what is confirmed once it is answered, from target.from */
-	enum bf_rc piece_sent; /* how sending it went */
-	struct bf_err piece_err;
+	size_t block_len;      /* of the block that is out, 0: none */
+	int64_t block_saved;   /* bytes that compression kept off the wire */
+	size_t block_at;       /* where it begins, from target.from */
+	size_t block_end;      /* what is confirmed once it is answered, from target.from */
+	enum bf_rc block_sent; /* how sending it went */
+	struct bf_err block_err;
 	uint32_t block_max; /* message length that the device takes, with SID and counter */
 
 	/* a compressed one, uds_pack.c */
@@ -159,7 +159,7 @@ struct uds_ask {
  * the next request. ret may be NULL. */
 enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *ret,
 		      struct bf_err *err);
-/* The two halves, for the piece that is out; both work on u->tx. */
+/* The two halves, for the block that is out; both work on u->tx. */
 enum bf_rc bf_uds_send(struct uds *u, const struct uds_ask *ask, struct bf_err *err);
 /* How long a server needs for a request that it does not answer. 0: not measured yet. */
 bf_time bf_uds_turnaround(const struct uds *u);
@@ -268,8 +268,8 @@ enum bf_rc bf_uds_erase(struct bf_proto *p, const struct bf_region *region, uint
 			uint32_t size, struct bf_err *err);
 enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, struct bf_flow *ret,
 			struct bf_err *err);
-enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err);
-enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
+enum bf_rc bf_uds_block_start(struct bf_proto *p, const struct bf_block *block, struct bf_err *err);
+enum bf_rc bf_uds_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err);
 enum bf_rc bf_uds_end(struct bf_proto *p, struct bf_err *err);
 void bf_uds_abandon(struct bf_proto *p);
 /* 37 without caring for the answer: whatever transfer was under way is over. Never fails. */
@@ -297,10 +297,10 @@ uint8_t bf_uds_pack_format(struct uds *u, const struct bf_target *target);
 void bf_uds_pack_refused(struct uds *u); /* it promised and does not: never again */
 /* Plain bytes to offer for one packed block, where plain_max fit unpacked. */
 uint32_t bf_uds_unpacked_max(const struct uds *u, uint32_t plain_max);
-/* Makes the next block ready while this piece, of which len bytes were taken, is on its way. */
-void bf_uds_pack_ahead(struct uds *u, const struct bf_piece *piece, size_t len);
-/* Turns a piece into its block: data becomes the block, of *ret_len bytes, len what it stands for. */
-enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_len,
+/* Packs the next block while this one, of which len bytes were taken, is on its way. */
+void bf_uds_pack_ahead(struct uds *u, const struct bf_block *block, size_t len);
+/* Packs a block: its data becomes what goes over the wire, of *ret_len bytes, its len what that stands for. */
+enum bf_rc bf_uds_pack_block(struct uds *u, struct bf_block *block, size_t *ret_len,
 			     struct bf_err *err);
 
 /* ---- uds_routines.c ---- */

@@ -27,7 +27,7 @@ void bf_uds_exit_quietly(struct uds *u)
 
 	bf_err_init(&quiet);
 	u->transfer = UDS_IDLE;
-	u->piece_len = 0;
+	u->block_len = 0;
 	bf_clock_hold(uds_clock(u));
 	bf_uds_ask(u, &ask, NULL, &quiet);
 	bf_clock_release(uds_clock(u));
@@ -269,7 +269,7 @@ static size_t wrap(struct uds *u, const uint8_t *data, size_t len)
 	const struct bf_uds_profile *keys = uds_keys(u);
 	uint8_t *message = u->packed;
 	struct bf_out o = bf_out(message, sizeof(u->packed));
-	struct bf_template_values v = { .addr = u->target_addr + (uint32_t)u->piece_at,
+	struct bf_template_values v = { .addr = u->target_addr + (uint32_t)u->block_at,
 					.size = (uint32_t)len,
 					.block = u->segment.block,
 					.little = keys->little,
@@ -292,7 +292,7 @@ static size_t wrap(struct uds *u, const uint8_t *data, size_t len)
 }
 
 /* Whole write units, so that a transfer may begin again after any block. */
-static uint32_t piece_max(const struct uds *u)
+static uint32_t block_max(const struct uds *u)
 {
 	uint32_t most = u->block_max - UDS_PIECE_HEAD;
 	uint32_t unit = u->write_unit, wrapping = (uint32_t)wrapping_of(u);
@@ -348,10 +348,10 @@ enum bf_rc bf_uds_begin(struct bf_proto *p, const struct bf_target *target, stru
 	u->transfer = UDS_DOWNLOADING;
 	u->target_addr = target->addr;
 	u->counter = FIRST_COUNTER;
-	u->piece_len = 0;
-	*ret = (struct bf_flow){ .piece_max = piece_max(u) };
+	u->block_len = 0;
+	*ret = (struct bf_flow){ .block_max = block_max(u) };
 	if (u->plain)
-		ret->piece_max = bf_uds_unpacked_max(u, ret->piece_max);
+		ret->block_max = bf_uds_unpacked_max(u, ret->block_max);
 	return BF_OK;
 }
 
@@ -367,11 +367,11 @@ static enum bf_rc send_block(struct uds *u, const uint8_t *data, size_t len, str
 	};
 
 	u->proto.env.retry->requests[BF_RETRY_COUNTED]++;
-	bf_err_init(&u->piece_err);
-	u->piece_sent = bf_uds_send(u, &ask, &u->piece_err);
-	if (u->piece_sent && u->piece_sent != BF_E_TIMEOUT && u->piece_sent != BF_E_LINK) {
-		*err = u->piece_err;
-		return u->piece_sent;
+	bf_err_init(&u->block_err);
+	u->block_sent = bf_uds_send(u, &ask, &u->block_err);
+	if (u->block_sent && u->block_sent != BF_E_TIMEOUT && u->block_sent != BF_E_LINK) {
+		*err = u->block_err;
+		return u->block_sent;
 	}
 	return BF_OK;
 }
@@ -397,34 +397,34 @@ static size_t soon_over(struct uds *u, size_t len)
 	return fits < len ? fits : len;
 }
 
-/* Sending may fail as an answer may be lost: piece_finish deals with both alike. */
-enum bf_rc bf_uds_piece_start(struct bf_proto *p, const struct bf_piece *piece, struct bf_err *err)
+/* Sending may fail as an answer may be lost: block_finish deals with both alike. */
+enum bf_rc bf_uds_block_start(struct bf_proto *p, const struct bf_block *block, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
-	struct bf_piece now = *piece;
-	size_t len = piece->len;
+	struct bf_block now = *block;
+	size_t len = block->len;
 
 	if (bf_uds_present(u, err))
 		return err->rc;
-	if (u->transfer != UDS_DOWNLOADING || u->piece_len || piece->len == 0 ||
+	if (u->transfer != UDS_DOWNLOADING || u->block_len || block->len == 0 ||
 	    (!u->plain && len > u->block_max - UDS_PIECE_HEAD))
 		return bf_fail(err, BF_E_INTERNAL, "a block of %zu bytes out of turn, %u fit",
-			       piece->len, u->block_max - UDS_PIECE_HEAD);
-	if (u->plain && bf_uds_pack_piece(u, &now, &len, err))
+			       block->len, u->block_max - UDS_PIECE_HEAD);
+	if (u->plain && bf_uds_pack_block(u, &now, &len, err))
 		return err->rc;
 	if (!u->plain)
 		now.len = len = soon_over(u, len);
-	u->piece_at = piece->offset;
+	u->block_at = block->offset;
 	if (is_wrapped(u) && !u->plain) {
 		len = wrap(u, now.data, len);
 		now.data = u->packed + UDS_PIECE_HEAD;
 	}
 	if (send_block(u, now.data, len, err))
 		return err->rc;
-	u->piece_len = now.len;
-	u->piece_end = now.offset + now.len;
-	u->piece_saved = u->plain ? (int64_t)now.len - (int64_t)len : 0;
-	bf_uds_pack_ahead(u, piece, now.len);
+	u->block_len = now.len;
+	u->block_end = now.offset + now.len;
+	u->block_saved = u->plain ? (int64_t)now.len - (int64_t)len : 0;
+	bf_uds_pack_ahead(u, block, now.len);
 	return BF_OK;
 }
 
@@ -443,7 +443,7 @@ static enum bf_rc transfer_dropped(struct uds *u, bool repeated, struct bf_err *
 			err, BF_E_TIMEOUT,
 			"the answer to the block that ends at byte %zu was lost, and the pack "
 			"does not repeat it (7F 36 %02X)",
-			u->piece_end, nrc);
+			u->block_end, nrc);
 	err->rc = BF_E_RESTART;
 	return err->rc;
 }
@@ -461,16 +461,16 @@ static enum bf_rc judge_block(struct uds *u, struct bf_cur *c, struct bf_err *er
 			       "the pack answered the block that ends at byte %zu without the "
 			       "status that the "
 			       "profile expects",
-			       u->piece_end);
+			       u->block_end);
 	status = bf_cur_u8(c);
 	if (memchr(good->code, status, good->n))
 		return BF_OK;
 	return bf_fail_dev(err, BF_E_NAK, status, "block status",
 			   "the pack did not write the block that ends at byte %zu: status %02X",
-			   u->piece_end, status);
+			   u->block_end, status);
 }
 
-enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+enum bf_rc bf_uds_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
 	struct uds *u = uds_of(p);
 	const uint8_t head[] = { UDS_TRANSFER, u->counter };
@@ -487,20 +487,20 @@ enum bf_rc bf_uds_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_e
 	};
 	enum bf_rc rc;
 
-	if (!u->piece_len)
+	if (!u->block_len)
 		return bf_fail(err, BF_E_INTERNAL, "no block is under way");
-	snprintf(what, sizeof(what), "write the block that ends at byte %zu", u->piece_end);
-	if (u->piece_sent)
-		*err = u->piece_err;
-	rc = bf_uds_finish(u, &ask, u->piece_sent, &c, err);
-	u->piece_len = 0;
+	snprintf(what, sizeof(what), "write the block that ends at byte %zu", u->block_end);
+	if (u->block_sent)
+		*err = u->block_err;
+	rc = bf_uds_finish(u, &ask, u->block_sent, &c, err);
+	u->block_len = 0;
 	if (!rc)
 		rc = judge_block(u, &c, err);
 	if (!rc) {
 		u->counter =
 			u->counter == 0xFF ? uds_keys(u)->counter_wrap : (uint8_t)(u->counter + 1);
-		p->saved += u->piece_saved;
-		*ret_next = u->piece_end;
+		p->saved += u->block_saved;
+		*ret_next = u->block_end;
 		return BF_OK;
 	}
 	bf_uds_settle(u, &ask, err);
@@ -590,7 +590,7 @@ void bf_uds_abandon(struct bf_proto *p)
 {
 	struct uds *u = uds_of(p);
 
-	u->piece_len = 0;
+	u->block_len = 0;
 	if (u->transfer != UDS_IDLE && u->link)
 		bf_uds_exit_quietly(u);
 }

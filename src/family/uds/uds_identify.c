@@ -410,7 +410,7 @@ enum bf_rc bf_uds_identify(struct bf_proto *p, struct bf_ident *ret, struct bf_e
 		if (id.regions[i].write_unit > u->write_unit)
 			u->write_unit = id.regions[i].write_unit;
 	}
-	id.piece_max = u->block_max > 2 ? u->block_max - 2 : 0;
+	id.block_max = u->block_max > 2 ? u->block_max - 2 : 0;
 	id.caps = caps_of(u, &id);
 	p->caps = id.caps;
 	*ret = id;

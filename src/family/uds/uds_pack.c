@@ -67,15 +67,15 @@ uint32_t bf_uds_unpacked_max(const struct uds *u, uint32_t plain_max)
 	return (uint32_t)whole_units(u, most < u->unpacked_max ? most : u->unpacked_max);
 }
 
-/* Bytes that the wire carries while this piece, cut to len, is being written. */
-static double busy_for(const struct uds *u, const struct bf_piece *piece, size_t len)
+/* Bytes that the wire carries while this block, cut to len, is being written. */
+static double busy_for(const struct uds *u, const struct bf_block *block, size_t len)
 {
-	uint64_t from = u->target_addr + piece->offset, to = from + len;
-	uint32_t unit = piece->pace.erase_unit;
+	uint64_t from = u->target_addr + block->offset, to = from + len;
+	uint32_t unit = block->pace.erase_unit;
 	/* it erases a unit when the first byte of it comes */
 	uint64_t units = unit ? (to + unit - 1) / unit - (from + unit - 1) / unit : 0;
 
-	return piece->pace.byte * (double)len + piece->pace.unit * (double)units;
+	return block->pace.byte * (double)len + block->pace.unit * (double)units;
 }
 
 /* A third of a block at least: each one costs a turnaround. */
@@ -99,24 +99,24 @@ static void pack_at(struct uds *u, size_t offset, size_t most, size_t cap)
 	u->packed_len = bf_lz4_pack(u->packer, &what, u->packed, cap, &u->packed_for);
 }
 
-void bf_uds_pack_ahead(struct uds *u, const struct bf_piece *piece, size_t len)
+void bf_uds_pack_ahead(struct uds *u, const struct bf_block *block, size_t len)
 {
 	if (u->plain)
-		pack_at(u, piece->offset + len, piece->len, wire_cap(u, busy_for(u, piece, len)));
+		pack_at(u, block->offset + len, block->len, wire_cap(u, busy_for(u, block, len)));
 }
 
-enum bf_rc bf_uds_pack_piece(struct uds *u, struct bf_piece *piece, size_t *ret_len,
+enum bf_rc bf_uds_pack_block(struct uds *u, struct bf_block *block, size_t *ret_len,
 			     struct bf_err *err)
 {
 	/* What was made ready may stand for more than is wanted now. */
-	if (u->packed_for > piece->len)
+	if (u->packed_for > block->len)
 		u->packed_len = 0;
-	pack_at(u, piece->offset, piece->len, wire_cap(u, 0));
+	pack_at(u, block->offset, block->len, wire_cap(u, 0));
 	if (!u->packed_len)
 		return bf_fail(err, BF_E_INTERNAL, "nothing fits a compressed block of %u bytes",
 			       u->block_max - UDS_PIECE_HEAD);
-	piece->data = u->packed;
-	piece->len = u->packed_for;
+	block->data = u->packed;
+	block->len = u->packed_for;
 	*ret_len = u->packed_len;
 	return BF_OK;
 }

@@ -533,8 +533,8 @@ enum bf_rc bf_uds_ask(struct uds *u, const struct uds_ask *ask, struct bf_cur *r
 
 	if (rc)
 		return rc;
-	/* u->tx holds the piece that is out, for its repetition. */
-	if (u->piece_len)
+	/* u->tx holds the block that is out, for its repetition. */
+	if (u->block_len)
 		return bf_fail(err, BF_E_INTERNAL, "asked to %s while a block is under way",
 			       ask->what);
 	if (u->strays && !ask->once)

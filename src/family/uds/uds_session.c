@@ -497,7 +497,7 @@ enum bf_rc bf_uds_connect(struct bf_proto *p, enum bf_entry entry, struct bf_err
 	u->fingerprinted = u->unlocked = u->driver_loaded = false;
 	memset(u->accepted, 0, sizeof(u->accepted));
 	u->transfer = UDS_IDLE;
-	u->piece_len = 0;
+	u->block_len = 0;
 	u->reading = entry == BF_ENTRY_READ;
 	/* A K-line that was silent, or lost a message, may have to be woken again. */
 	if (!rc && (u->strays || bf_now(uds_clock(u)) - u->last_heard > LINE_ASLEEP)) {
@@ -564,7 +564,7 @@ enum bf_rc bf_uds_present(struct uds *u, struct bf_err *err)
 	enum bf_rc rc;
 
 	bf_uds_tick(u);
-	if (!u->link || u->session == UDS_SESSION_DEFAULT || u->piece_len ||
+	if (!u->link || u->session == UDS_SESSION_DEFAULT || u->block_len ||
 	    bf_now(uds_clock(u)) - last_kept(u) < KEEPALIVE_AFTER)
 		return BF_OK;
 	rc = bf_uds_send(u, &ask, err);
@@ -655,7 +655,7 @@ enum bf_rc bf_uds_restart(struct bf_proto *p, struct bf_err *err)
 	u->talks = BF_TALKS_UNKNOWN;
 	u->session = UDS_SESSION_DEFAULT;
 	u->transfer = UDS_IDLE;
-	u->piece_len = 0;
+	u->block_len = 0;
 	u->p2 = BF_MS(uds_keys(u)->p2_ms);
 	u->p2_star = BF_MS(uds_keys(u)->p2_star_ms);
 	return back_to_application(u, err);

@@ -192,15 +192,15 @@ static enum bf_rc download(struct uds *u, const struct bf_segment *seg, uint32_t
 
 	while (!rc && at < seg->len) {
 		size_t left = seg->len - at;
-		const struct bf_piece piece = { .offset = at,
+		const struct bf_block block = { .offset = at,
 						.data = seg->data + at,
-						.len = left < flow.piece_max ? left
-									     : flow.piece_max };
+						.len = left < flow.block_max ? left
+									     : flow.block_max };
 
 		bf_uds_alive(u, "take the flash driver");
-		rc = bf_uds_piece_start(&u->proto, &piece, err);
+		rc = bf_uds_block_start(&u->proto, &block, err);
 		if (!rc)
-			rc = bf_uds_piece_finish(&u->proto, &at, err);
+			rc = bf_uds_block_finish(&u->proto, &at, err);
 	}
 	return rc ? rc : bf_uds_end(&u->proto, err);
 }

@@ -182,7 +182,7 @@ static enum bf_rc vanmoof_identify(struct bf_proto *p, struct bf_ident *ret, str
 	id.version_short = true; /* the last number of the three is not told */
 	id.version = (struct bf_version){ .major = of_bcd(regs[1] >> 8), .minor = of_bcd(regs[1]) };
 	id.caps = BF_CAP_SINK | BF_CAP_DUAL_BANK | BF_CAP_CHECK;
-	id.piece_max = PAGE;
+	id.block_max = PAGE;
 	id.regions[0] = (struct bf_region){
 		.kind = BF_REGION_APP, .name = "shadow", .size = ROOM, .access = BF_ACCESS_WRITE
 	};
@@ -261,21 +261,21 @@ static enum bf_rc vanmoof_begin(struct bf_proto *p, const struct bf_target *targ
 	p->env.retry->requests[BF_RETRY_APPEND_ONLY]++;
 	if (send_chunk(v, 0, data, decoy, err))
 		return bf_while(err, "sending the first bytes");
-	*ret = (struct bf_flow){ .piece_max = PAGE };
+	*ret = (struct bf_flow){ .block_max = PAGE };
 	return BF_OK;
 }
 
-static enum bf_rc vanmoof_piece_start(struct bf_proto *p, const struct bf_piece *piece,
+static enum bf_rc vanmoof_block_start(struct bf_proto *p, const struct bf_block *block,
 				      struct bf_err *err)
 {
 	struct vanmoof *v = vanmoof_of(p);
 
-	if (!v->begun || v->out || piece->offset != v->next || !piece->len || piece->len > PAGE ||
-	    piece->len % 4 || piece->len > v->len - piece->offset)
+	if (!v->begun || v->out || block->offset != v->next || !block->len || block->len > PAGE ||
+	    block->len % 4 || block->len > v->len - block->offset)
 		return bf_fail(err, BF_E_INTERNAL, "a page of %zu bytes at offset %zu, of %zu",
-			       piece->len, piece->offset, v->len);
-	memcpy(v->page, piece->data, piece->len);
-	v->out = piece->len;
+			       block->len, block->offset, v->len);
+	memcpy(v->page, block->data, block->len);
+	v->out = block->len;
 	return BF_OK;
 }
 
@@ -300,7 +300,7 @@ static enum bf_rc send_page(struct vanmoof *v, struct bf_err *err)
 	return BF_OK;
 }
 
-static enum bf_rc vanmoof_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+static enum bf_rc vanmoof_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
 	struct vanmoof *v = vanmoof_of(p);
 	struct bf_retry *retry = p->env.retry;
@@ -446,11 +446,11 @@ static const struct bf_refusal refusals[] = {
 
 static const struct bf_loader_ops vanmoof_loader = {
 	.begin = vanmoof_begin,
-	.piece_start = vanmoof_piece_start,
-	.piece_finish = vanmoof_piece_finish,
+	.block_start = vanmoof_block_start,
+	.block_finish = vanmoof_block_finish,
 	.finish = vanmoof_finish,
 	.abandon = vanmoof_abandon,
-	.piece_class = BF_RETRY_APPEND_ONLY,
+	.block_class = BF_RETRY_APPEND_ONLY,
 	.check = vanmoof_check,
 	.restart = vanmoof_restart,
 };

@@ -239,7 +239,7 @@ static enum bf_rc xmodem_identify(struct bf_proto *p, struct bf_ident *ret, stru
 	id.talks = BF_TALKS_LOADER;
 	id.in_bootloader = true;
 	id.caps = BF_CAP_SINK;
-	id.piece_max = m->set->block;
+	id.block_max = m->set->block;
 	*r = (struct bf_region){ .kind = BF_REGION_APP,
 				 .size = m->set->max_size,
 				 .access = BF_ACCESS_WRITE };
@@ -289,7 +289,7 @@ static enum bf_rc xmodem_begin(struct bf_proto *p, const struct bf_target *targe
 	m->next = m->out = 0;
 	m->x.opts.whole = whole_of(m->set, target->len);
 	bf_xmodem_begin(&m->x);
-	*ret = (struct bf_flow){ .piece_max = m->set->block };
+	*ret = (struct bf_flow){ .block_max = m->set->block };
 	return BF_OK;
 }
 
@@ -302,26 +302,26 @@ static void count(struct xmodem *m, uint64_t repeats, uint64_t unasked)
 	retry->damaged += m->x.repeats - repeats - (m->x.unasked - unasked);
 }
 
-static enum bf_rc xmodem_piece_start(struct bf_proto *p, const struct bf_piece *piece,
+static enum bf_rc xmodem_block_start(struct bf_proto *p, const struct bf_block *block,
 				     struct bf_err *err)
 {
 	struct xmodem *m = xmodem_of(p);
-	bool last = piece->offset + piece->len == m->len;
+	bool last = block->offset + block->len == m->len;
 
-	if (m->out || piece->offset != m->next || !piece->len || piece->len > m->set->block ||
-	    (!last && piece->len != m->set->block))
+	if (m->out || block->offset != m->next || !block->len || block->len > m->set->block ||
+	    (!last && block->len != m->set->block))
 		return bf_fail(err, BF_E_INTERNAL, "a block of %zu bytes at offset %zu, of %zu",
-			       piece->len, piece->offset, m->len);
+			       block->len, block->offset, m->len);
 	m->awake = m->menu = false;
 	m->begun = m->stalled = true;
 	p->env.retry->requests[BF_RETRY_APPEND_ONLY]++;
-	if (bf_xmodem_send(&m->x, piece->data, piece->len, last, err))
+	if (bf_xmodem_send(&m->x, block->data, block->len, last, err))
 		return err->rc;
-	m->out = piece->len;
+	m->out = block->len;
 	return BF_OK;
 }
 
-static enum bf_rc xmodem_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+static enum bf_rc xmodem_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
 	struct xmodem *m = xmodem_of(p);
 	uint64_t repeats = m->x.repeats, unasked = m->x.unasked;
@@ -431,11 +431,11 @@ static const struct bf_refusal refusals[] = {
 
 static const struct bf_loader_ops xmodem_loader = {
 	.begin = xmodem_begin,
-	.piece_start = xmodem_piece_start,
-	.piece_finish = xmodem_piece_finish,
+	.block_start = xmodem_block_start,
+	.block_finish = xmodem_block_finish,
 	.finish = xmodem_finish,
 	.abandon = xmodem_abandon,
-	.piece_class = BF_RETRY_APPEND_ONLY,
+	.block_class = BF_RETRY_APPEND_ONLY,
 	.restart = xmodem_restart,
 };
 

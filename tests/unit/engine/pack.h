@@ -21,7 +21,7 @@
 enum pack_kind {
 	PACK_DUAL,   /* two slots, MCUboot, every capability */
 	PACK_SINGLE, /* one bank at address 0 that can be read back; no trial */
-	PACK_SINK,   /* one bank behind begin, pieces, finish; nothing can be read back */
+	PACK_SINK,   /* one bank behind begin, blocks, finish; nothing can be read back */
 	PACK_STEERED /* two banks behind a sink that says which offset it wants */
 };
 

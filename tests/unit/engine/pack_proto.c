@@ -8,7 +8,7 @@
 
 static const char *const op_names[] = {
 	"recognise", "connect",   "identify", "authenticate", "set_rate", "ping",  "keepalive",
-	"erase",     "begin",     "start",    "finish_piece", "finish",   "read",  "hash_units",
+	"erase",     "begin",     "start",    "finish_block", "finish",   "read",  "hash_units",
 	"hash",      "check",     "state",    "activate",     "restart",  "await", "confirm",
 	"revert",    "self_test", "balance",  "measure",
 };
@@ -173,7 +173,7 @@ static enum bf_rc p_identify(struct bf_proto *p, struct bf_ident *ret, struct bf
 		.talks = pack->flash->in_loader || !k ? BF_TALKS_LOADER : BF_TALKS_APPLICATION,
 		.counter = pack->flash->counter,
 		.in_flight = pack->window,
-		.piece_max = 1000,
+		.block_max = 1000,
 		.caps = pack->caps,
 		.boot_count = pack->flash->boots,
 		.reset_reason = pack->flash->reason,
@@ -287,40 +287,40 @@ static enum bf_rc p_begin(struct bf_proto *p, const struct bf_target *target, st
 	} else {
 		pack->received = 0;
 	}
-	*ret = (struct bf_flow){ .piece_max = 1000, .next = pack->received };
+	*ret = (struct bf_flow){ .block_max = 1000, .next = pack->received };
 	return answer(lost, err);
 }
 
-static enum bf_rc p_piece_start(struct bf_proto *p, const struct bf_piece *piece,
+static enum bf_rc p_block_start(struct bf_proto *p, const struct bf_block *block,
 				struct bf_err *err)
 {
 	ENTER("start");
-	uint8_t *at = pack->flash->bytes + pack->target + piece->offset;
+	uint8_t *at = pack->flash->bytes + pack->target + block->offset;
 
 	if (!pack->opened)
 		return bf_fail_dev(err, BF_E_RESTART, 0x24, "requestSequenceError",
 				   "no transfer is open");
 	if (pack->n_queued >= pack->window)
-		return bf_fail(err, BF_E_NAK, "more than %u pieces are out", pack->window);
-	if (pack->kind == PACK_STEERED && piece->offset != pack->received)
-		piece = NULL; /* out of place: not written, the answer says what is wanted */
-	for (size_t i = 0; piece && i < piece->len; i++) {
-		if (at[i] != 0xFF && at[i] != piece->data[i])
+		return bf_fail(err, BF_E_NAK, "more than %u blocks are out", pack->window);
+	if (pack->kind == PACK_STEERED && block->offset != pack->received)
+		block = NULL; /* out of place: not written, the answer says what is wanted */
+	for (size_t i = 0; block && i < block->len; i++) {
+		if (at[i] != 0xFF && at[i] != block->data[i])
 			return bf_fail(err, BF_E_NAK, "byte %zx is not erased",
-				       pack->target + piece->offset + i);
-		at[i] = piece->data[i];
+				       pack->target + block->offset + i);
+		at[i] = block->data[i];
 	}
-	if (piece)
-		pack->received = piece->offset + piece->len;
+	if (block)
+		pack->received = block->offset + block->len;
 	pack->queued_end[pack->n_queued++] = pack->received;
 	if (pack->n_queued > pack->in_flight_seen)
 		pack->in_flight_seen = pack->n_queued;
 	return answer(lost, err);
 }
 
-static enum bf_rc p_piece_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
+static enum bf_rc p_block_finish(struct bf_proto *p, size_t *ret_next, struct bf_err *err)
 {
-	ENTER("finish_piece");
+	ENTER("finish_block");
 	assert_true(pack->n_queued > 0);
 	*ret_next = pack->queued_end[0];
 	memmove(pack->queued_end, pack->queued_end + 1, --pack->n_queued * sizeof(size_t));
@@ -480,7 +480,7 @@ static const struct bf_app_ops common_app = { .measure = p_measure }, whole_app 
 };
 
 #define COMMON_LOADER                                                                   \
-	.begin = p_begin, .piece_start = p_piece_start, .piece_finish = p_piece_finish, \
+	.begin = p_begin, .block_start = p_block_start, .block_finish = p_block_finish, \
 	.finish = p_finish, .abandon = p_abandon, .restart = p_restart
 
 static const struct bf_loader_ops memory_loader = { COMMON_LOADER,
@@ -489,14 +489,14 @@ static const struct bf_loader_ops memory_loader = { COMMON_LOADER,
 						    .hash = p_hash,
 						    .hash_units = p_hash_units,
 						    .check = p_check,
-						    .piece_class = BF_RETRY_COUNTED },
+						    .block_class = BF_RETRY_COUNTED },
 				  single_loader = { COMMON_LOADER, .erase = p_erase, .read = p_read,
 						    .hash_units = p_hash_units,
-						    .piece_class = BF_RETRY_IDEMPOTENT },
+						    .block_class = BF_RETRY_IDEMPOTENT },
 				  sink_loader = { COMMON_LOADER,
-						  .piece_class = BF_RETRY_APPEND_ONLY },
+						  .block_class = BF_RETRY_APPEND_ONLY },
 				  steered_loader = { COMMON_LOADER,
-						     .piece_class = BF_RETRY_STEERED };
+						     .block_class = BF_RETRY_STEERED };
 
 static const struct bf_boot_ops slots_boot = { .state = p_state,
 					       .activate = p_activate,

@@ -159,7 +159,7 @@ static void the_self_test_asks_for_the_rate_that_carried_the_data(void **state)
 	(void)state;
 	start(&b);
 	b.pack.faults[0] =
-		(struct pack_fault){ .op = "finish_piece", .nth = 3, .rc = BF_E_TIMEOUT };
+		(struct pack_fault){ .op = "finish_block", .nth = 3, .rc = BF_E_TIMEOUT };
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_int_equal(b.summary.line.rate_steps, 1);
@@ -201,18 +201,18 @@ static void a_pack_that_goes_back_after_its_confirmation_runs_the_old(void **sta
 	bench_done(&b);
 }
 
-static void answers_three_pieces(struct pack *pack, const char *op)
+static void answers_three_blocks(struct pack *pack, const char *op)
 {
-	pack->silent = strcmp(op, "finish_piece") == 0 && pack_calls(pack, op) > 3;
+	pack->silent = strcmp(op, "finish_block") == 0 && pack_calls(pack, op) > 3;
 }
 
-static void pieces_that_are_never_answered_are_given_up(void **state)
+static void blocks_that_are_never_answered_are_given_up(void **state)
 {
 	struct bench b;
 
 	(void)state;
 	start(&b);
-	b.pack.at_op = answers_three_pieces;
+	b.pack.at_op = answers_three_blocks;
 	bench_run(&b);
 	assert_ended(&b, BF_E_TIMEOUT, BF_STATE_OLD);
 	assert_true(pack_calls(&b.pack, "begin") < 12);
@@ -266,7 +266,7 @@ static void after_the_second_signal_nothing_more_is_asked(void **state)
 
 static void takes_a_minute(struct pack *pack, const char *op)
 {
-	if (strcmp(op, "finish_piece") == 0 && pack_calls(pack, op) == 2)
+	if (strcmp(op, "finish_block") == 0 && pack_calls(pack, op) == 2)
 		(void)bf_clock_until(pack->clock, bf_in(pack->clock, BF_SEC(60)));
 }
 
@@ -316,7 +316,7 @@ int main(void)
 		cmocka_unit_test(the_self_test_asks_for_the_rate_that_carried_the_data),
 		cmocka_unit_test(a_line_that_stays_at_its_rate_after_the_test_is_no_failure),
 		cmocka_unit_test(a_pack_that_goes_back_after_its_confirmation_runs_the_old),
-		cmocka_unit_test(pieces_that_are_never_answered_are_given_up),
+		cmocka_unit_test(blocks_that_are_never_answered_are_given_up),
 		cmocka_unit_test(one_failure_is_no_row_of_failures),
 		cmocka_unit_test(after_the_second_signal_nothing_more_is_asked),
 		cmocka_unit_test(time_that_is_up_while_data_moves_is_no_lost_line),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The computer while it writes: kept awake with its adapter, and its battery looked at before anything is changed. */
+#include <stdio.h>
+
 #include "pack.h"
 
 #include <stdio.h>

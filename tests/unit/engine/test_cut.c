@@ -121,20 +121,20 @@ static void single_bank_loses_power_at_every_operation(void **state)
 	}
 }
 
-static void takes_pieces_and_answers_none(struct pack *pack, const char *op)
+static void takes_blocks_and_answers_none(struct pack *pack, const char *op)
 {
-	pack->silent = strcmp(op, "finish_piece") == 0;
+	pack->silent = strcmp(op, "finish_block") == 0;
 }
 
 /* What was sent may be in flash. */
-static void pieces_without_an_answer_are_not_called_nothing(void **state)
+static void blocks_without_an_answer_are_not_called_nothing(void **state)
 {
 	struct bench b;
 
 	(void)state;
 	begin(&b, PACK_SINK);
 	b.job.allow[BF_ALLOW_SINGLE_BANK] = true;
-	b.pack.at_op = takes_pieces_and_answers_none;
+	b.pack.at_op = takes_blocks_and_answers_none;
 	bench_run(&b);
 	assert_ended(&b, BF_E_RECOVERY, BF_STATE_RECOVERY);
 	bench_done(&b);
@@ -185,7 +185,7 @@ static void single_bank_user_stops_at_every_operation(void **state)
 static void answer_is_lost_at_every_operation(void **state)
 {
 	static const char *const ops[] = { "connect",      "erase",     "begin",  "start",
-					   "finish_piece", "finish",    "check",  "activate",
+					   "finish_block", "finish",    "check",  "activate",
 					   "restart",      "await",     "state",  "confirm",
 					   "measure",      "self_test", "balance" };
 
@@ -341,7 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pack_loses_power_at_every_operation),
 		cmocka_unit_test(single_bank_loses_power_at_every_operation),
-		cmocka_unit_test(pieces_without_an_answer_are_not_called_nothing),
+		cmocka_unit_test(blocks_without_an_answer_are_not_called_nothing),
 		cmocka_unit_test(user_stops_at_every_operation),
 		cmocka_unit_test(single_bank_user_stops_at_every_operation),
 		cmocka_unit_test(answer_is_lost_at_every_operation),

@@ -184,7 +184,7 @@ static void line_that_loses_messages_steps_down(void **state)
 	bench_done(&b);
 }
 
-static void window_keeps_several_pieces_out(void **state)
+static void window_keeps_several_blocks_out(void **state)
 {
 	struct bench b;
 
@@ -220,7 +220,7 @@ static void lost_answer_erases_the_unit_again_and_slows_down(void **state)
 
 	(void)state;
 	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
-	b.pack.faults[0] = (struct pack_fault){ "finish_piece", 20, BF_E_TIMEOUT };
+	b.pack.faults[0] = (struct pack_fault){ "finish_block", 20, BF_E_TIMEOUT };
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_int_equal(pack_calls(&b.pack, "erase"), 2);
@@ -388,7 +388,7 @@ static void append_only_stream_starts_over_after_a_loss(void **state)
 	(void)state;
 	bench_init(&b, PACK_SINK, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
 	b.job.allow[BF_ALLOW_SINGLE_BANK] = true;
-	b.pack.faults[0] = (struct pack_fault){ "finish_piece", 20, BF_E_TIMEOUT };
+	b.pack.faults[0] = (struct pack_fault){ "finish_block", 20, BF_E_TIMEOUT };
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_int_equal(b.summary.bytes_sent, 43000 + 20000);
@@ -401,7 +401,7 @@ static void steered_sink_is_asked_where_it_stands(void **state)
 
 	(void)state;
 	bench_init(&b, PACK_STEERED, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
-	b.pack.faults[0] = (struct pack_fault){ "finish_piece", 20, BF_E_TIMEOUT };
+	b.pack.faults[0] = (struct pack_fault){ "finish_block", 20, BF_E_TIMEOUT };
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_int_equal(b.summary.bytes_sent, 43000);
@@ -442,7 +442,7 @@ static void blocks_are_shorter_after_the_link_was_lost_in_one(void **state)
 
 	(void)state;
 	bench_init(&b, PACK_DUAL, "app-1.3.0.signed.bin", "app-1.5.0.signed.bin");
-	b.pack.faults[0] = (struct pack_fault){ "finish_piece", 5, BF_E_TIMEOUT };
+	b.pack.faults[0] = (struct pack_fault){ "finish_block", 5, BF_E_TIMEOUT };
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_non_null(strstr(b.notices, "bytes from here on"));
@@ -463,7 +463,7 @@ int main(void)
 		cmocka_unit_test(the_rate_that_is_told_is_the_rate_of_the_pack),
 		cmocka_unit_test(line_is_agreed_upwards_and_left_at_the_default),
 		cmocka_unit_test(line_that_loses_messages_steps_down),
-		cmocka_unit_test(window_keeps_several_pieces_out),
+		cmocka_unit_test(window_keeps_several_blocks_out),
 		cmocka_unit_test(dropped_transfer_goes_on_at_the_confirmed_place),
 		cmocka_unit_test(lost_answer_erases_the_unit_again_and_slows_down),
 		cmocka_unit_test(lost_answer_to_an_erase_is_looked_into_first),

@@ -17,7 +17,7 @@ static const char *const images[] = { "app-1.3.0.signed.bin", "app-1.5.0.signed.
 static void dies_at_block_20(struct pack *pack, const char *op)
 {
 	pack->dead = pack->dead ||
-		     (strcmp(op, "finish_piece") == 0 && pack_calls(pack, "finish_piece") == 20);
+		     (strcmp(op, "finish_block") == 0 && pack_calls(pack, "finish_block") == 20);
 }
 
 /* A run on the first pack that ends while it writes: its power went. */

@@ -206,7 +206,7 @@ static void one_bank_is_erased_by_the_host_and_its_head_comes_last(void **state)
 	plan_done(&p);
 }
 
-/* Its first unit goes in one piece: with a second one it would erase the first. */
+/* Its first unit goes in one go: with a second one it would erase the first. */
 static void one_bank_that_erases_ahead_keeps_its_first_unit_whole(void **state)
 {
 	struct plan p;

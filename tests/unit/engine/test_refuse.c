@@ -226,9 +226,9 @@ static void all_that_is_outside_is_shown_and_all_permissions_named(void **state)
 	bench_done(&b);
 }
 
-static void slow_pieces_and_a_charge_that_comes_and_goes(struct pack *pack, const char *op)
+static void slow_blocks_and_a_charge_that_comes_and_goes(struct pack *pack, const char *op)
 {
-	if (strcmp(op, "finish_piece") == 0)
+	if (strcmp(op, "finish_block") == 0)
 		(void)bf_clock_until(pack->clock, bf_in(pack->clock, BF_MS(200)));
 	if (strcmp(op, "measure") != 0 || !pack_calls(pack, "start") || pack->flash->trial)
 		return;
@@ -236,7 +236,7 @@ static void slow_pieces_and_a_charge_that_comes_and_goes(struct pack *pack, cons
 	pack->measure.soc = pack_calls(pack, "measure") % 2 ? 5 : 50;
 }
 
-static void writing_with_pieces_in_flight_pauses_too(void **state)
+static void writing_with_blocks_in_flight_pauses_too(void **state)
 {
 	struct bench b;
 	char path[128];
@@ -250,7 +250,7 @@ static void writing_with_pieces_in_flight_pauses_too(void **state)
 	fclose(f);
 	b.job.profile = path;
 	b.pack.window = 4;
-	b.pack.at_op = slow_pieces_and_a_charge_that_comes_and_goes;
+	b.pack.at_op = slow_blocks_and_a_charge_that_comes_and_goes;
 	bench_run(&b);
 	assert_ended(&b, BF_OK, BF_STATE_NEW_PROVEN);
 	assert_int_equal(b.pack.in_flight_seen, 4);
@@ -682,7 +682,7 @@ int main(void)
 		cmocka_unit_test(a_dry_run_takes_both_readings),
 		cmocka_unit_test(cells_lie_apart),
 		cmocka_unit_test(all_that_is_outside_is_shown_and_all_permissions_named),
-		cmocka_unit_test(writing_with_pieces_in_flight_pauses_too),
+		cmocka_unit_test(writing_with_blocks_in_flight_pauses_too),
 		cmocka_unit_test(value_that_is_not_required_may_be_unknown),
 		cmocka_unit_test(required_value_may_not_be_unknown),
 		cmocka_unit_test(other_hardware_is_refused_with_both_sides),

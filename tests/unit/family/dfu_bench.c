@@ -88,19 +88,19 @@ enum bf_rc begin(struct bench *b, uint32_t addr, size_t len, struct bf_flow *ret
 	return b->proto->ops->loader->begin(b->proto, &target, ret, &b->err);
 }
 
-enum bf_rc pieces(struct bench *b, const uint8_t *data, size_t len, size_t piece)
+enum bf_rc blocks(struct bench *b, const uint8_t *data, size_t len, size_t block)
 {
 	const struct bf_proto_ops *ops = b->proto->ops;
 	size_t next = 0;
 
 	while (next < len) {
-		struct bf_piece p = { .offset = next, .data = data + next };
+		struct bf_block p = { .offset = next, .data = data + next };
 		enum bf_rc rc;
 
-		p.len = len - next < piece ? len - next : piece;
-		rc = ops->loader->piece_start(b->proto, &p, &b->err);
+		p.len = len - next < block ? len - next : block;
+		rc = ops->loader->block_start(b->proto, &p, &b->err);
 		if (!rc)
-			rc = ops->loader->piece_finish(b->proto, &next, &b->err);
+			rc = ops->loader->block_finish(b->proto, &next, &b->err);
 		if (rc)
 			return rc;
 		assert_int_equal(next, p.offset + p.len);
@@ -114,7 +114,7 @@ enum bf_rc download(struct bench *b, uint32_t addr, const uint8_t *data, size_t 
 	enum bf_rc rc = begin(b, addr, len, &flow);
 
 	if (!rc)
-		rc = pieces(b, data, len, flow.piece_max);
+		rc = blocks(b, data, len, flow.block_max);
 	return rc ? rc : b->proto->ops->loader->finish(b->proto, &b->err);
 }
 

@@ -42,9 +42,9 @@ enum bf_rc erase(struct bench *b, uint32_t addr, uint32_t size);
 /* The client believes that it has erased all of setting 0; so it is from the start. */
 void was_erased(struct bench *b);
 
-/* begin, all pieces, finish; stops at the first failure. */
+/* begin, all blocks, finish; stops at the first failure. */
 enum bf_rc download(struct bench *b, uint32_t addr, const uint8_t *data, size_t len);
 enum bf_rc begin(struct bench *b, uint32_t addr, size_t len, struct bf_flow *ret);
-enum bf_rc pieces(struct bench *b, const uint8_t *data, size_t len, size_t piece);
+enum bf_rc blocks(struct bench *b, const uint8_t *data, size_t len, size_t block);
 /* Bytes that differ from one another, so that a shift shows. */
 void pattern(uint8_t *p, size_t len);

@@ -116,7 +116,7 @@ static void a_loader_does_not_say_what_the_application_is(void **state)
 	assert_true(id.in_bootloader);
 	assert_false(id.has_version);
 	assert_string_equal(id.loader, "DFU 1.1, release 22.00");
-	assert_int_equal(id.piece_max, 1024);
+	assert_int_equal(id.block_max, 1024);
 	assert_int_equal(id.n_regions, 1);
 	assert_string_equal(id.regions[0].name, "Firmware");
 }

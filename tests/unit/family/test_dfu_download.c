@@ -52,7 +52,7 @@ static void block_numbers_wrap_to_zero(void **state)
 	fake_once(b->peer.usb, "2101 FFFF*", "", 0);
 	fake_once(b->peer.usb, "2101 0000*", "", 0);
 	fake_on(b->peer.usb, "A103*", "00 000000 05 00", 0);
-	wanted(b, pieces(b, data, 2, 1), BF_OK);
+	wanted(b, blocks(b, data, 2, 1), BF_OK);
 	assert_int_equal(fake_unused(b->peer.usb), 0);
 }
 
@@ -221,7 +221,7 @@ static void silence_during_manifestation_is_a_restart_tolerant_or_not(void **sta
 		peer_show(&b->peer);
 		connect_for(b, BF_ENTRY_WRITE);
 		wanted(b, begin(b, 0, 10, &flow), BF_OK);
-		wanted(b, pieces(b, data, 10, 10), BF_OK);
+		wanted(b, blocks(b, data, 10, 10), BF_OK);
 		fake_on(b->peer.usb, "A103*", "timeout", 0);
 		wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_OK);
 		assert_true(bf_now(b->clock) <= BF_SEC(3));
@@ -243,7 +243,7 @@ static void a_question_that_is_lost_after_the_end_is_asked_again(void **state)
 		peer_show(&b->peer);
 		connect_for(b, BF_ENTRY_WRITE);
 		wanted(b, begin(b, 0, 10, &flow), BF_OK);
-		wanted(b, pieces(b, data, 10, 10), BF_OK);
+		wanted(b, blocks(b, data, 10, 10), BF_OK);
 		fake_once(b->peer.usb, "A103*", losses[i], 0);
 		wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_OK);
 		assert_int_equal(b->peer.state, S_IDLE);

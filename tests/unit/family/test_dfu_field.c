@@ -130,7 +130,7 @@ static void a_missing_functional_descriptor_is_asked_for(void **state)
 	b->peer.transfer = 256;
 	peer_show(&b->peer);
 	connect_for(b, BF_ENTRY_WRITE);
-	assert_int_equal(identify(b).piece_max, 256);
+	assert_int_equal(identify(b).block_max, 256);
 }
 
 static void a_block_is_not_shorter_than_a_packet(void **state)
@@ -140,7 +140,7 @@ static void a_block_is_not_shorter_than_a_packet(void **state)
 	(void)state;
 	b->peer.transfer = 8;
 	peer_show(&b->peer);
-	assert_int_equal(identify(b).piece_max, 64);
+	assert_int_equal(identify(b).block_max, 64);
 }
 
 static void another_protocol_behind_the_same_interface_is_named(void **state)
@@ -418,7 +418,7 @@ static void a_download_is_not_ended_in_another_device(void **state)
 	(void)state;
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, begin(b, 0, sizeof(data), &flow), BF_OK);
-	wanted(b, pieces(b, data, sizeof(data), sizeof(data)), BF_OK);
+	wanted(b, blocks(b, data, sizeof(data), sizeof(data)), BF_OK);
 	come_back_as(b, true);
 	wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_E_GONE);
 	assert_null(bf_dfu_of(b->proto)->manifested);
@@ -638,7 +638,7 @@ static void an_image_is_put_in_place_once(void **state)
 	(void)state;
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, b->proto->ops->loader->begin(b->proto, &target, &flow, &b->err), BF_OK);
-	wanted(b, pieces(b, data, 10, 10), BF_OK);
+	wanted(b, blocks(b, data, 10, 10), BF_OK);
 	wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_OK);
 	wanted(b, b->proto->ops->loader->begin(b->proto, &target, &flow, &b->err), BF_E_INTERNAL);
 	assert_int_equal(b->peer.n_manifests, 1);
@@ -972,7 +972,7 @@ static void a_device_that_leaves_with_the_empty_block_has_restarted(void **state
 	(void)state;
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, begin(b, 0, sizeof(data), &flow), BF_OK);
-	wanted(b, pieces(b, data, sizeof(data), 10), BF_OK);
+	wanted(b, blocks(b, data, sizeof(data), 10), BF_OK);
 	fake_once(b->peer.usb, "2101 0001 0000:", "gone", 0);
 	wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_OK);
 	wanted(b, b->proto->ops->loader->restart(b->proto, &b->err), BF_OK);

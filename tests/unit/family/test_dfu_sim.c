@@ -74,12 +74,12 @@ static enum bf_rc download(struct rig *r, uint32_t addr)
 	enum bf_rc rc = ops->loader->begin(r->proto, &target, &flow, &r->err);
 
 	while (!rc && next < r->len) {
-		struct bf_piece p = { .offset = next, .data = r->image + next };
+		struct bf_block p = { .offset = next, .data = r->image + next };
 
-		p.len = r->len - next < flow.piece_max ? r->len - next : flow.piece_max;
-		rc = ops->loader->piece_start(r->proto, &p, &r->err);
+		p.len = r->len - next < flow.block_max ? r->len - next : flow.block_max;
+		rc = ops->loader->block_start(r->proto, &p, &r->err);
 		if (!rc)
-			rc = ops->loader->piece_finish(r->proto, &next, &r->err);
+			rc = ops->loader->block_finish(r->proto, &next, &r->err);
 	}
 	return rc ? rc : ops->loader->finish(r->proto, &r->err);
 }

@@ -184,7 +184,7 @@ static void a_short_block_gets_its_own_pointer(void **state)
 	assert_memory_equal(at(b, PEER_BASE), data, sizeof(data));
 }
 
-static void small_pieces_are_put_where_they_belong(void **state)
+static void small_blocks_are_put_where_they_belong(void **state)
 {
 	BENCH(true, true);
 	uint8_t data[1000];
@@ -194,8 +194,8 @@ static void small_pieces_are_put_where_they_belong(void **state)
 	pattern(data, sizeof(data));
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, begin(b, PEER_BASE + 64, sizeof(data), &flow), BF_OK);
-	assert_int_equal(flow.piece_max, 2048);
-	wanted(b, pieces(b, data, sizeof(data), 256), BF_OK);
+	assert_int_equal(flow.block_max, 2048);
+	wanted(b, blocks(b, data, sizeof(data), 256), BF_OK);
 	assert_memory_equal(at(b, PEER_BASE + 64), data, sizeof(data));
 }
 
@@ -210,12 +210,12 @@ static void a_whole_block_after_a_short_one_is_put_where_it_belongs(void **state
 	pattern(data, sizeof(data));
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, begin(b, PEER_BASE, sizeof(data), &flow), BF_OK);
-	wanted(b, pieces(b, data, 100, 100), BF_OK);
+	wanted(b, blocks(b, data, 100, 100), BF_OK);
 	wanted(b,
-	       b->proto->ops->loader->piece_start(
-		       b->proto, &(struct bf_piece){ 100, data + 100, 2048 }, &b->err),
+	       b->proto->ops->loader->block_start(
+		       b->proto, &(struct bf_block){ 100, data + 100, 2048 }, &b->err),
 	       BF_OK);
-	wanted(b, b->proto->ops->loader->piece_finish(b->proto, &next, &b->err), BF_OK);
+	wanted(b, b->proto->ops->loader->block_finish(b->proto, &next, &b->err), BF_OK);
 	assert_memory_equal(at(b, PEER_BASE), data, sizeof(data));
 }
 
@@ -229,11 +229,11 @@ static void the_pointer_is_set_again_before_block_numbers_run_out(void **state)
 	pattern(data, sizeof(data));
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, begin(b, PEER_BASE, sizeof(data), &flow), BF_OK);
-	wanted(b, pieces(b, data, 2048, 2048), BF_OK);
+	wanted(b, blocks(b, data, 2048, 2048), BF_OK);
 	bf_dfu_of(b->proto)->write.block = 0x10000;
 	wanted(b,
-	       b->proto->ops->loader->piece_start(
-		       b->proto, &(struct bf_piece){ 2048, data + 2048, 2048 }, &b->err),
+	       b->proto->ops->loader->block_start(
+		       b->proto, &(struct bf_block){ 2048, data + 2048, 2048 }, &b->err),
 	       BF_OK);
 	assert_int_equal(b->peer.pointer, PEER_BASE + 2048);
 	assert_memory_equal(at(b, PEER_BASE), data, 4096);
@@ -298,19 +298,19 @@ static void a_stalled_block_is_explained_by_its_status(void **state)
 	assert_int_equal(b->peer.state, S_IDLE);
 }
 
-static void pieces_outside_the_transfer_are_our_own_mistake(void **state)
+static void blocks_outside_the_transfer_are_our_own_mistake(void **state)
 {
 	BENCH(true, true);
 	uint8_t data[16] = { 0 };
 	struct bf_flow flow;
-	const struct bf_piece beyond = { 10, data, 7 };
+	const struct bf_block beyond = { 10, data, 7 };
 	size_t next;
 
 	(void)state;
 	connect_for(b, BF_ENTRY_WRITE);
 	wanted(b, begin(b, PEER_BASE, 16, &flow), BF_OK);
-	wanted(b, b->proto->ops->loader->piece_start(b->proto, &beyond, &b->err), BF_E_INTERNAL);
-	wanted(b, b->proto->ops->loader->piece_finish(b->proto, &next, &b->err), BF_E_INTERNAL);
+	wanted(b, b->proto->ops->loader->block_start(b->proto, &beyond, &b->err), BF_E_INTERNAL);
+	wanted(b, b->proto->ops->loader->block_finish(b->proto, &next, &b->err), BF_E_INTERNAL);
 	wanted(b, b->proto->ops->loader->finish(b->proto, &b->err), BF_E_INTERNAL);
 }
 
@@ -519,14 +519,14 @@ int main(void)
 		cmocka_unit_test(a_sector_that_cannot_be_erased_is_named),
 		cmocka_unit_test(whole_blocks_follow_one_pointer_once_the_counting_is_proven),
 		cmocka_unit_test(a_short_block_gets_its_own_pointer),
-		cmocka_unit_test(small_pieces_are_put_where_they_belong),
+		cmocka_unit_test(small_blocks_are_put_where_they_belong),
 		cmocka_unit_test(a_whole_block_after_a_short_one_is_put_where_it_belongs),
 		cmocka_unit_test(the_pointer_is_set_again_before_block_numbers_run_out),
 		cmocka_unit_test(a_device_with_blocks_larger_than_a_page_gets_pointers),
 		cmocka_unit_test(a_lost_block_is_sent_again),
 		cmocka_unit_test(a_wire_that_stays_dead_is_given_up),
 		cmocka_unit_test(a_stalled_block_is_explained_by_its_status),
-		cmocka_unit_test(pieces_outside_the_transfer_are_our_own_mistake),
+		cmocka_unit_test(blocks_outside_the_transfer_are_our_own_mistake),
 		cmocka_unit_test(reading_follows_one_pointer_across_calls),
 		cmocka_unit_test(headers_of_sectors_are_read_without_a_pointer_for_each),
 		cmocka_unit_test(reading_elsewhere_or_by_less_sets_the_pointer),

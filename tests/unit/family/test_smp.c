@@ -91,7 +91,7 @@ static void recovery_is_known_by_what_it_does_not_know(void **state)
 	assert_int_equal(id.regions[0].size, 516096);
 	assert_int_equal(id.caps & BF_CAP_DUAL_BANK, 0);
 	assert_int_equal(id.in_flight, 1);
-	assert_int_equal(id.piece_max % 32, 0);
+	assert_int_equal(id.block_max % 32, 0);
 }
 
 static void an_application_tells_its_board_and_has_two_slots(void **state)
@@ -126,7 +126,7 @@ static void a_small_build_is_known_by_its_list(void **state)
 	id = identify(k);
 	assert_true(id.in_bootloader);
 	assert_int_equal(id.n_regions, 0);
-	assert_int_equal(id.piece_max, 256);
+	assert_int_equal(id.block_max, 256);
 }
 
 /* As text of 40 characters, and not at all. */
@@ -322,25 +322,25 @@ static enum bf_rc send_once(struct smp_peer *k, struct sending *u, unsigned wind
 	while (!rc && u->at < u->target.len) {
 		while (!rc && out < window && sent < u->target.len) {
 			size_t n = u->target.len - sent;
-			struct bf_piece piece = { .offset = sent,
+			struct bf_block block = { .offset = sent,
 						  .data = u->target.segment->data + sent,
-						  .len = n < flow.piece_max ? n : flow.piece_max };
+						  .len = n < flow.block_max ? n : flow.block_max };
 
-			rc = bf_smp_piece_start(k->proto, &piece, &k->err);
-			sent += piece.len;
+			rc = bf_smp_block_start(k->proto, &block, &k->err);
+			sent += block.len;
 			out++;
 		}
 		if (!rc)
-			rc = bf_smp_piece_finish(k->proto, &next, &k->err);
+			rc = bf_smp_block_finish(k->proto, &next, &k->err);
 		out--;
 		if (rc)
 			break;
 		u->at = next;
 		while (next != sent && out &&
 		       !rc) { /* the engine drains only where it was steered */
-			if (next + out * flow.piece_max >= sent)
+			if (next + out * flow.block_max >= sent)
 				break;
-			rc = bf_smp_piece_finish(k->proto, &next, &k->err);
+			rc = bf_smp_block_finish(k->proto, &next, &k->err);
 			out--;
 			u->at = next;
 		}

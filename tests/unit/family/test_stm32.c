@@ -61,10 +61,10 @@ static enum bf_rc write(struct stm32_peer *p, uint32_t at, const uint8_t *data, 
 	if (l->begin(p->proto, &target, &flow, err))
 		return err->rc;
 	while (next < len) {
-		struct bf_piece piece = { .offset = next, .data = data + next };
+		struct bf_block block = { .offset = next, .data = data + next };
 
-		piece.len = len - next < flow.piece_max ? len - next : flow.piece_max;
-		if (l->piece_start(p->proto, &piece, err) || l->piece_finish(p->proto, &next, err))
+		block.len = len - next < flow.block_max ? len - next : flow.block_max;
+		if (l->block_start(p->proto, &block, err) || l->block_finish(p->proto, &next, err))
 			return err->rc;
 	}
 	return BF_OK;

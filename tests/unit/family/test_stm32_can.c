@@ -159,7 +159,7 @@ static void each_frame_of_a_write_is_acknowledged(void **state)
 {
 	static const uint8_t data[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
 	struct bf_target target = { .addr = 0x08002000, .len = sizeof(data) };
-	struct bf_piece piece = { .data = data, .len = sizeof(data) };
+	struct bf_block block = { .data = data, .len = sizeof(data) };
 	struct bench *b = bench_new();
 	const struct bf_loader_ops *l;
 	struct bf_flow flow;
@@ -175,9 +175,9 @@ static void each_frame_of_a_write_is_acknowledged(void **state)
 	fake_on(b->bus, "004#0102030405060708", "031#79", BF_MS(1));
 	fake_on(b->bus, "004#090A0B0C", "031#79;031#79", BF_MS(1));
 	assert_int_equal(l->begin(b->proto, &target, &flow, &b->err), BF_OK);
-	assert_int_equal(flow.piece_max, 256);
-	assert_int_equal(l->piece_start(b->proto, &piece, &b->err), BF_OK);
-	assert_int_equal(l->piece_finish(b->proto, &next, &b->err), BF_OK);
+	assert_int_equal(flow.block_max, 256);
+	assert_int_equal(l->block_start(b->proto, &block, &b->err), BF_OK);
+	assert_int_equal(l->block_finish(b->proto, &next, &b->err), BF_OK);
 	assert_int_equal(next, sizeof(data));
 	assert_string_equal(fake_heard(b->bus),
 			    "031#080020000B\n004#0102030405060708\n004#090A0B0C\n");

@@ -39,14 +39,14 @@ static enum bf_rc write_it(struct pack *k)
 	enum bf_rc rc = begin(k, &flow);
 
 	while (!rc && at < 9) {
-		const struct bf_piece pc = { .offset = at,
+		const struct bf_block pc = { .offset = at,
 					     .data = image + 2 + at,
-					     .len = 9 - at < flow.piece_max ? 9 - at
-									    : flow.piece_max };
+					     .len = 9 - at < flow.block_max ? 9 - at
+									    : flow.block_max };
 
-		rc = k->p->ops->loader->piece_start(k->p, &pc, &k->err);
+		rc = k->p->ops->loader->block_start(k->p, &pc, &k->err);
 		if (!rc)
-			rc = k->p->ops->loader->piece_finish(k->p, &at, &k->err);
+			rc = k->p->ops->loader->block_finish(k->p, &at, &k->err);
 	}
 	return rc ? rc : k->p->ops->loader->finish(k->p, &k->err);
 }
@@ -409,10 +409,10 @@ static void the_block_counter_may_wrap_to_01(void **state)
 	profile(k, "[uds]\ncounter-wrap = 1\n[identifiers]\nfingerprint = 0\n");
 	pack_expect(k, k->p->ops->loader->begin(k->p, &target, &flow, &k->err), BF_OK);
 	for (size_t at = 0; at < 258;) {
-		const struct bf_piece pc = { .offset = at, .data = data + at, .len = 1 };
+		const struct bf_block pc = { .offset = at, .data = data + at, .len = 1 };
 
-		pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
-		pack_expect(k, k->p->ops->loader->piece_finish(k->p, &at, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->block_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->block_finish(k->p, &at, &k->err), BF_OK);
 	}
 	heard(k, "36fe00 36ff00 360100 360200 ");
 	assert_null(strstr(k->log, "360000"));

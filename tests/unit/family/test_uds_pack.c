@@ -37,7 +37,7 @@ static void a_block_stands_for_as_much_as_it_unpacks_to(void **state)
 {
 	RULES = { WAYS, { "3410*", "74200402" }, { "36*", "76??" }, { "37", "77" }, REST };
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
-	struct bf_piece piece = { .data = blank };
+	struct bf_block block = { .data = blank };
 	struct bf_flow flow;
 	size_t next;
 
@@ -45,10 +45,10 @@ static void a_block_stands_for_as_much_as_it_unpacks_to(void **state)
 	identify(k);
 	assert_true(k->p->caps & BF_CAP_COMPRESS);
 	pack_expect(k, begin(k, blank, sizeof(blank), &flow), BF_OK);
-	assert_int_equal(flow.piece_max, 4096); /* FD06: no block unpacks to more */
-	piece.len = flow.piece_max;
-	pack_expect(k, k->p->ops->loader->piece_start(k->p, &piece, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
+	assert_int_equal(flow.block_max, 4096); /* FD06: no block unpacks to more */
+	block.len = flow.block_max;
+	pack_expect(k, k->p->ops->loader->block_start(k->p, &block, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->block_finish(k->p, &next, &k->err), BF_OK);
 	assert_int_equal(next, 4096);
 	assert_true(k->p->saved > 4000);
 	assert_non_null(strstr(k->log, "3601"));
@@ -61,7 +61,7 @@ static void the_next_block_is_cut_to_what_this_one_takes_in_flash(void **state)
 	RULES = { WAYS, { "3410*", "74200042" }, { "36*", "76??" }, { "37", "77" }, REST };
 	static uint8_t data[1024];
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
-	struct bf_piece piece = { .data = data };
+	struct bf_block block = { .data = data };
 	struct bf_flow flow;
 	size_t first, second, busy;
 	int64_t saved;
@@ -71,15 +71,15 @@ static void the_next_block_is_cut_to_what_this_one_takes_in_flash(void **state)
 		data[i] = i % 3 ? 0x11 : (uint8_t)((uint32_t)i * 2654435761u >> 13);
 	identify(k);
 	pack_expect(k, begin(k, data, sizeof(data), &flow), BF_OK);
-	piece.len = flow.piece_max;
-	piece.pace = (struct bf_pace){ .byte = 0.25, .unit = 10, .erase_unit = 64 };
-	pack_expect(k, k->p->ops->loader->piece_start(k->p, &piece, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &first, &k->err), BF_OK);
+	block.len = flow.block_max;
+	block.pace = (struct bf_pace){ .byte = 0.25, .unit = 10, .erase_unit = 64 };
+	pack_expect(k, k->p->ops->loader->block_start(k->p, &block, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->block_finish(k->p, &first, &k->err), BF_OK);
 	saved = k->p->saved;
-	piece.offset = first;
-	piece.pace = (struct bf_pace){ 0 };
-	pack_expect(k, k->p->ops->loader->piece_start(k->p, &piece, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &second, &k->err), BF_OK);
+	block.offset = first;
+	block.pace = (struct bf_pace){ 0 };
+	pack_expect(k, k->p->ops->loader->block_start(k->p, &block, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->block_finish(k->p, &second, &k->err), BF_OK);
 	busy = (size_t)(0.25 * (double)first + 10 * (double)((first + 63) / 64));
 	assert_in_range(busy, 64 / 3, 63);
 	assert_in_range((int64_t)(second - first) - (k->p->saved - saved), busy - 8, busy);
@@ -95,7 +95,7 @@ static void a_pack_that_refuses_its_own_format_gets_plain_blocks(void **state)
 	(void)state;
 	identify(k);
 	pack_expect(k, begin(k, blank, sizeof(blank), &flow), BF_OK);
-	assert_int_equal(flow.piece_max, 64);
+	assert_int_equal(flow.block_max, 64);
 	assert_false(k->p->caps & BF_CAP_COMPRESS);
 	assert_string_equal(k->log, "3410440002000000002000 3400440002000000002000 ");
 }

@@ -18,13 +18,13 @@ static enum bf_rc begin(struct pack *k, size_t len, struct bf_flow *flow)
 	return k->p->ops->loader->begin(k->p, &target, flow, &k->err);
 }
 
-/* One piece there and back. */
-static enum bf_rc piece(struct pack *k, size_t offset, size_t len, size_t *ret_next)
+/* One block there and back. */
+static enum bf_rc block(struct pack *k, size_t offset, size_t len, size_t *ret_next)
 {
-	const struct bf_piece pc = { .offset = offset, .data = image + offset, .len = len };
-	enum bf_rc rc = k->p->ops->loader->piece_start(k->p, &pc, &k->err);
+	const struct bf_block pc = { .offset = offset, .data = image + offset, .len = len };
+	enum bf_rc rc = k->p->ops->loader->block_start(k->p, &pc, &k->err);
 
-	return rc ? rc : k->p->ops->loader->piece_finish(k->p, ret_next, &k->err);
+	return rc ? rc : k->p->ops->loader->block_finish(k->p, ret_next, &k->err);
 }
 
 static void a_transfer_counts_its_blocks_and_ends(void **state)
@@ -39,12 +39,12 @@ static void a_transfer_counts_its_blocks_and_ends(void **state)
 
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
-	assert_int_equal(flow.piece_max, 6); /* 8 with service and counter */
+	assert_int_equal(flow.block_max, 6); /* 8 with service and counter */
 	assert_int_equal(flow.next, 0);
-	for (size_t at = 0; at < 20; at += flow.piece_max) {
+	for (size_t at = 0; at < 20; at += flow.block_max) {
 		size_t n = 20 - at < 6 ? 20 - at : 6;
 
-		pack_expect(k, piece(k, at, n, &next), BF_OK);
+		pack_expect(k, block(k, at, n, &next), BF_OK);
 		assert_int_equal(next, at + n);
 	}
 	pack_expect(k, k->p->ops->loader->finish(k->p, &k->err), BF_OK);
@@ -103,10 +103,10 @@ static void a_session_is_kept_between_blocks_though_blocks_are_requests(void **s
 	pack_rules(k, writing);
 	pack_expect(k, begin(k, 200, &flow), BF_OK);
 	for (size_t i = 0; i < 200; i++) {
-		const struct bf_piece pc = { .offset = i, .data = image, .len = 1 };
+		const struct bf_block pc = { .offset = i, .data = image, .len = 1 };
 
-		pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
-		pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->block_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->block_finish(k->p, &next, &k->err), BF_OK);
 	}
 	for (const char *at = k->log; (at = strstr(at, "3e80 ")); at++)
 		kept++;
@@ -123,20 +123,20 @@ static void a_block_lasts_no_longer_than_half_a_session(void **state)
 	for (size_t i = 0; i < BF_COUNT(gaps); i++) {
 		BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
 		static uint8_t data[4096];
-		struct bf_piece pc = { .data = data };
+		struct bf_block pc = { .data = data };
 		struct bf_flow flow;
 		bf_time began;
 		size_t next;
 
 		k->st_min = gaps[i];
 		pack_expect(k, begin(k, 4093, &flow), BF_OK);
-		pc.len = flow.piece_max;
+		pc.len = flow.block_max;
 		began = pack_now(k);
-		pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
-		pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->block_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->block_finish(k->p, &next, &k->err), BF_OK);
 		assert_true(pack_now(k) - began < BF_MS(2600));
 		if (gaps[i] <= 1)
-			assert_int_equal(flow.piece_max, 4093);
+			assert_int_equal(flow.block_max, 4093);
 	}
 }
 
@@ -160,7 +160,7 @@ static void no_separation_time_and_no_length_outlasts_a_session(void **state)
 			{ "3e00", "7e00" }, { "34*", answer }, { "36*", "76??" }, { NULL }
 		};
 		BF_AUTO(pack) *k = pack_new(PACK_CAN, rules);
-		struct bf_piece pc = { .data = data };
+		struct bf_block pc = { .data = data };
 		struct bf_flow flow;
 		size_t next = 0;
 
@@ -172,11 +172,11 @@ static void no_separation_time_and_no_length_outlasts_a_session(void **state)
 			bf_time began;
 
 			pc.offset = next;
-			pc.len = flow.piece_max < sizeof(data) - next ? flow.piece_max
+			pc.len = flow.block_max < sizeof(data) - next ? flow.block_max
 								      : sizeof(data) - next;
 			began = pack_now(k);
-			pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
-			pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err),
+			pack_expect(k, k->p->ops->loader->block_start(k->p, &pc, &k->err), BF_OK);
+			pack_expect(k, k->p->ops->loader->block_finish(k->p, &next, &k->err),
 				    BF_OK);
 			if (pack_now(k) - began > BF_MS(2600) || next == pc.offset)
 				fail_msg("STmin %02X, %u bytes: %u ms for %zu", st, length,
@@ -200,7 +200,7 @@ static void the_block_counter_wraps_from_ff_to_00(void **state)
 	(void)state;
 	pack_expect(k, begin(k, 300, &flow), BF_OK);
 	for (unsigned i = 0; i < 257; i++)
-		pack_expect(k, piece(k, i % 32, 1, &next), BF_OK);
+		pack_expect(k, block(k, i % 32, 1, &next), BF_OK);
 	assert_non_null(strstr(k->log, "36ff"));
 	assert_non_null(strstr(k->log, " 3600"));
 	assert_int_equal(strncmp(k->log + strlen(k->log) - 7, "3601", 4), 0);
@@ -218,9 +218,9 @@ static void a_lost_answer_repeats_the_same_counter_once(void **state)
 
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
-	pack_expect(k, piece(k, 0, 2, &next), BF_OK);
+	pack_expect(k, block(k, 0, 2, &next), BF_OK);
 	assert_int_equal(next, 2);
-	pack_expect(k, piece(k, 2, 2, &next), BF_OK);
+	pack_expect(k, block(k, 2, 2, &next), BF_OK);
 	assert_string_equal(k->log, "3e00 " BEGIN " 36011011 36011011 36021213 ");
 	assert_int_equal(k->retry.repeats[BF_RETRY_COUNTED], 1);
 }
@@ -234,7 +234,7 @@ static void a_second_loss_is_a_time_out(void **state)
 
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
-	pack_expect(k, piece(k, 0, 2, &next), BF_E_TIMEOUT);
+	pack_expect(k, block(k, 0, 2, &next), BF_E_TIMEOUT);
 	assert_int_equal(next, 77);
 	assert_string_equal(k->log, "3e00 " BEGIN " 36011011 36011011 ");
 }
@@ -255,8 +255,8 @@ static void a_repeated_answer_to_a_block_is_dropped(void **state)
 
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
-	pack_expect(k, piece(k, 0, 2, &next), BF_OK);
-	pack_expect(k, piece(k, 2, 2, &next), BF_OK);
+	pack_expect(k, block(k, 0, 2, &next), BF_OK);
+	pack_expect(k, block(k, 2, 2, &next), BF_OK);
 	assert_int_equal(next, 4);
 }
 
@@ -278,7 +278,7 @@ static void a_server_that_drops_the_transfer_is_a_restart(void **state)
 		size_t next;
 
 		pack_expect(k, begin(k, 20, &flow), BF_OK);
-		pack_expect(k, piece(k, 0, 2, &next), BF_E_RESTART);
+		pack_expect(k, block(k, 0, 2, &next), BF_E_RESTART);
 		assert_int_equal(k->err.rc, BF_E_RESTART);
 		assert_true(k->err.dev_refused);
 		pack_expect(k, begin(k, 20, &flow), BF_OK);
@@ -301,7 +301,7 @@ static void a_block_that_may_be_in_flash_is_not_written_over(void **state)
 		size_t next;
 
 		pack_expect(k, begin(k, 20, &flow), BF_OK);
-		pack_expect(k, piece(k, 0, 2, &next), BF_E_TIMEOUT);
+		pack_expect(k, block(k, 0, 2, &next), BF_E_TIMEOUT);
 		assert_int_equal(k->err.rc, BF_E_TIMEOUT);
 		assert_non_null(strstr(k->err.cause, "ends at byte 2 was lost"));
 		pack_expect(k, begin(k, 20, &flow), BF_OK);
@@ -317,7 +317,7 @@ static void a_programming_failure_is_final(void **state)
 
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
-	pack_expect(k, piece(k, 0, 2, &next), BF_E_NAK);
+	pack_expect(k, block(k, 0, 2, &next), BF_E_NAK);
 	assert_int_equal(k->err.dev_code, 0x72);
 	assert_non_null(strstr(k->err.cause, "ends at byte 2"));
 }
@@ -332,27 +332,27 @@ static void a_block_that_could_not_be_sent_is_sent_again(void **state)
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
 	k->w->send_fails = BF_E_TIMEOUT;
-	pack_expect(k, piece(k, 0, 2, &next), BF_OK);
+	pack_expect(k, block(k, 0, 2, &next), BF_OK);
 	assert_string_equal(k->log, "3e00 " BEGIN " 36011011 ");
 	k->w->send_fails = BF_E_GONE;
-	pack_expect(k, piece(k, 2, 2, &next), BF_E_GONE);
+	pack_expect(k, block(k, 2, 2, &next), BF_E_GONE);
 }
 
 static void other_requests_wait_until_the_block_is_answered(void **state)
 {
 	RULES = { { "3e00", "7e00" }, { "34*", "74200012" }, { "36*", "76??" }, { NULL } };
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
-	const struct bf_piece pc = { .data = image, .len = 2 };
+	const struct bf_block pc = { .data = image, .len = 2 };
 	struct bf_flow flow;
 	size_t next;
 
 	(void)state;
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
-	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_E_INTERNAL);
-	pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_E_INTERNAL);
+	pack_expect(k, k->p->ops->loader->block_finish(k->p, &next, &k->err), BF_E_INTERNAL);
+	pack_expect(k, k->p->ops->loader->block_start(k->p, &pc, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->block_start(k->p, &pc, &k->err), BF_E_INTERNAL);
 	pack_expect(k, k->p->ops->ping(k->p, &k->err), BF_E_INTERNAL);
-	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->block_finish(k->p, &next, &k->err), BF_OK);
 	pack_expect(k, k->p->ops->ping(k->p, &k->err), BF_OK);
 }
 
@@ -410,7 +410,7 @@ static void block_length_is_the_smallest_of_three_limits(void **state)
 
 		pack_keys(k)->max_block = rows[i].cap;
 		pack_expect(k, begin(k, 20, &flow), BF_OK);
-		assert_int_equal(flow.piece_max, rows[i].want);
+		assert_int_equal(flow.block_max, rows[i].want);
 	}
 }
 
@@ -430,7 +430,7 @@ static void blocks_are_whole_write_units_where_those_are_known(void **state)
 	k->profile.regions[0] = (struct bf_region){ .name = "slot", .size = 64, .write_unit = 8 };
 	pack_expect(k, k->p->ops->identify(k->p, &id, &k->err), BF_OK);
 	pack_expect(k, begin(k, 20, &flow), BF_OK);
-	assert_int_equal(flow.piece_max, 4088);
+	assert_int_equal(flow.block_max, 4088);
 }
 
 static void a_block_length_that_holds_nothing_is_damage(void **state)
@@ -463,7 +463,7 @@ static void a_loader_that_tells_no_length_gets_short_blocks(void **state)
 		struct bf_flow flow;
 
 		pack_expect(k, begin(k, 2000, &flow), BF_OK);
-		assert_int_equal(flow.piece_max, 128);
+		assert_int_equal(flow.block_max, 128);
 	}
 }
 
@@ -505,7 +505,7 @@ static void abandoning_ends_the_transfer_even_when_cancelled(void **state)
 	assert_int_equal(k->heard, 3);
 }
 
-static void pieces_shrink_after_losses_and_grow_again(void **state)
+static void blocks_shrink_after_losses_and_grow_again(void **state)
 {
 	RULES = {
 		{ "3e00", "7e00" }, { "34*", "74200402" }, { "36*", "-", 2 },
@@ -513,26 +513,26 @@ static void pieces_shrink_after_losses_and_grow_again(void **state)
 	};
 	BF_AUTO(pack) *k = pack_new(PACK_HDLC, rules);
 	BF_AUTO_MEM uint8_t *data = calloc(1, 1024);
-	struct bf_piece pc = { .data = data, .len = 1024 };
+	struct bf_block pc = { .data = data, .len = 1024 };
 	struct bf_flow flow;
 	size_t next;
 
 	(void)state;
 	pack_expect(k, begin(k, 4096, &flow), BF_OK);
-	assert_int_equal(flow.piece_max, 1024);
-	pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
-	pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_E_TIMEOUT);
+	assert_int_equal(flow.block_max, 1024);
+	pack_expect(k, k->p->ops->loader->block_start(k->p, &pc, &k->err), BF_OK);
+	pack_expect(k, k->p->ops->loader->block_finish(k->p, &next, &k->err), BF_E_TIMEOUT);
 	k->p->ops->loader->abandon(k->p);
 	pack_expect(k, begin(k, 4096, &flow), BF_OK);
-	assert_int_equal(flow.piece_max, 1026 / 4 - 2);
+	assert_int_equal(flow.block_max, 1026 / 4 - 2);
 	for (unsigned i = 0; i < 32; i++) {
-		pc.len = flow.piece_max;
-		pack_expect(k, k->p->ops->loader->piece_start(k->p, &pc, &k->err), BF_OK);
-		pack_expect(k, k->p->ops->loader->piece_finish(k->p, &next, &k->err), BF_OK);
+		pc.len = flow.block_max;
+		pack_expect(k, k->p->ops->loader->block_start(k->p, &pc, &k->err), BF_OK);
+		pack_expect(k, k->p->ops->loader->block_finish(k->p, &next, &k->err), BF_OK);
 	}
 	k->p->ops->loader->abandon(k->p);
 	pack_expect(k, begin(k, 4096, &flow), BF_OK);
-	assert_true(flow.piece_max > 1026 / 4);
+	assert_true(flow.block_max > 1026 / 4);
 }
 
 int main(void)
@@ -562,7 +562,7 @@ int main(void)
 		cmocka_unit_test(ending_twice_is_ending),
 		cmocka_unit_test(ending_nothing_is_refused),
 		cmocka_unit_test(abandoning_ends_the_transfer_even_when_cancelled),
-		cmocka_unit_test(pieces_shrink_after_losses_and_grow_again),
+		cmocka_unit_test(blocks_shrink_after_losses_and_grow_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,14 +175,14 @@ static enum bf_rc send_once(struct bench *b, const uint8_t *image, size_t len)
 	enum bf_rc rc = ops->begin(b->proto, &target, &flow, &b->err);
 
 	for (size_t at = 0; !rc && at < len; at = next) {
-		struct bf_piece piece = { .offset = at,
+		struct bf_block block = { .offset = at,
 					  .data = image + at,
-					  .len = len - at < flow.piece_max ? len - at
-									   : flow.piece_max };
+					  .len = len - at < flow.block_max ? len - at
+									   : flow.block_max };
 
-		rc = ops->piece_start(b->proto, &piece, &b->err);
+		rc = ops->block_start(b->proto, &block, &b->err);
 		if (!rc)
-			rc = ops->piece_finish(b->proto, &next, &b->err);
+			rc = ops->block_finish(b->proto, &next, &b->err);
 	}
 	if (!rc)
 		rc = ops->finish(b->proto, &b->err);
