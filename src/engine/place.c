@@ -229,8 +229,8 @@ static enum bf_rc no_place(const struct bf_run *run, const char *why, struct bf_
 	bf_likely(err, "the pack's profile, which names the place, was not given");
 	if (only)
 		bf_do(err,
-		      "name the profile (--profile NAME), or the address; the only memory that can "
-		      "be written begins at --addr 0x%08X",
+		      "name the profile (--profile NAME), or where the firmware begins: --addr "
+		      "0x%08X is the start of all memory that can be written, a bootloader's too",
 		      only->addr);
 	else
 		bf_do(err, "name the profile (--profile NAME), or the address: --addr ADDR");
