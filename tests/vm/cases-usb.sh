@@ -17,6 +17,20 @@ case_usb_pack_is_listed() {
 	must_say list.out 1209:0001 BX16-000001
 }
 
+# The only adapter is what is meant by a probe that names none, never by a command that writes; of two, none is meant.
+case_usb_probe_without_if_takes_the_only_adapter() {
+	ip link set can0 down
+	ip link set can1 down
+	usb_pack protocol=dfu || return 1
+	"$bmsflash" probe --json >only.out 2>&1 || { tail -n 3 only.out; return 1; }
+	must_say only.out '"event":"device"' '"interface":"usb' '"version":"1.3.0"' || return 1
+	"$bmsflash" flash --key "$data/mcuboot/release.pub.pem" "$image" >flash.out 2>&1
+	[ $? = 2 ] && must_say flash.out 'Connected now: usb@' 'bmsflash flash --if usb@' || return 1
+	can_up 500000 || return 1
+	"$bmsflash" probe --json >two.out 2>&1
+	! grep -F '"event":"device"' two.out && must_say two.out '"event":"candidate"'
+}
+
 # Each restart makes another device of it: another address, another bcdDevice.
 case_usb_flash_follows_the_pack_to_its_new_address() {
 	usb_pack protocol=dfu flash=instant || return 1
