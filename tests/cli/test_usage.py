@@ -41,6 +41,15 @@ class Usage(common.Case):
                 self.assertNotIn("\nOther:\n", run.out)
                 self.assertRegex(run.out, r"(?m)^ +42  needs-recovery")
 
+    def test_help_names_the_wires_that_are_built_in_and_no_others(self):
+        text = " ".join(self.run_it("help", "flash").out.split())
+        for wire, word in (("rs485", "ttyUSB0"), ("can", "can0"), ("usb", "usb[:VID"), ("sim", " sim ")):
+            self.assertEqual(word in text, wire in common.TRANSPORTS, (wire, word))
+        virtual = "sim" in common.TRANSPORTS
+        for option, wire in (("--baud", "rs485"), ("--bitrate", "can"), ("--alt", "usb")):
+            self.assertEqual(option + " " in text, virtual or wire in common.TRANSPORTS, option)
+        self.assertEqual("--if sim" in self.run_it("--help").out, virtual)
+
     def test_no_arguments_say_what_is_connected_and_what_to_type(self):
         run = self.run_it()
         self.expect(run, 0)
