@@ -353,14 +353,14 @@ static size_t hear(struct fake *f, void *ctx, const uint8_t *bytes, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		long at = p->heard++;
 		bool bad = p->bad_host >= 0 && at >= p->bad_host && at < p->bad_host + 160;
-		uint8_t turned = bad && bf_rng_below(&p->luck, 32) == 0
-					 ? (uint8_t)(1u << bf_rng_below(&p->luck, 8))
-					 : 0;
+		unsigned turned = bad && bf_rng_below(&p->luck, 32) == 0
+					  ? 1u << bf_rng_below(&p->luck, 8)
+					  : 0;
 
 		if (within(at, p->lose_host, p->lose_host_n) ||
 		    (bad && bf_rng_below(&p->luck, 16) == 0))
 			continue;
-		take(p, bytes[i] ^ turned);
+		take(p, (uint8_t)(bytes[i] ^ turned));
 	}
 	return n;
 }
