@@ -852,7 +852,7 @@ static void a_lost_block_is_not_made_up_for_though_more_comes_damaged(void **sta
 	(void)state;
 	for (size_t i = 0; i < 256; i++)
 		data[i] = (uint8_t)(i * 11 + 1);
-	for (long k = 0; k < 2000; k++) {
+	for (long k = 0; k < 250; k++) {
 		struct stm32_peer *p = ready();
 		struct bf_err err;
 
