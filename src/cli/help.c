@@ -22,10 +22,12 @@ static size_t help_width(FILE *to)
 /* A text broken at blanks, the first line from column at on, the others behind an indent. */
 static void paragraph(FILE *to, size_t at, size_t indent, const char *text)
 {
+	size_t width = help_width(to);
+
 	for (bool first = true; *text; first = false) {
 		size_t word = strcspn(text, " ");
 
-		if (!first && at + 1 + word > help_width(to)) {
+		if (!first && at + 1 + word > width) {
 			fprintf(to, "\n%*s", (int)indent, "");
 			at = indent;
 		} else if (!first) {

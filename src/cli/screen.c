@@ -57,7 +57,7 @@ static void add_ok(const struct bf_out_text *o, char *dst, size_t cap)
 static void line(struct bf_out_text *o, FILE *to, enum bf_paint p, const char *label, bool ok,
 		 const char *text)
 {
-	char body[2048], *block = body, *end;
+	char body[2048], *row = body, *end;
 
 	if (o->quiet && to == o->results && p == BF_PAINT_PLAIN)
 		return;
@@ -65,18 +65,16 @@ static void line(struct bf_out_text *o, FILE *to, enum bf_paint p, const char *l
 	if (ok)
 		add_ok(o, body, sizeof(body));
 	bf_text_close_line(o);
-	for (; block; block = end) {
-		end = strchr(block, '\n');
+	for (; row; row = end) {
+		end = strchr(row, '\n');
 		if (end)
 			*end++ = '\0';
 		if (to == o->results)
-			bf_text_result(o, "%s%-*s%s%s", bf_paint(o, p),
-				       block == body ? BF_LABEL : 0, block == body ? label : "",
-				       bf_paint(o, BF_PAINT_PLAIN), block);
+			bf_text_result(o, "%s%-*s%s%s", bf_paint(o, p), row == body ? BF_LABEL : 0,
+				       row == body ? label : "", bf_paint(o, BF_PAINT_PLAIN), row);
 		else
-			bf_text_note(o, "%s%-*s%s%s", bf_paint(o, p), block == body ? BF_LABEL : 0,
-				     block == body ? label : "", bf_paint(o, BF_PAINT_PLAIN),
-				     block);
+			bf_text_note(o, "%s%-*s%s%s", bf_paint(o, p), row == body ? BF_LABEL : 0,
+				     row == body ? label : "", bf_paint(o, BF_PAINT_PLAIN), row);
 	}
 	o->begun = true;
 }
