@@ -49,6 +49,7 @@ struct rs485 {
 	uint64_t own_line_errors; /* damaged echo */
 	bf_time tx_end;           /* when the last bit will have left the wire */
 	bf_time last_heard;       /* foreign bytes */
+	bool emptied;             /* the last read got all that the driver had */
 };
 
 static struct rs485 *rs485_of(struct bf_transport *t)
@@ -161,6 +162,7 @@ static enum bf_rc absorb(struct rs485 *r, size_t *ret_n, struct bf_err *err)
 
 	if (n < 0)
 		return io_failed(r, "reading from", err);
+	r->emptied = (size_t)n < sizeof(buf);
 	*ret_n = (size_t)n;
 	if (n == 0)
 		return BF_OK;
@@ -199,14 +201,19 @@ static enum bf_rc rs485_read(struct bf_transport *t, uint8_t *p, size_t cap, siz
 	for (;;) {
 		if (take(r, p, cap, ret_len))
 			return BF_OK;
-		if (absorb(r, &n, err))
-			return err->rc;
-		if (n)
+		/* What has come since the driver was emptied ends the wait at once: no read is needed to see it. */
+		if (!r->emptied) {
+			if (absorb(r, &n, err))
+				return err->rc;
+			if (n)
+				continue;
+			if (hup)
+				return gone(r, "reading from", EIO, err);
+		}
+		if (wait_for(r, POLLIN, &hup, "waiting for bytes from", deadline, err) == BF_OK) {
+			r->emptied = false;
 			continue;
-		if (hup)
-			return gone(r, "reading from", EIO, err);
-		if (wait_for(r, POLLIN, &hup, "waiting for bytes from", deadline, err) == BF_OK)
-			continue;
+		}
 		if (err->rc != BF_E_TIMEOUT || !echo_is_over(r))
 			return err->rc;
 		/* What looked like the beginning of an echo was somebody else's short answer. */

@@ -10,13 +10,22 @@
 /* An accidental likeness of a reply with the request is shorter than this (addresses differ). */
 #define LIKENESS         4
 #define MISSES_TO_ABSENT 3
+#define ROOM             512u
 
-static uint8_t *grow(uint8_t *p, size_t n)
+/* Room for n bytes, at least; *cap: how many there is room for. */
+static uint8_t *grow(uint8_t *p, size_t *cap, size_t n)
 {
-	uint8_t *q = realloc(p, n);
+	size_t room = *cap ? *cap : ROOM;
+	uint8_t *q;
 
+	if (n <= *cap)
+		return p;
+	while (room < n)
+		room *= 2;
+	q = realloc(p, room);
 	if (!q)
 		abort();
+	*cap = room;
 	return q;
 }
 
@@ -42,7 +51,7 @@ static void emit(struct bf_echo *e, const uint8_t *p, size_t len)
 		return;
 	if (e->out_pos == e->out_len)
 		e->out_pos = e->out_len = 0;
-	e->out = grow(e->out, e->out_len + len);
+	e->out = grow(e->out, &e->out_cap, e->out_len + len);
 	memcpy(e->out + e->out_len, p, len);
 	e->out_len += len;
 }
@@ -85,8 +94,8 @@ void bf_echo_sent(struct bf_echo *e, const uint8_t *p, size_t len)
 		expect_nothing(e);
 	if (!len || len > MAX_EXPECTED)
 		return;
-	e->sent = grow(e->sent, e->n_sent + len);
-	e->heard = grow(e->heard, e->n_sent + len);
+	e->sent = grow(e->sent, &e->sent_cap, e->n_sent + len);
+	e->heard = grow(e->heard, &e->heard_cap, e->n_sent + len);
 	memcpy(e->sent + e->n_sent, p, len);
 	e->n_sent += len;
 }

@@ -16,8 +16,8 @@
 #define SHORTEST     16u
 #define LONGER_AFTER 16u /* blocks without a loss */
 #define GLIMPSE      16u
-#define BLANK_ROW    4u
-#define BLANK_LOOK   16u
+#define BLANK_ROW    3u
+#define BLANK_LOOK   64u
 #define ERASE_BASE   BF_SEC(2)
 #define ERASE_SMALL  BF_MS(250) /* a page of up to 16 K */
 #define ERASE_LARGE  BF_SEC(8)  /* 128 K of a slow supply */
@@ -93,6 +93,8 @@ enum bf_rc bf_stm32_fetch(struct bf_stm32 *d, uint32_t addr, uint8_t *buf, size_
 		part = n - at < most ? n - at : most;
 		if (read_block(d, addr + (uint32_t)at, buf + at, part, err))
 			return err->rc;
+		d->held_data = d->held_data || (in_flash(d, addr + (uint32_t)at, part) &&
+						!is_blank(d, buf + at, part));
 	}
 	return BF_OK;
 }
@@ -111,18 +113,27 @@ static enum bf_rc line_at(struct bf_stm32 *d, uint32_t index, struct bf_err *err
 	return BF_OK;
 }
 
+/* How much of the last line that is asked for is the end of what was written: nobody asks for what is behind it. */
+static size_t tail_of(const struct bf_stm32 *d, uint32_t from, size_t len)
+{
+	uint32_t end = from + (uint32_t)len, tail = end % BF_STM32_LINE;
+
+	return end == d->write.end && tail <= len && !d->seen[end / BF_STM32_LINE] ? tail : 0;
+}
+
 /* Lines of the flash; blocks that are no whole line are kept from being read twice by reading whole ones. */
 static enum bf_rc read_flash(struct bf_stm32 *d, uint32_t addr, uint8_t *buf, size_t len,
 			     struct bf_err *err)
 {
 	uint32_t from = addr - d->flash_base;
+	size_t tail = tail_of(d, from, len), lines = len - tail;
 
-	for (uint32_t i = from / BF_STM32_LINE; i <= (from + len - 1) / BF_STM32_LINE; i++) {
+	for (uint32_t i = from / BF_STM32_LINE; i * BF_STM32_LINE < from + lines; i++) {
 		if (line_at(d, i, err))
 			return err->rc;
 	}
-	memcpy(buf, d->memory + from, len);
-	return BF_OK;
+	memcpy(buf, d->memory + from, lines);
+	return tail ? bf_stm32_fetch(d, addr + (uint32_t)lines, buf + lines, tail, err) : BF_OK;
 }
 
 static enum bf_rc not_readable(struct bf_stm32 *d, struct bf_err *err)
@@ -417,14 +428,15 @@ static enum bf_rc not_blank(struct bf_stm32 *d, const struct bf_err *why, struct
 }
 
 /* A wrong table would show at the borders: the page that was erased is not blank to its end, or its neighbour has
- * changed. */
+ * changed. Of a chip that was taken for blank, blank flash says nothing: it is not asked. */
 static enum bf_rc see_borders(struct bf_stm32 *d, uint32_t addr, uint32_t size, struct bf_err *err)
 {
 	uint32_t in = addr - d->flash_base, end = in + size;
 	uint8_t got[GLIMPSE];
 	struct bf_err why;
 
-	if (!bf_stm32_has(d, BF_STM32_READ) || d->protected || size < 2 * GLIMPSE)
+	if (!bf_stm32_has(d, BF_STM32_READ) || d->protected || size < 2 * GLIMPSE ||
+	    (d->blank >= BLANK_ROW && !d->held_data))
 		return BF_OK;
 	bf_err_init(&why);
 	if (see_blank(d, addr, GLIMPSE, &why) ||
@@ -655,6 +667,8 @@ enum bf_rc bf_stm32_begin(struct bf_proto *p, const struct bf_target *target, st
 	d->write.out = false;
 	d->write.addr = target->addr;
 	d->write.total = target->len;
+	if (target->addr - d->flash_base + target->len > d->write.end)
+		d->write.end = target->addr - d->flash_base + target->len;
 	*ret = (struct bf_flow){ .block_max = d->block };
 	return BF_OK;
 }

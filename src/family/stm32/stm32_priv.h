@@ -97,6 +97,7 @@ struct bf_stm32 {
 	bool unprotected;          /* readout protection was cleared, and with it the flash */
 	char why_not[96];          /* why it takes no firmware; "": it does */
 	bool found_empty;          /* the start of its flash was blank */
+	bool held_data;            /* some of its flash was seen that is not blank */
 
 	bool known; /* the members below were found out */
 	bool has_flash;
@@ -120,7 +121,8 @@ struct bf_stm32 {
 		bool open, out;
 		uint32_t addr; /* of offset 0 */
 		size_t total;
-		size_t at; /* offset of the block that is out, and its length */
+		uint32_t end; /* of all that was written, from the start of the flash */
+		size_t at;    /* offset of the block that is out, and its length */
 		size_t len;
 		const uint8_t *data; /* of that block, borrowed */
 		uint32_t most;       /* bytes of a block on a line that loses some; 0: d->block */
