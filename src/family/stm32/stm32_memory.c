@@ -668,7 +668,7 @@ enum bf_rc bf_stm32_begin(struct bf_proto *p, const struct bf_target *target, st
 	d->write.addr = target->addr;
 	d->write.total = target->len;
 	if (target->addr - d->flash_base + target->len > d->write.end)
-		d->write.end = target->addr - d->flash_base + target->len;
+		d->write.end = target->addr - d->flash_base + (uint32_t)target->len;
 	*ret = (struct bf_flow){ .block_max = d->block };
 	return BF_OK;
 }
