@@ -28,10 +28,10 @@ struct bf_echo {
 	uint8_t *heard; /* what came in their place, `pos` bytes */
 	size_t n_sent, pos;
 	size_t sent_cap, heard_cap, out_cap; /* bytes that there is room for */
-	size_t first_bad; /* of heard; equal to pos when all match */
-	size_t bad;       /* how many of heard differ */
-	unsigned misses;  /* messages in a row of which nothing was heard back */
-	uint8_t *out;     /* bytes of others, to be read from out_pos */
+	size_t first_bad;                    /* of heard; equal to pos when all match */
+	size_t bad;                          /* how many of heard differ */
+	unsigned misses;                     /* messages in a row of which nothing was heard back */
+	uint8_t *out;                        /* bytes of others, to be read from out_pos */
 	size_t out_pos, out_len;
 	uint64_t removed, damaged;
 };

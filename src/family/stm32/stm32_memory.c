@@ -696,14 +696,27 @@ static void write_longer(struct bf_stm32 *d)
 	d->write.most = d->write.most * 2 < d->block ? d->write.most * 2 : 0;
 }
 
+/* A loader that missed the length takes a byte of data for it, and may write 256 bytes from the address on. Blocks end
+ * at multiples of that, and the last one of a sector is no shorter than it: nothing behind the sector is ever hit. */
+static uint32_t block_most(const struct bf_stm32 *d, uint32_t addr)
+{
+	uint32_t line = BF_STM32_BLOCK - addr % BF_STM32_BLOCK, most = write_most(d), start, size;
+	unsigned page;
+
+	if (bf_stm32_sector(d, addr, &start, &size, &page) && start + size - addr <= BF_STM32_BLOCK)
+		most = d->block;
+	return most < line ? most : line;
+}
+
 /* Whole units, each of them once: what is missing in front and behind is what erased flash holds. */
 static void fill_block(struct bf_stm32 *d, const struct bf_block *block)
 {
 	uint32_t addr = d->write.addr + (uint32_t)block->offset;
 	uint32_t before = addr % d->unit, len = (uint32_t)block->len, n;
+	uint32_t most = block_most(d, addr - before);
 
-	if (before + len > write_most(d))
-		len = write_most(d) - before;
+	if (before + len > most)
+		len = most - before;
 	/* A unit is written once: the next block begins where one does. */
 	if (block->offset + len < d->write.total && (addr + len) % d->unit < len)
 		len -= (addr + len) % d->unit;
