@@ -139,10 +139,11 @@ struct bf_stm32 {
 		size_t n_sent;
 		uint8_t command; /* that is under way */
 		enum bf_stm32_stage stage;
-		uint8_t carried; /* of what was sent behind it, all bytes together */
-		uint8_t mark;    /* the last of them that was not zero */
-		uint32_t baud;   /* of the line, as it was when a loader was last looked for */
-		bool filled;     /* a loader that another program left was looked for */
+		unsigned strange; /* bytes in a row that are no answer of a loader */
+		uint8_t carried;  /* of what was sent behind it, all bytes together */
+		uint8_t mark;     /* the last of them that was not zero */
+		uint32_t baud;    /* of the line, as it was when a loader was last looked for */
+		bool filled;      /* a loader that another program left was looked for */
 	} uart;
 	struct {
 		uint32_t first_rate, rate;

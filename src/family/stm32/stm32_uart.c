@@ -17,6 +17,7 @@
 #define SYNC_WAIT   BF_MS(120)  /* for the answer to one 7F */
 #define QUIET       BF_MS(25)
 #define PROBE_WAIT  BF_MS(80)
+#define STRANGE_MAX 3u  /* bytes that no loader says, without one that it does */
 #define STRAY_MAX   16u /* zeros before the first acknowledge */
 #define PROBES      12u
 #define GREETINGS   8u   /* of them, where more than that would be the data of a message */
@@ -186,8 +187,17 @@ static uint8_t answer_to(struct bf_stm32 *d, uint8_t byte, bf_time wait, struct 
 	do {
 		if (receive(d, &b, 1, deadline, err))
 			return 0;
+		d->uart.strange += b && b != BF_STM32_BUSY;
 	} while (b != BF_STM32_NACK && b != BF_STM32_ACK);
+	d->uart.strange = 0;
 	return b;
+}
+
+/* A loader that came back from a reset and took the rate of another byte than 7F refuses in garbage, and hears garbage:
+ * any two bytes might be a command to it. It is not talked to any more. */
+static bool hears_another_rate(const struct bf_stm32 *d)
+{
+	return d->uart.strange >= STRANGE_MAX;
 }
 
 static bool ends_refused(const struct bf_err *err)
@@ -248,7 +258,7 @@ static bool fill_up(struct bf_stm32 *d, struct bf_err *err)
 	for (unsigned i = 0; i < FILLER; i++) {
 		if (answer_to(d, next_byte(d), pace(d), err))
 			return true;
-		if (ends_refused(err))
+		if (ends_refused(err) || hears_another_rate(d))
 			return false;
 	}
 	return false;
@@ -294,12 +304,12 @@ static enum bf_rc probe_for_command(struct bf_stm32 *d, struct bf_err *err)
 			return is_ready(d, err);
 		if (ends_refused(err))
 			return err->rc;
-		if (!fills || i != greetings + FILL_AFTER)
-			continue;
-		if (fill_up(d, err))
+		if (fills && i == greetings + FILL_AFTER && fill_up(d, err))
 			return is_ready(d, err);
 		if (ends_refused(err))
 			return err->rc;
+		if (hears_another_rate(d))
+			break;
 	}
 	d->synced = false;
 	bf_fail(err, BF_E_TIMEOUT, "the bootloader does not answer any more");
@@ -318,6 +328,7 @@ static enum bf_rc uart_resync(struct bf_stm32 *d, struct bf_err *err)
 
 	note_rate(d);
 	d->uart.carried = d->uart.mark = 0;
+	d->uart.strange = 0;
 	listen_until_quiet(d);
 	if (d->uart.stage == BF_STM32_AT_COMMAND && !may_greet(d) &&
 	    t->ops->stream->write(t, wrong, sizeof(wrong), bf_stm32_in(d, ANSWER), err))

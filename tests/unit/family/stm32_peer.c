@@ -26,7 +26,7 @@ static void say(struct stm32_peer *p, const uint8_t *bytes, size_t n)
 
 		if (k == p->said_at_reset) {
 			p->resets++;
-			p->state = AT_AUTOBAUD;
+			p->state = p->garbles ? AT_NO_RATE : AT_AUTOBAUD;
 			return;
 		}
 		if (p->lose_own >= 0 && k >= p->lose_own && k < p->lose_own + (long)p->lose_own_n)
@@ -294,6 +294,8 @@ static void take(struct stm32_peer *p, uint8_t b)
 			p->state = AT_NO_RATE;
 		break;
 	case AT_NO_RATE:
+		if (p->garbles && ++p->garbled % 2 == 0)
+			answer(p, 0xF3);
 		break;
 	case AT_COMMAND:
 		p->command = b;

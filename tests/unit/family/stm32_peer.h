@@ -39,6 +39,8 @@ struct stm32_peer {
 	bf_time said_until;
 	long said_at_reset; /* number of the byte before which it loses its power, -1: never */
 	unsigned resets;
+	bool garbles; /* a reset leaves it at another rate: it refuses each two bytes, and that arrives as another byte */
+	unsigned garbled;
 
 	/* what it is at */
 	enum {

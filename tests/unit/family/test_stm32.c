@@ -493,6 +493,24 @@ static void a_loader_that_lost_its_power_hears_the_byte_of_synchronisation_first
 	}
 }
 
+/* To a loader that was reset and took another rate any two bytes might be a command, readout protection among them. */
+static void a_loader_that_answers_in_garbage_is_left_alone(void **state)
+{
+	struct stm32_peer *p = ready();
+	uint8_t data[256] = { 1, 2, 3 };
+	struct bf_err err;
+
+	(void)state;
+	connected(p);
+	assert_int_equal(erase(p, 0x2000, 1024, &err), BF_OK);
+	p->garbles = true;
+	p->said_at_reset = p->said + 2;
+	assert_int_not_equal(write(p, 0x2000, data, sizeof(data), &err), BF_OK);
+	assert_int_equal(p->resets, 1);
+	assert_in_range(p->garbled, 6, 24);
+	stm32_peer_free(p);
+}
+
 /* What has no check value has shifted where a byte came too many. */
 static void a_block_with_a_byte_too_many_is_read_again(void **state)
 {
@@ -1089,6 +1107,7 @@ int main(void)
 		cmocka_unit_test(reading_survives_each_lost_byte),
 		cmocka_unit_test(
 			a_loader_that_lost_its_power_hears_the_byte_of_synchronisation_first),
+		cmocka_unit_test(a_loader_that_answers_in_garbage_is_left_alone),
 		cmocka_unit_test(a_block_with_a_byte_too_many_is_read_again),
 		cmocka_unit_test(what_leads_back_to_the_command_state_is_no_command),
 		cmocka_unit_test(pages_are_erased_in_one_list),
