@@ -155,7 +155,7 @@ case_acm_modem_lines_enter_the_bootloader_and_leave_it() {
 case_acm_port_has_another_name_while_the_old_one_is_open() {
 	special '[rs485]' 'framing = hdlc'
 	acm_pack lines=cross,replug=same && poll in_loader false || return 1
-	keep sh -c 'exec 3<>/dev/ttyACM0; sleep 60'
+	keep sh -c 'exec 3<>/dev/ttyACM0; exec sleep 60'
 	sleep 1
 	lines_of /dev/ttyACM0 rts # and it is gone
 	poll test -e /dev/ttyACM1 || return 1

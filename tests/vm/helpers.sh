@@ -121,11 +121,25 @@ stop_pack() { # as its power is switched off; what it keeps in state=FILE is wri
 	poll gone_from_kernel
 }
 
-# A pack that is itself a USB serial port; what the host sets stands in sim.out.
+port_is_there() {
+	set -- /dev/ttyACM*
+	[ -e "$1" ]
+}
+
+# A pack that is itself a USB serial port; what the host sets stands in sim.out. A port that a program of an earlier case
+# has not closed yet, because its last bytes wait for 30 s, keeps its name.
 acm_pack() { # keys
 	modprobe -a vhci_hcd cdc_acm
-	poll gone_from_kernel
-	pack --usb vhci --heard link=rs485 "$@" && poll test -e /dev/ttyACM0
+	for _ in 1 2 3 4; do
+		poll gone_from_kernel
+		pack --usb vhci --heard link=rs485 "$@" && poll port_is_there || return 1
+		[ ! -e /dev/ttyACM0 ] || return 0
+		kill "$pack_pid"
+		wait "$pack_pid" 2>/dev/null
+		sleep 5
+	done
+	echo "the port is not ttyACM0"
+	return 1
 }
 
 gadget=/sys/kernel/config/usb_gadget/pack
