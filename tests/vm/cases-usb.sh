@@ -19,9 +19,7 @@ case_usb_pack_is_listed() {
 
 # The only adapter is what is meant by a probe that names none, never by a command that writes; of two, none is meant.
 case_usb_probe_without_if_takes_the_only_adapter() {
-	for i in /sys/class/net/*can*; do # vcan0 too, which another case left up
-		ip link set "${i##*/}" down
-	done
+	no_can_up
 	usb_pack protocol=dfu || return 1
 	"$bmsflash" probe --json >only.out 2>&1 || { tail -n 3 only.out; return 1; }
 	must_say only.out '"event":"device"' '"interface":"usb' '"version":"1.3.0"' || return 1

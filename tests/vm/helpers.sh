@@ -86,6 +86,13 @@ can_up() { # bit rate
 	done
 }
 
+no_can_up() { # nor any limit on their queues
+	for i in /sys/class/net/*can*; do
+		ip link set "${i##*/}" down
+		tc qdisc del dev "${i##*/}" root 2>/dev/null
+	done
+}
+
 vcan_up() {
 	modprobe vcan
 	[ -e /sys/class/net/vcan0 ] || ip link add vcan0 type vcan || return 1
@@ -121,25 +128,11 @@ stop_pack() { # as its power is switched off; what it keeps in state=FILE is wri
 	poll gone_from_kernel
 }
 
-port_is_there() {
-	set -- /dev/ttyACM*
-	[ -e "$1" ]
-}
-
-# A pack that is itself a USB serial port; what the host sets stands in sim.out. A port that a program of an earlier case
-# has not closed yet, because its last bytes wait for 30 s, keeps its name.
+# A pack that is itself a USB serial port; what the host sets stands in sim.out.
 acm_pack() { # keys
 	modprobe -a vhci_hcd cdc_acm
-	for _ in 1 2 3 4; do
-		poll gone_from_kernel
-		pack --usb vhci --heard link=rs485 "$@" && poll port_is_there || return 1
-		[ ! -e /dev/ttyACM0 ] || return 0
-		kill "$pack_pid"
-		wait "$pack_pid" 2>/dev/null
-		sleep 5
-	done
-	echo "the port is not ttyACM0"
-	return 1
+	poll gone_from_kernel
+	pack --usb vhci --heard link=rs485 "$@" && poll test -e /dev/ttyACM0
 }
 
 gadget=/sys/kernel/config/usb_gadget/pack

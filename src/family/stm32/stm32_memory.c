@@ -427,8 +427,14 @@ static enum bf_rc not_blank(struct bf_stm32 *d, const struct bf_err *why, struct
 	return err->rc;
 }
 
+/* Then blank flash after an erase says nothing. */
+static bool nothing_but_blank_was_seen(const struct bf_stm32 *d)
+{
+	return d->blank >= BLANK_ROW && !d->held_data;
+}
+
 /* A wrong table would show at the borders: the page that was erased is not blank to its end, or its neighbour has
- * changed. Of a chip that was taken for blank, blank flash says nothing: it is not asked. */
+ * changed. */
 static enum bf_rc see_borders(struct bf_stm32 *d, uint32_t addr, uint32_t size, struct bf_err *err)
 {
 	uint32_t in = addr - d->flash_base, end = in + size;
@@ -436,7 +442,7 @@ static enum bf_rc see_borders(struct bf_stm32 *d, uint32_t addr, uint32_t size, 
 	struct bf_err why;
 
 	if (!bf_stm32_has(d, BF_STM32_READ) || d->protected || size < 2 * GLIMPSE ||
-	    (d->blank >= BLANK_ROW && !d->held_data))
+	    nothing_but_blank_was_seen(d))
 		return BF_OK;
 	bf_err_init(&why);
 	if (see_blank(d, addr, GLIMPSE, &why) ||
